@@ -1,0 +1,89 @@
+"""What the scorer asks of any detector, whatever its kind; importable without torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.monitor import AlertPolicy
+from domain.record import Batch
+from domain.schema import RecordSchema
+from domain.scores import Explanation, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """What the recent past of each record's entity says. Only records up to and including the row's own enter it."""
+
+    features: NDArray[np.float32]
+    """[N, D], D = `ContextEncoder.width`; D is 0 where records are scored on their own."""
+    seen: NDArray[np.int64]
+    """[N] how many records of the entity came before the row."""
+
+
+class ContextEncoder(Protocol):
+    """Keeps a fixed-size numeric state per entity and turns it, with each new record, into a context row."""
+
+    state_size: int
+    """S, floats of state per entity; 0 where records are scored on their own."""
+    width: int
+    """D, length of a context row."""
+    warm_after: int
+    """Records after which an entity's context is full; before, its scores are marked as warming up."""
+
+    def fresh(self, entities: Sequence[str]) -> NDArray[np.float32]:
+        """[len(entities), S] states of entities never seen before, started from the training mean."""
+        ...
+
+    def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
+        """Advance `states` [E, S] in place through the batch, in row order; `owners` [N] gives each record's state row.
+
+        Splitting a batch anywhere gives the same contexts and the same states, bit for bit.
+        """
+        ...
+
+    def adopt(self, states: NDArray[np.float32], previous: "ContextEncoder") -> NDArray[np.float32] | None:
+        """States of this encoder that continue those of another one [E, S_previous] -> [E, S]; None where it cannot."""
+        ...
+
+
+class Detector(Protocol):
+    """A loaded bundle. Immutable, thread-safe, numpy only; the same input gives the same answer for ever."""
+
+    bundle: str
+    """Content hash of the bundle it was loaded from."""
+    kind: str
+    schema: RecordSchema
+    context: ContextEncoder
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """Calibrated scores of N records. Row i depends on row i of both arguments alone."""
+        ...
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """Why each record scored as it did. Dear: call it for flagged rows only."""
+        ...
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which a record is flagged, so that normal data keep the policy's budget."""
+        ...
+
+    def map_ground(self) -> "MapGround":
+        """The latent map's ground: where normal records are dense."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MapGround:
+    """Density of normal records on the two-dimensional latent map."""
+
+    x: NDArray[np.float32]
+    """[W] centres of the grid's columns."""
+    y: NDArray[np.float32]
+    """[H] centres of its rows."""
+    density: NDArray[np.float32]
+    """[H, W], 0 to 1."""
+    sample: NDArray[np.float32]
+    """[M, 2] places of some normal training records."""

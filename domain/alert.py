@@ -1,0 +1,118 @@
+"""Flagged records, the alerts they are grouped into, and people's verdicts on them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.record import Position, Value
+from domain.scores import Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedRecord:
+    """One flagged record with everything needed to understand it and to score it again."""
+
+    position: Position
+    entity: str
+    time: datetime
+    surprise: float
+    reconstruction: float
+    density: float
+    witnesses: dict[str, float]
+    extrapolated: bool
+    warming: bool
+    threshold: float
+    """The surprise in force when it was flagged."""
+    model_version: int
+    bundle: str
+    """Content hash of the bundle that scored it."""
+    values: dict[str, Value]
+    context: bytes
+    """The context row the score was computed from: float32, little-endian. With `values` it replays the verdict."""
+    explanation: Explanation
+
+
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    ANOMALY = "anomaly"
+    SILENCE = "silence"
+    """An entity stopped sending."""
+
+
+class AlertStatus(StrEnum):
+    """Where an alert is in people's hands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+
+
+class Severity(StrEnum):
+    """How loudly an alert should speak; always shown with its word, never by colour alone."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Verdict(StrEnum):
+    """What a person says of an alert."""
+
+    TRUE = "true"
+    FALSE = "false"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Consecutive flagged records of one entity."""
+
+    id: int
+    monitor: str
+    entity: str
+    kind: AlertKind
+    status: AlertStatus
+    severity: Severity
+    started: datetime
+    """Event time of its first flagged record."""
+    ended: datetime
+    """Event time of its last flagged record; it may still grow."""
+    records: int
+    peak_surprise: float
+    threshold: float
+    model_version: int
+    features: tuple[str, ...]
+    """The features that contributed most at the peak, strongest first."""
+    verdict: Verdict | None
+    """The latest label's verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A person's verdict on an alert, kept for ever; a later one by anybody supersedes it without erasing it."""
+
+    alert: int
+    verdict: Verdict
+    author: str
+    cause: str
+    note: str
+    created: datetime
+
+
+def severity_of(peak_surprise: float, threshold: float, records: int) -> Severity:
+    """Severity by surprise and by length.
+
+    Each tenfold drop in p beyond the threshold is one point, each tenfold growth in length one point;
+    below 1 is low, below 2 medium, below 3.5 high, else critical.
+
+    >>> severity_of(3.1, 3.0, 1).value, severity_of(5.0, 3.0, 100).value
+    ('low', 'critical')
+    """
+    points = max(0.0, peak_surprise - threshold) + len(str(max(1, records))) - 1
+    if points < 1:
+        return Severity.LOW
+    if points < 2:
+        return Severity.MEDIUM
+    return Severity.HIGH if points < 3.5 else Severity.CRITICAL

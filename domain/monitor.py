@@ -1,0 +1,247 @@
+"""A monitor: what to watch, how, and whom to tell. One YAML file; everything but name, source and features has a default."""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from domain.errors import InvalidMonitor
+from domain.schema import RecordSchema
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_duration(value: Any) -> timedelta:
+    """A duration from text such as `90s`, `5m`, `14d`, or a number of seconds.
+
+    >>> parse_duration("5m")
+    datetime.timedelta(seconds=300)
+    """
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", str(value))
+    if not match:
+        raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 90s, 5m, 12h or 14d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back.
+
+    >>> format_duration(timedelta(days=14))
+    '2w'
+    """
+    seconds = value.total_seconds()
+    for unit in ("w", "d", "h", "m", "s"):
+        if seconds and seconds % _UNITS[unit] == 0:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return f"{seconds * 1000:g}ms"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSource(_Part):
+    """A Kafka topic read by a consumer group."""
+
+    topic: str = Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")
+    group: str | None = None
+    """Consumer group; by default `latentwatch-<monitor>`."""
+    format: Literal["json", "avro", "csv"] = "json"
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where a monitor without stored offsets begins."""
+    registry: str | None = None
+    """The schema registry's address, for Avro."""
+    client: Literal["kafka-python", "confluent"] = "kafka-python"
+    on_retention_gap: Literal["stop", "skip"] = "stop"
+    """What to do when the broker has deleted records before they were scored; a skip is written to the audit table."""
+
+
+class FileSource(_Part):
+    """A file, or standard input for `-`."""
+
+    path: str
+    format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
+
+
+class Source(_Part):
+    """Where records come from: exactly one of its fields."""
+
+    kafka: KafkaSource | None = None
+    file: FileSource | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.kafka is None) == (self.file is None):
+            raise ValueError("give exactly one of 'kafka' and 'file'")
+        return self
+
+
+class ModelKind(StrEnum):
+    """Families of models behind one interface."""
+
+    AUTO = "auto"
+    DENOISING = "denoising"
+    VARIATIONAL = "variational"
+    DISENTANGLED = "disentangled"
+    ADVERSARIAL = "adversarial"
+    LINEAR = "linear"
+    WINDOWED = "windowed"
+
+
+class ModelChoice(_Part):
+    """Which model learns normal, and how hard scoring may work."""
+
+    kind: ModelKind = ModelKind.AUTO
+    effort: Literal["light", "balanced", "full"] = "balanced"
+    density: Literal["auto", "gaussian", "mixture", "prototypes"] = "auto"
+    seed: int = 0
+
+
+class AlertPolicy(_Part):
+    """How many false alarms people accept, and how flagged records become alerts."""
+
+    false_alarms_per_day: float | None = Field(default=None, gt=0)
+    """Budget of alert episodes on normal data per day, over the whole monitor."""
+    false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
+    """Share of normal records that may be flagged."""
+    group_gap: Duration = timedelta(minutes=5)
+    """Flagged records of one entity no further apart than this belong to one alert."""
+    notify: tuple[str, ...] = ()
+    """Names of notification channels in the settings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_budget(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            both = value.get("false_alarms_per_day") is not None and value.get("false_alarm_rate") is not None
+            if both:
+                raise ValueError("give 'false_alarms_per_day' or 'false_alarm_rate', not both")
+            if value.get("false_alarms_per_day") is None and value.get("false_alarm_rate") is None:
+                return {**value, "false_alarms_per_day": 2.0}
+        return value
+
+
+class RetrainPolicy(_Part):
+    """When the next model is trained, and on how much history."""
+
+    schedule: str = "@daily"
+    """Cron expression or Airflow preset."""
+    history: Duration = timedelta(days=14)
+    source: str | None = None
+    """Training data when it is not the monitor's own stream: a CSV, JSONL or Parquet path or glob."""
+
+
+class Monitor(_Part):
+    """One thing that is watched."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    source: Source
+    record: RecordSchema
+    model: ModelChoice = ModelChoice()
+    window: Literal["auto"] | int = Field(default="auto")
+    """How many records of an entity a score may look back; 1 scores each record on its own."""
+    alert: AlertPolicy = Field(default_factory=lambda: AlertPolicy(false_alarms_per_day=2.0))
+    retrain: RetrainPolicy = RetrainPolicy()
+
+    @model_validator(mode="after")
+    def _window_positive(self) -> Self:
+        if self.window != "auto" and self.window < 1:
+            raise ValueError("window must be 'auto' or at least 1")
+        return self
+
+    @property
+    def group(self) -> str:
+        """The consumer group of its scorers."""
+        kafka = self.source.kafka
+        return (kafka.group if kafka else None) or f"latentwatch-{self.name}"
+
+
+def load_monitor(path: str | Path) -> Monitor:
+    """Read a monitor file. Raises InvalidMonitor naming file, line and fix."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InvalidMonitor(
+            f"{file}: no such monitor file; write one with 'latentwatch init DATA.csv -o {file}'"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidMonitor(f"{file}: cannot be read as UTF-8 text ({error})") from None
+    return parse_monitor(text, str(file))
+
+
+def parse_monitor(text: str, name: str = "monitor") -> Monitor:
+    """A monitor from YAML text; `name` is what errors call it."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise InvalidMonitor(f"{name}{line}: not valid YAML: {problem}; check indentation and quotes") from None
+    if tree is None or not isinstance(data, dict):
+        raise InvalidMonitor(f"{name}:1: a monitor is a mapping that begins with 'name:', not {type(data).__name__}")
+    try:
+        return Monitor.model_validate(data)
+    except ValidationError as error:
+        raise InvalidMonitor("\n".join(_explain(name, tree, problem) for problem in error.errors())) from None
+
+
+def dump_monitor(monitor: Monitor) -> str:
+    """YAML that `parse_monitor` reads back to an equal monitor, without the fields left at their defaults."""
+    data = monitor.model_dump(mode="json", exclude_defaults=True)
+    record = data["record"]
+    record["features"] = {feature.pop("name"): feature for feature in record["features"]}
+    record["features"] = {
+        name: spec["type"] if set(spec) == {"type"} else spec for name, spec in record["features"].items()
+    }
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _explain(name: str, tree: yaml.Node, problem: Any) -> str:
+    path = [part for part in problem["loc"] if isinstance(part, str | int)]
+    line, known = _locate(tree, path)
+    where = ".".join(str(part) for part in known) or "the monitor"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"unknown field {path[-1]!r}; remove it or correct its spelling"
+    elif problem["type"] == "missing":
+        message = f"field {path[-1]!r} is missing; add it"
+        where = ".".join(str(part) for part in path[:-1]) or "the monitor"
+    elif "given" not in message and problem.get("input") is not None and not isinstance(problem["input"], dict | list):
+        message = f"{message} (found {problem['input']!r})"
+    return f"{name}:{line}: {where}: {message}"
+
+
+def _locate(tree: yaml.Node, path: list[str | int]) -> tuple[int, list[str | int]]:
+    """The line of the deepest node that the path reaches, and the part of the path that was found."""
+    node, line, known = tree, tree.start_mark.line + 1, []
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not found and isinstance(part, int) and part < len(node.value):
+                found = [node.value[part]]  # a mapping that validation turned into a list
+            if not found:
+                break
+            key, node = found[0]
+            line = key.start_mark.line + 1
+            known.append(key.value)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+            known.append(part)
+        else:
+            break
+    return line, known

@@ -1,0 +1,99 @@
+"""What one micro-batch changes in the database: committed whole or not at all."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.alert import FlaggedRecord
+from domain.record import DeadLetter, Value
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetMove:
+    """One partition's step: from the first offset not yet accounted for to the next one."""
+
+    partition: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteCount:
+    """Exact counts of one event-time minute under one model version; they add up over batches."""
+
+    minute: datetime
+    model_version: int
+    scored: int
+    flagged: int
+    exceeding: tuple[int, int, int, int]
+    """Records with surprise of at least 1, 2, 3 and 4: realised against promised false alarms."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracePoint:
+    """One sampled record for the live page."""
+
+    entity: str
+    time: datetime
+    offset: int
+    partition: int
+    surprise: float
+    reconstruction: float
+    density: float
+    flagged: bool
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """What is known of one entity when a snapshot is taken."""
+
+    entity: str
+    partition: int
+    last_time: datetime
+    records: int
+    warming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSnapshot:
+    """The context of a partition's entities at an offset, as an opaque blob of the context store (no pickle)."""
+
+    partition: int
+    offset: int
+    """Every record before this offset is in it."""
+    bundle: str
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that happened to the stream and must not pass silently, such as records deleted before scoring."""
+
+    kind: str
+    partition: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything one micro-batch changes."""
+
+    monitor: str
+    source: str
+    moves: tuple[OffsetMove, ...]
+    flagged: tuple[FlaggedRecord, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = ()
+    counts: tuple[MinuteCount, ...] = ()
+    trace: tuple[TracePoint, ...] = ()
+    entities: tuple[EntityState, ...] = ()
+    snapshots: tuple[ContextSnapshot, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
+    group_gap_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a commit did."""
+
+    alerts_opened: tuple[int, ...] = field(default=())
+    alerts_extended: tuple[int, ...] = field(default=())

@@ -1,0 +1,181 @@
+"""Records in columns, and where they came from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.clock import from_microseconds
+from domain.schema import FeatureType, RecordSchema
+
+Value: TypeAlias = float | bool | str | None
+"""One feature's value as people and JSON see it."""
+
+
+class Position(NamedTuple):
+    """Where one record stands: the key of its outcome, for ever."""
+
+    source: str
+    """The Kafka topic, or the file's name."""
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.source}[{self.partition}]@{self.offset}"
+
+
+class RawMessage(NamedTuple):
+    """One undecoded message of a source. `value` is None for a tombstone."""
+
+    partition: int
+    offset: int
+    value: bytes | None
+    timestamp_ms: int
+    """The source's own time of the message, milliseconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not become a record: kept whole, with its reason, and counted as accounted for."""
+
+    position: Position
+    reason: str
+    """A sentence for people: what was wrong and where."""
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N records as columns, in arrival order. Never changed after it is made."""
+
+    schema: RecordSchema
+    numbers: NDArray[np.float32]
+    """[N, len(schema.numbers)]; NaN where the value is missing. Booleans are 0 and 1."""
+    categories: NDArray[np.object_]
+    """[N, len(schema.categories)] of str, or None where missing."""
+    texts: NDArray[np.object_]
+    """[N, len(schema.texts)] of str, or None where missing."""
+    entities: NDArray[np.object_]
+    """[N] of str; empty names where the schema has no entity."""
+    times: NDArray[np.int64]
+    """[N] event times, microseconds since 1970 UTC."""
+    source: str
+    partitions: NDArray[np.int32]
+    """[N]"""
+    offsets: NDArray[np.int64]
+    """[N]"""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Batch":
+        """The chosen rows, in the order given."""
+        return Batch(
+            schema=self.schema,
+            numbers=self.numbers[rows],
+            categories=self.categories[rows],
+            texts=self.texts[rows],
+            entities=self.entities[rows],
+            times=self.times[rows],
+            source=self.source,
+            partitions=self.partitions[rows],
+            offsets=self.offsets[rows],
+        )
+
+    def position(self, row: int) -> Position:
+        """Where one row stands in its source."""
+        return Position(self.source, int(self.partitions[row]), int(self.offsets[row]))
+
+    def time(self, row: int) -> datetime:
+        """One row's event time."""
+        return from_microseconds(int(self.times[row]))
+
+    def values(self, row: int) -> dict[str, Value]:
+        """One row as people see it: feature name to value, None where missing, in the schema's order."""
+        numbers = dict(zip(self.schema.numbers, self.numbers[row].tolist(), strict=True))
+        words = dict(zip(self.schema.categories, self.categories[row], strict=True))
+        texts = dict(zip(self.schema.texts, self.texts[row], strict=True))
+        return {
+            feature.name: _number(numbers[feature.name], feature.type)
+            if feature.is_number
+            else (words if feature.type is FeatureType.CATEGORY else texts)[feature.name]
+            for feature in self.schema.features
+        }
+
+
+def _number(value: float, kind: FeatureType) -> Value:
+    if value != value:  # NaN
+        return None
+    return bool(value) if kind is FeatureType.BOOLEAN else value
+
+
+def batch_from_columns(
+    schema: RecordSchema,
+    columns: Mapping[str, Sequence[Any] | NDArray[Any]],
+    *,
+    entities: Sequence[str] | NDArray[Any] | None = None,
+    times: NDArray[np.int64] | None = None,
+    source: str = "memory",
+    partition: int = 0,
+    first_offset: int = 0,
+) -> Batch:
+    """A batch from one sequence per feature; rows keep their order and get consecutive offsets.
+
+    Raises KeyError when a feature's column is absent. Without `times` the rows are one second apart from 1970.
+    """
+    count = len(columns[schema.features[0].name])
+    numbers = np.empty((count, len(schema.numbers)), np.float32)
+    for column, name in enumerate(schema.numbers):
+        numbers[:, column] = np.asarray(columns[name], np.float64)
+    return Batch(
+        schema=schema,
+        numbers=numbers,
+        categories=_objects(columns, schema.categories, count),
+        texts=_objects(columns, schema.texts, count),
+        entities=np.full(count, "", object) if entities is None else np.asarray(entities, object),
+        times=np.arange(count, dtype=np.int64) * 1_000_000 if times is None else times,
+        source=source,
+        partitions=np.full(count, partition, np.int32),
+        offsets=np.arange(first_offset, first_offset + count, dtype=np.int64),
+    )
+
+
+def _objects(columns: Mapping[str, Any], names: tuple[str, ...], count: int) -> NDArray[np.object_]:
+    out = np.empty((count, len(names)), object)
+    for column, name in enumerate(names):
+        out[:, column] = [
+            None if value is None or (isinstance(value, float) and value != value) else str(value)
+            for value in columns[name]
+        ]
+    return out
+
+
+def concatenate(batches: Iterable[Batch]) -> Batch:
+    """One batch of all rows, in order. Raises ValueError when there is none or the schemas differ."""
+    parts = list(batches)
+    if not parts:
+        raise ValueError("no batch to concatenate")
+    if any(part.schema != parts[0].schema for part in parts):
+        raise ValueError("batches of different schemas cannot be joined")
+    return Batch(
+        schema=parts[0].schema,
+        numbers=np.concatenate([part.numbers for part in parts]),
+        categories=np.concatenate([part.categories for part in parts]),
+        texts=np.concatenate([part.texts for part in parts]),
+        entities=np.concatenate([part.entities for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        source=parts[0].source,
+        partitions=np.concatenate([part.partitions for part in parts]),
+        offsets=np.concatenate([part.offsets for part in parts]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What decoding a poll gave: a batch and the messages that could not enter it."""
+
+    batch: Batch
+    dead_letters: tuple[DeadLetter, ...] = field(default=())

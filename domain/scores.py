@@ -1,0 +1,59 @@
+"""Calibrated scores, and which of them are flagged."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.record import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """N scored records. Every number is a surprise, -log10 p: 3.0 means one normal record in a thousand."""
+
+    surprise: NDArray[np.float32]
+    """[N] the fused score."""
+    reconstruction: NDArray[np.float32]
+    """[N] the reconstruction half's own surprise."""
+    density: NDArray[np.float32]
+    """[N] the latent density half's own surprise."""
+    witnesses: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Other calibrated parts by name, each [N]."""
+    extrapolated: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    """[N] whether the surprise lies beyond the calibration sample, on the fitted tail."""
+    warming: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    """[N] whether the entity had too little past for a full context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A normal record of the training data near the one explained."""
+
+    distance: float
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one record is flagged."""
+
+    expected: dict[str, Value]
+    """What a plausible normal record would show, by feature."""
+    contributions: dict[str, float]
+    """Each feature's share of the reconstruction surprise; not negative, and they sum to it."""
+    neighbours: tuple[Neighbour, ...]
+    """The nearest normal records, nearest first."""
+    code: tuple[float, ...]
+    """The latent code."""
+    place: tuple[float, float]
+    """Where the code lies on the two-dimensional map."""
+
+
+def flag(scores: Scores, threshold: float) -> NDArray[np.intp]:
+    """Rows whose surprise reaches the threshold, in order.
+
+    >>> flag(Scores(*(np.array([1.0, 3.0, 2.0], np.float32),) * 3), 2.0).tolist()
+    [1, 2]
+    """
+    return np.flatnonzero(scores.surprise >= threshold)

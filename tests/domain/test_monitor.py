@@ -1,0 +1,99 @@
+"""A monitor file is read strictly, and what is wrong with it is said with file, line and fix."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidMonitor
+from domain.monitor import ModelKind, dump_monitor, format_duration, load_monitor, parse_duration, parse_monitor
+from domain.schema import FeatureType
+
+PUMP = """\
+name: pump
+source: {kafka: {topic: plant.pump, group: latentwatch-pump}}
+record:
+  time: datetime
+  entity: rig
+  features:
+    Pressure: numeric
+    Mode: category
+    Hour: {type: cyclic, period: 24}
+    Note: text
+model: {kind: denoising, effort: balanced}
+window: auto
+alert: {false_alarms_per_day: 2, group_gap: 5m, notify: [oncall]}
+retrain: {schedule: "@daily", history: 14d}
+"""
+
+
+def test_a_whole_monitor_is_read():
+    """Every field of the documented example arrives with its type."""
+    monitor = parse_monitor(PUMP)
+    assert monitor.record.names == ("Pressure", "Mode", "Hour", "Note")
+    assert monitor.record.numbers == ("Pressure", "Hour")
+    assert monitor.record.feature("Hour").type is FeatureType.CYCLIC
+    assert monitor.model.kind is ModelKind.DENOISING
+    assert monitor.alert.group_gap == timedelta(minutes=5)
+    assert monitor.retrain.history == timedelta(days=14)
+
+
+def test_everything_but_name_source_and_features_has_a_default():
+    """The smallest monitor is complete and has an alarm budget."""
+    monitor = parse_monitor("name: a\nsource: {file: {path: '-'}}\nrecord: {features: {x: numeric}}\n")
+    assert monitor.alert.false_alarms_per_day == 2
+    assert monitor.window == "auto"
+    assert monitor.group == "latentwatch-a"
+
+
+def test_written_monitors_are_read_back_equal():
+    """Dumping and parsing gives the same monitor."""
+    monitor = parse_monitor(PUMP)
+    assert parse_monitor(dump_monitor(monitor)) == monitor
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("Pressure: numeric", "Pressure: nummeric"), "pump.yaml:7: record.features.Pressure: Input should be"),
+        (("alert:", "alrt:"), "pump.yaml:13: alrt: unknown field 'alrt'"),
+        (("topic: plant.pump", "topic: plant pump"), "pump.yaml:2: source.kafka.topic"),
+        (("group_gap: 5m", "group_gap: 5 parsecs"), "pump.yaml:13: alert.group_gap: '5 parsecs' is not a duration"),
+        (("name: pump\n", ""), "field 'name' is missing; add it"),
+        (("window: auto", "window: 0"), "window must be 'auto' or at least 1"),
+        (("{type: cyclic, period: 24}", "cyclic"), "'period' is needed for a cyclic feature"),
+        (("entity: rig", "entity: Pressure"), "named more than once: Pressure"),
+        (("false_alarms_per_day: 2", "false_alarms_per_day: 2, false_alarm_rate: 0.1"), "not both"),
+        (("source: {kafka: {topic: plant.pump, group: latentwatch-pump}}", "source: {}"), "exactly one of"),
+        (("name: pump", "name: [unclosed"), "not valid YAML"),
+    ],
+)
+def test_mistakes_name_file_line_and_fix(tmp_path: Path, change: tuple[str, str], expected: str):
+    """Each kind of mistake is located and explained."""
+    path = tmp_path / "pump.yaml"
+    path.write_text(PUMP.replace(*change))
+    with pytest.raises(InvalidMonitor) as error:
+        load_monitor(path)
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- list\n"])
+def test_a_file_that_is_no_mapping_is_refused(text: str):
+    """Empty files, words and lists say what a monitor is."""
+    with pytest.raises(InvalidMonitor, match="a monitor is a mapping"):
+        parse_monitor(text)
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path: Path):
+    """The error for a missing monitor names the command that makes one."""
+    with pytest.raises(InvalidMonitor, match="latentwatch init"):
+        load_monitor(tmp_path / "none.yaml")
+
+
+@given(st.integers(min_value=1, max_value=10**9))
+def test_durations_survive_being_written(milliseconds: int):
+    """Formatting and parsing a duration gives the same duration."""
+    duration = timedelta(milliseconds=milliseconds)
+    assert parse_duration(format_duration(duration)) == duration

@@ -1,0 +1,66 @@
+"""Batches hold records as columns and give them back as people see them."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.clock import ManualClock, from_microseconds, to_microseconds
+from domain.record import Position, batch_from_columns, concatenate
+from domain.schema import RecordSchema
+
+SCHEMA = RecordSchema.model_validate(
+    {"features": {"note": "text", "pressure": "numeric", "open": "boolean", "mode": "category"}}
+)
+
+
+def test_a_row_is_shown_with_its_types_in_the_schemas_order():
+    """Numbers, booleans, words and missing values come back as themselves."""
+    batch = batch_from_columns(
+        SCHEMA, {"pressure": [1.5, np.nan], "open": [1, 0], "mode": ["auto", None], "note": ["ok", "leak"]}
+    )
+    assert list(batch.values(0).items()) == [("note", "ok"), ("pressure", 1.5), ("open", True), ("mode", "auto")]
+    assert batch.values(1) == {"note": "leak", "pressure": None, "open": False, "mode": None}
+    assert batch.position(1) == Position("memory", 0, 1)
+
+
+def test_taking_and_joining_rows_loses_nothing():
+    """Cutting a batch anywhere and joining it again gives the same rows."""
+    batch = batch_from_columns(
+        SCHEMA, {"pressure": range(6), "open": [0] * 6, "mode": list("abcdef"), "note": ["n"] * 6}, first_offset=10
+    )
+    again = concatenate([batch.take(slice(0, 2)), batch.take(slice(2, 6))])
+    assert [again.values(row) for row in range(6)] == [batch.values(row) for row in range(6)]
+    assert again.offsets.tolist() == [10, 11, 12, 13, 14, 15]
+
+
+def test_batches_of_different_schemas_do_not_join():
+    """Joining columns that mean different things is an error."""
+    one = batch_from_columns(RecordSchema.model_validate({"features": {"a": "numeric"}}), {"a": [1.0]})
+    two = batch_from_columns(RecordSchema.model_validate({"features": {"b": "numeric"}}), {"b": [1.0]})
+    with pytest.raises(ValueError, match="different schemas"):
+        concatenate([one, two])
+
+
+def test_fingerprints_tell_schemas_apart():
+    """The fingerprint changes with the schema and only with it."""
+    other = RecordSchema.model_validate({"features": {"pressure": "numeric"}})
+    assert SCHEMA.fingerprint() == RecordSchema.model_validate(SCHEMA.model_dump()).fingerprint()
+    assert SCHEMA.fingerprint() != other.fingerprint()
+
+
+@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))
+def test_times_survive_microseconds(moment: datetime):
+    """Converting to microseconds and back gives the same moment."""
+    assert from_microseconds(to_microseconds(moment)) == moment.replace(tzinfo=UTC)
+
+
+def test_a_manual_clock_moves_only_when_told():
+    """Sleeping on a manual clock advances it instead of waiting."""
+    clock = ManualClock()
+    start = clock.now()
+    clock.sleep(3600)
+    assert (clock.now() - start).total_seconds() == 3600
+    assert clock.monotonic() == 3600

@@ -1,0 +1,241 @@
+"""Turns energies into surprises, -log10 p, learned on energies of normal records that the model did not train on.
+
+Out-of-sample energies [N] -> Calibration -> surprise [M]
+
+Inside the sample p is the conformal p-value (1 + #{e_i >= e}) / (N + 1). The sample's upper end is smoothed and
+continued by a generalised Pareto tail over a high threshold u (peaks over threshold; Pickands 1975, Coles 2001 ch. 4):
+
+    p(e) = p_u (1 + xi (e - u) / sigma)^(-1/xi),  0 <= xi <= 1/2,  exponential for xi = 0
+
+A negative xi would claim that nothing stranger than some value can be normal; it is not allowed, so that a surprise
+stays finite and the error, where there is one, is on the quiet side.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import BundleRefused, InvalidHistory
+
+MAXIMUM_KNOTS = 512
+_LOG10 = float(np.log(10.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The generalised Pareto tail beyond `start`."""
+
+    start: float
+    """u, the energy where the tail begins."""
+    share: float
+    """p_u, chance that a normal record lies beyond it."""
+    scale: float
+    """sigma, positive, in units of energy."""
+    shape: float
+    """xi, 0 to 1/2."""
+
+    def surprise(self, energies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """-log10 p of energies beyond the start."""
+        excess = np.maximum(energies - self.start, 0.0) / self.scale
+        decay = np.log1p(self.shape * excess) / self.shape if self.shape > 1e-9 else excess
+        return np.asarray(decay / _LOG10 - np.log10(self.share), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A monotone map from one energy to surprise. Strictly increasing, so that it never changes an order."""
+
+    knots: NDArray[np.float64]
+    """[2, K] energies and their surprises, both strictly increasing; the last energy is the tail's start."""
+    tail: Tail
+    seen_until: float
+    """The largest energy of the sample; beyond it a surprise is extrapolated."""
+    count: int
+    """N, size of the sample."""
+
+    def surprise(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """-log10 p of each energy, any shape.
+
+        >>> calibration = fit_calibration(np.linspace(0.0, 1.0, 999))
+        >>> calibration.surprise(np.array([0.5])).round(2).tolist()
+        [0.30000001192092896]
+        """
+        values = np.asarray(energies, np.float64)
+        position, level = self.knots
+        inside = np.interp(values, position, level)
+        width = max(position[-1] - position[0], 1e-12)
+        with np.errstate(over="ignore", invalid="ignore"):
+            below = level[0] * np.exp(np.minimum(values - position[0], 0.0) / width)
+            beyond = self.tail.surprise(values)
+        inside = np.where(values < position[0], below, inside)
+        return np.where(values > self.tail.start, beyond, inside).astype(np.float32)
+
+    def extrapolated(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Whether each energy lies beyond everything the sample held."""
+        return np.asarray(energies, np.float64) > self.seen_until
+
+    def energy(self, surprise: float) -> float:
+        """The energy whose surprise this is: the inverse of `surprise` from the first knot on."""
+        position, level = self.knots
+        if surprise <= max(level[-1], -np.log10(self.tail.share)):
+            return float(np.interp(surprise, level, position))
+        decay = (surprise + np.log10(self.tail.share)) * _LOG10
+        if self.tail.shape > 1e-9:
+            decay = np.expm1(decay * self.tail.shape) / self.tail.shape
+        return self.tail.start + self.tail.scale * float(decay)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        return {"knots": self.knots}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        tail = self.tail
+        return {
+            "tail": {"start": tail.start, "share": tail.share, "scale": tail.scale, "shape": tail.shape},
+            "seen_until": self.seen_until,
+            "count": self.count,
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
+        """The inverse of `arrays` and `meta`. Raises BundleRefused where they make no calibration."""
+        knots = np.asarray(arrays["knots"], np.float64)
+        if knots.ndim != 2 or knots.shape[0] != 2 or knots.shape[1] < 2 or (np.diff(knots) <= 0).any():
+            raise BundleRefused("a calibration's knots do not increase; the bundle is damaged: train again")
+        tail = Tail(**{name: float(value) for name, value in meta["tail"].items()})
+        if not (tail.scale > 0 and 0 < tail.share <= 1 and 0 <= tail.shape <= 0.5):
+            raise BundleRefused("a calibration's tail is not a probability; the bundle is damaged: train again")
+        return cls(knots, tail, float(meta["seen_until"]), int(meta["count"]))
+
+
+def fit_calibration(energies: NDArray[np.floating[Any]]) -> Calibration:
+    """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one."""
+    sample = np.sort(np.asarray(energies, np.float64).ravel())
+    sample = sample[np.isfinite(sample)]
+    if not len(sample):
+        raise InvalidHistory("no energy to calibrate on; train on more records")
+    tail = fit_tail(sample)
+    position, chance = _conformal(sample, tail.start)
+    return Calibration(_strictly_increasing(position, -np.log10(chance), tail), tail, float(sample[-1]), len(sample))
+
+
+def _conformal(sample: NDArray[np.float64], end: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct energies up to `end`, thinned to at most the maximum of knots, and the conformal p-value of each."""
+    position, first = np.unique(sample[sample <= end], return_index=True)
+    if len(position) > MAXIMUM_KNOTS:
+        keep = np.unique(np.linspace(0, len(position) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
+        position, first = position[keep], first[keep]
+    return position, (len(sample) - first + 1) / (len(sample) + 1)
+
+
+def _strictly_increasing(position: NDArray[np.float64], level: NDArray[np.float64], tail: Tail) -> NDArray[np.float64]:
+    """Knots [2, K >= 2]; the surprise of the smallest energy, 0 by the formula, is raised a little to leave room below."""
+    if len(position) < 2:
+        position, level = np.array([tail.start - tail.scale, tail.start]), np.append(0.0, level)
+    top = -np.log10(tail.share)
+    level = np.maximum(level, np.linspace(0.5, 1.0, len(level)) * 1e-3 * top)
+    return np.stack([position, np.maximum.accumulate(level) + np.linspace(0.0, 1e-9, len(level))])
+
+
+def fit_tail(sample: NDArray[np.float64]) -> Tail:
+    """The tail of a sorted sample: its k largest, k growing like N^(2/3), at most a tenth of the sample."""
+    count = len(sample)
+    beyond = int(np.clip(round(0.75 * count ** (2 / 3)), min(count, 8), max(0.1 * count, min(count, 8))))
+    start = float(sample[count - beyond - 1]) if beyond < count else float(sample[0])
+    excess = sample[sample > start] - start
+    spread = float(sample[-1] - sample[0])
+    floor = max(1e-6 * spread, 1e-9 * max(abs(start), 1.0))
+    if not len(excess):
+        return Tail(start, 1.0 / (count + 1), max(floor, 1e-3), 0.0)
+    shape, scale = _fit_pareto(excess)
+    return Tail(start, min(len(excess) + 1, count) / (count + 1), max(scale, floor), shape)
+
+
+def _fit_pareto(excess: NDArray[np.float64]) -> tuple[float, float]:
+    """Shape and scale by maximum likelihood over a grid, the shape drawn to 0 by a normal prior of width 0.15."""
+    best = (-np.inf, 0.0, float(excess.mean()))
+    mean = float(excess.mean())
+    for shape in np.linspace(0.0, 0.5, 11):
+        for scale in mean * np.geomspace(0.35, 1.25, 25) if shape else (mean,):
+            if shape:
+                fit = -len(excess) * np.log(scale) - (1 + 1 / shape) * np.log1p(shape * excess / scale).sum()
+            else:
+                fit = -len(excess) * np.log(scale) - excess.sum() / scale
+            fit -= 0.5 * (shape / 0.15) ** 2
+            if fit > best[0]:
+                best = (float(fit), float(shape), float(scale))
+    return best[1], best[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """Calibrated witnesses of N records and what they say together."""
+
+    surprise: NDArray[np.float32]
+    """[N]"""
+    witnesses: dict[str, NDArray[np.float32]]
+    """Each [N]."""
+    extrapolated: NDArray[np.bool_]
+    """[N]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Witnesses calibrated one by one, their weighted mean calibrated again.
+
+    The mean of dependent surprises is no surprise itself; calibrating it on the same out-of-sample records makes it
+    one, whatever their dependence.
+    """
+
+    witnesses: dict[str, Calibration]
+    weights: dict[str, float]
+    composite: Calibration
+
+    def apply(self, energies: Mapping[str, NDArray[np.floating[Any]]]) -> Fused:
+        """Calibrated scores of energies by witness, each [N]; every witness must be there."""
+        parts = {name: calibration.surprise(energies[name]) for name, calibration in self.witnesses.items()}
+        together = weighted_mean(parts, self.weights)
+        return Fused(self.composite.surprise(together), parts, self.composite.extrapolated(together))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        named = {"composite": self.composite, **{f"witness.{name}": part for name, part in self.witnesses.items()}}
+        return {f"{name}.{key}": value for name, part in named.items() for key, value in part.arrays().items()}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {
+            "witnesses": {name: part.meta() for name, part in self.witnesses.items()},
+            "weights": dict(self.weights),
+            "composite": self.composite.meta(),
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
+        """The inverse of `arrays` and `meta`."""
+        witnesses = {
+            name: Calibration.from_bundle({"knots": arrays[f"witness.{name}.knots"]}, part)
+            for name, part in meta["witnesses"].items()
+        }
+        weights = {name: float(weight) for name, weight in meta["weights"].items()}
+        if weights.keys() != witnesses.keys():
+            raise BundleRefused("a fusion's weights do not name its witnesses; the bundle is damaged: train again")
+        return cls(witnesses, weights, Calibration.from_bundle({"knots": arrays["composite.knots"]}, meta["composite"]))
+
+
+def weighted_mean(parts: Mapping[str, NDArray[Any]], weights: Mapping[str, float]) -> NDArray[np.float64]:
+    """The weighted mean of the named parts, each [N]."""
+    total = sum(weights[name] * np.asarray(part, np.float64) for name, part in parts.items())
+    return np.asarray(total, np.float64) / sum(weights[name] for name in parts)
+
+
+def fit_fusion(energies: Mapping[str, NDArray[np.floating[Any]]], weights: Mapping[str, float] | None = None) -> Fusion:
+    """Calibrate each witness on its out-of-sample energies [N], row by row those of the same records, then their mean."""
+    weights = dict.fromkeys(energies, 1.0) if weights is None else {name: weights[name] for name in energies}
+    witnesses = {name: fit_calibration(part) for name, part in energies.items()}
+    parts = {name: witnesses[name].surprise(part) for name, part in energies.items()}
+    return Fusion(witnesses, dict(weights), fit_calibration(weighted_mean(parts, weights)))

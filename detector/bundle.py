@@ -1,0 +1,170 @@
+"""A trained detector on disk: safetensors and readable JSON, in a folder named by the hash of both.
+
+    root/<hash>/weights.safetensors    every array
+    root/<hash>/bundle.json            format, which detector, dtype and shape of every array, everything else
+
+The hash is SHA-256 over the length of the JSON, the JSON and the weights, as bytes. Loading checks it before anything
+is parsed, and refuses whatever is missing, unknown, of another shape or dtype, or not finite. No torch, no pickle.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+import fsspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from detector.interface import Detector
+from domain.errors import BundleRefused
+
+FORMAT = 1
+WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
+
+Arrays = dict[str, NDArray[Any]]
+Loader = Callable[[Arrays, dict[str, Any], str], "Bundled"]
+
+# Which class makes a detector from its bundle, by meta["detector"]: module and class, imported when first needed.
+DETECTORS = {
+    "rows": ("detector.rows.detector", "RowDetector"),
+    "sequences": ("detector.sequences.detector", "SequenceDetector"),
+}
+
+
+class Bundled(Detector, Protocol):
+    """A detector that can be written to a bundle and made from one.
+
+    Its class has `from_bundle(arrays, meta, bundle="")`, the inverse of `arrays` and `meta`, where `bundle` is the content
+    hash; it may raise KeyError for what is missing and BundleRefused for what does not fit.
+    """
+
+    def arrays(self) -> Arrays:
+        """Every array it needs, by name; finite where they are floats."""
+        ...
+
+    def meta(self) -> dict[str, Any]:
+        """Everything else, JSON only; `detector` says which class reads it back."""
+        ...
+
+
+def encode_bundle(detector: Bundled) -> tuple[str, bytes, bytes]:
+    """Content hash, document and weights of a detector. The same detector always gives the same bytes."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(detector.arrays().items())}
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise BundleRefused(f"array {name!r} holds values that are not finite; training went wrong: train again")
+    document = {"format": FORMAT, "arrays": _manifest(arrays), "meta": detector.meta()}
+    text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    weights = save(arrays)
+    return content_hash(text, weights), text, weights
+
+
+def content_hash(document: bytes, weights: bytes) -> str:
+    """The name of a bundle."""
+    return hashlib.sha256(len(document).to_bytes(8, "little") + document + weights).hexdigest()
+
+
+def save_bundle(detector: Bundled, root: str) -> str:
+    """Write a detector below a folder or fsspec URL and return its content hash.
+
+    Each file is written beside its place and renamed into it, the document last: a bundle whose document is there is whole.
+    Saving the same detector twice is harmless.
+    """
+    name, document, weights = encode_bundle(detector)
+    files, base = fsspec.core.url_to_fs(root)
+    folder = f"{base.rstrip('/')}/{name}"
+    files.makedirs(folder, exist_ok=True)
+    for file, content in ((WEIGHTS, weights), (DOCUMENT, document)):
+        beside = f"{folder}/.{file}.{uuid.uuid4().hex}"
+        files.pipe_file(beside, content)
+        files.mv(beside, f"{folder}/{file}")
+    return name
+
+
+def load_bundle(root: str, bundle_hash: str) -> Detector:
+    """The detector of that hash below a folder or fsspec URL. Raises BundleRefused with a sentence saying why not."""
+    files, base = fsspec.core.url_to_fs(root)
+    folder = f"{base.rstrip('/')}/{bundle_hash}"
+    try:
+        document, weights = (cast(bytes, files.cat_file(f"{folder}/{file}")) for file in (DOCUMENT, WEIGHTS))
+    except OSError as error:
+        raise BundleRefused(
+            f"bundle {bundle_hash} is not whole below {root} ({error}); check the bundles setting, or train again"
+        ) from None
+    if content_hash(document, weights) != bundle_hash:
+        raise BundleRefused(
+            f"bundle {bundle_hash} below {root} was changed after it was written: its content does not match its name;"
+            " restore it from a copy, or train again"
+        )
+    return decode_bundle(document, weights, bundle_hash)
+
+
+def decode_bundle(document: bytes, weights: bytes, bundle_hash: str) -> Bundled:
+    """The detector of a bundle's bytes. Raises BundleRefused where they are not exactly what a detector writes."""
+    described = _read_document(document, bundle_hash)
+    try:
+        arrays: Arrays = load(weights)
+    except SafetensorError as error:
+        raise BundleRefused(f"bundle {bundle_hash}: its weights cannot be read ({error}); train again") from None
+    _check_arrays(arrays, described["arrays"], bundle_hash)
+    meta = described["meta"]
+    kind = meta.get("detector") if isinstance(meta, dict) else None
+    if kind not in DETECTORS:
+        raise BundleRefused(f"bundle {bundle_hash}: unknown detector {kind!r}; serve it with a newer latentwatch")
+    module, cls = DETECTORS[kind]
+    loader = cast(Loader, getattr(import_module(module), cls).from_bundle)
+    try:
+        detector = loader(arrays, meta, bundle_hash)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise BundleRefused(
+            f"bundle {bundle_hash}: what it says does not make a detector ({type(error).__name__}: {error}); train again"
+        ) from None
+    _check_nothing_left(detector, arrays, meta, bundle_hash)
+    return detector
+
+
+def _read_document(document: bytes, bundle_hash: str) -> dict[str, Any]:
+    try:
+        described = json.loads(document)
+    except ValueError as error:
+        raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} is not JSON ({error}); train again") from None
+    if not isinstance(described, dict) or not isinstance(described.get("format"), int):
+        raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} does not say its format; train again")
+    if described["format"] > FORMAT:
+        raise BundleRefused(
+            f"bundle {bundle_hash} has format {described['format']}, this latentwatch reads up to {FORMAT}; upgrade it"
+        )
+    if described.keys() != {"format", "arrays", "meta"}:
+        raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} has missing or unknown fields; train again")
+    return described
+
+
+def _manifest(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return {name: {"dtype": array.dtype.str, "shape": list(array.shape)} for name, array in arrays.items()}
+
+
+def _check_arrays(arrays: Arrays, manifest: Any, bundle_hash: str) -> None:
+    found = _manifest(arrays)
+    if found != manifest:
+        wrong = sorted(name for name in {*found, *manifest} if found.get(name) != manifest.get(name))
+        raise BundleRefused(
+            f"bundle {bundle_hash}: weights and {DOCUMENT} disagree on {', '.join(wrong)}; restore it, or train again"
+        )
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise BundleRefused(f"bundle {bundle_hash}: array {name!r} is not finite; train again")
+
+
+def _check_nothing_left(detector: Bundled, arrays: Arrays, meta: dict[str, Any], bundle_hash: str) -> None:
+    """A detector must write again exactly what it was made from; whatever it did not understand is thereby found."""
+    again = detector.arrays()
+    if _manifest(again) != _manifest(arrays):
+        wrong = sorted(name for name in {*again, *arrays} if _manifest(again).get(name) != _manifest(arrays).get(name))
+        raise BundleRefused(f"bundle {bundle_hash}: arrays that this detector does not know: {', '.join(wrong)}")
+    if json.dumps(detector.meta(), sort_keys=True) != json.dumps(meta, sort_keys=True):
+        raise BundleRefused(f"bundle {bundle_hash}: fields that this detector does not know; upgrade latentwatch")

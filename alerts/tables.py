@@ -1,0 +1,471 @@
+"""Every table, as SQLAlchemy classes; the only description of the schema that Python code reads.
+
+One schema serves SQLite and PostgreSQL. Times are timezone-aware UTC on the Python side. Text may hold anything that
+JSON can carry: what a database cannot store (NUL, lone surrogates) is replaced on the way in, never refused, so that
+one odd record cannot stop a stream.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    false,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import Double, TypeDecorator
+
+from domain.alert import AlertKind, AlertStatus, Severity, Verdict
+from domain.model import VersionStatus
+
+
+def storable(value: str) -> str:
+    """Text that every database accepts; NUL and lone surrogates become the replacement character.
+
+    >>> storable("pump\\x001")
+    'pump\ufffd1'
+    """
+    if value.isascii() and "\x00" not in value:
+        return value
+    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class StorableText(TypeDecorator[str]):
+    """Text passed through `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A timezone-aware time in UTC: `timestamptz` on PostgreSQL, ISO text that sorts by time on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return aware.replace(tzinfo=None) if dialect.name == "sqlite" else aware
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Floats(TypeDecorator[NDArray[np.float32]]):
+    """A vector of float32, stored as little-endian bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        return None if value is None else np.asarray(value, "<f4").tobytes()
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> NDArray[np.float32] | None:
+        return None if value is None else np.frombuffer(value, "<f4")
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit key that SQLite still numbers by itself."""
+
+
+def _words(kind: type[Any]) -> Enum:
+    """An enumeration stored as its value's text, so that a new word needs no migration."""
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
+
+
+class Row(DeclarativeBase):
+    """Base of every table."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        str: StorableText,
+        datetime: UtcTime,
+        float: Double,
+        bytes: LargeBinary,
+        AlertKind: _words(AlertKind),
+        AlertStatus: _words(AlertStatus),
+        Severity: _words(Severity),
+        Verdict: _words(Verdict),
+        VersionStatus: _words(VersionStatus),
+    }
+
+
+class MonitorRow(Row):
+    """A monitor that somebody registered, so that every process knows it."""
+
+    __tablename__ = "monitors"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    definition: Mapped[str]
+    """The monitor as YAML."""
+    notify: Mapped[list[str]] = mapped_column(JSON)
+    """Names of its notification channels; the store reads them when an alert opens."""
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
+class OffsetRow(Row):
+    """The first offset of a partition that is not accounted for yet. Compare-and-swap on it fences every commit."""
+
+    __tablename__ = "offsets"
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    next_offset: Mapped[int] = mapped_column(BigInteger)
+    updated: Mapped[datetime]
+
+
+class AlertRow(Row):
+    """Consecutive flagged records of one entity."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("ix_alerts_inbox", "monitor", "status", "started"),
+        Index("ix_alerts_entity", "monitor", "entity", "ended"),
+        Index("ix_alerts_started", "started"),
+        Index("ix_alerts_ended", "monitor", "ended"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    monitor: Mapped[str] = mapped_column(String(63))
+    entity: Mapped[str]
+    kind: Mapped[AlertKind]
+    status: Mapped[AlertStatus]
+    severity: Mapped[Severity]
+    started: Mapped[datetime]
+    """Event time of its earliest flagged record."""
+    ended: Mapped[datetime]
+    """Event time of its latest flagged record."""
+    records: Mapped[int]
+    peak_surprise: Mapped[float]
+    peak_source: Mapped[str]
+    peak_partition: Mapped[int]
+    peak_offset: Mapped[int] = mapped_column(BigInteger)
+    threshold: Mapped[float]
+    """In force at the peak."""
+    model_version: Mapped[int]
+    """Of the peak."""
+    features: Mapped[list[str]] = mapped_column(JSON)
+    """Those that contributed most at the peak, strongest first."""
+    verdict: Mapped[Verdict | None]
+    """The latest label's."""
+    created: Mapped[datetime]
+    """Wall time at which it opened."""
+    updated: Mapped[datetime]
+
+
+class FlaggedRecordRow(Row):
+    """One flagged record with everything needed to understand it and to score it again."""
+
+    __tablename__ = "flagged_records"
+    __table_args__ = (
+        Index("ix_flagged_records_alert", "alert_id", "time"),
+        Index("ix_flagged_records_time", "monitor", "time"),
+    )
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    offset: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
+    entity: Mapped[str]
+    time: Mapped[datetime]
+    surprise: Mapped[float]
+    reconstruction: Mapped[float]
+    density: Mapped[float]
+    witnesses: Mapped[dict[str, float]] = mapped_column(JSON)
+    extrapolated: Mapped[bool]
+    warming: Mapped[bool]
+    threshold: Mapped[float]
+    model_version: Mapped[int]
+    bundle: Mapped[str]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    context: Mapped[bytes]
+    """float32, little-endian."""
+    expected: Mapped[dict[str, Any]] = mapped_column(JSON)
+    contributions: Mapped[dict[str, float]] = mapped_column(JSON)
+    neighbours: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """Nearest first: [{"distance": d, "values": {...}}, ...]."""
+    code: Mapped[NDArray[np.float32]] = mapped_column(Floats)
+    place_x: Mapped[float]
+    place_y: Mapped[float]
+
+
+class AlertTraceRow(Row):
+    """What the entity's trace looked like before and during an alert, kept with it when the live trace has moved on."""
+
+    __tablename__ = "alert_trace"
+
+    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True)
+    time: Mapped[datetime] = mapped_column(primary_key=True)
+    surprise: Mapped[float]
+    reconstruction: Mapped[float]
+    density: Mapped[float]
+    flagged: Mapped[bool]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AlertEventRow(Row):
+    """What happened to an alert, by whom: opened, escalated, acknowledged, labelled, closed, reopened."""
+
+    __tablename__ = "alert_events"
+    __table_args__ = (Index("ix_alert_events_alert", "alert_id"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    author: Mapped[str]
+    """Empty where the scorer did it."""
+    note: Mapped[str]
+    created: Mapped[datetime]
+
+
+class LabelRow(Row):
+    """A person's verdict on an alert; never changed, only followed by a later one."""
+
+    __tablename__ = "labels"
+    __table_args__ = (Index("ix_labels_alert", "alert_id"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id"))
+    verdict: Mapped[Verdict]
+    author: Mapped[str]
+    cause: Mapped[str]
+    note: Mapped[str]
+    created: Mapped[datetime]
+
+
+class DeadLetterRow(Row):
+    """A message that could not become a record."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (Index("ix_dead_letters_created", "monitor", "created"),)
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    offset: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    reason: Mapped[str]
+    payload: Mapped[bytes]
+    created: Mapped[datetime]
+
+
+class MinuteCountRow(Row):
+    """Exact counts of one event-time minute. Sum over `shard` (and `model_version`) to read a minute."""
+
+    __tablename__ = "minute_counts"
+    __table_args__: ClassVar = {"sqlite_with_rowid": False}
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    model_version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The lowest partition of the batch that counted: no two scorers share one, so none waits for another's row."""
+    scored: Mapped[int] = mapped_column(BigInteger)
+    flagged: Mapped[int] = mapped_column(BigInteger)
+    exceeding_1: Mapped[int] = mapped_column(BigInteger)
+    """Records with a surprise of at least 1; the others likewise."""
+    exceeding_2: Mapped[int] = mapped_column(BigInteger)
+    exceeding_3: Mapped[int] = mapped_column(BigInteger)
+    exceeding_4: Mapped[int] = mapped_column(BigInteger)
+
+
+class TraceRow(Row):
+    """Recent sampled records of one entity, at most one an event-time second: a ring, overwritten in place."""
+
+    __tablename__ = "trace"
+    __table_args__ = (Index("ix_trace_time", "monitor", "entity", "time"),)
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The event time's second modulo the ring's length."""
+    time: Mapped[datetime]
+    partition: Mapped[int]
+    offset: Mapped[int] = mapped_column(BigInteger)
+    surprise: Mapped[float]
+    reconstruction: Mapped[float]
+    density: Mapped[float]
+    flagged: Mapped[bool]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class EntityRow(Row):
+    """What is known of one entity."""
+
+    __tablename__ = "entities"
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int]
+    last_time: Mapped[datetime]
+    records: Mapped[int] = mapped_column(BigInteger)
+    warming: Mapped[bool]
+    updated: Mapped[datetime]
+
+
+class SnapshotRow(Row):
+    """The newest context of a partition's entities."""
+
+    __tablename__ = "context_snapshots"
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    offset: Mapped[int] = mapped_column(BigInteger)
+    """Every record before it is in the blob."""
+    bundle: Mapped[str]
+    blob: Mapped[bytes]
+    updated: Mapped[datetime]
+
+
+class AuditRow(Row):
+    """Something that happened to a stream and must not pass silently."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_created", "monitor", "created"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    monitor: Mapped[str] = mapped_column(String(63))
+    source: Mapped[str]
+    partition: Mapped[int | None]
+    kind: Mapped[str]
+    message: Mapped[str]
+    created: Mapped[datetime]
+
+
+class ModelVersionRow(Row):
+    """One trained model of a monitor."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        Index(
+            "uq_model_versions_champion",
+            "monitor",
+            unique=True,
+            sqlite_where=text("status = 'champion'"),
+            postgresql_where=text("status = 'champion'"),
+        ),
+    )
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    bundle: Mapped[str]
+    kind: Mapped[str]
+    status: Mapped[VersionStatus]
+    created: Mapped[datetime]
+    promoted: Mapped[datetime | None]
+    """When it last became the champion."""
+    trained_records: Mapped[int] = mapped_column(BigInteger)
+    history_start: Mapped[datetime | None]
+    history_end: Mapped[datetime | None]
+    evaluation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reasons: Mapped[list[str]] = mapped_column(JSON)
+    """The judge's, or why it was refused."""
+
+
+class PromotionRow(Row):
+    """One change of what serves, or a decision that nothing changes: promoted, held, refused, rolled back."""
+
+    __tablename__ = "promotions"
+    __table_args__ = (Index("ix_promotions_monitor", "monitor", "id"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    monitor: Mapped[str] = mapped_column(String(63))
+    action: Mapped[str] = mapped_column(String(16))
+    version: Mapped[int]
+    """The version that was judged."""
+    champion: Mapped[int | None]
+    """The version that serves from now on."""
+    former: Mapped[int | None]
+    """The version that served before."""
+    reasons: Mapped[list[str]] = mapped_column(JSON)
+    created: Mapped[datetime]
+
+
+class NotificationRow(Row):
+    """One message to one channel, written in the transaction that caused it and sent afterwards."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        Index(
+            "ix_notifications_due",
+            "due",
+            sqlite_where=text("status = 'due'"),
+            postgresql_where=text("status = 'due'"),
+        ),
+        Index("ix_notifications_alert", "alert_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    monitor: Mapped[str] = mapped_column(String(63))
+    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
+    channel: Mapped[str]
+    dedupe_key: Mapped[str] = mapped_column(unique=True)
+    """Also sent to the channel: delivery is at least once."""
+    title: Mapped[str]
+    body: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    """due, sent, or given up."""
+    attempts: Mapped[int]
+    due: Mapped[datetime]
+    """Not to be tried before; a notifier that claims it moves this ahead, so that it comes back if the notifier dies."""
+    error: Mapped[str]
+    """The last attempt's, empty where there was none."""
+    created: Mapped[datetime]
+    sent: Mapped[datetime | None]
+
+
+class ScorerRow(Row):
+    """One scorer process's latest heartbeat."""
+
+    __tablename__ = "scorers"
+    __table_args__ = (Index("ix_scorers_monitor", "monitor", "seen"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    monitor: Mapped[str] = mapped_column(String(63))
+    host: Mapped[str]
+    pid: Mapped[int]
+    started: Mapped[datetime]
+    seen: Mapped[datetime]
+    last_commit: Mapped[datetime | None]
+    partitions: Mapped[list[int]] = mapped_column(JSON)
+    model_version: Mapped[int | None]
+    lag: Mapped[int | None] = mapped_column(BigInteger)
+    """Records in its partitions that it has not scored; None where unknown."""
+    records: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Scored since it started."""
+    records_per_second: Mapped[float]
+    state: Mapped[str]
+    """In words: scoring, waiting for database, promise broken: recalibrate, ..."""
+    stopped: Mapped[bool] = mapped_column(server_default=false())
+    """It ended cleanly."""

@@ -1,0 +1,245 @@
+"""How a detector does on records it never saw, and whether it may replace the one that serves.
+
+Detector + holdout → Evaluation; challenger + champion → Judgement with its reasons in words.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from detector.faults import PlantedFault, plant_faults
+from detector.interface import Contexts, Detector
+from domain.errors import InvalidHistory
+from domain.model import Evaluation, Judgement
+from domain.monitor import AlertPolicy
+from domain.record import Batch
+from domain.scores import Scores
+
+PROMISE_FACTOR = 2.0
+"""A promise counts as kept while the realised rate's 95 % interval reaches down to this multiple of the promised rate."""
+
+_FAULTS_PER_KIND = 4
+_FAULT_RECORDS = 60
+_DAY_MICROSECONDS = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One pass of a detector over a batch, each entity started fresh."""
+
+    batch: Batch
+    contexts: Contexts
+    scores: Scores
+    flagged: NDArray[np.bool_]
+
+
+def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int = 0) -> Evaluation:
+    """Measure realised against promised false alarms on `holdout`, and recall on faults planted into it.
+
+    `holdout` is taken as normal. Records that the detector marks as warming up count only where nothing else is there.
+    A planted fault is found when one of its records is flagged that is not flagged without the fault; so a detector
+    that flags everything finds nothing. Raises InvalidHistory when the holdout is empty.
+    """
+    if not len(holdout):
+        raise InvalidHistory("the holdout is empty; train on a longer history")
+    threshold = detector.threshold(policy)
+    clean = _read(detector, holdout, threshold)
+    counted = ~clean.scores.warming if len(clean.scores.warming) else np.ones(len(holdout), bool)
+    if not counted.any():
+        counted = np.ones(len(holdout), bool)
+    flagged = clean.flagged[counted]
+    spread = _overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
+    found, planted, details = _recall(detector, clean, threshold, seed)
+    span_days = max(float(np.ptp(holdout.times)) / _DAY_MICROSECONDS, 1e-9)
+    details |= {
+        "threshold": round(float(threshold), 4),
+        "overdispersion": round(spread, 2),
+        "episodes_per_day": round(_episodes(flagged, holdout.entities[counted]) / span_days, 3),
+        "warming_records": int((~counted).sum()),
+    }
+    return Evaluation(
+        promised_rate=policy.false_alarm_rate or float(10.0**-threshold),
+        realised_rate=float(flagged.mean()),
+        realised_interval=rate_interval(int(flagged.sum()), len(flagged), spread),
+        holdout_records=len(holdout),
+        faults_planted=sum(planted.values()),
+        faults_found=sum(found.values()),
+        recall_by_fault={kind: found[kind] / planted[kind] for kind in sorted(planted)},
+        details=details,
+    )
+
+
+def rate_interval(flagged: int, records: int, overdispersion: float = 1.0) -> tuple[float, float]:
+    """Clopper-Pearson 95 % interval of a rate, on the effective number of records where they are not independent.
+
+    >>> low, high = rate_interval(1, 100)
+    >>> round(low, 4), round(high, 4)
+    (0.0003, 0.0545)
+    """
+    effective = records / max(1.0, overdispersion)
+    hits = flagged / max(1.0, overdispersion)
+    low = float(beta.ppf(0.025, hits, effective - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(0.975, hits + 1, effective - hits)) if hits < effective else 1.0
+    return low, high
+
+
+def judge(challenger: Evaluation, champion: Evaluation | None) -> Judgement:
+    """Whether the challenger is let in. Both must have been evaluated on the same holdout with the same seed.
+
+    The first model is let in whatever it measures, since nothing serves otherwise, and its reasons say what to expect.
+    Later ones are let in when they keep the promise and find at least as many planted faults as the champion; when the
+    champion no longer keeps the promise, a challenger that does is let in if it still finds faults; when neither keeps
+    it, one that is nearer to it and finds at least as many.
+    """
+    reasons = [_promise_in_words("The challenger", challenger), _recall_in_words("it", challenger)]
+    if champion is None:
+        kept = keeps_promise(challenger)
+        reasons.append(
+            "It is the first model of this monitor and is let in."
+            if kept
+            else "It is let in all the same, because without it nothing would be watched: expect more false alarms than "
+            "promised until it is retrained on history that shows what this one lacked."
+        )
+        return Judgement(promote=True, reasons=tuple(reasons))
+    reasons += [_promise_in_words("The champion", champion), _recall_in_words("it", champion)]
+    promote, verdict = _compare(challenger, champion)
+    return Judgement(promote=promote, reasons=(*reasons, verdict))
+
+
+def keeps_promise(evaluation: Evaluation) -> bool:
+    """Whether the realised rate is compatible with at most PROMISE_FACTOR times the promised one."""
+    return evaluation.realised_interval[0] <= PROMISE_FACTOR * evaluation.promised_rate
+
+
+def _compare(challenger: Evaluation, champion: Evaluation) -> tuple[bool, str]:
+    kept, kept_before = keeps_promise(challenger), keeps_promise(champion)
+    recall, recall_before = _recall_of(challenger), _recall_of(champion)
+    if kept and not kept_before:
+        if recall > 0 or recall_before == 0:
+            return True, "Let in: it keeps the promise, and the champion no longer does."
+        return False, "Held: it keeps the promise only by finding nothing."
+    if not kept and kept_before:
+        return False, "Held: it would raise more false alarms than promised, and the champion does not."
+    if recall < recall_before:
+        return False, "Held: it finds fewer planted faults than the champion."
+    if kept:
+        return True, "Let in: it keeps the promise and finds at least as many planted faults as the champion."
+    if challenger.realised_rate <= champion.realised_rate:
+        return True, "Let in: neither keeps the promise on these records, but it is nearer and finds as many faults."
+    return False, "Held: neither keeps the promise on these records, and the champion is nearer."
+
+
+def _recall_of(evaluation: Evaluation) -> float:
+    return evaluation.faults_found / evaluation.faults_planted if evaluation.faults_planted else 0.0
+
+
+def _promise_in_words(who: str, evaluation: Evaluation) -> str:
+    low, high = evaluation.realised_interval
+    verdict = "keeps" if keeps_promise(evaluation) else "does not keep"
+    return (
+        f"{who} {verdict} its promise: {evaluation.realised_rate:.3%} of {evaluation.holdout_records:,} normal records "
+        f"flagged (95 % interval {low:.3%} to {high:.3%}), {evaluation.promised_rate:.3%} promised."
+    )
+
+
+def _recall_in_words(who: str, evaluation: Evaluation) -> str:
+    if not evaluation.faults_planted:
+        return f"No fault could be planted into the holdout, so what {who} finds is unknown."
+    missed = [kind for kind, recall in evaluation.recall_by_fault.items() if recall < 0.5]
+    tail = f"; it mostly misses {', '.join(missed)}" if missed else ""
+    return f"Of {evaluation.faults_planted} planted faults {who} finds {evaluation.faults_found}{tail}."
+
+
+def _read(detector: Detector, batch: Batch, threshold: float) -> _Reading:
+    entities, owners = np.unique(batch.entities.astype(str), return_inverse=True)
+    states = detector.context.fresh(entities.tolist())
+    contexts = detector.context.extend(states, owners.astype(np.intp), batch)
+    scores = detector.score(batch, contexts)
+    return _Reading(batch, contexts, scores, scores.surprise >= threshold)
+
+
+def _recall(
+    detector: Detector, clean: _Reading, threshold: float, seed: int
+) -> tuple[dict[str, int], dict[str, int], dict[str, Any]]:
+    """Faults found and planted by kind, and what else is worth telling about them."""
+    in_time = detector.context.width > 0
+    longest = int(np.unique(clean.batch.entities.astype(str), return_counts=True)[1].max())
+    length = max(4, min(_FAULT_RECORDS, longest // 12)) if in_time else 1
+    per_kind = _FAULTS_PER_KIND if in_time else 10 * _FAULTS_PER_KIND
+    try:
+        faulty, faults = plant_faults(clean.batch, seed, per_kind=per_kind, length=length, in_time=in_time)
+    except InvalidHistory as error:
+        return {}, {}, {"no_faults": str(error)}
+    reading = _read(detector, faulty, threshold)
+    found: dict[str, int] = defaultdict(int)
+    planted: dict[str, int] = defaultdict(int)
+    delays: list[int] = []
+    peaks: list[tuple[PlantedFault, int]] = []
+    for fault in faults:
+        planted[fault.kind.value] += 1
+        hits = np.flatnonzero(reading.flagged[fault.rows] & ~clean.flagged[fault.rows])
+        if len(hits):
+            found[fault.kind.value] += 1
+            delays.append(int(hits[0]))
+            peaks.append((fault, int(fault.rows[np.argmax(reading.scores.surprise[fault.rows])])))
+    details: dict[str, Any] = {"fault_records": length}
+    if peaks:
+        details["median_delay_records"] = float(np.median(delays))
+        details["guilty_in_top_2"] = round(_named(detector, reading, peaks), 3)
+    return found, planted, details
+
+
+def _named(detector: Detector, reading: _Reading, peaks: list[tuple[PlantedFault, int]]) -> float:
+    """Share of found faults whose guilty feature is among the two that contribute most at the peak."""
+    rows = np.array([row for _, row in peaks], np.intp)
+    contexts = Contexts(reading.contexts.features[rows], reading.contexts.seen[rows])
+    explanations = detector.explain(reading.batch.take(rows), contexts, _choose(reading.scores, rows))
+    hits = 0
+    for (fault, _), explanation in zip(peaks, explanations, strict=True):
+        top = sorted(explanation.contributions, key=lambda name: -explanation.contributions[name])[:2]
+        hits += bool(set(top) & set(fault.guilty))
+    return hits / len(peaks)
+
+
+def _choose(scores: Scores, rows: NDArray[np.intp]) -> Scores:
+    return Scores(
+        surprise=scores.surprise[rows],
+        reconstruction=scores.reconstruction[rows],
+        density=scores.density[rows],
+        witnesses={name: values[rows] for name, values in scores.witnesses.items()},
+        extrapolated=scores.extrapolated[rows] if len(scores.extrapolated) else scores.extrapolated,
+        warming=scores.warming[rows] if len(scores.warming) else scores.warming,
+    )
+
+
+def _overdispersion(surprise: NDArray[np.float32], entities: NDArray[np.object_], threshold: float) -> float:
+    """How many times the variance of a flagged share exceeds that of independent records.
+
+    Measured on the variance of the share over time blocks of an entity. Where fewer than one in twenty is flagged, the
+    strangest twentieth stands in for the flagged, since too few cannot show how they cluster.
+    """
+    level = min(threshold, float(np.quantile(surprise, 0.95)))
+    shares, sizes = [], []
+    for entity in np.unique(entities.astype(str)):
+        above = surprise[entities == entity] >= level
+        for block in np.array_split(above, max(1, min(20, len(above) // 50))):
+            shares.append(block.mean())
+            sizes.append(len(block))
+    share = float(np.mean(surprise >= level))
+    if len(shares) < 4 or not 0 < share < 1:
+        return 1.0
+    weights = np.array(sizes, np.float64)
+    variance = float(np.sum(weights * (np.array(shares) - share) ** 2) / weights.sum())
+    return float(max(1.0, variance * weights.mean() / (share * (1 - share))))
+
+
+def _episodes(flagged: NDArray[np.bool_], entities: NDArray[np.object_]) -> int:
+    """Runs of flagged records within an entity."""
+    return sum(
+        int(np.sum(np.diff(flagged[entities == entity].astype(np.int8), prepend=0) == 1))
+        for entity in np.unique(entities.astype(str))
+    )

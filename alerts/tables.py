@@ -23,7 +23,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -283,7 +282,7 @@ class MinuteCountRow(Row):
     """Exact counts of one event-time minute. Sum over `shard` (and `model_version`) to read a minute."""
 
     __tablename__ = "minute_counts"
-    __table_args__: ClassVar = {"sqlite_with_rowid": False}
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
     minute: Mapped[datetime] = mapped_column(primary_key=True)
@@ -462,10 +461,10 @@ class ScorerRow(Row):
     model_version: Mapped[int | None]
     lag: Mapped[int | None] = mapped_column(BigInteger)
     """Records in its partitions that it has not scored; None where unknown."""
-    records: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    records: Mapped[int] = mapped_column(BigInteger)
     """Scored since it started."""
     records_per_second: Mapped[float]
     state: Mapped[str]
     """In words: scoring, waiting for database, promise broken: recalibrate, ..."""
-    stopped: Mapped[bool] = mapped_column(server_default=false())
+    stopped: Mapped[bool]
     """It ended cleanly."""

@@ -1,0 +1,196 @@
+"""Opening the database, waiting for it, and bringing its schema up to date.
+
+SQLite runs in WAL mode with `synchronous=NORMAL`: a power cut may undo the last commits but never tears one, and since
+a stream's position is committed together with its results, such a cut only rewinds the stream. Readers never wait for
+the writer. PostgreSQL is reached with psycopg 3 only.
+"""
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import StaticPool
+
+from alerts.session import begin_explicitly, reading, transaction, where
+from domain.clock import Clock
+from domain.errors import InvalidInput, Unavailable
+
+_LOCK_WAIT_SECONDS = 15.0
+_MIGRATION_LOCK = 0x1A7E47
+"""PostgreSQL advisory lock under which the schema changes."""
+_ALEMBIC = threading.Lock()
+"""Alembic keeps its context in a module; threads take turns."""
+
+
+def open_database(url: str) -> Engine:
+    """An engine for a `sqlite:///file`, `sqlite://` (memory) or `postgresql://` address. Connects only when used.
+
+    Raises InvalidInput for another address, or a SQLite folder that does not exist.
+    """
+    address = _address(url)
+    options: dict[str, Any] = {"json_serializer": to_json, "json_deserializer": json.loads}
+    if address.get_backend_name() == "postgresql":
+        return create_engine(
+            address,
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=10,
+            connect_args={
+                "connect_timeout": 10,
+                "options": "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
+                "application_name": "latentwatch",
+                "tcp_user_timeout": 15_000,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                # Statements are few and repeat for hours: preparing them saves their planning.
+                "prepare_threshold": 3,
+            },
+            **options,
+        )
+    memory = address.database in (None, "", ":memory:")
+    engine = create_engine(
+        address,
+        connect_args={"timeout": _LOCK_WAIT_SECONDS, "check_same_thread": False, "isolation_level": None},
+        **({"poolclass": StaticPool} if memory else {}),
+        **options,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    begin_explicitly(engine)
+    return engine
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+        backend, driver = address.get_backend_name(), address.drivername.partition("+")[2]
+    except (ArgumentError, NoSuchModuleError):
+        raise InvalidInput(
+            f"database address {url.split('@')[-1]!r} cannot be read; write sqlite:///latentwatch.db "
+            "or postgresql://user:password@host:5432/name"
+        ) from None
+    if address.drivername == "postgres" or (backend == "postgresql" and driver in ("", "psycopg")):
+        return address.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and driver in ("", "pysqlite"):
+        _check_folder(address)
+        return address
+    raise InvalidInput(
+        f"database address {where_of(address)} names {address.drivername!r}; "
+        "only sqlite:///file and postgresql://... are supported"
+    )
+
+
+def _check_folder(address: URL) -> None:
+    if address.database in (None, "", ":memory:"):
+        return
+    folder = Path(str(address.database)).parent
+    if not folder.is_dir():
+        raise InvalidInput(f"database {where_of(address)}: the folder {folder} does not exist; create it")
+
+
+def where_of(address: URL) -> str:
+    """An address without its password."""
+    return address.render_as_string(hide_password=True)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON that every database takes: NaN becomes null, infinities the texts that `float` reads back.
+
+    >>> to_json({"a": float("nan"), "b": [float("-inf"), 1.5]})
+    '{"a":null,"b":["-Infinity",1.5]}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
+
+
+def wait_for_database(
+    engine: Engine,
+    clock: Clock,
+    on_wait: Callable[[str, float], None],
+    *,
+    patience_seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Return once the database answers; `on_wait(reason, seconds)` is called before every pause, so that people see it.
+
+    Pauses grow from half a second to ten. Raises Unavailable when patience runs out or `stop` says so; waits for ever
+    without either.
+    """
+    pause, started = 0.5, clock.monotonic()
+    while True:
+        try:
+            with reading(engine) as session:
+                session.execute(text("SELECT 1"))
+            return
+        except Unavailable as error:
+            spent = clock.monotonic() - started
+            if stop() or (patience_seconds is not None and spent + pause > patience_seconds):
+                raise
+            on_wait(str(error), pause)
+        clock.sleep(pause)
+        pause = min(10.0, pause * 2)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema up to date. Processes that start together take turns, and the second finds nothing to do.
+
+    Raises Unavailable, or InvalidInput when a newer Latentwatch has already changed the schema.
+    """
+    with transaction(engine) as session:
+        connection = session.connection()
+        if engine.dialect.name == "postgresql":  # SQLite's writers take turns anyway
+            session.execute(text("SET LOCAL lock_timeout = '5min'"))
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        try:
+            with _ALEMBIC:
+                command.upgrade(alembic_config(connection), "head")
+        except CommandError as error:
+            raise InvalidInput(
+                f"database {where(engine)}: its schema is not one this version knows ({error}); "
+                "install the version of Latentwatch that wrote it, or a newer one"
+            ) from error
+
+
+def schema_is_current(engine: Engine) -> bool:
+    """Whether `migrate` has nothing to do. Raises Unavailable."""
+    head = ScriptDirectory.from_config(alembic_config(None)).get_current_head()
+    with reading(engine) as session:
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return False
+        return session.execute(text("SELECT version_num FROM alembic_version")).scalar() == head
+
+
+def alembic_config(connection: Connection | None) -> Config:
+    """Alembic's configuration, without a file: the migrations travel inside the package."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,107 @@
+"""Transactions: the only place that commits, and the only place that tells a database that is away from a wrong program.
+
+Everything in the room runs inside `transaction` (reads and writes, all or nothing) or `reading` (reads only). Whoever
+calls the room sees `Unavailable` when waiting and trying again is the right answer, and nothing has changed then, with
+one exception: a COMMIT whose acknowledgement was lost may have happened, so look before repeating it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.orm import Session
+
+from domain.errors import Unavailable
+
+_PASSING_STATES = ("08", "40", "53", "55", "57", "58", "25006")
+"""SQLSTATE classes worth waiting out: connection, rollback (deadlock), resources (disk, memory, connections), lock not
+available, operator intervention (restart), I/O; and a server that is read-only while it fails over."""
+
+_READ_ONLY = "latentwatch_read_only"
+
+
+@contextmanager
+def transaction(engine: Engine, *, durable: bool = True) -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    Not durable means: on PostgreSQL, a power cut may undo the last commits (never tear one). It serves whoever can
+    repeat the work, as the scorer can, whose position is in the same transaction. Raises Unavailable.
+    """
+    with _translated(engine), Session(engine, expire_on_commit=False, autoflush=False) as session:
+        if not durable and engine.dialect.name == "postgresql":
+            session.execute(_RELAX)
+        yield session
+        session.commit()
+
+
+def make_durable(session: Session) -> None:
+    """Have a relaxed transaction wait for the disk after all: it holds something that cannot be repeated."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_INSIST)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A consistent view of the database that changes nothing and, on SQLite, waits for no writer. Raises Unavailable."""
+    with _translated(engine), engine.connect() as connection:
+        connection = connection.execution_options(**{_READ_ONLY: True})
+        with Session(connection, autoflush=False) as session:
+            yield session
+
+
+_RELAX = text("SET LOCAL synchronous_commit = off")
+_INSIST = text("SET LOCAL synchronous_commit = on")
+
+
+def begin_explicitly(engine: Engine) -> None:
+    """Have SQLite begin transactions when SQLAlchemy does, a writer's with the write lock in hand.
+
+    The driver's own habit, to begin at the first write, lets two writers read first and then deadlock.
+    """
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(_READ_ONLY)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise Unavailable(
+            f"database {where(engine)}: every connection of the pool is busy ({error}); "
+            "it is tried again, or allow more connections"
+        ) from error
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        raise Unavailable(f"database {where(engine)}: {reason(error)}; check that it runs and has room") from error
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether the database is away or busy, as opposed to a statement being wrong."""
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state:
+        return str(state).startswith(_PASSING_STATES)
+    # SQLite, and PostgreSQL connections that died without a state.
+    return isinstance(error, OperationalError) and not _is_wrong_statement(error)
+
+
+def _is_wrong_statement(error: OperationalError) -> bool:
+    """SQLite files wrong SQL under operational errors as well, all with its general code 1."""
+    return getattr(error.orig, "sqlite_errorcode", None) == 1
+
+
+def reason(error: DBAPIError) -> str:
+    """The driver's own words, on one line."""
+    return " ".join(str(error.orig).split()) or type(error.orig).__name__
+
+
+def where(engine: Engine) -> str:
+    """The database's address without its password."""
+    return engine.url.render_as_string(hide_password=True)

@@ -1,0 +1,21 @@
+"""Latentwatch: learns what normal looks like in a stream, and says when a record is not.
+
+This package wires the rooms together: settings, the command line, history, retraining and the demo. Importing it costs
+nothing; `LatentDetector` arrives when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detector.estimator import LatentDetector as LatentDetector
+
+__version__ = "0.1.0"
+__all__ = ["LatentDetector", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LatentDetector":
+        from detector.estimator import LatentDetector
+
+        return LatentDetector
+    raise AttributeError(f"module 'latentwatch' has no attribute {name!r}")

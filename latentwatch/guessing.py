@@ -1,0 +1,225 @@
+"""A first monitor from a sample of data: what is the time, what the entity, what the features, and why.
+
+Sample file → Guess(monitor, notes). A guess is written down with its reason, so that a person can correct it in the
+file; it is never made again behind their back.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from domain.errors import InvalidHistory
+from domain.monitor import Monitor, dump_monitor
+from latentwatch.history import parse_times
+from latentwatch.tables import TableFile, as_masked, open_table
+
+_SAMPLE = 20_000
+_TIME_NAMES = re.compile(
+    r"(^|_)(time|timestamp|datetime|date|ts|event_?time|utc|epoch)(_|$)|time(stamp)?$", re.IGNORECASE
+)
+_ENTITY_NAMES = re.compile(
+    r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
+    r"|turbine|engine|meter|run|group|site|location)(_?(id|name|no|number))?$",
+    re.IGNORECASE,
+)
+_LABEL_NAMES = re.compile(
+    r"^(is_?)?(anomal(y|ies|ous)|changepoints?|labels?|outliers?|fault(y|s)?|attack|ground_?truth|failure)$",
+    re.IGNORECASE,
+)
+_INDEX_NAMES = re.compile(r"^(|index|idx|row|row_?(id|number|num)|unnamed.*|column0|id)$", re.IGNORECASE)
+_PERIODS = {
+    "hour": 24.0,
+    "minute": 60.0,
+    "weekday": 7.0,
+    "dayofweek": 7.0,
+    "day_of_week": 7.0,
+    "wind_direction": 360.0,
+    "heading": 360.0,
+}
+_MOST_CATEGORIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A monitor and, line by line, what was guessed and why."""
+
+    monitor: Monitor
+    notes: tuple[str, ...]
+
+    def yaml(self, sample: str) -> str:
+        """The monitor file: the notes as comments, then the fields."""
+        comments = "".join(f"#   {note}\n" for note in self.notes)
+        fields = dump_monitor(self.monitor)
+        if "\nalert:" not in fields:  # at its default it is left out, but people should see it
+            fields += f"alert:\n  false_alarms_per_day: {self.monitor.alert.false_alarms_per_day:g}\n"
+        return f"# Written by 'latentwatch init {sample}'. What was guessed, and why; correct it:\n{comments}\n{fields}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A sampled column: its text, which cells are missing, and its numbers where every cell present is one."""
+
+    name: str
+    texts: "pd.Series[Any]"
+    numbers: "pd.Series[Any] | None"
+    typed_time: bool
+
+    @property
+    def distinct(self) -> int:
+        return int(self.texts.nunique())
+
+
+def guess_monitor(
+    path: str, name: str | None = None, topic: str | None = None, time: str | None = None, entity: str | None = None
+) -> Guess:
+    """Guess a monitor from a file; `time` and `entity` overrule the guess, `topic` makes a Kafka topic its source.
+
+    Raises InvalidHistory when the file is empty or holds no feature.
+    """
+    file = open_table(path)
+    columns = _sample(file)
+    rows = len(columns[0].texts) if columns else 0
+    if rows == 0:
+        raise InvalidHistory(f"{path}: there is no record in it; give a sample with some hundred normal records")
+    for role, given in (("time", time), ("entity", entity)):
+        if given is not None and given not in file.columns:
+            raise InvalidHistory(f"{path}: has no field {given!r} for the {role}; it has {', '.join(file.columns)}")
+    notes = [f"looked at {rows} records of {Path(path).name} ({file.format}, {len(columns)} columns)"]
+    time = time or _guess_time(columns, notes)
+    entity = entity or _guess_entity([column for column in columns if column.name != time], rows, notes)
+    features = _guess_features([column for column in columns if column.name not in (time, entity)], rows, notes)
+    if not features:
+        raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one")
+    record = {"time": time, "entity": entity, "features": features}
+    monitor: dict[str, Any] = {
+        "name": name or _slug(Path(path).stem),
+        "source": {"kafka": {"topic": topic}} if topic else {"file": {"path": path}},
+        "record": {key: value for key, value in record.items() if value},
+    }
+    if time is None:
+        monitor |= {"window": 1, "alert": {"false_alarm_rate": 0.01}}
+        notes.append(
+            "window: 1, since without a time each record is scored on its own; 'auto' if rows follow each other"
+        )
+        notes.append("alert: one false alarm in a hundred records, since without a time there is no day to count by")
+    else:
+        monitor["alert"] = {"false_alarms_per_day": 2.0}
+        notes.append("alert: two false alarms a day, to start with")
+    return Guess(Monitor.model_validate(monitor), tuple(notes))
+
+
+def _sample(file: TableFile) -> list[_Column]:
+    texts = file.select([str(file.text(name)) for name in file.columns], limit=_SAMPLE)
+    return [
+        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")))
+        for name, found in zip(file.columns, texts, strict=True)
+    ]
+
+
+def _column(name: str, found: Any, typed_time: bool) -> _Column:
+    values, missing = as_masked(found)
+    texts = pd.Series(values.astype(object)).mask(missing, None)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    complete = bool(texts.notna().any()) and bool((numbers.notna() | texts.isna()).all())
+    return _Column(name, texts, numbers if complete else None, typed_time)
+
+
+def _guess_time(columns: Sequence[_Column], notes: list[str]) -> str | None:
+    for column in sorted(columns, key=lambda column: not _TIME_NAMES.search(column.name)):
+        named = bool(_TIME_NAMES.search(column.name))
+        if column.typed_time:
+            notes.append(f"time: {column.name!r}, the file says that it is one")
+            return column.name
+        if column.texts.isna().any() or (column.numbers is not None and not named):
+            continue
+        if column.numbers is not None and not _plausible_epoch(column.numbers):
+            continue
+        readable = parse_times(column.texts.to_numpy(object)) != np.iinfo(np.int64).min
+        if readable.all():
+            notes.append(f"time: {column.name!r}, every value of it reads as a time ({column.texts.iloc[0]})")
+            return column.name
+    notes.append("time: none found; a record's time will be when it arrives")
+    return None
+
+
+def _plausible_epoch(numbers: "pd.Series[Any]") -> bool:
+    """Whether numbers are seconds, milliseconds, micro- or nanoseconds between 1990 and 2100."""
+    middle = float(numbers.abs().median())
+    return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in (1, 1e3, 1e6, 1e9))
+
+
+def _guess_entity(columns: Sequence[_Column], rows: int, notes: list[str]) -> str | None:
+    for column in columns:
+        repeats = column.distinct * 2 <= rows and not column.texts.isna().any()
+        if _ENTITY_NAMES.match(column.name) and repeats and not _is_measured(column):
+            notes.append(f"entity: {column.name!r}, by its name; {column.distinct} different in the sample")
+            return column.name
+    notes.append("entity: none found; all records belong to one")
+    return None
+
+
+def _is_measured(column: _Column) -> bool:
+    """Whether a column holds fractions, so that it is a quantity, whatever its name."""
+    return column.numbers is not None and bool((column.numbers.dropna() % 1 != 0).any())
+
+
+def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> dict[str, Any]:
+    features: dict[str, Any] = {}
+    constant = []
+    for column in columns:
+        left_out = _reason_to_leave_out(column, rows)
+        if left_out:
+            notes.append(f"left out {column.name!r}: {left_out}")
+            continue
+        features[column.name] = _feature_type(column, rows)
+        if column.distinct == 1:
+            constant.append(column.name)
+    if features:
+        kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
+        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        notes.append(f"features: {counted}")
+    if constant:
+        notes.append(
+            f"constant in the sample: {', '.join(constant)}; kept, since a constant that begins to move is news"
+        )
+    return features
+
+
+def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
+    if column.texts.isna().all():
+        return "it is empty"
+    if _LABEL_NAMES.match(column.name) and column.distinct <= 20:
+        return "it looks like a label; normal is learned without labels"
+    if column.numbers is not None:
+        steps = column.numbers.diff().dropna()
+        if _INDEX_NAMES.match(column.name) and rows > 2 and bool((steps == 1).all()):
+            return "it counts the rows"
+        return None
+    if column.distinct == rows and rows > _MOST_CATEGORIES and _mean_words(column) < 2:
+        return "every value is different, as in an identifier"
+    return None
+
+
+def _feature_type(column: _Column, rows: int) -> Any:
+    if column.numbers is not None:
+        period = _PERIODS.get(column.name.lower())
+        inside = period is not None and bool(column.numbers.dropna().between(0, period).all())
+        return {"type": "cyclic", "period": period} if inside else "numeric"
+    if set(column.texts.dropna().str.lower()) <= {"true", "false"}:
+        return "boolean"
+    few = column.distinct <= _MOST_CATEGORIES or column.distinct * 20 <= rows
+    return "category" if few and _mean_words(column) < 5 else "text"
+
+
+def _mean_words(column: _Column) -> float:
+    return float(np.mean([len(str(text).split()) for text in column.texts.dropna().head(200)]))
+
+
+def _slug(stem: str) -> str:
+    slug = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")
+    return slug[:60] or "monitor"

@@ -1,0 +1,173 @@
+"""History: the past records a model learns from.
+
+Files, globs or a Kafka topic → one Batch in the order of time, typed by the monitor's schema.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from domain.clock import to_microseconds
+from domain.errors import InvalidHistory
+from domain.record import Batch, batch_from_columns, concatenate
+from domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.tables import TableFile, as_masked, find_files, open_table
+
+
+def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta | None = None) -> Batch:
+    """Every record of the files, sorted by time; files without a time keep their order.
+
+    Where the schema names an entity that a file does not have, the file is the entity and its name is the name; where
+    the schema names none, everything is one entity, unless the files' times overlap: then each file is its own.
+    `last` keeps only what lies within that span before the newest record. Row i of a file has offset i, and the file's
+    place in the list is the partition. Raises InvalidHistory naming file, field and row.
+    """
+    files = find_files(patterns)
+    parts = [_read_file(open_table(path), schema, number) for number, path in enumerate(files)]
+    if not any(len(part) for part in parts):
+        raise InvalidHistory(f"{', '.join(files)}: there is no record in it; give normal records to learn from")
+    parts = [part for part in parts if len(part)]
+    if schema.entity is None and schema.time is not None and _overlap(parts):
+        parts = [_owned(part, Path(files[int(part.partitions[0])]).stem) for part in parts]
+    if schema.time is None:
+        parts = _one_after_another(parts)
+    whole = concatenate(parts)
+    ordered = whole.take(np.argsort(whole.times, kind="stable"))
+    if last is None or schema.time is None:
+        return ordered
+    start = int(ordered.times[-1]) - int(last.total_seconds() * 1_000_000)
+    return ordered.take(ordered.times >= start)
+
+
+def without_incidents(batch: Batch, intervals: Sequence[Any]) -> Batch:
+    """The batch without the records of labelled anomalies and open alerts; each interval has entity, start and end."""
+    keep = np.ones(len(batch), bool)
+    for interval in intervals:
+        inside = (batch.times >= to_microseconds(interval.start)) & (batch.times <= to_microseconds(interval.end))
+        keep &= ~(inside & (batch.entities == interval.entity))
+    return batch.take(keep)
+
+
+def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
+    wanted = {feature.name: feature.path or feature.name for feature in schema.features}
+    needed = [*wanted.values(), *([schema.time] if schema.time else [])]
+    absent = [field for field in needed if file.raw(field) is None]
+    if absent and not (file.format == "jsonl" and not file.columns):
+        raise InvalidHistory(
+            f"{file.path}: lacks {', '.join(repr(field) for field in absent)}; "
+            f"it has {', '.join(file.columns)}. Correct the monitor's features or the file"
+        )
+    entity = file.text(schema.entity) if schema.entity else None
+    expressions = [part for feature in schema.features for part in _expressions(file, feature)]
+    extras = [text for text in (str(file.text(schema.time)) if schema.time else None, entity) if text]
+    found = iter(file.select([*expressions, *extras]))
+    columns = {feature.name: _column(file, feature, next(found), next(found)) for feature in schema.features}
+    count = len(columns[schema.features[0].name])
+    return batch_from_columns(
+        schema,
+        columns,
+        times=_times(file, schema.time, next(found)) if schema.time else None,
+        entities=_words(next(found), "")
+        if entity
+        else np.full(count, Path(file.path).stem if schema.entity else "", object),
+        source=Path(file.path).name,
+        partition=number,
+    )
+
+
+def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
+    """What to select for a feature: its value, and whether the file has one there."""
+    field = feature.path or feature.name
+    text, raw = file.text(field), file.raw(field)
+    if not feature.is_number:
+        return str(text), "true"
+    if feature.type is FeatureType.BOOLEAN:
+        return f"CAST(TRY_CAST({text} AS BOOLEAN) AS DOUBLE)", f"{raw} IS NOT NULL"
+    return f"TRY_CAST({raw} AS DOUBLE)", f"{raw} IS NOT NULL"
+
+
+def _column(file: TableFile, feature: Feature, found: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
+    if not feature.is_number:
+        return _words(found, None)
+    numbers, absent = as_masked(found)
+    what = "is neither true nor false" if feature.type is FeatureType.BOOLEAN else "is not a number"
+    _refuse(file, feature.path or feature.name, as_masked(given)[0].astype(bool) & absent, what)
+    values = np.where(absent, np.nan, numbers.astype(np.float64))
+    _refuse(file, feature.path or feature.name, np.isinf(values), "is not finite")
+    return values
+
+
+def _words(found: NDArray[Any], absent: str | None) -> NDArray[np.object_]:
+    values, missing = as_masked(found)
+    return np.where(missing, np.array(absent, object), values.astype(object))
+
+
+def _refuse(file: TableFile, field: str, wrong: NDArray[np.bool_], what: str) -> None:
+    rows = np.flatnonzero(wrong)
+    if not len(rows):
+        return
+    first = int(rows[0])
+    value = file.select([str(file.text(field))], limit=first + 1)[0][first]
+    more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+    raise InvalidHistory(
+        f"{file.path}: row {first + 1}, field {field!r}: {value!r} {what}{more}; "
+        f"correct the file, or change the feature's type in the monitor"
+    )
+
+
+def _times(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.int64]:
+    values, missing = as_masked(found)
+    _refuse(file, field, missing, "is not a time")
+    times = parse_times(values.astype(object))
+    _refuse(file, field, times == np.iinfo(np.int64).min, "is not a time")
+    return times
+
+
+def parse_times(values: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Microseconds since 1970 UTC of texts: ISO 8601, or numbers of seconds, milliseconds, micro- or nanoseconds.
+
+    A time without a zone is UTC. What cannot be read becomes the smallest int64.
+    """
+    numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64)
+    if np.isfinite(numbers).all() and len(numbers):
+        return (numbers * _microseconds_per_unit(float(np.nanmedian(np.abs(numbers))))).astype(np.int64)
+    parsed = pd.to_datetime(pd.Series(values), utc=True, errors="coerce", format="ISO8601")
+    out: NDArray[np.int64] = parsed.to_numpy("datetime64[us]").astype(np.int64)  # NaT is the smallest int64
+    return out
+
+
+def _microseconds_per_unit(size: float) -> float:
+    """How many microseconds one unit is, from the size of a time of our days: 1.7e9 s, e12 ms, e15 µs, e18 ns."""
+    if size < 1e11:
+        return 1e6
+    if size < 1e14:
+        return 1e3
+    return 1.0 if size < 1e17 else 1e-3
+
+
+def _overlap(parts: Sequence[Batch]) -> bool:
+    spans = sorted((int(part.times.min()), int(part.times.max())) for part in parts)
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
+
+
+def _owned(part: Batch, entity: str) -> Batch:
+    return Batch(**{**_fields(part), "entities": np.full(len(part), entity, object)})
+
+
+def _one_after_another(parts: Sequence[Batch]) -> list[Batch]:
+    """Rows without a time, one second apart, each file after the one before it."""
+    out, start = [], 0
+    for part in parts:
+        out.append(Batch(**{**_fields(part), "times": part.times + start}))
+        start = int(out[-1].times[-1]) + 1_000_000
+    return out
+
+
+def _fields(part: Batch) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in Batch.__dataclass_fields__}

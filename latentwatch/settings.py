@@ -1,0 +1,148 @@
+"""Where things are and how to reach them: the environment, in one typed place with embedded defaults.
+
+Every setting is `LATENTWATCH_<NAME>`; `LATENTWATCH_<NAME>_FILE` names a file that holds the value instead, so that
+secrets stay out of the environment. A value given both ways is refused rather than guessed.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.errors import InvalidInput
+
+PREFIX = "LATENTWATCH_"
+
+
+class InvalidSettings(InvalidInput):
+    """A setting cannot be used; names the variable and the fix."""
+
+
+class Settings(BaseSettings):
+    """All settings. Without any, everything runs in the working directory: SQLite, a folder, the loopback address."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database: str = "sqlite:///latentwatch.db"
+    """SQLAlchemy URL: `sqlite:///file.db` or `postgresql+psycopg://user:password@host:5432/name`."""
+    bundles: str = "bundles"
+    """Folder or fsspec URL (`s3://bucket/models`) of the model bundles."""
+    kafka: str = "127.0.0.1:9092"
+    """Kafka's bootstrap servers, comma between them."""
+    mlflow: str | None = None
+    """MLflow tracking address; unset, training logs nowhere but the database."""
+    monitors: str = "monitors"
+    """Folder of the monitor files that the DAGs retrain."""
+    work: str = ".latentwatch"
+    """Folder for what retraining keeps between its steps."""
+    host: str = "127.0.0.1"
+    """Address the review app listens on; other than loopback needs a password or a token."""
+    port: int = Field(default=8484, ge=0, le=65_535)
+    """Port of the review app; 0 picks a free one."""
+    password: SecretStr | None = None
+    """Password people enter in the review app."""
+    token: SecretStr | None = None
+    """Bearer token for programs that use the API."""
+    channels: dict[str, SecretStr] = Field(default_factory=dict)
+    """Notification channels by name, each an Apprise URL; JSON here, JSON or YAML in the file."""
+    data: str = "../shared/data"
+    """Folder of the public benchmark data."""
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
+    """Port on which a scorer serves Prometheus metrics; 0 serves none."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("database")
+    @classmethod
+    def _database_has_a_driver(cls, value: str) -> str:
+        scheme = value.partition("://")[0]
+        if scheme in ("postgres", "postgresql"):
+            raise ValueError(f"write postgresql+psycopg://… instead of {scheme}://…, so that the driver is not guessed")
+        if scheme not in ("sqlite", "postgresql+psycopg"):
+            raise ValueError("is not sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FromFiles(settings_cls)
+
+
+class _FromFiles(PydanticBaseSettingsSource):
+    """Values from the files that `LATENTWATCH_<NAME>_FILE` variables name."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{PREFIX}{field_name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if not path:
+            return None, field_name, False
+        if os.environ.get(variable):
+            raise InvalidSettings(f"{variable} and {variable}_FILE are both set; unset one of them")
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSettings(
+                f"{variable}_FILE={path}: cannot be read ({error}); check the path and its permissions"
+            ) from None
+        return (_mapping(text, f"{variable}_FILE={path}") if field_name == "channels" else text), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _mapping(text: str, where: str) -> dict[str, str]:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidSettings(f"{where}: is not a mapping; write one 'name: apprise-url' a line")
+    return {str(name): str(url) for name, url in value.items()}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process. Raises InvalidSettings with one line per wrong variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise InvalidSettings("\n".join(_explain(problem) for problem in error.errors())) from None
+    except ValueError as error:  # pydantic-settings wraps JSON it cannot parse
+        raise InvalidSettings(
+            f'{error}; a mapping in the environment is JSON, such as {{"oncall": "mailto://…"}}'
+        ) from None
+
+
+def _explain(problem: Any) -> str:
+    variable = PREFIX + "_".join(str(part).upper() for part in problem["loc"][:1])
+    return f"{variable}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables with our prefix that are no setting, each with the likeliest one meant."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known += [f"{name}_FILE" for name in known]
+    strays = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strays}
+
+
+def without_password(url: str) -> str:
+    """A database URL that may be shown.
+
+    >>> without_password("postgresql+psycopg://watch:secret@db:5432/watch")
+    'postgresql+psycopg://watch:***@db:5432/watch'
+    """
+    scheme, separator, rest = url.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}:***{at}{host}" if at and ":" in user else url

@@ -1,0 +1,1 @@
+"""Detection quality and speed, measured beside the peers."""

@@ -1,0 +1,1 @@
+"""Detection quality beside the peers, on identical splits, seeds and preprocessing."""

@@ -1,0 +1,189 @@
+"""How the kinds of autoencoder differ: what they do to their input, their code, and their loss.
+
+All share one shape: affine layers with max(0, x) between them, [members, batch, width].
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from detector.autoencoders.examples import TrainingPlan
+from domain.monitor import ModelKind
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B rows for each of M members."""
+
+    rows: Tensor
+    """[M, B, P]"""
+    aside: Tensor
+    """[M, B, C]"""
+    baseline: Tensor
+    """[M, B, P], or a scalar 0"""
+    weight: Tensor
+    """[P] or [M, B, P]"""
+    others: Tensor
+    """[M, B, P] other rows, to swap values with."""
+
+
+class Denoising:
+    """The denoising autoencoder (Vincent 2008), and what the others build on.
+
+    Half of a batch is corrupted by swapping values with other rows, at a rate drawn per row from U(0, 1/2), half by
+    Gaussian noise whose spread is drawn per row, log-uniformly from 0.05 to 1. At scoring the clean row goes in.
+    """
+
+    code_outputs = 1
+    """Encoder outputs per code dimension."""
+
+    def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        self.random, self.plan = random, plan
+        down = (inputs, *plan.hidden, plan.code * self.code_outputs)
+        up = (plan.code, *reversed(plan.hidden), outputs)
+        self._encoder = [self._affine(a, b) for a, b in itertools.pairwise(down)]
+        self._decoder = [self._affine(a, b) for a, b in itertools.pairwise(up)]
+        with torch.no_grad():
+            self._decoder[-1][0].mul_(0.1)
+        self.parameters = [tensor for pair in (*self._encoder, *self._decoder) for tensor in pair]
+
+    def _affine(self, inputs: int, outputs: int) -> tuple[Tensor, Tensor]:
+        """A weight [M, inputs, outputs] and a bias [M, 1, outputs], uniform as He 2015 has it for max(0, x)."""
+        bound = math.sqrt(3.0 / inputs)
+        weight = torch.empty(self.plan.members, inputs, outputs).uniform_(-bound, bound, generator=self.random)
+        return weight.requires_grad_(), torch.zeros(self.plan.members, 1, outputs).requires_grad_()
+
+    def encode(self, rows: Tensor, aside: Tensor) -> Tensor:
+        """Encoder outputs [M, B, K * code_outputs]."""
+        return _through(self._encoder, torch.cat([rows, aside], dim=-1))
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Decoder outputs [M, B, P]."""
+        return _through(self._decoder, code)
+
+    def layers(self) -> tuple[list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]:
+        """The layers that serve: an encoder to the code itself, and the decoder."""
+        weight, bias = self._encoder[-1]
+        last = (weight[..., : self.plan.code], bias[..., : self.plan.code])
+        return [*self._encoder[:-1], last], self._decoder
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What training minimises, summed over members, so that each one's gradient is its own."""
+        code = self.encode(self.corrupt(batch), batch.aside)
+        return self._squared(batch, self.decode(code)).mean(dim=1).sum()
+
+    def error(self, batch: Batch) -> Tensor:
+        """[M] error on clean rows, by which training stops: the mean log of the squared error, as it is scored."""
+        code = self.encode(batch.rows, batch.aside)[..., : self.plan.code]
+        return torch.log(self._squared(batch, self.decode(code)) + 1e-6).mean(dim=1)
+
+    def after_step(self) -> None:
+        """What a kind does between the steps of the autoencoder itself."""
+
+    def corrupt(self, batch: Batch) -> Tensor:
+        """Rows with part of what they say destroyed [M, B, P]."""
+        members, size, width = batch.rows.shape
+        half = size // 2
+        rate = self._uniform(members, half, 1) * 0.5
+        swapped = torch.where(self._uniform(members, half, width) < rate, batch.others[:, :half], batch.rows[:, :half])
+        spread = 0.05 ** self._uniform(members, size - half, 1)
+        noise = torch.randn(members, size - half, width, generator=self.random) * spread
+        return torch.cat([swapped, batch.rows[:, half:] + noise], dim=1)
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=self.random)
+
+    def _squared(self, batch: Batch, correction: Tensor) -> Tensor:
+        """[M, B] weighted mean squared error of a row."""
+        error = (batch.rows - batch.baseline - correction).square() * batch.weight
+        return error.sum(dim=-1) / (batch.weight.expand_as(error).sum(dim=-1) + 1e-6)
+
+
+class Variational(Denoising):
+    """The variational autoencoder (Kingma 2014): a Gaussian code, drawn near N(0, I) by beta times its divergence."""
+
+    code_outputs = 2
+    beta = 0.02
+
+    def loss(self, batch: Batch) -> Tensor:
+        mean, log_variance = self.encode(batch.rows, batch.aside).chunk(2, dim=-1)
+        log_variance = log_variance.clamp(-8.0, 4.0)
+        code = mean + torch.randn(mean.shape, generator=self.random) * (0.5 * log_variance).exp()
+        squared = self._squared(batch, self.decode(code)).mean(dim=1)
+        return (squared + self.beta * self._divergence(code, mean, log_variance)).sum()
+
+    def _divergence(self, code: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """[M] divergence from N(0, I), a nat per code dimension."""
+        return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean(dim=(1, 2))
+
+
+class Disentangled(Variational):
+    """The beta-TC-VAE (Chen 2018): the total correlation of the code costs more than the rest of its divergence.
+
+    KL(q(z|x) p(z)) = index-code mutual information + total correlation + dimension-wise KL, estimated among at most
+    `among` rows of the minibatch, since its cost is their square.
+    """
+
+    correlation = 5.0
+    among = 64
+
+    def _divergence(self, code: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        code, mean, log_variance = (part[:, : self.among] for part in (code, mean, log_variance))
+        conditional = _log_normal(code, mean, log_variance).sum(dim=-1)
+        pairs = _log_normal(code.unsqueeze(2), mean.unsqueeze(1), log_variance.unsqueeze(1))
+        size = math.log(code.shape[1])
+        joint = torch.logsumexp(pairs.sum(dim=-1), dim=2) - size
+        apart = (torch.logsumexp(pairs, dim=2) - size).sum(dim=-1)
+        prior = _log_normal(code, torch.zeros(()), torch.zeros(())).sum(dim=-1)
+        terms = (conditional - joint) + self.correlation * (joint - apart) + (apart - prior)
+        return terms.mean(dim=1) / code.shape[-1]
+
+
+class Adversarial(Denoising):
+    """The adversarial autoencoder (Makhzani 2015): a critic tells codes from N(0, I), and the encoder deceives it."""
+
+    strength = 0.05
+
+    def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        super().__init__(inputs, outputs, plan, random)
+        self._critic = [self._affine(plan.code, 32), self._affine(32, 1)]
+        self._critic_step = torch.optim.Adam([t for pair in self._critic for t in pair], lr=1e-3, betas=(0.5, 0.9))
+        self._latest: Tensor | None = None
+
+    def loss(self, batch: Batch) -> Tensor:
+        code = self.encode(self.corrupt(batch), batch.aside)
+        self._latest = code.detach()
+        deceived = torch.nn.functional.softplus(-_through(self._critic, code)).mean(dim=(1, 2))
+        return (self._squared(batch, self.decode(code)).mean(dim=1) + self.strength * deceived).sum()
+
+    def after_step(self) -> None:
+        if self._latest is None:
+            return
+        prior = torch.randn(self._latest.shape, generator=self.random)
+        loss = torch.nn.functional.softplus(_through(self._critic, self._latest)).mean(dim=(1, 2))
+        loss = loss + torch.nn.functional.softplus(-_through(self._critic, prior)).mean(dim=(1, 2))
+        self._critic_step.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        self._critic_step.step()
+
+
+def _through(layers: list[tuple[Tensor, Tensor]], values: Tensor) -> Tensor:
+    for weight, bias in layers[:-1]:
+        values = torch.relu(torch.baddbmm(bias, values, weight))
+    weight, bias = layers[-1]
+    return torch.baddbmm(bias, values, weight)
+
+
+def _log_normal(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    return -0.5 * (math.log(2 * math.pi) + log_variance + (value - mean).square() * (-log_variance).exp())
+
+
+KINDS: dict[ModelKind, type[Denoising]] = {
+    ModelKind.DENOISING: Denoising,
+    ModelKind.VARIATIONAL: Variational,
+    ModelKind.DISENTANGLED: Disentangled,
+    ModelKind.ADVERSARIAL: Adversarial,
+}

@@ -15,8 +15,8 @@ import pandas as pd
 
 from domain.errors import InvalidHistory
 from domain.monitor import Monitor, dump_monitor
-from latentwatch.history import parse_times
 from latentwatch.tables import TableFile, as_masked, open_table
+from streams.times import NO_TIME, parse_times
 
 _SAMPLE = 20_000
 _TIME_NAMES = re.compile(
@@ -139,7 +139,7 @@ def _guess_time(columns: Sequence[_Column], notes: list[str]) -> str | None:
             continue
         if column.numbers is not None and not _plausible_epoch(column.numbers):
             continue
-        readable = parse_times(column.texts.to_numpy(object)) != np.iinfo(np.int64).min
+        readable = parse_times(column.texts.tolist()) != NO_TIME
         if readable.all():
             notes.append(f"time: {column.name!r}, every value of it reads as a time ({column.texts.iloc[0]})")
             return column.name

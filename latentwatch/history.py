@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from domain.clock import to_microseconds
@@ -18,6 +17,7 @@ from domain.errors import InvalidHistory
 from domain.record import Batch, batch_from_columns, concatenate
 from domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
+from streams.times import NO_TIME, parse_times
 
 
 def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta | None = None) -> Batch:
@@ -65,7 +65,7 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
         )
     entity = file.text(schema.entity) if schema.entity else None
     expressions = [part for feature in schema.features for part in _expressions(file, feature)]
-    extras = [text for text in (str(file.text(schema.time)) if schema.time else None, entity) if text]
+    extras = [text for text in (_time_expression(file, schema.time) if schema.time else None, entity) if text]
     found = iter(file.select([*expressions, *extras]))
     columns = {feature.name: _column(file, feature, next(found), next(found)) for feature in schema.features}
     count = len(columns[schema.features[0].name])
@@ -121,34 +121,17 @@ def _refuse(file: TableFile, field: str, wrong: NDArray[np.bool_], what: str) ->
     )
 
 
+def _time_expression(file: TableFile, field: str) -> str:
+    typed = file.types.get(field, "").startswith(("TIMESTAMP", "DATE"))
+    return f"epoch_us({file.raw(field)})" if typed else str(file.text(field))
+
+
 def _times(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.int64]:
     values, missing = as_masked(found)
     _refuse(file, field, missing, "is not a time")
-    times = parse_times(values.astype(object))
-    _refuse(file, field, times == np.iinfo(np.int64).min, "is not a time")
+    times = values.astype(np.int64) if values.dtype.kind == "i" else parse_times(values.tolist())
+    _refuse(file, field, times == NO_TIME, "is not a time")
     return times
-
-
-def parse_times(values: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Microseconds since 1970 UTC of texts: ISO 8601, or numbers of seconds, milliseconds, micro- or nanoseconds.
-
-    A time without a zone is UTC. What cannot be read becomes the smallest int64.
-    """
-    numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64)
-    if np.isfinite(numbers).all() and len(numbers):
-        return (numbers * _microseconds_per_unit(float(np.nanmedian(np.abs(numbers))))).astype(np.int64)
-    parsed = pd.to_datetime(pd.Series(values), utc=True, errors="coerce", format="ISO8601")
-    out: NDArray[np.int64] = parsed.to_numpy("datetime64[us]").astype(np.int64)  # NaT is the smallest int64
-    return out
-
-
-def _microseconds_per_unit(size: float) -> float:
-    """How many microseconds one unit is, from the size of a time of our days: 1.7e9 s, e12 ms, e15 µs, e18 ns."""
-    if size < 1e11:
-        return 1e6
-    if size < 1e14:
-        return 1e3
-    return 1.0 if size < 1e17 else 1e-3
 
 
 def _overlap(parts: Sequence[Batch]) -> bool:

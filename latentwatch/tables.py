@@ -133,7 +133,7 @@ def sniff_delimiter(path: str) -> str:
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": 1, "preserve_insertion_order": True})
+    return duckdb.connect(config={"threads": 1, "preserve_insertion_order": True, "TimeZone": "UTC"})
 
 
 def _run(query: str, path: str) -> Any:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.quality.cases import Numbers, Outcome, Suite
+from benchmarks.quality.measuring import SURPRISES
 from benchmarks.quality.metrics import Verdicts, rate_interval
 from benchmarks.quality.ours import OURS
 from benchmarks.quality.statistics import Table, duel, standings, table
-from benchmarks.quality.suites import SURPRISES
 
 PERCENT = {"auroc", "ap", "vus_pr", "detection"}
 TITLES = {
@@ -20,6 +20,7 @@ TITLES = {
     "tables-contaminated": "Tables, contaminated",
     "skab": "Pump test bed (SKAB), one model per run",
     "tennessee-eastman": "Chemical plant (Tennessee Eastman), mean over faults",
+    "plant": "Our own plant, by kind of fault",
     "servers": "Servers (SMD)",
 }
 RANKED = {
@@ -28,6 +29,8 @@ RANKED = {
     "skab": ("auroc", "vus_pr", "ap"),
     "servers": ("vus_pr", "auroc", "ap"),
 }
+BY_FAULT = {"tennessee-eastman": ("auroc", "detection", "delay"), "plant": ("auroc",)}
+"""Suites measured once per method, with a number for each fault."""
 NAMES = {"auroc": "AUROC", "ap": "AP", "vus_pr": "VUS-PR", "detection": "detection at 1 %", "delay": "delay, rows"}
 
 
@@ -49,8 +52,8 @@ def markdown(outcomes: Sequence[Outcome], suites: Sequence[Suite], about: str) -
     for suite in suites:
         mine = [outcome for outcome in outcomes if outcome.case.suite == suite.name]
         parts.append(f"## {TITLES[suite.name]}")
-        if suite.name == "tennessee-eastman":
-            parts.extend(_chemical_plant(mine))
+        if suite.name in BY_FAULT:
+            parts.extend(_by_fault(mine, BY_FAULT[suite.name]))
         for metric in RANKED.get(suite.name, ()):
             parts.extend(_ranking(table(mine, suite.name, metric), metric))
         if suite.name == "skab":
@@ -121,41 +124,41 @@ def _verdicts(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _chemical_plant(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    metrics = ("auroc", "detection", "delay")
-    methods = list(dict.fromkeys(outcome.case.method for outcome in outcomes if outcome.numbers))
-    by_method = {
-        method: [outcome.numbers for outcome in outcomes if outcome.case.method == method and outcome.numbers]
-        for method in methods
-    }
-    mean = {
-        method: {metric: float(np.mean([numbers[metric] for numbers in found])) for metric in metrics}
-        for method, found in by_method.items()
-    }
+def _by_fault(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> Iterable[str]:
+    found: dict[str, list[Numbers]] = {}
+    for outcome in outcomes:
+        if outcome.numbers:
+            found.setdefault(outcome.case.method, []).append(outcome.numbers)
+    if not found:
+        return
+    ordered = sorted(found, key=lambda method: -_mean(found[method], "auroc"))
     yield grid(
         ("method", *(NAMES[metric] for metric in metrics), "seeds"),
         [
-            (_bold(method), *(_shown(mean[method][metric], metric) for metric in metrics), str(len(by_method[method])))
-            for method in sorted(methods, key=lambda method: -mean[method]["auroc"])
+            (
+                _bold(method),
+                *(_shown(_mean(found[method], metric), metric) for metric in metrics),
+                str(len(found[method])),
+            )
+            for method in ordered
         ],
     )
-    if methods:
-        faults = sorted({name.split("/")[0] for name in by_method[methods[0]][0] if "/" in name})
-        yield "By fault, AUROC / delay in rows:"
-        yield grid(
-            ("method", *faults),
-            [
-                (
-                    _bold(method),
-                    *(
-                        f"{_mean(by_method[method], f'{fault}/auroc') * 100:.1f} / "
-                        f"{_mean(by_method[method], f'{fault}/delay'):.0f}"
-                        for fault in faults
-                    ),
-                )
-                for method in methods
-            ],
-        )
+    faults = sorted({name.split("/")[0] for name in found[ordered[0]][0] if "/" in name})
+    shown = [metric for metric in metrics if metric != "detection"]
+    yield f"By fault, {' / '.join(NAMES[metric] for metric in shown)}:"
+    yield grid(
+        ("method", *faults),
+        [
+            (
+                _bold(method),
+                *(
+                    " / ".join(_shown(_mean(found[method], f"{fault}/{metric}"), metric) for metric in shown)
+                    for fault in faults
+                ),
+            )
+            for method in ordered
+        ],
+    )
 
 
 def _per_set(values: Table, metric: str) -> str:

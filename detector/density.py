@@ -1,0 +1,200 @@
+"""How sparsely a place in latent space is populated by normal records: three densities behind one interface.
+
+codes [N, K] -> energy [N], larger where normal records are rarer. All energies are half the log of a squared, whitened
+distance, so that they add to the other witnesses' on one scale.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.neighbours import cluster
+from domain.errors import BundleRefused
+
+Floats: TypeAlias = NDArray[np.float32]
+DensityKind: TypeAlias = Literal["gaussian", "mixture", "prototypes"]
+SMALLEST = 1e-4
+"""Keeps the log of a squared distance finite."""
+
+
+class Density(Protocol):
+    """A fitted density. Immutable; row i of the energies depends on row i of the codes alone."""
+
+    kind: ClassVar[str]
+
+    def energy(self, codes: Floats) -> Floats:
+        """[N]"""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """Makes codes uncorrelated and of spread 1: (code - mean) @ matrix."""
+
+    mean: Floats
+    """[K]"""
+    matrix: Floats
+    """[K, K]"""
+
+    def __call__(self, codes: Floats) -> Floats:
+        out: Floats = (codes - self.mean) @ self.matrix
+        return out
+
+
+def fit_whitening(codes: Floats) -> Whitening:
+    """From the covariance shrunk towards its diagonal and a little towards the identity (Ledoit & Wolf 2004 in spirit)."""
+    count, width = codes.shape
+    mean = codes.mean(axis=0, dtype=np.float64)
+    covariance = (codes - mean).T @ (codes - mean) / max(count - 1, 1)
+    shrink = min(1.0, width / (count + width))
+    typical = float(np.trace(covariance)) / width + 1e-12
+    covariance = (1 - shrink) * covariance + shrink * np.diag(np.diag(covariance)) + 1e-3 * typical * np.eye(width)
+    values, vectors = np.linalg.eigh(covariance)
+    matrix = vectors / np.sqrt(np.maximum(values, 1e-3 * typical))
+    return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianDensity:
+    """One Gaussian: half the log of the mean squared whitened distance from the mean."""
+
+    kind: ClassVar[str] = "gaussian"
+    whitening: Whitening
+
+    def energy(self, codes: Floats) -> Floats:
+        squared = np.square(self.whitening(codes)).mean(axis=1)
+        return (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"mean": self.whitening.mean, "matrix": self.whitening.matrix}
+
+
+@dataclass(frozen=True, slots=True)
+class PrototypeDensity:
+    """Prototypes: half the log of the mean squared whitened distance from the nearest of them."""
+
+    kind: ClassVar[str] = "prototypes"
+    whitening: Whitening
+    prototypes: Floats
+    """[Q, K] in whitened coordinates."""
+
+    def energy(self, codes: Floats) -> Floats:
+        white = self.whitening(codes)
+        squared = (white**2).sum(axis=1)[:, None] + (self.prototypes**2).sum(axis=1) - 2.0 * white @ self.prototypes.T
+        nearest = np.maximum(squared.min(axis=1), 0.0) / codes.shape[1]
+        return (0.5 * np.log(nearest + SMALLEST)).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"mean": self.whitening.mean, "matrix": self.whitening.matrix, "prototypes": self.prototypes}
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureDensity:
+    """A mixture of Gaussians with diagonal covariances in whitened coordinates: half the log of its scaled potential.
+
+    The energy is 1/2 log(-2 log density, shifted to be positive, per dimension), so that it grows like the log of a
+    distance far away.
+    """
+
+    kind: ClassVar[str] = "mixture"
+    whitening: Whitening
+    means: Floats
+    """[G, K]"""
+    precisions: Floats
+    """[G, K] inverse standard deviations."""
+    offsets: Floats
+    """[G] log weight plus log determinant, largest 0."""
+
+    def energy(self, codes: Floats) -> Floats:
+        white = self.whitening(codes)
+        spread = np.square((white[:, None, :] - self.means) * self.precisions).sum(axis=2)
+        potential = self.offsets - 0.5 * spread
+        top = potential.max(axis=1)
+        log_density = top + np.log(np.exp(potential - top[:, None]).sum(axis=1))
+        lowest = np.log(len(self.offsets))
+        squared = 2.0 * np.maximum(lowest - log_density, 0.0) / codes.shape[1]
+        return (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "mean": self.whitening.mean,
+            "matrix": self.whitening.matrix,
+            "means": self.means,
+            "precisions": self.precisions,
+            "offsets": self.offsets,
+        }
+
+
+AnyDensity: TypeAlias = GaussianDensity | PrototypeDensity | MixtureDensity
+
+
+def choose_density(rows: int) -> DensityKind:
+    """What `density: auto` means: one Gaussian while there are too few rows to place prototypes, prototypes from then on.
+
+    >>> choose_density(100), choose_density(5000)
+    ('gaussian', 'prototypes')
+    """
+    return "gaussian" if rows < 500 else "prototypes"
+
+
+def fit_density(kind: DensityKind, codes: Floats, seed: int = 0) -> AnyDensity:
+    """Fit the density of that kind to the codes [N, K] of normal records, N >= 1."""
+    whitening = fit_whitening(codes)
+    if kind == "gaussian":
+        return GaussianDensity(whitening)
+    white = whitening(codes)
+    count = int(np.clip(len(codes) // 50, 1, 32))
+    centres, owner = cluster(white, count, seed)
+    if kind == "prototypes":
+        return PrototypeDensity(whitening, centres)
+    return _fit_mixture(whitening, white, centres, owner)
+
+
+def _fit_mixture(whitening: Whitening, white: Floats, centres: Floats, owner: NDArray[np.intp]) -> MixtureDensity:
+    """Expectation-maximisation from k-means; each component's variance is drawn to 1 by as many rows as dimensions."""
+    prior = white.shape[1]
+    share = np.eye(len(centres))[owner]
+    for _ in range(10):
+        weight = share.sum(axis=0)
+        means = (share.T @ white + 1e-3 * centres) / (weight[:, None] + 1e-3)
+        variance = (share.T @ white**2) / (weight[:, None] + 1e-9) - means**2
+        variance = (weight[:, None] * np.maximum(variance, 0.0) + prior * 0.25) / (weight[:, None] + prior)
+        offsets = np.log((weight + 1.0) / (weight.sum() + len(weight))) - 0.5 * np.log(variance).sum(axis=1)
+        spread = (white**2) @ (1 / variance).T - 2 * white @ (means / variance).T + (means**2 / variance).sum(axis=1)
+        potential = offsets - 0.5 * spread
+        share = np.exp(potential - potential.max(axis=1, keepdims=True))
+        share /= share.sum(axis=1, keepdims=True)
+    return MixtureDensity(
+        whitening,
+        means.astype(np.float32),
+        (1 / np.sqrt(variance)).astype(np.float32),
+        (offsets - offsets.max()).astype(np.float32),
+    )
+
+
+def density_from_bundle(kind: str, arrays: Mapping[str, NDArray[Any]]) -> AnyDensity:
+    """The density of that kind from what `arrays` gave. Raises BundleRefused where shapes do not fit."""
+    whitening = Whitening(arrays["mean"], arrays["matrix"])
+    width = len(whitening.mean)
+    if whitening.matrix.shape != (width, width):
+        raise BundleRefused("a density's whitening has a wrong shape; the bundle is damaged: train again")
+    density: AnyDensity
+    if kind == "gaussian":
+        density = GaussianDensity(whitening)
+    elif kind == "prototypes":
+        density = PrototypeDensity(whitening, arrays["prototypes"])
+    elif kind == "mixture":
+        density = MixtureDensity(whitening, arrays["means"], arrays["precisions"], arrays["offsets"])
+    else:
+        raise BundleRefused(f"unknown density {kind!r}; serve the bundle with a newer latentwatch")
+    wide = [array for name, array in density.arrays().items() if name in ("prototypes", "means", "precisions")]
+    if any(array.ndim != 2 or array.shape[1] != width or array.shape != wide[0].shape for array in wide):
+        raise BundleRefused("a density's components have a wrong shape; the bundle is damaged: train again")
+    return density

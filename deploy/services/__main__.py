@@ -49,14 +49,14 @@ class Services:
 
 def up(services: Services) -> None:
     """Start what does not run yet, and say where it is."""
-    fresh = services.postgres.data / "PG_VERSION"
-    first_time = not fresh.exists()
+    first_time = not (services.postgres.data / "PG_VERSION").exists()
+    clock = SystemClock()
     for name, service in (("kafka", services.kafka), ("postgres", services.postgres), ("mlflow", services.mlflow)):
-        clock = SystemClock()
         began = clock.monotonic()
         service.start()
         print(
-            f"{name:9} ready after {clock.monotonic() - began:4.1f} s; log {service.folder / name}.log", file=sys.stderr
+            f"{name:9} ready after {clock.monotonic() - began:4.1f} s; log: {service.folder / name}.log",
+            file=sys.stderr,
         )
     if first_time:
         services.postgres.create_database(DATABASE)
@@ -75,9 +75,8 @@ def down(services: Services) -> None:
 
 def status(services: Services) -> None:
     """One line a service."""
-    addresses = zip(services.settings().items(), (services.kafka, services.postgres, services.mlflow), strict=True)
-    for (setting, address), service in addresses:
-        running = service.running
+    processes = (services.kafka.running, services.postgres.running, services.mlflow.running)
+    for (setting, address), running in zip(services.settings().items(), processes, strict=True):
         print(f"{setting:22} {f'pid {running.leader.pid}' if running else 'stopped':12} {address}")
 
 

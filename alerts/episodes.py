@@ -1,0 +1,266 @@
+"""The database side of grouping: flagged records in; alerts opened or grown, and their notifications, out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, update
+
+from alerts.grouping import Episode, group
+from alerts.tables import (
+    AlertEventRow,
+    AlertRow,
+    AlertTraceRow,
+    BigKey,
+    FlaggedRecordRow,
+    TraceRow,
+    storable,
+)
+from alerts.upserts import insert_new
+from domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
+from domain.outcome import Receipt
+from domain.record import Position
+
+TRACE_BEFORE = 240
+"""How many trace points before an alert are kept with it."""
+ENTITY_LIMIT = 400
+"""Characters of an entity's name that are kept; PostgreSQL's indexes hold no more than 2,700 bytes an entry."""
+_LOCK_BUCKETS = 512
+
+
+def entity_key(entity: str) -> str:
+    """The name under which an entity is stored: storable, and short enough for an index."""
+    name = storable(entity)
+    if len(name) <= ENTITY_LIMIT:
+        return name
+    return f"{name[: ENTITY_LIMIT - 20]}…{blake2b(name.encode(), digest_size=8).hexdigest()}"
+
+
+def store_flagged(
+    connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta, now: datetime
+) -> tuple[Receipt, list[Episode]]:
+    """Write flagged records and the alerts they belong to; returns also the alerts about which people must be told.
+
+    A record that is stored already is passed over. Two scorers that flag the same entity take turns.
+    """
+    fresh = _not_stored_yet(connection, monitor, records)
+    if not fresh:
+        return Receipt(), []
+    _take_turns(connection, monitor, {record.entity for record in fresh})
+    known = _growing(connection, monitor, fresh, gap)
+    assigned = group(fresh, known, gap)
+    touched = list(dict.fromkeys(assigned))
+    opened = [episode for episode in touched if episode.id is None]
+    extended = [episode for episode in touched if episode.id is not None]
+    _open(connection, monitor, opened, now)
+    _extend(connection, extended, now)
+    insert_new(
+        connection, FlaggedRecordRow, [_flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
+    )
+    _keep_trace(connection, monitor, opened)
+    escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
+    _record_escalations(connection, escalated, now)
+    return Receipt(_ids(opened), _ids(extended)), opened + escalated
+
+
+def _ids(episodes: Iterable[Episode]) -> tuple[int, ...]:
+    return tuple(episode.id for episode in episodes if episode.id is not None)
+
+
+def _not_stored_yet(connection: Connection, monitor: str, records: Sequence[FlaggedRecord]) -> list[FlaggedRecord]:
+    """Each record once, without those stored by an earlier commit, which only an offset moved back by hand can bring.
+
+    Entities come out under the names they are stored by.
+    """
+    offsets: dict[tuple[str, int], list[int]] = {}
+    for record in records:
+        offsets.setdefault(record.position[:2], []).append(record.position.offset)
+    row = FlaggedRecordRow
+    spans = [
+        and_(row.source == source, row.partition == partition, row.offset.between(min(span), max(span)))
+        for (source, partition), span in sorted(offsets.items())
+    ]
+    stored = connection.execute(
+        select(row.source, row.partition, row.offset).where(row.monitor == monitor, or_(*spans))
+    )
+    seen = {Position(*position) for position in stored}
+    fresh = []
+    for record in records:
+        if record.position not in seen:
+            seen.add(record.position)
+            name = entity_key(record.entity)
+            fresh.append(record if name == record.entity else replace(record, entity=name))
+    return fresh
+
+
+def _take_turns(connection: Connection, monitor: str, entities: set[str]) -> None:
+    """On PostgreSQL, lock the entities until the transaction ends; on SQLite writers take turns anyway.
+
+    Without it, two scorers that read an entity from two partitions would each open an alert. The entities share a
+    bounded number of locks, because the server's lock table is bounded.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    family = int.from_bytes(blake2b(monitor.encode(), digest_size=6).digest(), "big") * _LOCK_BUCKETS
+    buckets = {int.from_bytes(blake2b(e.encode(), digest_size=4).digest(), "big") % _LOCK_BUCKETS for e in entities}
+    connection.execute(_LOCK, {"keys": sorted(family + bucket for bucket in buckets)})
+
+
+_LOCK = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
+
+
+def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta) -> list[Episode]:
+    """Alerts that may take one of the records in: not closed, or closed by the verdict on a stretch that goes on."""
+    alert = AlertRow
+    rows = connection.execute(
+        select(
+            alert.entity,
+            alert.started,
+            alert.ended,
+            alert.records,
+            alert.peak_surprise,
+            alert.peak_source,
+            alert.peak_partition,
+            alert.peak_offset,
+            alert.threshold,
+            alert.model_version,
+            alert.features,
+            alert.id,
+            alert.severity,
+        )
+        .where(
+            alert.monitor == monitor,
+            alert.kind == AlertKind.ANOMALY,
+            alert.entity.in_(sorted({record.entity for record in records})),
+            alert.ended >= min(record.time for record in records) - gap,
+            alert.started <= max(record.time for record in records) + gap,
+            or_(alert.status != AlertStatus.CLOSED, alert.verdict.is_not(None)),
+        )
+        .order_by(alert.id)
+        .with_for_update()
+    )
+    return [
+        Episode(
+            entity=row.entity,
+            started=row.started,
+            ended=row.ended,
+            records=row.records,
+            peak_surprise=row.peak_surprise,
+            peak=Position(row.peak_source, row.peak_partition, row.peak_offset),
+            threshold=row.threshold,
+            model_version=row.model_version,
+            features=row.features,
+            id=row.id,
+            stored_severity=row.severity,
+        )
+        for row in rows
+    ]
+
+
+def _grown_columns(episode: Episode, now: datetime) -> dict[str, Any]:
+    return {
+        "severity": episode.severity,
+        "started": episode.started,
+        "ended": episode.ended,
+        "records": episode.records,
+        "peak_surprise": episode.peak_surprise,
+        "peak_source": episode.peak.source,
+        "peak_partition": episode.peak.partition,
+        "peak_offset": episode.peak.offset,
+        "threshold": episode.threshold,
+        "model_version": episode.model_version,
+        "features": episode.features,
+        "updated": now,
+    }
+
+
+def _open(connection: Connection, monitor: str, episodes: Sequence[Episode], now: datetime) -> None:
+    if not episodes:
+        return
+    rows = [
+        {
+            **_grown_columns(episode, now),
+            "monitor": monitor,
+            "entity": episode.entity,
+            "kind": AlertKind.ANOMALY,
+            "status": AlertStatus.OPEN,
+            "created": now,
+        }
+        for episode in episodes
+    ]
+    numbered = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows)
+    for episode, number in zip(episodes, numbered.scalars(), strict=True):
+        episode.id = number
+
+
+_EXTEND = update(AlertRow).where(AlertRow.id == bindparam("alert"))
+
+
+def _extend(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+    if episodes:
+        connection.execute(_EXTEND, [{"alert": episode.id, **_grown_columns(episode, now)} for episode in episodes])
+
+
+def _flagged_row(monitor: str, record: FlaggedRecord, episode: Episode) -> dict[str, Any]:
+    why = record.explanation
+    return {
+        "monitor": monitor,
+        "source": record.position.source,
+        "partition": record.position.partition,
+        "offset": record.position.offset,
+        "alert_id": episode.id,
+        "entity": record.entity,
+        "time": record.time,
+        "surprise": record.surprise,
+        "reconstruction": record.reconstruction,
+        "density": record.density,
+        "witnesses": record.witnesses,
+        "extrapolated": record.extrapolated,
+        "warming": record.warming,
+        "threshold": record.threshold,
+        "model_version": record.model_version,
+        "bundle": record.bundle,
+        "values": record.values,
+        "context": record.context,
+        "expected": why.expected,
+        "contributions": why.contributions,
+        "neighbours": [{"distance": near.distance, "values": near.values} for near in why.neighbours],
+        "code": np.asarray(why.code, np.float32),
+        "place_x": why.place[0],
+        "place_y": why.place[1],
+    }
+
+
+def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode]) -> None:
+    """Copy what led up to each new alert out of the live trace, which forgets."""
+    if not episodes:
+        return
+    columns = ["time", "surprise", "reconstruction", "density", "flagged", "values"]
+    recent = (
+        select(bindparam("alert", type_=BigKey), *(getattr(TraceRow, name) for name in columns))
+        .where(TraceRow.monitor == monitor, TraceRow.entity == bindparam("of"), TraceRow.time <= bindparam("until"))
+        .order_by(TraceRow.time.desc())
+        .limit(TRACE_BEFORE)
+    )
+    connection.execute(
+        insert(AlertTraceRow).from_select(["alert_id", *columns], recent),
+        [{"alert": episode.id, "of": episode.entity, "until": episode.started} for episode in episodes],
+    )
+
+
+def _record_escalations(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+    if episodes:
+        rows = [
+            {
+                "alert_id": episode.id,
+                "kind": "escalated",
+                "author": "",
+                "note": f"became critical: {episode.records} records, peak surprise {episode.peak_surprise:.1f}",
+                "created": now,
+            }
+            for episode in episodes
+        ]
+        connection.execute(insert(AlertEventRow), rows)

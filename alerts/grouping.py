@@ -1,0 +1,98 @@
+"""Which alert a flagged record belongs to: the pure rule, applied record by record in the order of arrival.
+
+Flagged records of one entity no further apart than the gap are one alert. The rule looks at nothing but the alerts that
+exist when a record arrives, so any cutting of a stream into commits gives the same alerts. A record that comes late
+joins the alert whose span, widened by the gap on both sides, holds its time; where two do, the one that ended last.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.alert import FlaggedRecord, Severity, severity_of
+from domain.record import Position
+
+FEATURES_NAMED = 5
+"""How many guilty features an alert names."""
+
+
+@dataclass(slots=True, eq=False)
+class Episode:
+    """An alert while it grows."""
+
+    entity: str
+    started: datetime
+    ended: datetime
+    records: int
+    peak_surprise: float
+    peak: Position
+    threshold: float
+    model_version: int
+    features: list[str]
+    id: int | None = None
+    """None until the database has numbered it."""
+    stored_severity: Severity | None = None
+    """What the database says it is; None where it is new."""
+
+    @property
+    def severity(self) -> Severity:
+        """By the surprise of its peak and by its length."""
+        return severity_of(self.peak_surprise, self.threshold, self.records)
+
+    def holds(self, time: datetime, gap: timedelta) -> bool:
+        """Whether a record of that time belongs to it."""
+        return self.started - gap <= time <= self.ended + gap
+
+    def add(self, record: FlaggedRecord) -> None:
+        """Grow by one record; of equal peaks the first stays."""
+        self.started = min(self.started, record.time)
+        self.ended = max(self.ended, record.time)
+        self.records += 1
+        if record.surprise > self.peak_surprise:
+            self.peak_surprise = record.surprise
+            self.peak = record.position
+            self.threshold = record.threshold
+            self.model_version = record.model_version
+            self.features = guilty(record)
+
+
+def group(records: Sequence[FlaggedRecord], known: Iterable[Episode], gap: timedelta) -> list[Episode]:
+    """The episode of each record, in the records' order; known ones grow in place, others are begun.
+
+    `known` must hold, oldest first, every episode of these entities that may still grow and lies within the gap of one
+    of the records.
+    """
+    episodes: defaultdict[str, list[Episode]] = defaultdict(list)
+    for episode in known:
+        episodes[episode.entity].append(episode)
+    return [_place(record, episodes[record.entity], gap) for record in records]
+
+
+def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Episode:
+    found: Episode | None = None
+    for episode in episodes:
+        if episode.holds(record.time, gap) and (found is None or episode.ended >= found.ended):
+            found = episode
+    if found is not None:
+        found.add(record)
+        return found
+    begun = Episode(
+        entity=record.entity,
+        started=record.time,
+        ended=record.time,
+        records=1,
+        peak_surprise=record.surprise,
+        peak=record.position,
+        threshold=record.threshold,
+        model_version=record.model_version,
+        features=guilty(record),
+    )
+    episodes.append(begun)
+    return begun
+
+
+def guilty(record: FlaggedRecord) -> list[str]:
+    """The features that contributed most to a record's strangeness, strongest first."""
+    shares = sorted(record.explanation.contributions.items(), key=lambda share: -share[1])
+    return [name for name, share in shares[:FEATURES_NAMED] if share > 0]

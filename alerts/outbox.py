@@ -1,0 +1,195 @@
+"""The notification outbox: messages are written in the transaction that causes them, and sent afterwards.
+
+Delivery is at least once: a notifier that dies after sending and before saying so sends again, with the same dedupe key.
+Nothing is lost, because a message leaves the outbox only when its channel took it or when it was given up, visibly.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, func, select, update
+
+from alerts.grouping import Episode
+from alerts.session import reading, transaction
+from alerts.tables import MonitorRow, NotificationRow
+from alerts.upserts import insert_new
+from domain.clock import Clock
+from domain.errors import Unavailable
+
+DUE, SENT, GIVEN_UP = "due", "sent", "given up"
+LEASE = timedelta(minutes=2)
+"""How long a claimed message is left to the notifier that claimed it."""
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=15)
+ATTEMPTS = 12
+"""Tries before a message is given up: about an hour and a half."""
+
+
+def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], now: datetime) -> int:
+    """Put one message per alert and channel of the monitor into the outbox; returns how many."""
+    if not episodes:
+        return 0
+    channels = connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
+    rows = [_message(monitor, episode, channel, now) for episode in episodes for channel in channels]
+    insert_new(connection, NotificationRow, rows)
+    return len(rows)
+
+
+def _message(monitor: str, episode: Episode, channel: str, now: datetime) -> dict[str, object]:
+    occasion = "opened" if episode.stored_severity is None else "critical"
+    subject = f"{monitor} / {episode.entity}" if episode.entity else monitor
+    features = ", ".join(episode.features) or "no single feature"
+    return {
+        "monitor": monitor,
+        "alert_id": episode.id,
+        "channel": channel,
+        "dedupe_key": f"alert-{episode.id}-{occasion}-{channel}",
+        "title": f"[{episode.severity.value}] {subject}: {'not normal' if occasion == 'opened' else 'now critical'}",
+        "body": (
+            f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
+            f"record{'s' if episode.records > 1 else ''}, peak surprise {episode.peak_surprise:.1f} "
+            f"(threshold {episode.threshold:.1f}), model version {episode.model_version}. Most unusual: {features}."
+        ),
+        "status": DUE,
+        "attempts": 0,
+        "due": now,
+        "error": "",
+        "created": now,
+        "sent": None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One message to one channel."""
+
+    id: int
+    monitor: str
+    alert: int
+    channel: str
+    dedupe_key: str
+    title: str
+    body: str
+    attempts: int
+    """Including the one under way."""
+    created: datetime
+
+
+class Channel(Protocol):
+    """A way to people. Called from one thread at a time."""
+
+    def send(self, notification: Notification) -> None:
+        """Deliver; returns when the other side took it. Raises Unavailable with the reason in words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one round of the notifier did."""
+
+    sent: int = 0
+    postponed: int = 0
+    given_up: int = 0
+
+
+class Notifier:
+    """Sends what is due. Any number may run at once; each message is one notifier's for the length of its lease."""
+
+    def __init__(self, engine: Engine, channels: Mapping[str, Channel], clock: Clock) -> None:
+        self._engine = engine
+        self._channels = channels
+        self._clock = clock
+
+    def deliver(self, limit: int = 20) -> Delivery:
+        """Try every due message once, at most `limit` of them, oldest first. Raises Unavailable (the database's)."""
+        sent = postponed = given_up = 0
+        for notification in self._claim(limit):
+            status = self._try(notification)
+            sent += status == SENT
+            postponed += status == DUE
+            given_up += status == GIVEN_UP
+        return Delivery(sent, postponed, given_up)
+
+    def run(self, stop: Callable[[], bool], on_round: Callable[[Delivery], None], every_seconds: float = 2.0) -> None:
+        """Deliver until told to stop; a database that is away is waited for. Calls `on_round` after rounds that did something."""
+        while not stop():
+            try:
+                delivery = self.deliver()
+            except Unavailable:
+                delivery = Delivery()
+            if delivery != Delivery():
+                on_round(delivery)
+            else:
+                self._clock.sleep(every_seconds)
+
+    def _claim(self, limit: int) -> list[Notification]:
+        """Due messages, moved out of other notifiers' sight until the lease ends."""
+        now = self._clock.now()
+        row = NotificationRow
+        with transaction(self._engine) as session:
+            due = (
+                session.execute(
+                    select(row.id)
+                    .where(row.status == DUE, row.due <= now)
+                    .order_by(row.due, row.id)
+                    .limit(limit)
+                    .with_for_update(skip_locked=True)
+                )
+                .scalars()
+                .all()
+            )
+            claimed = session.execute(
+                update(row)
+                .where(row.id.in_(due))
+                .values(due=now + LEASE, attempts=row.attempts + 1)
+                .returning(
+                    row.id,
+                    row.monitor,
+                    row.alert_id,
+                    row.channel,
+                    row.dedupe_key,
+                    row.title,
+                    row.body,
+                    row.attempts,
+                    row.created,
+                )
+                .execution_options(synchronize_session=False)
+            ).all()
+        return sorted((Notification(*message) for message in claimed), key=lambda message: message.id)
+
+    def _try(self, notification: Notification) -> str:
+        """Send one message and write down what came of it; returns its new status."""
+        channel = self._channels.get(notification.channel)
+        if channel is None:
+            known = ", ".join(sorted(self._channels)) or "none"
+            return self._fail(notification, f"no channel named {notification.channel!r} is set up (set up: {known})")
+        try:
+            channel.send(notification)
+        except Unavailable as error:
+            return self._fail(notification, str(error))
+        self._write(notification, status=SENT, sent=self._clock.now(), error="")
+        return SENT
+
+    def _fail(self, notification: Notification, error: str) -> str:
+        status = GIVEN_UP if notification.attempts >= ATTEMPTS else DUE
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notification.attempts - 1))
+        self._write(notification, status=status, due=self._clock.now() + pause, error=error)
+        return status
+
+    def _write(self, notification: Notification, **values: object) -> None:
+        with transaction(self._engine) as session:
+            session.execute(
+                update(NotificationRow)
+                .where(NotificationRow.id == notification.id, NotificationRow.status == DUE)
+                .values(**values)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def outbox_state(engine: Engine) -> dict[str, int]:
+    """How many messages are due, sent and given up. Raises Unavailable."""
+    with reading(engine) as session:
+        counts = session.execute(select(NotificationRow.status, func.count()).group_by(NotificationRow.status))
+        return {DUE: 0, SENT: 0, GIVEN_UP: 0} | dict(counts.tuples().all())

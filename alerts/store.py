@@ -1,0 +1,300 @@
+"""The one transaction: what a micro-batch changes becomes visible whole, exactly once, or not at all.
+
+Outcome → Receipt. The first statement moves every partition's offset by compare-and-swap: where another process has
+moved one, nothing of the batch is written. After that everything else can be plain inserts and additions, because
+nobody else can be writing the same records.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+
+from alerts.episodes import entity_key, store_flagged
+from alerts.outbox import announce
+from alerts.session import make_durable, reading, transaction
+from alerts.tables import (
+    AuditRow,
+    DeadLetterRow,
+    EntityRow,
+    MinuteCountRow,
+    OffsetRow,
+    SnapshotRow,
+    TraceRow,
+)
+from alerts.upserts import insert_new, insert_or_add, insert_or_replace
+from domain.clock import Clock, SystemClock, to_microseconds
+from domain.errors import PartitionLost
+from domain.outcome import ContextSnapshot, MinuteCount, Outcome, Receipt
+
+TRACE_SLOTS = 1801
+"""Length of an entity's trace: half an hour at one record a second.
+
+A prime, so that records that come at any steady pace, say one a minute, fill the whole ring and not every sixtieth slot.
+"""
+
+
+class AlertStore:
+    """One monitor's results. Safe to share between threads.
+
+    `durable=False` lets PostgreSQL acknowledge commits before they are on disk: after a power cut the stream is rewound
+    by what was lost and scored again, so the promise holds; a commit that opens an alert with notifications waits for
+    the disk all the same.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        monitor: str,
+        clock: Clock | None = None,
+        *,
+        durable: bool = True,
+        trace_slots: int = TRACE_SLOTS,
+    ) -> None:
+        self.monitor = monitor
+        self._engine = engine
+        self._clock = clock or SystemClock()
+        self._durable = durable
+        self._trace_slots = trace_slots
+
+    def positions(self, source: str) -> dict[int, int]:
+        """The first offset not yet accounted for of every partition that was ever claimed. Raises Unavailable."""
+        row = OffsetRow
+        with reading(self._engine) as session:
+            found = session.execute(
+                select(row.partition, row.next_offset).where(row.monitor == self.monitor, row.source == source)
+            )
+            return dict(found.tuples().all())
+
+    def claim(self, source: str, partition: int, offset: int) -> int:
+        """Where to begin reading a partition: what is stored, or `offset`, stored now, where nothing is.
+
+        Raises Unavailable.
+        """
+        key = {"monitor": self.monitor, "source": source, "partition": partition}
+        with transaction(self._engine) as session:
+            values = {**key, "next_offset": offset, "updated": self._clock.now()}
+            insert_new(session.connection(), OffsetRow, [values])
+            stored = session.execute(select(OffsetRow.next_offset).filter_by(**key))
+            return int(stored.scalar_one())
+
+    def commit(self, outcome: Outcome) -> Receipt:
+        """Write everything a micro-batch changes, in one transaction.
+
+        Raises PartitionLost, with every partition that another process moved, and writes nothing then. Raises
+        Unavailable when the database is away; whether the batch was committed is then for `settled` to say.
+        """
+        if outcome.monitor != self.monitor:
+            raise ValueError(f"an outcome of monitor {outcome.monitor!r} was given to the store of {self.monitor!r}")
+        now = self._clock.now()
+        gap = timedelta(seconds=outcome.group_gap_seconds)
+        try:
+            with transaction(self._engine, durable=self._durable) as session:
+                connection = session.connection()
+                _move_offsets(connection, outcome, now)
+                _write_trace(connection, outcome, self._trace_slots)
+                receipt = Receipt()
+                if outcome.flagged:
+                    receipt, urgent = store_flagged(connection, self.monitor, outcome.flagged, gap, now)
+                    if announce(connection, self.monitor, urgent, now):
+                        make_durable(session)
+                _write_dead_letters(connection, outcome, now)
+                _write_entities(connection, outcome, now)
+                _write_snapshots(connection, outcome, now)
+                _write_audit(connection, outcome, now)
+                _add_counts(connection, outcome)
+        except _Overtaken:
+            raise _lost(outcome, self.positions(outcome.source)) from None
+        return receipt
+
+    def settled(self, outcome: Outcome) -> bool:
+        """After a commit ended in Unavailable: True where it was committed, False where it is to be committed again.
+
+        Raises PartitionLost where some partition is at neither end of its move, and Unavailable.
+        """
+        stored = self.positions(outcome.source)
+        if all(stored.get(move.partition) == move.end for move in outcome.moves):
+            return True
+        if all(stored.get(move.partition) == move.start for move in outcome.moves):
+            return False
+        raise _lost(outcome, stored)
+
+    def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, ContextSnapshot]:
+        """The newest context of each of these partitions that has one. Raises Unavailable."""
+        row = SnapshotRow
+        with reading(self._engine) as session:
+            found = session.execute(
+                select(row.partition, row.offset, row.bundle, row.blob).where(
+                    row.monitor == self.monitor, row.source == source, row.partition.in_(list(partitions))
+                )
+            )
+            return {snapshot[0]: ContextSnapshot(*snapshot) for snapshot in found}
+
+
+_MOVE = (
+    update(OffsetRow)
+    .where(
+        OffsetRow.monitor == bindparam("of_monitor"),
+        OffsetRow.source == bindparam("of_source"),
+        OffsetRow.partition == bindparam("of_partition"),
+        OffsetRow.next_offset == bindparam("start"),
+    )
+    .values(next_offset=bindparam("end"), updated=bindparam("now"))
+)
+
+
+def _move_offsets(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    """Compare-and-swap every offset."""
+    if not outcome.moves:
+        return
+    moves = [
+        {
+            "of_monitor": outcome.monitor,
+            "of_source": outcome.source,
+            "of_partition": move.partition,
+            "start": move.start,
+            "end": move.end,
+            "now": now,
+        }
+        for move in sorted(outcome.moves, key=lambda move: move.partition)
+    ]
+    if connection.execute(_MOVE, moves).rowcount != len(moves):
+        raise _Overtaken
+
+
+class _Overtaken(Exception):
+    """Some offset was not where this process left it."""
+
+
+def _lost(outcome: Outcome, stored: dict[int, int]) -> PartitionLost:
+    lost = sorted(move.partition for move in outcome.moves if stored.get(move.partition) != move.start)
+    seen = ", ".join(f"{partition} is at {stored.get(partition, 'no offset')}" for partition in lost)
+    return PartitionLost(
+        f"{outcome.source} of monitor {outcome.monitor}: another process has moved what this one was working on "
+        f"(partition {seen}); nothing was written, read the stored positions before going on",
+        tuple(lost),
+    )
+
+
+def _write_trace(connection: Connection, outcome: Outcome, slots: int) -> None:
+    """Put sampled records into their entities' rings, each over the oldest; never over a newer one."""
+    newest: dict[tuple[str, int], dict[str, object]] = {}
+    for point in sorted(outcome.trace, key=lambda point: point.time):
+        entity = entity_key(point.entity)
+        slot = to_microseconds(point.time) // 1_000_000 % slots
+        newest[entity, slot] = {
+            "monitor": outcome.monitor,
+            "entity": entity,
+            "slot": slot,
+            "time": point.time,
+            "partition": point.partition,
+            "offset": point.offset,
+            "surprise": point.surprise,
+            "reconstruction": point.reconstruction,
+            "density": point.density,
+            "flagged": point.flagged,
+            "values": point.values,
+        }
+    insert_or_replace(connection, TraceRow, [newest[key] for key in sorted(newest)], newest="time")
+
+
+def _write_dead_letters(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    letters = {letter.position: letter for letter in outcome.dead_letters}
+    insert_new(
+        connection,
+        DeadLetterRow,
+        [
+            {
+                "monitor": outcome.monitor,
+                "source": position.source,
+                "partition": position.partition,
+                "offset": position.offset,
+                "reason": letter.reason,
+                "payload": letter.payload,
+                "created": now,
+            }
+            for position, letter in letters.items()
+        ],
+    )
+
+
+def _write_entities(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    states = {entity_key(state.entity): state for state in outcome.entities}
+    rows = [
+        {
+            "monitor": outcome.monitor,
+            "entity": entity,
+            "partition": state.partition,
+            "last_time": state.last_time,
+            "records": state.records,
+            "warming": state.warming,
+            "updated": now,
+        }
+        for entity, state in sorted(states.items())
+    ]
+    insert_or_replace(connection, EntityRow, rows)
+
+
+def _write_snapshots(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    latest = {snapshot.partition: snapshot for snapshot in sorted(outcome.snapshots, key=lambda each: each.offset)}
+    rows = [
+        {
+            "monitor": outcome.monitor,
+            "source": outcome.source,
+            "partition": partition,
+            "offset": snapshot.offset,
+            "bundle": snapshot.bundle,
+            "blob": snapshot.blob,
+            "updated": now,
+        }
+        for partition, snapshot in sorted(latest.items())
+    ]
+    insert_or_replace(connection, SnapshotRow, rows)
+
+
+def _write_audit(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    if outcome.audit:
+        rows = [
+            {
+                "monitor": outcome.monitor,
+                "source": outcome.source,
+                "partition": entry.partition,
+                "kind": entry.kind,
+                "message": entry.message,
+                "created": now,
+            }
+            for entry in outcome.audit
+        ]
+        connection.execute(insert(AuditRow), rows)
+
+
+def _add_counts(connection: Connection, outcome: Outcome) -> None:
+    """Add to the per-minute counts, in a shard that no other scorer writes while this one owns its partitions."""
+    if not outcome.counts:
+        return
+    shard = min((move.partition for move in outcome.moves), default=0)
+    sums: dict[tuple[datetime, int], list[int]] = {}
+    for count in outcome.counts:
+        added = sums.setdefault((count.minute, count.model_version), [0] * 6)
+        for place, number in enumerate(_numbers(count)):
+            added[place] += number
+    rows = [
+        {
+            "monitor": outcome.monitor,
+            "minute": minute,
+            "model_version": version,
+            "shard": shard,
+            "scored": added[0],
+            "flagged": added[1],
+            "exceeding_1": added[2],
+            "exceeding_2": added[3],
+            "exceeding_3": added[4],
+            "exceeding_4": added[5],
+        }
+        for (minute, version), added in sorted(sums.items())
+    ]
+    insert_or_add(connection, MinuteCountRow, rows)
+
+
+def _numbers(count: MinuteCount) -> tuple[int, ...]:
+    return (count.scored, count.flagged, *count.exceeding)

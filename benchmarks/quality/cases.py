@@ -45,6 +45,8 @@ class Suite:
     methods: tuple[Method, ...]
     measure: Callable[[Path, str, Method, int], Numbers]
     """(data folder, set, method, seed) -> numbers."""
+    alone: bool = False
+    """Whether nothing else may run meanwhile, and each case needs a fresh process: speed and memory are measured."""
 
     def cases(self, quick: bool) -> list[Case]:
         """Every measurement of a run, the cheap seeds first."""

@@ -180,3 +180,13 @@ def contaminated_table_methods() -> list[Method]:
         Method("AutoEncoder", "peer", pyod("auto_encoder.AutoEncoder", verbose=0), seeds=1),
         *DUMMIES,
     ]
+
+
+def speed_methods() -> list[Method]:
+    """Peers whose scoring is timed."""
+    names = {"KNN(5)", "LOF", "IForest", "ECOD", "AutoEncoder", "VAE"}
+    return [
+        Method(peer.name, peer.group, peer.build, seeds=1, quick=peer.quick)
+        for peer in clean_table_methods()
+        if peer.name in names
+    ]

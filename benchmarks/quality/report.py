@@ -22,6 +22,8 @@ TITLES = {
     "tennessee-eastman": "Chemical plant (Tennessee Eastman), mean over faults",
     "plant": "Our own plant, by kind of fault",
     "servers": "Servers (SMD)",
+    "speed": "Speed: records on their own, 20 features, one thread",
+    "speed-samples": "Speed: consecutive samples, 20 sensors, one thread",
 }
 RANKED = {
     "tables": ("auroc", "ap"),
@@ -54,6 +56,8 @@ def markdown(outcomes: Sequence[Outcome], suites: Sequence[Suite], about: str) -
         parts.append(f"## {TITLES[suite.name]}")
         if suite.name in BY_FAULT:
             parts.extend(_by_fault(mine, BY_FAULT[suite.name]))
+        if suite.alone:
+            parts.append(_speed(mine))
         for metric in RANKED.get(suite.name, ()):
             parts.extend(_ranking(table(mine, suite.name, metric), metric))
         if suite.name == "skab":
@@ -161,6 +165,20 @@ def _by_fault(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> Iterable[s
     )
 
 
+def _speed(outcomes: Sequence[Outcome]) -> str:
+    columns = {
+        "microseconds_per_row": "µs a row, batches of 1,024",
+        "microseconds_single": "µs, one record",
+        "fit_seconds": "fit seconds, 10,000 rows",
+        "peak_megabytes": "peak MB, fit included",
+    }
+    found = {outcome.case.method: outcome.numbers for outcome in outcomes if outcome.numbers}
+    return grid(
+        ("method", *columns.values()),
+        [(_bold(method), *(f"{numbers[name]:.1f}" for name in columns)) for method, numbers in found.items()],
+    )
+
+
 def _per_set(values: Table, metric: str) -> str:
     names = sorted(set(chain.from_iterable(values.values())))
     rows = [
@@ -205,7 +223,7 @@ def _promise(outcomes: Sequence[Outcome]) -> str:
 def _fit_seconds(outcomes: Sequence[Outcome], suites: Sequence[Suite]) -> str:
     rows = []
     for suite in suites:
-        values = table(outcomes, suite.name, "fit_seconds")
+        values = {} if suite.alone else table(outcomes, suite.name, "fit_seconds")
         for method, sets in values.items():
             seconds = [float(np.mean(list(seeds.values()))) for seeds in sets.values()]
             rows.append((suite.name, _bold(method), f"{sum(seconds):.1f}", f"{max(seconds):.1f}", str(len(seconds))))

@@ -1,10 +1,11 @@
-"""Measure the cases that are not kept yet, two processes side by side, and say how it goes."""
+"""Measure the cases that are not kept yet, a few processes side by side, and say how it goes."""
 
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,7 +21,12 @@ def run(suites: Sequence[Suite], cases: Sequence[Case], data: Path, cache: Cache
     outcomes = {case: kept for case in cases if (kept := cache.load(case, by_name[case.suite].method(case.method)))}
     missing = [case for case in cases if case not in outcomes]
     print(f"{len(outcomes)} of {len(cases)} measurements kept, {len(missing)} to do", file=sys.stderr)
-    for number, outcome in enumerate(_measured(missing, data, workers), 1):
+    for name in THREAD_SETTINGS:  # read by the children when they import numpy
+        os.environ[name] = "1"
+    together = [case for case in missing if not by_name[case.suite].alone]
+    alone = [case for case in missing if by_name[case.suite].alone]
+    measured = chain(_in_processes(together, data, workers), _one_by_one(alone, data))
+    for number, outcome in enumerate(measured, 1):
         case = outcome.case
         outcomes[case] = outcome
         cache.save(outcome, by_name[case.suite].method(case.method))
@@ -35,21 +41,18 @@ def run(suites: Sequence[Suite], cases: Sequence[Case], data: Path, cache: Cache
     return [outcomes[case] for case in cases]
 
 
-def _measured(cases: Sequence[Case], data: Path, workers: int) -> Iterable[Outcome]:
-    if not cases:
-        return []
-    if workers == 1:
-        _one_thread()
-        return (measure(case, data) for case in cases)
-    return _in_processes(cases, data, workers)
-
-
 def _in_processes(cases: Sequence[Case], data: Path, workers: int) -> Iterator[Outcome]:
-    for name in THREAD_SETTINGS:  # read by the children when they import numpy
-        os.environ[name] = "1"
+    if not cases:
+        return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         for future in as_completed([pool.submit(measure, case, data) for case in cases]):
             yield future.result()
+
+
+def _one_by_one(cases: Sequence[Case], data: Path) -> Iterator[Outcome]:
+    for case in cases:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+            yield fresh.submit(measure, case, data).result()
 
 
 def _one_thread() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import baselines, ours, peers, plant
+from benchmarks.quality import baselines, ours, peers, plant, speed
 from benchmarks.quality.cases import Numbers, Suite
 from benchmarks.quality.datasets import (
     Floats,
@@ -45,6 +45,8 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
         Suite("tennessee-eastman", ("plant",), sensors, chemical_plant),
         Suite("plant", ("rig",), sensors, plant.rig),
         Suite("servers", tuple(server_names(folder)[: 1 if quick else None]), sensors, server),
+        Suite("speed", speed.DATASETS[:1], (*ours.table_methods(), *peers.speed_methods()), speed.traffic, alone=True),
+        Suite("speed-samples", speed.DATASETS[1:], tuple(ours.sensor_methods()), speed.traffic, alone=True),
     ]
 
 

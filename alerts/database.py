@@ -20,13 +20,11 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
-from alerts.session import begin_explicitly, reading, transaction, where
+from alerts.session import begin_explicitly, reading, take_turns, transaction, where
 from domain.clock import Clock
 from domain.errors import InvalidInput, Unavailable
 
 _LOCK_WAIT_SECONDS = 15.0
-_MIGRATION_LOCK = 0x1A7E47
-"""PostgreSQL advisory lock under which the schema changes."""
 _ALEMBIC = threading.Lock()
 """Alembic keeps its context in a module; threads take turns."""
 
@@ -166,9 +164,9 @@ def migrate(engine: Engine) -> None:
     """
     with transaction(engine) as session:
         connection = session.connection()
-        if engine.dialect.name == "postgresql":  # SQLite's writers take turns anyway
+        if engine.dialect.name == "postgresql":  # a long migration must not fail those that wait for it
             session.execute(text("SET LOCAL lock_timeout = '5min'"))
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        take_turns(connection, ["the schema"])
         try:
             with _ALEMBIC:
                 command.upgrade(alembic_config(connection), "head")

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
+from zlib import crc32
 
 import numpy as np
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from alerts.grouping import Episode, group
+from alerts.session import take_turns
 from alerts.tables import (
     AlertEventRow,
     AlertRow,
@@ -49,7 +51,7 @@ def store_flagged(
     fresh = _not_stored_yet(connection, monitor, records)
     if not fresh:
         return Receipt(), []
-    _take_turns(connection, monitor, {record.entity for record in fresh})
+    take_turns(connection, _turns(monitor, fresh))
     known = _growing(connection, monitor, fresh, gap)
     assigned = group(fresh, known, gap)
     touched = list(dict.fromkeys(assigned))
@@ -96,20 +98,12 @@ def _not_stored_yet(connection: Connection, monitor: str, records: Sequence[Flag
     return fresh
 
 
-def _take_turns(connection: Connection, monitor: str, entities: set[str]) -> None:
-    """On PostgreSQL, lock the entities until the transaction ends; on SQLite writers take turns anyway.
+def _turns(monitor: str, records: Sequence[FlaggedRecord]) -> set[str]:
+    """What to lock so that two scorers that read an entity from two partitions do not each open an alert for it.
 
-    Without it, two scorers that read an entity from two partitions would each open an alert. The entities share a
-    bounded number of locks, because the server's lock table is bounded.
+    The entities share a bounded number of locks, because the server's lock table is bounded.
     """
-    if connection.dialect.name != "postgresql":
-        return
-    family = int.from_bytes(blake2b(monitor.encode(), digest_size=6).digest(), "big") * _LOCK_BUCKETS
-    buckets = {int.from_bytes(blake2b(e.encode(), digest_size=4).digest(), "big") % _LOCK_BUCKETS for e in entities}
-    connection.execute(_LOCK, {"keys": sorted(family + bucket for bucket in buckets)})
-
-
-_LOCK = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
+    return {f"alerts of {monitor}, {crc32(record.entity.encode()) % _LOCK_BUCKETS}" for record in records}
 
 
 def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta) -> list[Episode]:

@@ -5,8 +5,9 @@ calls the room sees `Unavailable` when waiting and trying again is the right ans
 one exception: a COMMIT whose acknowledgement was lost may have happened, so look before repeating it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
@@ -50,6 +51,15 @@ def reading(engine: Engine) -> Iterator[Session]:
             yield session
 
 
+def take_turns(connection: Connection, names: Iterable[str]) -> None:
+    """Lock names until the transaction ends, so that whoever takes the same ones waits. On SQLite writers wait anyway."""
+    if connection.dialect.name == "postgresql":
+        digests = {blake2b(name.encode("utf-8", "replace"), digest_size=8).digest() for name in names}
+        keys = sorted(int.from_bytes(digest, "big", signed=True) for digest in digests)
+        connection.execute(_LOCK, {"keys": keys})
+
+
+_LOCK = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
 _RELAX = text("SET LOCAL synchronous_commit = off")
 _INSIST = text("SET LOCAL synchronous_commit = on")
 

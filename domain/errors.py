@@ -28,6 +28,10 @@ class BundleRefused(InvalidInput):
     """A bundle is corrupt or does not fit; whoever was about to serve it keeps the one it has."""
 
 
+class NotFound(InvalidInput):
+    """What was asked for by its name or number does not exist."""
+
+
 class Unavailable(LatentwatchError):
     """A service is away or answered with a passing fault; wait and try again."""
 

@@ -1,0 +1,50 @@
+"""What pages and the HTTP API ask of the database: every query bounded, read only, answered with plain values.
+
+Each function takes an engine, opens its own short session and may be called from any thread. All raise Unavailable
+when the database does not answer.
+"""
+
+from alerts.reading.alert import AlertDetail, AlertEvent, alert_detail
+from alerts.reading.inbox import AlertFilter, AlertPage, inbox
+from alerts.reading.models import Promotion, promotions, surprise_counts
+from alerts.reading.overview import MonitorFacts, PromiseFacts, ScorerFacts, monitor_facts, open_alerts, overview
+from alerts.reading.sessions import reading
+from alerts.reading.stream import (
+    DeadLetterPage,
+    EntityFacts,
+    MapPoint,
+    MinuteTotal,
+    dead_letters,
+    entities,
+    flagged_places,
+    minute_totals,
+    trace,
+)
+
+__all__ = [
+    "AlertDetail",
+    "AlertEvent",
+    "AlertFilter",
+    "AlertPage",
+    "DeadLetterPage",
+    "EntityFacts",
+    "MapPoint",
+    "MinuteTotal",
+    "MonitorFacts",
+    "PromiseFacts",
+    "Promotion",
+    "ScorerFacts",
+    "alert_detail",
+    "dead_letters",
+    "entities",
+    "flagged_places",
+    "inbox",
+    "minute_totals",
+    "monitor_facts",
+    "open_alerts",
+    "overview",
+    "promotions",
+    "reading",
+    "surprise_counts",
+    "trace",
+]

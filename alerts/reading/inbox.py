@@ -1,0 +1,88 @@
+"""Alerts by filter, page by page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Engine, Select, case, func, select
+
+from alerts.reading.rows import alert_of
+from alerts.reading.sessions import reading
+from alerts.tables import AlertRow
+from domain.alert import Alert, AlertStatus, Severity, Verdict
+
+MOST_ALERTS = 200
+MOST_OFFSET = 10_000
+COUNT_LIMIT = 10_000
+"""Beyond this many matches a page says 'more than' instead of counting on."""
+
+_LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts; None means any."""
+
+    monitor: str | None = None
+    entity: str | None = None
+    statuses: tuple[AlertStatus, ...] = ()
+    """Any of them; empty means every status."""
+    at_least: Severity | None = None
+    verdict: Verdict | Literal["none"] | None = None
+    """`none` finds alerts that nobody labelled."""
+    since: datetime | None = None
+    """Still going on at or after this time."""
+    until: datetime | None = None
+    """Started before this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """A page of alerts and how many match in all."""
+
+    alerts: tuple[Alert, ...]
+    total: int
+    """Exact up to COUNT_LIMIT, else COUNT_LIMIT + 1."""
+    offset: int
+
+
+def inbox(
+    engine: Engine,
+    wanted: AlertFilter,
+    order: Literal["severity", "recent"] = "recent",
+    offset: int = 0,
+    limit: int = 50,
+) -> AlertPage:
+    """Alerts that match: loudest first, or latest first. `limit` and `offset` are clipped to what a page may ask."""
+    limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
+    loudness = case(_LOUDNESS, value=AlertRow.severity, else_=0)
+    keys: list[ColumnElement[Any]] = [AlertRow.ended.desc(), AlertRow.id.desc()]
+    if order == "severity":
+        keys.insert(0, loudness.desc())
+    query = _matching(select(AlertRow), wanted).order_by(*keys).offset(offset).limit(limit)
+    counted = _matching(select(AlertRow.id), wanted).limit(COUNT_LIMIT + 1).subquery()
+    with reading(engine) as session:
+        rows = session.scalars(query).all()
+        total = session.scalar(select(func.count()).select_from(counted)) or 0
+        return AlertPage(tuple(alert_of(row) for row in rows), total, offset)
+
+
+def _matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
+    if wanted.monitor is not None:
+        query = query.where(AlertRow.monitor == wanted.monitor)
+    if wanted.entity is not None:
+        query = query.where(AlertRow.entity == wanted.entity)
+    if wanted.statuses:
+        query = query.where(AlertRow.status.in_(wanted.statuses))
+    if wanted.at_least is not None:
+        loud = [severity for severity, rank in _LOUDNESS.items() if rank >= _LOUDNESS[wanted.at_least]]
+        query = query.where(AlertRow.severity.in_(loud))
+    if wanted.verdict == "none":
+        query = query.where(AlertRow.verdict.is_(None))
+    elif wanted.verdict is not None:
+        query = query.where(AlertRow.verdict == wanted.verdict)
+    if wanted.since is not None:
+        query = query.where(AlertRow.ended >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(AlertRow.started < wanted.until)
+    return query

@@ -1,0 +1,82 @@
+"""Rows to the domain's nouns."""
+
+from alerts.tables import AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
+from domain.alert import Alert, FlaggedRecord, Label
+from domain.outcome import TracePoint
+from domain.record import Position
+from domain.scores import Explanation, Neighbour
+
+
+def alert_of(row: AlertRow) -> Alert:
+    """An alert as people see it."""
+    return Alert(
+        id=row.id,
+        monitor=row.monitor,
+        entity=row.entity,
+        kind=row.kind,
+        status=row.status,
+        severity=row.severity,
+        started=row.started,
+        ended=row.ended,
+        records=row.records,
+        peak_surprise=row.peak_surprise,
+        threshold=row.threshold,
+        model_version=row.model_version,
+        features=tuple(row.features),
+        verdict=row.verdict,
+    )
+
+
+def label_of(row: LabelRow) -> Label:
+    """A person's verdict."""
+    return Label(
+        alert=row.alert_id,
+        verdict=row.verdict,
+        author=row.author,
+        cause=row.cause,
+        note=row.note,
+        created=row.created,
+    )
+
+
+def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
+    """A flagged record with its explanation."""
+    return FlaggedRecord(
+        position=Position(row.source, row.partition, row.offset),
+        entity=row.entity,
+        time=row.time,
+        surprise=row.surprise,
+        reconstruction=row.reconstruction,
+        density=row.density,
+        witnesses=row.witnesses,
+        extrapolated=row.extrapolated,
+        warming=row.warming,
+        threshold=row.threshold,
+        model_version=row.model_version,
+        bundle=row.bundle,
+        values=row.values,
+        context=row.context,
+        explanation=Explanation(
+            expected=row.expected,
+            contributions=row.contributions,
+            neighbours=tuple(Neighbour(one["distance"], one["values"]) for one in row.neighbours),
+            code=tuple(float(value) for value in row.code),
+            place=(row.place_x, row.place_y),
+        ),
+    )
+
+
+def trace_of(row: TraceRow | AlertTraceRow, entity: str) -> TracePoint:
+    """A sampled record; the copy kept with an alert has no position any more."""
+    offset, partition = (row.offset, row.partition) if isinstance(row, TraceRow) else (-1, -1)
+    return TracePoint(
+        entity=entity,
+        time=row.time,
+        offset=offset,
+        partition=partition,
+        surprise=row.surprise,
+        reconstruction=row.reconstruction,
+        density=row.density,
+        flagged=row.flagged,
+        values=row.values,
+    )

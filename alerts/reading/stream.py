@@ -1,0 +1,166 @@
+"""Bounded samples of the stream: traces, counts, entities, dead letters, places on the map."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, func, select
+
+from alerts.reading.rows import trace_of
+from alerts.reading.sessions import reading
+from alerts.tables import AlertRow, DeadLetterRow, EntityRow, FlaggedRecordRow, MinuteCountRow, TraceRow
+from domain.alert import Severity, Verdict
+from domain.outcome import TracePoint
+from domain.record import DeadLetter, Position
+
+MOST_TRACE = 2000
+MOST_ENTITIES = 500
+MOST_MINUTES = 3000
+MOST_DEAD_LETTERS = 200
+MOST_PLACES = 3000
+PAYLOAD_BYTES = 2000
+"""How much of a dead letter's payload is read; the whole stays in the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityFacts:
+    """What is known of one entity."""
+
+    entity: str
+    partition: int
+    last_time: datetime
+    records: int
+    warming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteTotal:
+    """Counts of one event-time minute over every model version."""
+
+    minute: datetime
+    scored: int
+    flagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterPage:
+    """Dead letters, latest first, with payloads cut to PAYLOAD_BYTES."""
+
+    letters: tuple[tuple[DeadLetter, datetime], ...]
+    """With the wall time at which each was written."""
+    offset: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MapPoint:
+    """A flagged record's place on the latent map."""
+
+    alert: int
+    entity: str
+    time: datetime
+    surprise: float
+    severity: Severity
+    verdict: Verdict | None
+    place: tuple[float, float]
+
+
+def trace(
+    engine: Engine, monitor: str, entity: str, limit: int = 300, after: datetime | None = None
+) -> tuple[TracePoint, ...]:
+    """The entity's latest sampled records in time order, at most `limit`; only later ones than `after` when given."""
+    query = (
+        select(TraceRow)
+        .where(TraceRow.monitor == monitor, TraceRow.entity == entity)
+        .order_by(TraceRow.time.desc())
+        .limit(max(1, min(limit, MOST_TRACE)))
+    )
+    if after is not None:
+        query = query.where(TraceRow.time > after)
+    with reading(engine) as session:
+        return tuple(trace_of(row, entity) for row in reversed(session.scalars(query).all()))
+
+
+def entities(engine: Engine, monitor: str, limit: int = MOST_ENTITIES) -> tuple[EntityFacts, ...]:
+    """Entities by name; where there are more than `limit`, those heard of last."""
+    latest = (
+        select(EntityRow)
+        .where(EntityRow.monitor == monitor)
+        .order_by(EntityRow.last_time.desc())
+        .limit(max(1, min(limit, MOST_ENTITIES)))
+    )
+    with reading(engine) as session:
+        rows = session.scalars(latest).all()
+        found = (EntityFacts(row.entity, row.partition, row.last_time, row.records, row.warming) for row in rows)
+        return tuple(sorted(found, key=lambda one: one.entity))
+
+
+def minute_totals(engine: Engine, monitor: str, since: datetime, limit: int = MOST_MINUTES) -> tuple[MinuteTotal, ...]:
+    """Counts per minute from `since` on, in time order; the latest `limit` minutes."""
+    query = (
+        select(MinuteCountRow.minute, func.sum(MinuteCountRow.scored), func.sum(MinuteCountRow.flagged))
+        .where(MinuteCountRow.monitor == monitor, MinuteCountRow.minute >= since)
+        .group_by(MinuteCountRow.minute)
+        .order_by(MinuteCountRow.minute.desc())
+        .limit(max(1, min(limit, MOST_MINUTES)))
+    )
+    with reading(engine) as session:
+        rows = session.execute(query).all()
+        return tuple(MinuteTotal(minute, int(scored), int(flagged)) for minute, scored, flagged in reversed(rows))
+
+
+def dead_letters(engine: Engine, monitor: str, offset: int = 0, limit: int = 50) -> DeadLetterPage:
+    """Messages that could not become records, latest first."""
+    limit, offset = max(1, min(limit, MOST_DEAD_LETTERS)), max(0, min(offset, 10_000))
+    query = (
+        select(
+            DeadLetterRow.source,
+            DeadLetterRow.partition,
+            DeadLetterRow.offset,
+            DeadLetterRow.reason,
+            func.substr(DeadLetterRow.payload, 1, PAYLOAD_BYTES).label("payload"),
+            DeadLetterRow.created,
+        )
+        .where(DeadLetterRow.monitor == monitor)
+        .order_by(DeadLetterRow.created.desc(), DeadLetterRow.partition, DeadLetterRow.offset.desc())
+        .offset(offset)
+        .limit(limit + 1)
+    )
+    with reading(engine) as session:
+        rows = session.execute(query).all()
+    letters = tuple(
+        (DeadLetter(Position(row.source, row.partition, row.offset), row.reason, bytes(row.payload)), row.created)
+        for row in rows[:limit]
+    )
+    return DeadLetterPage(letters, offset, len(rows) > limit)
+
+
+def flagged_places(engine: Engine, monitor: str, model_version: int, limit: int = 1500) -> tuple[MapPoint, ...]:
+    """Where the latest flagged records of one model version lie on its map; each version draws its own map."""
+    latest = (
+        select(
+            FlaggedRecordRow.alert_id,
+            FlaggedRecordRow.entity,
+            FlaggedRecordRow.time,
+            FlaggedRecordRow.surprise,
+            FlaggedRecordRow.model_version,
+            FlaggedRecordRow.place_x,
+            FlaggedRecordRow.place_y,
+        )
+        .where(FlaggedRecordRow.monitor == monitor)
+        .order_by(FlaggedRecordRow.time.desc())
+        .limit(max(1, min(limit, MOST_PLACES)))
+        .subquery()
+    )
+    query = (
+        select(latest, AlertRow.severity, AlertRow.verdict)
+        .join(AlertRow, AlertRow.id == latest.c.alert_id)
+        .where(latest.c.model_version == model_version)
+        .order_by(latest.c.time)
+    )
+    with reading(engine) as session:
+        return tuple(
+            MapPoint(
+                row.alert_id, row.entity, row.time, row.surprise, row.severity, row.verdict, (row.place_x, row.place_y)
+            )
+            for row in session.execute(query)
+        )

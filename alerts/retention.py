@@ -1,0 +1,81 @@
+"""Deleting what nobody needs any more, in small transactions, so that no scorer waits for long.
+
+What people have said is kept for ever: a labelled alert with its records, and every label. So is what nobody has looked
+at yet: only closed alerts without a verdict go.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
+
+from alerts.outbox import DUE
+from alerts.session import transaction
+from alerts.tables import (
+    AlertRow,
+    AuditRow,
+    DeadLetterRow,
+    MinuteCountRow,
+    NotificationRow,
+    Row,
+    ScorerRow,
+    TraceRow,
+)
+from domain.alert import AlertStatus
+
+_CHUNK = 2_000
+_ALERT_CHUNK = 20
+"""Deleting an alert deletes its records, which may be many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old each kind of row may grow."""
+
+    trace: timedelta = timedelta(days=7)
+    """By event time; the newest half hour of an entity that still sends is kept by overwriting, not by age."""
+    minute_counts: timedelta = timedelta(days=400)
+    alerts: timedelta = timedelta(days=180)
+    dead_letters: timedelta = timedelta(days=30)
+    notifications: timedelta = timedelta(days=30)
+    audit: timedelta = timedelta(days=400)
+    scorers: timedelta = timedelta(days=7)
+
+
+def prune(
+    engine: Engine, ages: Ages, now: datetime, on_progress: Callable[[str, int], None] = lambda table, deleted: None
+) -> dict[str, int]:
+    """Delete what is older than its age; returns how many rows of each table. Raises Unavailable: run it again."""
+    alert, notification = AlertRow, NotificationRow
+    rules: list[tuple[type[Row], int, list[ColumnElement[bool]]]] = [
+        (TraceRow, _CHUNK, [TraceRow.time < now - ages.trace]),
+        (MinuteCountRow, _CHUNK, [MinuteCountRow.minute < now - ages.minute_counts]),
+        (DeadLetterRow, _CHUNK, [DeadLetterRow.created < now - ages.dead_letters]),
+        (NotificationRow, _CHUNK, [notification.status != DUE, notification.created < now - ages.notifications]),
+        (AuditRow, _CHUNK, [AuditRow.created < now - ages.audit]),
+        (ScorerRow, _CHUNK, [ScorerRow.seen < now - ages.scorers]),
+        (
+            AlertRow,
+            _ALERT_CHUNK,
+            [alert.status == AlertStatus.CLOSED, alert.verdict.is_(None), alert.ended < now - ages.alerts],
+        ),
+    ]
+    deleted: dict[str, int] = {}
+    for row, chunk, old in rules:
+        deleted[row.__tablename__] = _delete(engine, row, chunk, old)
+        on_progress(row.__tablename__, deleted[row.__tablename__])
+    return deleted
+
+
+def _delete(engine: Engine, row: type[Row], chunk: int, old: list[ColumnElement[bool]]) -> int:
+    key = list(row.__table__.primary_key)
+    doomed = select(*key).where(*old).limit(chunk)
+    total = 0
+    while True:
+        with transaction(engine) as session:
+            statement = delete(row).where(tuple_(*key).in_(doomed)).returning(key[0])
+            count = len(session.execute(statement.execution_options(synchronize_session=False)).all())
+        total += count
+        if count < chunk:
+            return total

@@ -1,0 +1,14 @@
+"""What every test stands on: an environment that is the same on every machine."""
+
+import os
+
+PREFIX = "LATENTWATCH_"
+# Where tests may be told to find data and services; everything else of ours in the environment would change results.
+FOR_TESTS = ("LATENTWATCH_TEST_", "LATENTWATCH_DATA", "LATENTWATCH_SOAK_")
+
+for name in [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(FOR_TESTS)]:
+    del os.environ[name]
+
+# Before numpy and torch are imported: small matrices gain nothing from more threads, and test processes share the cores.
+for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")

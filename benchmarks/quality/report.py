@@ -12,6 +12,7 @@ from benchmarks.quality.cases import Numbers, Outcome, Suite
 from benchmarks.quality.measuring import SURPRISES
 from benchmarks.quality.metrics import Verdicts, rate_interval
 from benchmarks.quality.ours import OURS
+from benchmarks.quality.pictures import draw
 from benchmarks.quality.statistics import Table, duel, standings, table
 
 PERCENT = {"auroc", "ap", "vus_pr", "detection"}
@@ -37,14 +38,15 @@ NAMES = {"auroc": "AUROC", "ap": "AP", "vus_pr": "VUS-PR", "detection": "detecti
 
 
 def write(outcomes: Sequence[Outcome], suites: Sequence[Suite], about: str, folder: Path) -> Path:
-    """Write report.md and report.json into the folder; returns the former."""
+    """Write report.md, report.json and the pictures into the folder; returns the former."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(
         json.dumps([{**asdict(one.case), **one.numbers, "error": one.error} for one in outcomes], indent=1),
         encoding="utf-8",
     )
+    pictures = "\n\n".join(f"![{picture.stem}]({picture.name})" for picture in draw(outcomes, folder))
     file = folder / "report.md"
-    file.write_text(markdown(outcomes, suites, about), encoding="utf-8")
+    file.write_text(markdown(outcomes, suites, f"{about}\n\n{pictures}".rstrip()), encoding="utf-8")
     return file
 
 

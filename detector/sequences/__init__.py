@@ -1,0 +1,1 @@
+"""Detectors for records that follow one another: sensors. Causal context per entity at several time scales."""

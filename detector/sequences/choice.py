@@ -1,0 +1,58 @@
+"""Whether a record should be judged with its past: the rule behind `window: auto`.
+
+Rule. Per entity, in row order, the lag-1 autocorrelation of every moving number is compared with what shuffled rows would
+give. When the median over the moving numbers exceeds both 0.2 and four standard errors, neighbouring rows tell of each
+other and the window is 32 records; otherwise each record is scored on its own. At least 120 rows are needed to tell.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.record import Batch
+
+WINDOW = 32
+"""Records a sequence detector looks back by default; its slowest average reaches four times as far."""
+_FEWEST_ROWS = 120
+_WORTHWHILE = 0.2
+_STANDARD_ERRORS = 4.0
+
+
+def choose_window(batch: Batch) -> int:
+    """WINDOW where neighbouring rows of an entity are alike, else 1."""
+    together, rows = lag_one_autocorrelation(batch)
+    if rows < _FEWEST_ROWS or not len(together):
+        return 1
+    return WINDOW if float(np.median(together)) > max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows)) else 1
+
+
+def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:
+    """[moving numbers] rank autocorrelation at lag 1 within entities, and the number of row pairs behind it.
+
+    Ranks make it indifferent to a few wild values. Each entity's level is taken out first, or different levels would look
+    like memory.
+    """
+    numbers = batch.numbers.astype(np.float64)
+    before, after = [], []
+    for entity in np.unique(batch.entities.astype(str)):
+        rows = _ranks(numbers[batch.entities == entity])
+        if len(rows) >= 3:
+            before.append(rows[:-1])
+            after.append(rows[1:])
+    if not before:
+        return np.zeros(0), 0
+    first, second = np.concatenate(before), np.concatenate(after)
+    both = np.isfinite(first) & np.isfinite(second)
+    first, second = np.where(both, first, 0.0), np.where(both, second, 0.0)
+    power = np.sqrt((first**2).sum(0) * (second**2).sum(0))
+    moving = power > 1e-9
+    return (first * second).sum(0)[moving] / power[moving], len(first)
+
+
+def _ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N, F] ranks centred on 0, ties sharing theirs; NaN stays."""
+    from scipy.stats import rankdata
+
+    ranks = np.where(np.isfinite(rows), rankdata(np.where(np.isfinite(rows), rows, np.inf), axis=0), np.nan)
+    with np.errstate(invalid="ignore"):
+        seen = np.maximum(np.isfinite(ranks).sum(axis=0), 1)
+        return np.asarray(ranks - np.nansum(ranks, axis=0) / seen)

@@ -1,0 +1,208 @@
+"""Each entity's recent past at several time scales, updated record by record.
+
+z [N, C] → context rows [N, 6 C + 2]: z itself, averages over a quarter and one window, the logarithm of the
+short-term variance of steps, the average over four windows, z half a window ago; the recent number of moved constants, and of missing values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import ContextEncoder, Contexts
+from detector.sequences.channels import Channels
+from domain.record import Batch
+
+HEADER = 6
+"""State before the channels: records seen, time of the last one in three parts, moved constants, missing values."""
+AVERAGES = 3
+BLOCKS = AVERAGES + 3
+"""Blocks of C floats in a context row."""
+STEP_FLOOR = 0.01
+"""Added to the variance of steps before its logarithm."""
+_STEP_SPAN = 16
+_TRAIL_SPAN = 16
+"""Span of the counts of moved constants and of missing values."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceContext:
+    """The context encoder of one detector. Immutable and thread-safe; the states are the caller's."""
+
+    channels: Channels
+    window: int
+    """W, in records."""
+    gap_milliseconds: int
+    """After a silence longer than this the past says nothing any more: the entity starts again."""
+    step_start: NDArray[np.float32]
+    """[C] mean variance of steps in training: where an entity's own begins."""
+
+    @property
+    def spans(self) -> tuple[int, int, int]:
+        """Spans of the averages, in records."""
+        return max(2, self.window // 4), self.window, 4 * self.window
+
+    @property
+    def lag(self) -> int:
+        """Records back of the delayed channel values."""
+        return max(1, self.window // 2)
+
+    @property
+    def state_size(self) -> int:
+        """S: header, averages, step variance and last value per channel, and a ring of the last `lag` values."""
+        return HEADER + (AVERAGES + 2 + self.lag) * self.channels.count
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return BLOCKS * self.channels.count + 2
+
+    @property
+    def warm_after(self) -> int:
+        """Records until the middle average has filled."""
+        return self.window
+
+    def fresh(self, entities: Sequence[str]) -> NDArray[np.float32]:
+        """[len(entities), S] zeros: the first record fills the averages with itself."""
+        return np.zeros((len(entities), self.state_size), np.float32)
+
+    def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
+        """Advance `states` in place, in row order, and return the context of each row."""
+        z, moved = self.channels.transform(batch)
+        features = np.empty((len(batch), self.width), np.float32)
+        seen = np.empty(len(batch), np.int64)
+        rates = np.array([2 / (span + 1) for span in (*self.spans, _STEP_SPAN, _TRAIL_SPAN)], np.float32)
+        _extend(
+            states,
+            np.ascontiguousarray(owners, np.int64),
+            z,
+            moved,
+            batch.times // 1000,
+            rates,
+            self.step_start,
+            self.gap_milliseconds,
+            self.lag,
+            features,
+            seen,
+        )
+        return Contexts(features, seen)
+
+    def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
+        """Continue another sequence context's states: z -> a z + b per channel, by the two scalings.
+
+        None where channels or window differ. The map treats the soft clip as linear and entity offsets as the
+        population's, so that beyond the clip it is an approximation that fades with the averages' spans.
+        """
+        if not isinstance(previous, SequenceContext) or previous.window != self.window:
+            return None
+        old, new = previous.channels, self.channels
+        if old.words != new.words or old.schema != new.schema:
+            return None
+        usable = (new.scale > 0) & (old.scale > 0)
+        divisor = np.where(new.scale > 0, new.scale, 1.0)
+        ratio = np.where(usable, old.scale / divisor, 0.0).astype(np.float32)
+        shift = np.where(usable, (old.centre[0] - new.centre[0]) / divisor, 0.0).astype(np.float32)
+        count = new.count
+        adopted = states.copy()
+        body = adopted[:, HEADER:].reshape(len(states), -1, count)
+        linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.lag)]
+        seen = (states[:, 0] > 0).astype(np.float32)[:, None, None]
+        body[:, linear] = (body[:, linear] * ratio + shift) * seen
+        body[:, AVERAGES] *= ratio**2
+        return adopted
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        return {"step_start": self.step_start, **self.channels.arrays()}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {"window": self.window, "gap_milliseconds": self.gap_milliseconds, **self.channels.meta()}
+
+    @classmethod
+    def from_bundle(cls, channels: Channels, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
+        """The inverse of `arrays` and `meta`."""
+        if arrays["step_start"].shape != (channels.count,) or int(meta["window"]) < 2:
+            raise ValueError("the context does not fit its channels")
+        return cls(channels, int(meta["window"]), int(meta["gap_milliseconds"]), arrays["step_start"])
+
+
+def fit_context(channels: Channels, batch: Batch, window: int) -> SequenceContext:
+    """Learn the pace of records and of steps from training records."""
+    z, _ = channels.transform(batch)
+    squares, intervals = [], []
+    for entity in np.unique(batch.entities.astype(str)):
+        mine = batch.entities == entity
+        squares.append(np.diff(z[mine], axis=0).astype(np.float64) ** 2)
+        intervals.append(np.diff(batch.times[mine]) // 1000)
+    steps = np.concatenate(squares)
+    seen = np.isfinite(steps)
+    start = np.where(seen, steps, 0).sum(0) / np.maximum(seen.sum(0), 1)
+    paces = np.concatenate(intervals)
+    paces = paces[paces > 0]
+    pace, longest = np.quantile(paces, (0.5, 0.999)) if len(paces) else (1000.0, 1000.0)
+    gap = round(max(2 * window * pace, 2 * longest))
+    return SequenceContext(channels, window, gap, start.astype(np.float32))
+
+
+def encode(context: SequenceContext, batch: Batch) -> Contexts:
+    """Contexts of a whole batch whose entities all start fresh."""
+    entities, owners = np.unique(batch.entities.astype(str), return_inverse=True)
+    return context.extend(context.fresh(entities.tolist()), owners.astype(np.intp), batch)
+
+
+@numba.njit(cache=True, fastmath=False)  # type: ignore[untyped-decorator]
+def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+    """The recursion. One row at a time and float32 throughout, so that where a batch is split cannot matter."""
+    count = z.shape[1]
+    low = np.int64(1 << 20)
+    for row in range(len(z)):
+        state = states[owners[row]]
+        number = np.int64(state[0])
+        before = (np.int64(state[1]) * low + np.int64(state[2])) * low + np.int64(state[3])
+        if number > 0 and times[row] - before > gap:
+            number = np.int64(0)
+            state[:] = 0.0
+        seen[row] = number
+        now = times[row]
+        state[1] = np.float32(now // (low * low))
+        state[2] = np.float32((now // low) % low)
+        state[3] = np.float32(now % low)
+        own = np.float32(1.0) / np.float32(number + 1)
+        missing = np.float32(0.0)
+        body = 6
+        short = body + count
+        slow = short + count
+        steps = slow + count
+        last = steps + count
+        ring = last + count + (number % lag) * count
+        for c in range(count):
+            value = z[row, c]
+            if np.isnan(value):
+                missing += np.float32(1.0)
+                value = state[body + c]
+            if number == 0:
+                state[steps + c] = step_start[c]
+                state[last + c] = value
+            step = value - state[last + c]
+            state[last + c] = value
+            for k in range(3):
+                at = body + k * count + c
+                state[at] += max(rates[k], own) * (value - state[at])
+            if number > 0:
+                state[steps + c] += rates[3] * (step * step - state[steps + c])
+            features[row, c] = value
+            features[row, count + c] = state[body + c]
+            features[row, 2 * count + c] = state[short + c]
+            features[row, 3 * count + c] = np.log(state[steps + c] + np.float32(0.01))
+            features[row, 4 * count + c] = state[slow + c]
+            features[row, 5 * count + c] = state[ring + c] if number >= lag else state[slow + c]
+            state[ring + c] = value
+        state[4] += rates[4] * (moved[row] - state[4])
+        state[5] += rates[4] * (missing - state[5])
+        features[row, 6 * count] = state[4]
+        features[row, 6 * count + 1] = state[5]
+        state[0] = np.float32(min(number + 1, np.int64(1 << 23)))

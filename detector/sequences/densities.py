@@ -1,0 +1,96 @@
+"""How sparsely normal records populate the place where a record stands: whitened prototypes.
+
+features [N, D] → whitened [N, K] → energy [N], half the log squared distance to the nearest prototype
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+_FIT_ROWS = 20_000
+_CLUSTER_ROWS = 4_000
+_NEAR = 0.05
+"""Squared distance per dimension below which nothing is gained by being nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrototypeDensity:
+    """Prototypes of normal records in whitened features."""
+
+    mean: Floats
+    """[D]"""
+    whitening: Floats
+    """[D, K]; rows of features that never move are 0."""
+    prototypes: Floats
+    """[P, K]"""
+
+    def whiten(self, features: Floats) -> Floats:
+        """[N, D] -> [N, K]"""
+        out: Floats = features @ self.whitening
+        out -= self.mean @ self.whitening
+        return out
+
+    def squared_distances(self, whitened: Floats) -> Floats:
+        """[N, P] to each prototype."""
+        square = np.einsum("nk,nk->n", whitened, whitened)
+        out: Floats = whitened @ (-2.0 * self.prototypes.T)
+        out += square[:, None]
+        out += np.einsum("pk,pk->p", self.prototypes, self.prototypes)
+        return out
+
+    def energy(self, features: Floats) -> Floats:
+        """[N]"""
+        nearest = self.squared_distances(self.whiten(features)).min(axis=1) / self.whitening.shape[1]
+        return np.asarray(0.5 * np.log(np.maximum(nearest, 0.0) + _NEAR), np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        return {"mean": self.mean, "whitening": self.whitening, "prototypes": self.prototypes}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The inverse of `arrays`. Raises ValueError where shapes do not fit each other."""
+        mean, whitening, prototypes = (arrays[name] for name in ("mean", "whitening", "prototypes"))
+        if whitening.shape != (len(mean), prototypes.shape[1]):
+            raise ValueError("prototypes and whitening do not fit each other")
+        return cls(mean, whitening, prototypes)
+
+
+def fit_density(features: Floats, prototypes: int, seed: int) -> PrototypeDensity:
+    """Ledoit-Wolf whitening (Ledoit and Wolf 2004), then k-means prototypes; features [N, D], N at least 2."""
+    from sklearn.covariance import ledoit_wolf
+
+    rows = features[:: max(1, len(features) // _FIT_ROWS)].astype(np.float64)
+    mean = rows.mean(axis=0)
+    moving = np.flatnonzero(rows.std(axis=0) > 1e-6)
+    whitening = np.zeros((features.shape[1], max(1, len(moving))))
+    if len(moving):
+        covariance, _ = ledoit_wolf(rows[:, moving] - mean[moving], assume_centered=True)
+        spread, directions = np.linalg.eigh(covariance)
+        whitening[moving] = directions / np.sqrt(np.maximum(spread, 1e-8))
+    density = PrototypeDensity(mean.astype(np.float32), whitening.astype(np.float32), np.zeros((1, 1), np.float32))
+    whitened = density.whiten(features[:: max(1, len(features) // _CLUSTER_ROWS)])
+    return PrototypeDensity(density.mean, density.whitening, _cluster(whitened, prototypes, seed))
+
+
+def _cluster(rows: Floats, count: int, seed: int) -> Floats:
+    """[P, K] centres of Lloyd's algorithm from a k-means++ start; fewer where there are few distinct rows."""
+    from sklearn.cluster import kmeans_plusplus
+
+    distinct = len(np.unique(rows[: 8 * count], axis=0))
+    centres, _ = kmeans_plusplus(rows.astype(np.float64), min(count, distinct), random_state=seed)
+    for _ in range(25):
+        distance = -2 * rows @ centres.T.astype(np.float32) + (centres**2).sum(axis=1).astype(np.float32)
+        nearest = distance.argmin(axis=1)
+        sizes = np.bincount(nearest, minlength=len(centres))
+        sums = np.stack([np.bincount(nearest, column, len(centres)) for column in rows.T], axis=1)
+        moved = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
+        if np.allclose(moved, centres, atol=1e-4):
+            break
+        centres = moved
+    return np.asarray(centres, np.float32)

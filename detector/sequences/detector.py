@@ -1,0 +1,183 @@
+"""A detector for records that follow one another, as it serves: numpy and numba only.
+
+Contexts → energies of five witnesses → calibrated → fused → Scores
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.calibration import Calibration
+from detector.interface import Contexts, MapGround
+from detector.sequences.channels import Channels
+from detector.sequences.context import BLOCKS, SequenceContext
+from detector.sequences.densities import PrototypeDensity
+from detector.sequences.explanation import Memory, explain_rows
+from detector.sequences.pace import Pace
+from detector.sequences.reconstruction import Retrieval, below
+from domain.monitor import AlertPolicy
+from domain.record import Batch
+from domain.schema import RecordSchema
+from domain.scores import Explanation, Scores
+
+Floats = NDArray[np.float32]
+
+DENSITIES = {"level": (0, 3), "dyn": (0, 4), "slow": (4, 5)}
+"""Blocks of the context row that each density sees: first and one past the last."""
+RECONSTRUCTION, DENSITY = "reconstruction", "density"
+_FORGOTTEN = 0.02
+"""Recent moved constants below which the last one is long ago."""
+_CHUNK = 2048
+"""Rows scored at a time, so that what is between stays in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceModel:
+    """Everything that turns a context row into energies."""
+
+    densities: dict[str, PrototypeDensity]
+    retrieval: Retrieval
+    channels: int
+    """C."""
+
+    def blocks(self, features: Floats, name: str) -> Floats:
+        """The part of context rows [N, D] that a density sees."""
+        first, stop = DENSITIES[name]
+        return features[:, first * self.channels : stop * self.channels]
+
+    def energies(self, features: Floats) -> dict[str, Floats]:
+        """Energies [N] by witness, of context rows [N, D]."""
+        out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
+        badly, sparse = self.retrieval.member_energies(self.densities["dyn"], self.blocks(features, "dyn"))
+        return {**out, RECONSTRUCTION: badly.mean(axis=0), DENSITY: sparse.mean(axis=0)}
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceCalibration:
+    """Witnesses calibrated one by one, their mean and the novelty of moved constants calibrated together."""
+
+    witnesses: dict[str, Calibration]
+    composite: Calibration
+    missing_usual: float
+    """The largest recent number of missing values in training."""
+
+    def novelty(self, features: Floats) -> Floats:
+        """[N] surprise of constant channels that moved, and of values missing as never in training."""
+        moved = np.maximum(features[:, -2] - _FORGOTTEN, 0.0)
+        missing = np.maximum(features[:, -1] - self.missing_usual, 0.0)
+        return np.asarray(2.0 * np.log1p(8.0 * moved) + np.log1p(4.0 * missing), np.float32)
+
+    def fuse(self, surprises: Mapping[str, Floats], novelty: Floats) -> Floats:
+        """[N] energy of the whole."""
+        return np.asarray(sum(surprises.values()) / len(surprises) + novelty, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceDetector:
+    """A trained detector for sequences. Immutable, thread-safe."""
+
+    schema: RecordSchema
+    context: SequenceContext
+    model: SequenceModel
+    calibration: SequenceCalibration
+    memory: Memory
+    pace: Pace
+    bundle: str = ""
+    kind: str = "denoising"
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """Calibrated scores; everything a score needs from the record is in its context row."""
+        parts = [
+            self._score(contexts.features[start : start + _CHUNK]) for start in range(0, max(1, len(batch)), _CHUNK)
+        ]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        fused = joined.pop("fused")
+        return Scores(
+            surprise=self.calibration.composite.surprise(fused),
+            reconstruction=joined.pop(RECONSTRUCTION),
+            density=joined.pop(DENSITY),
+            witnesses=joined,
+            extrapolated=self.calibration.composite.extrapolated(fused),
+            warming=contexts.seen < self.context.warm_after,
+        )
+
+    def _score(self, features: Floats) -> dict[str, Floats]:
+        energies = self.model.energies(features)
+        surprises = {name: self.calibration.witnesses[name].surprise(energy) for name, energy in energies.items()}
+        novelty = self.calibration.novelty(features)
+        return {**surprises, "novelty": novelty, "fused": self.calibration.fuse(surprises, novelty)}
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """Why each record scored as it did."""
+        return explain_rows(self.model, self.context, self.memory, batch, contexts, scores)
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which records are flagged: by share of records, or by episodes a day."""
+        return self.pace.threshold(policy)
+
+    def map_ground(self) -> MapGround:
+        """Where normal records are dense on the map."""
+        return self.memory.ground
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array of the bundle."""
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            "context.": self.context.arrays(),
+            "retrieval.": self.model.retrieval.arrays(),
+            "memory.": self.memory.arrays(),
+            "pace.": self.pace.arrays(),
+            "composite.": self.calibration.composite.arrays(),
+            **{f"density.{name}.": part.arrays() for name, part in self.model.densities.items()},
+            **{f"witness.{name}.": part.arrays() for name, part in self.calibration.witnesses.items()},
+        }
+        return {prefix + name: array for prefix, part in parts.items() for name, array in part.items()}
+
+    def meta(self) -> dict[str, Any]:
+        """Everything else."""
+        return {
+            "detector": "sequences",
+            "kind": self.kind,
+            "schema": self.schema.model_dump(mode="json"),
+            "context": self.context.meta(),
+            "memory": self.memory.meta(),
+            "pace": self.pace.meta(),
+            "composite": self.calibration.composite.meta(),
+            "missing_usual": self.calibration.missing_usual,
+            "witnesses": {name: part.meta() for name, part in self.calibration.witnesses.items()},
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
+        """The inverse of `arrays` and `meta`. Raises KeyError for what is missing, ValueError for what does not fit."""
+        schema = RecordSchema.model_validate(meta["schema"])
+        channels = Channels.from_bundle(schema, below(arrays, "context."), meta["context"])
+        context = SequenceContext.from_bundle(channels, below(arrays, "context."), meta["context"])
+        densities = {name: PrototypeDensity.from_bundle(below(arrays, f"density.{name}.")) for name in DENSITIES}
+        for name, part in densities.items():
+            first, stop = DENSITIES[name]
+            if len(part.mean) != (stop - first) * channels.count or stop > BLOCKS:
+                raise ValueError(f"density {name!r} does not fit the channels")
+        witnesses = {
+            name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
+            for name, part in meta["witnesses"].items()
+        }
+        if witnesses.keys() != {*DENSITIES, RECONSTRUCTION, DENSITY}:
+            raise ValueError("the calibrations do not name the witnesses")
+        composite = Calibration.from_bundle(below(arrays, "composite."), meta["composite"])
+        return cls(
+            schema=schema,
+            context=context,
+            model=SequenceModel(densities, Retrieval.from_bundle(below(arrays, "retrieval.")), channels.count),
+            calibration=SequenceCalibration(witnesses, composite, float(meta["missing_usual"])),
+            memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
+            pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),
+            bundle=bundle,
+            kind=str(meta["kind"]),
+        )
+
+    def named(self, bundle: str) -> Self:
+        """The same detector under the content hash it was saved as."""
+        return replace(self, bundle=bundle)

@@ -1,0 +1,155 @@
+"""Why a record is strange: what each feature should have shown given the others, and normal records like it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import Contexts, MapGround
+from detector.sequences.channels import unclip
+from detector.sequences.context import SequenceContext
+from detector.sequences.densities import PrototypeDensity
+from domain.record import Batch, Value
+from domain.schema import FeatureType, RecordSchema
+from domain.scores import Explanation, Neighbour, Scores
+
+if TYPE_CHECKING:
+    from detector.sequences.detector import SequenceModel
+
+Floats = NDArray[np.float32]
+
+_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Some normal training records, and the map that codes are shown on."""
+
+    whitened: Floats
+    """[M, K] their context as the dyn density sees it."""
+    numbers: Floats
+    """[M, F] their values, gaps filled."""
+    words: tuple[tuple[str, ...], ...]
+    """[M] their categories, empty where missing."""
+    centre: Floats
+    """[K] of codes."""
+    axes: Floats
+    """[K, 2] from codes to the map."""
+    ground: MapGround
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        return {
+            "whitened": self.whitened,
+            "numbers": self.numbers,
+            "centre": self.centre,
+            "axes": self.axes,
+            "map.x": self.ground.x,
+            "map.y": self.ground.y,
+            "map.density": self.ground.density,
+            "map.sample": self.ground.sample,
+        }
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {"words": [list(words) for words in self.words]}
+
+    @classmethod
+    def from_bundle(cls, schema: RecordSchema, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
+        """The inverse of `arrays` and `meta`."""
+        ground = MapGround(arrays["map.x"], arrays["map.y"], arrays["map.density"], arrays["map.sample"])
+        words = tuple(tuple(map(str, row)) for row in meta["words"])
+        if arrays["numbers"].shape != (len(arrays["whitened"]), len(schema.numbers)) or len(words) != len(
+            arrays["whitened"]
+        ):
+            raise ValueError("the remembered records do not fit the schema")
+        return cls(arrays["whitened"], arrays["numbers"], words, arrays["centre"], arrays["axes"], ground)
+
+    def place(self, codes: Floats) -> Floats:
+        """[N, 2] where codes [N, K] lie on the map."""
+        return np.asarray((codes - self.centre) @ self.axes, np.float32)
+
+    def values(self, row: int, schema: RecordSchema) -> dict[str, Value]:
+        """One remembered record as people see it."""
+        out: dict[str, Value] = {}
+        for column, name in enumerate(schema.numbers):
+            number = float(self.numbers[row, column])
+            out[name] = number >= 0.5 if schema.feature(name).type is FeatureType.BOOLEAN else number
+        for column, name in enumerate(schema.categories):
+            out[name] = self.words[row][column] or None
+        return {name: out.get(name) for name in schema.names}
+
+
+def explain_rows(
+    model: "SequenceModel", context: SequenceContext, memory: Memory, batch: Batch, contexts: Contexts, scores: Scores
+) -> list[Explanation]:
+    """One explanation per row of the batch."""
+    density = model.densities["dyn"]
+    features = model.blocks(contexts.features, "dyn")
+    whitened, aside, _ = model.retrieval.inputs(density, features)
+    codes = model.retrieval.network.encode(whitened, aside)[0]
+    places = memory.place(codes)
+    reductions, expected = conditionals(density, features, model.channels)
+    shares = _shares(context, batch, reductions)
+    nearest = np.sqrt(np.maximum(((whitened[:, None] - memory.whitened[None]) ** 2).mean(axis=2), 0.0))
+    out = []
+    for row in range(len(batch)):
+        order = np.argsort(nearest[row], kind="stable")[:_NEIGHBOURS]
+        total = float(scores.reconstruction[row])
+        out.append(
+            Explanation(
+                expected=_expected_values(context, batch, row, expected[row]),
+                contributions={
+                    name: float(share) * total for name, share in zip(batch.schema.names, shares[row], strict=True)
+                },
+                neighbours=tuple(
+                    Neighbour(float(nearest[row, at]), memory.values(int(at), batch.schema)) for at in order
+                ),
+                code=tuple(map(float, codes[row])),
+                place=(float(places[row, 0]), float(places[row, 1])),
+            )
+        )
+    return out
+
+
+def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> tuple[Floats, Floats]:
+    """What each channel adds to the squared distance, and what it should have shown, given all other channels.
+
+    With precision P and offset d from the nearest prototype, let g be a channel's own features. Free to take any value,
+    they would lower d'Pd by (Pd)_g' P_gg^-1 (Pd)_g, at the value x_g - P_gg^-1 (Pd)_g: the reconstruction-based
+    contribution (Alcala and Qin 2009). Returns [N, C] each; the expected value is of z.
+    """
+    whitened = density.whiten(features)
+    offset = whitened - density.prototypes[density.squared_distances(whitened).argmin(axis=1)]
+    pull = offset @ density.whitening.T
+    precision = density.whitening @ density.whitening.T
+    blocks = features.shape[1] // channels
+    reductions = np.zeros((len(features), channels), np.float32)
+    expected = features[:, :channels].copy()
+    for channel in range(channels):
+        own = np.arange(blocks) * channels + channel
+        inner = precision[np.ix_(own, own)]
+        if not np.trace(inner) > 0:
+            continue
+        step = pull[:, own] @ np.linalg.pinv(inner, hermitian=True)
+        reductions[:, channel] = np.einsum("ng,ng->n", step, pull[:, own])
+        expected[:, channel] -= step[:, 0]
+    return np.maximum(reductions, 0.0), expected
+
+
+def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Floats:
+    """[N, features] shares that sum to 1; a constant that moved outweighs everything else."""
+    owners = context.channels.owners
+    moved = context.channels.movements(batch)
+    weight = reductions + moved * (1.0 + reductions.sum(axis=1, keepdims=True))
+    shares = np.zeros((len(batch), len(batch.schema.names)), np.float32)
+    for channel, owner in enumerate(owners):
+        shares[:, owner] += weight[:, channel]
+    total = shares.sum(axis=1, keepdims=True)
+    return np.where(total > 0, shares / np.maximum(total, 1e-12), 1.0 / shares.shape[1]).astype(np.float32)
+
+
+def _expected_values(context: SequenceContext, batch: Batch, row: int, z: Floats) -> dict[str, Value]:
+    return context.channels.values(unclip(z), str(batch.entities[row]))

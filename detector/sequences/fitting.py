@@ -1,0 +1,234 @@
+"""History becomes a sequence detector: channels, context, densities, autoencoder, calibration. The training side.
+
+Time blocks take turns: each is scored by a model that saw neither it nor its neighbourhood, and those scores, pooled, are
+what normal looks like out of sample. Then everything but the autoencoder's members is fitted again on all rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.autoencoders.examples import Examples, TrainingPlan
+from detector.autoencoders.training import train_network
+from detector.calibration import fit_calibration
+from detector.interface import MapGround
+from detector.sequences.channels import fit_channels
+from detector.sequences.context import SequenceContext, encode, fit_context
+from detector.sequences.densities import PrototypeDensity, fit_density
+from detector.sequences.detector import (
+    DENSITIES,
+    DENSITY,
+    RECONSTRUCTION,
+    SequenceCalibration,
+    SequenceDetector,
+    SequenceModel,
+)
+from detector.sequences.explanation import Memory
+from detector.sequences.pace import fit_pace
+from detector.sequences.reconstruction import Retrieval
+from domain.errors import InvalidHistory
+from domain.monitor import ModelChoice, ModelKind
+from domain.record import Batch
+
+Floats = NDArray[np.float32]
+Progress = Callable[[str, float], None]
+
+BLOCKS = 3
+"""Time blocks, and members of the autoencoder: member m does not train on block m."""
+FEWEST_RECORDS = 30
+_PROTOTYPES = 16
+_CODE_PROTOTYPES = 16
+_TRAINING_ROWS = 20_000
+_REMEMBERED = 256
+_MAP_CELLS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Training contexts with the time block of each, and which rows keep their distance from other blocks."""
+
+    features: Floats
+    """[N, D]"""
+    blocks: NDArray[np.intp]
+    """[N] 0 to BLOCKS - 1"""
+    inner: NDArray[np.bool_]
+    """[N] not within a gap of another block."""
+
+    def outside(self, block: int) -> NDArray[np.intp]:
+        """Rows a model may see that is to be judged on `block`."""
+        return np.flatnonzero((self.blocks != block) & self.inner)
+
+
+def fit_sequences(
+    history: Batch, choice: ModelChoice, window: int, progress: Progress | None = None
+) -> SequenceDetector:
+    """Train and calibrate on normal records, each entity's in order of time. `window` is W in records, at least 2.
+
+    Raises InvalidHistory where there are too few records.
+    """
+    if len(history) < FEWEST_RECORDS:
+        raise InvalidHistory(
+            f"{len(history)} records are too few to learn a sequence from; at least {FEWEST_RECORDS} are needed"
+        )
+    tell = progress or (lambda _stage, _share: None)
+    tell("reading context", 0.0)
+    channels = fit_channels(history)
+    context = fit_context(channels, history, max(2, window))
+    contexts = encode(context, history)
+    entities = np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)
+    blocks, inner = time_blocks(entities, 4 * window)
+    rows = _Rows(contexts.features, blocks, inner)
+    tell("fitting densities", 0.1)
+    densities = _fit_densities(rows.features, channels.count, choice.seed)
+    retrieval = _fit_retrieval(
+        densities["dyn"], rows, choice, lambda share: tell("training the autoencoder", 0.2 + 0.5 * share)
+    )
+    model = SequenceModel(densities, retrieval, channels.count)
+    tell("calibrating", 0.7)
+    energies = _out_of_sample(model, rows, choice.seed)
+    calibration, fused = _calibrate(energies, rows.features)
+    surprise = calibration.composite.surprise(fused)
+    tell("remembering normal records", 0.95)
+    detector = SequenceDetector(
+        schema=history.schema,
+        context=context,
+        model=model,
+        calibration=calibration,
+        memory=_remember(model, context, history, rows.features),
+        pace=fit_pace(history.times, entities, surprise),
+        kind=(ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind).value,
+    )
+    tell("done", 1.0)
+    return detector
+
+
+def time_blocks(entities: NDArray[np.intp], gap: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """[N] the time block of each row, thirds of its entity's rows, and whether it is far from another block.
+
+    The gap is at most a twelfth of a block on either side, so that short histories keep most of their rows.
+    """
+    blocks = np.zeros(len(entities), np.intp)
+    inner = np.ones(len(entities), bool)
+    for entity in np.unique(entities):
+        mine = np.flatnonzero(entities == entity)
+        rank = np.arange(len(mine))
+        block = np.minimum(rank * BLOCKS // max(1, len(mine)), BLOCKS - 1)
+        width = min(gap, len(mine) // (12 * BLOCKS))
+        changes = np.flatnonzero(np.diff(block)) + 1
+        near = np.zeros(len(mine), bool)
+        for change in changes:
+            near[max(0, change - width) : change + width] = True
+        blocks[mine], inner[mine] = block, ~near
+    if len(np.unique(blocks)) < BLOCKS:  # entities of one or two records each
+        blocks = np.arange(len(entities), dtype=np.intp) * BLOCKS // len(entities)
+    return blocks, inner
+
+
+def _fit_densities(features: Floats, channels: int, seed: int) -> dict[str, PrototypeDensity]:
+    return {
+        name: fit_density(features[:, first * channels : stop * channels], _PROTOTYPES, seed)
+        for name, (first, stop) in DENSITIES.items()
+    }
+
+
+def _fit_retrieval(
+    density: PrototypeDensity, rows: _Rows, choice: ModelChoice, progress: Callable[[float], None]
+) -> Retrieval:
+    """The autoencoder's members, each blind to one time block."""
+    chosen = np.flatnonzero(rows.inner)
+    chosen = chosen[:: max(1, len(chosen) // _TRAINING_ROWS)]
+    whitened = density.whiten(rows.features[chosen, : len(density.mean)])
+    aside = density.prototypes[density.squared_distances(whitened).argmin(axis=1)]
+    width = whitened.shape[1]
+    plan = TrainingPlan(
+        kind=ModelKind.DENOISING if choice.kind in (ModelKind.AUTO, ModelKind.WINDOWED) else choice.kind,
+        members=BLOCKS,
+        hidden=(int(np.clip(width, 16, 96)),),
+        code=int(np.clip(width // 4, 2, 16)),
+        seed=choice.seed,
+    )
+    examples = Examples(rows=whitened, aside=aside, baseline=aside, folds=rows.blocks[chosen])
+    network = train_network(examples, plan, progress)
+    codes = network.encode(whitened, aside)
+    residual = whitened - network.decode(codes, aside)
+    spread = np.empty((BLOCKS, width), np.float32)
+    densities = []
+    for member in range(BLOCKS):
+        unseen = rows.blocks[chosen] == member
+        unseen = unseen if unseen.sum() >= 2 else ~unseen
+        spread[member] = np.sqrt((residual[member, unseen] ** 2).mean(axis=0) + 1e-4)
+        densities.append(fit_density(codes[member, ~unseen], _CODE_PROTOTYPES, choice.seed))
+    return Retrieval(network, spread, tuple(densities))
+
+
+def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Floats]:
+    """Energies [N] by witness, each block's from what did not see it."""
+    out = {name: np.empty(len(rows.features), np.float32) for name in (*DENSITIES, RECONSTRUCTION, DENSITY)}
+    for block in range(BLOCKS):
+        inside = np.flatnonzero(rows.blocks == block)
+        densities = _fit_densities(rows.features[rows.outside(block)], model.channels, seed)
+        for name, density in densities.items():
+            out[name][inside] = density.energy(model.blocks(rows.features[inside], name))
+        badly, sparse = model.retrieval.member_energies(
+            model.densities["dyn"], model.blocks(rows.features[inside], "dyn")
+        )
+        out[RECONSTRUCTION][inside] = badly[block]
+        out[DENSITY][inside] = sparse[block]
+    return out
+
+
+def _calibrate(energies: dict[str, Floats], features: Floats) -> tuple[SequenceCalibration, Floats]:
+    witnesses = {name: fit_calibration(part) for name, part in energies.items()}
+    missing_usual = float(features[:, -1].max())
+    unfused = SequenceCalibration(witnesses, next(iter(witnesses.values())), missing_usual)
+    surprises = {name: witnesses[name].surprise(part) for name, part in energies.items()}
+    fused = unfused.fuse(surprises, unfused.novelty(features))
+    return SequenceCalibration(witnesses, fit_calibration(fused), missing_usual), fused
+
+
+def _remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> Memory:
+    """Normal records spread over the history, and the map of their codes."""
+    density = model.densities["dyn"]
+    chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
+    whitened, aside, _ = model.retrieval.inputs(density, model.blocks(features[chosen], "dyn"))
+    codes = model.retrieval.network.encode(whitened, aside)[0]
+    centre = codes.mean(axis=0)
+    _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
+    axes = np.zeros((codes.shape[1], 2))
+    axes[:, : min(2, len(directions))] = directions[:2].T
+    places = ((codes - centre) @ axes).astype(np.float32)
+    kept = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _REMEMBERED)).astype(np.intp))
+    remembered = history.take(chosen[kept])
+    numbers = remembered.numbers.copy()
+    gaps = ~np.isfinite(numbers)
+    numbers[gaps] = np.broadcast_to(_usual(history), numbers.shape)[gaps]
+    return Memory(
+        whitened=whitened[kept],
+        numbers=numbers,
+        words=tuple(tuple("" if word is None else str(word) for word in row) for row in remembered.categories),
+        centre=centre.astype(np.float32),
+        axes=axes.astype(np.float32),
+        ground=_ground(places, places[kept]),
+    )
+
+
+def _usual(history: Batch) -> Floats:
+    """[F] the median of each number; 0 where none was ever seen."""
+    columns = [column[np.isfinite(column)] for column in history.numbers.T]
+    return np.array([np.median(column) if len(column) else 0.0 for column in columns], np.float32)
+
+
+def _ground(places: Floats, sample: Floats) -> MapGround:
+    """A smoothed histogram of places on a grid with a margin."""
+    from scipy.ndimage import gaussian_filter
+
+    low, high = np.quantile(places, 0.005, axis=0), np.quantile(places, 0.995, axis=0)
+    margin = 0.35 * np.maximum(high - low, 1e-3)
+    edges = [np.linspace(a, b, _MAP_CELLS + 1) for a, b in zip(low - margin, high + margin, strict=True)]
+    histogram, _, _ = np.histogram2d(places[:, 1], places[:, 0], bins=(edges[1], edges[0]))
+    density = np.sqrt(gaussian_filter(histogram, 1.2))
+    density /= max(float(density.max()), 1e-12)
+    x, y = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
+    return MapGround(x.astype(np.float32), y.astype(np.float32), density.astype(np.float32), sample.astype(np.float32))

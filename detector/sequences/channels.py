@@ -59,7 +59,7 @@ class Channels:
         offset = raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)]
         still = self.scale == 0
         moved = (np.abs(offset[:, still]) > self.tolerance[still]).sum(axis=1).astype(np.float32)
-        z: NDArray[np.float32] = offset / np.where(still, 1.0, self.scale).astype(np.float32)
+        z = np.asarray(offset / np.where(still, 1.0, self.scale), np.float32)
         z[:, still] = 0.0
         return soft_clip(z), moved
 

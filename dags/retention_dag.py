@@ -1,0 +1,31 @@
+"""Every night, delete what is older than it needs to be; labels, labelled alerts and model versions stay."""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import dag, task
+
+
+@dag(
+    dag_id="retention",
+    schedule="30 3 * * *",
+    start_date=datetime(2024, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    tags=["latentwatch"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=10)},
+)
+def retention() -> None:
+    """One task: the deletion is one bounded transaction after another and may be repeated."""
+
+    @task
+    def delete_expired() -> dict[str, int]:
+        """How many rows of which table went."""
+        from latentwatch.retaining import delete_expired
+
+        return delete_expired()
+
+    delete_expired()
+
+
+retention()

@@ -192,4 +192,4 @@ def outbox_state(engine: Engine) -> dict[str, int]:
     """How many messages are due, sent and given up. Raises Unavailable."""
     with reading(engine) as session:
         counts = session.execute(select(NotificationRow.status, func.count()).group_by(NotificationRow.status))
-        return {DUE: 0, SENT: 0, GIVEN_UP: 0} | dict(counts.tuples().all())
+        return {DUE: 0, SENT: 0, GIVEN_UP: 0} | dict(counts.all())

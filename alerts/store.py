@@ -64,7 +64,7 @@ class AlertStore:
             found = session.execute(
                 select(row.partition, row.next_offset).where(row.monitor == self.monitor, row.source == source)
             )
-            return dict(found.tuples().all())
+            return dict(found.all())
 
     def claim(self, source: str, partition: int, offset: int) -> int:
         """Where to begin reading a partition: what is stored, or `offset`, stored now, where nothing is.

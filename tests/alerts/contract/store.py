@@ -1,0 +1,205 @@
+"""The store's promises: one transaction, fenced by compare-and-swap, exact and bounded."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, func, select
+
+from alerts.session import reading
+from alerts.store import AlertStore
+from alerts.tables import (
+    AlertRow,
+    AuditRow,
+    DeadLetterRow,
+    EntityRow,
+    FlaggedRecordRow,
+    MinuteCountRow,
+    Row,
+    TraceRow,
+)
+from domain.clock import ManualClock
+from domain.errors import PartitionLost
+from domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove
+from tests.alerts.build import MONITOR, SOURCE, at, count, dead, flagged, outcome, point
+
+
+def size(engine: Engine, row: type[Row]) -> int:
+    """How many rows a table has."""
+    with reading(engine) as session:
+        return session.scalar(select(func.count()).select_from(row)) or 0
+
+
+class StoreContract:
+    """Promises of `AlertStore`."""
+
+    @pytest.fixture
+    def store(self, engine: Engine, clock: ManualClock) -> AlertStore:
+        return AlertStore(engine, MONITOR, clock, trace_slots=7)
+
+    def test_claim_keeps_the_first_position(self, store: AlertStore) -> None:
+        """The first claim stores where to begin; later ones, from anybody, are told that and change nothing."""
+        assert store.claim(SOURCE, 2, 40) == 40
+        assert store.claim(SOURCE, 2, 99) == 40
+        assert store.positions(SOURCE) == {2: 40}
+        assert store.positions("elsewhere") == {}
+
+    def test_monitors_do_not_share_positions(self, store: AlertStore, engine: Engine) -> None:
+        """Two monitors on one topic move on their own."""
+        store.claim(SOURCE, 0, 5)
+        assert AlertStore(engine, "other").claim(SOURCE, 0, 9) == 9
+        assert store.positions(SOURCE) == {0: 5}
+
+    def test_commit_moves_offsets_and_writes_everything(self, store: AlertStore, engine: Engine) -> None:
+        """One commit makes flagged records, dead letters, counts, trace, states, snapshots and audit visible."""
+        store.claim(SOURCE, 0, 10)
+        given = replace(
+            outcome(10, 20, [flagged(12)], dead=[dead(13)], counts=[count(0, 9, beyond=1)], trace=[point(12)]),
+            entities=(EntityState("rig-1", 0, at(12), 3, True),),
+            snapshots=(ContextSnapshot(0, 20, "abc123", b"\x00\xff"),),
+            audit=(AuditEntry("gap", 0, "records 0 to 9 were deleted before they were scored"),),
+        )
+        receipt = store.commit(given)
+        assert store.positions(SOURCE) == {0: 20}
+        assert len(receipt.alerts_opened) == 1
+        assert store.snapshots(SOURCE, [0, 1]) == {0: ContextSnapshot(0, 20, "abc123", b"\x00\xff")}
+        assert [size(engine, row) for row in (DeadLetterRow, TraceRow, EntityRow, AuditRow)] == [1, 1, 1, 1]
+
+    def test_a_flagged_record_comes_back_bit_for_bit(self, store: AlertStore, engine: Engine) -> None:
+        """Everything that replays or explains a verdict survives storage unchanged."""
+        store.claim(SOURCE, 0, 0)
+        given = flagged(3, seconds=3.000001, surprise=float(np.float32(4.7)))
+        store.commit(outcome(0, 5, [given]))
+        with reading(engine) as session:
+            row = session.scalars(select(FlaggedRecordRow)).one()
+        assert (row.source, row.partition, row.offset) == given.position
+        assert (row.entity, row.time, row.bundle, row.model_version) == ("rig-1", given.time, "abc123", 7)
+        assert (row.surprise, row.reconstruction, row.density) == (given.surprise, given.reconstruction, given.density)
+        assert row.values == given.values
+        assert list(row.values) == list(given.values)
+        assert row.context == given.context
+        assert row.expected == given.explanation.expected
+        assert row.contributions == given.explanation.contributions
+        assert row.neighbours == [{"distance": 0.5, "values": given.explanation.neighbours[0].values}]
+        assert row.code.tolist() == np.asarray(given.explanation.code, np.float32).tolist()
+        assert (row.place_x, row.place_y) == given.explanation.place
+
+    def test_a_stale_move_writes_nothing(self, store: AlertStore, engine: Engine) -> None:
+        """A process whose partition was taken over is refused whole, with the lost partitions and no row of its own."""
+        for partition in range(4):
+            store.claim(SOURCE, partition, 0)
+        store.commit(outcome(0, 50, partition=1))
+        store.commit(outcome(0, 60, partition=3))
+        stale = outcome(
+            0,
+            0,
+            [flagged(1)],
+            dead=[dead(2)],
+            counts=[count(0, 5)],
+            moves=tuple(OffsetMove(p, 0, 50) for p in range(5)),
+        )
+        with pytest.raises(PartitionLost, match="another process") as lost:
+            store.commit(stale)
+        assert lost.value.partitions == (1, 3, 4)
+        assert store.positions(SOURCE) == {0: 0, 1: 50, 2: 0, 3: 60}
+        assert [size(engine, row) for row in (AlertRow, FlaggedRecordRow, DeadLetterRow, MinuteCountRow)] == [0] * 4
+
+    def test_settled_tells_what_became_of_a_commit(self, store: AlertStore) -> None:
+        """After a lost acknowledgement the stored offsets say: committed, to be repeated, or somebody else's."""
+        for partition in range(2):
+            store.claim(SOURCE, partition, 0)
+        given = outcome(0, 0, moves=(OffsetMove(0, 0, 9), OffsetMove(1, 0, 9)))
+        assert store.settled(given) is False
+        store.commit(given)
+        assert store.settled(given) is True
+        store.commit(outcome(9, 12, partition=1))
+        with pytest.raises(PartitionLost):
+            store.settled(given)
+
+    def test_an_offset_moved_back_by_hand_doubles_nothing(self, store: AlertStore, engine: Engine) -> None:
+        """Records and dead letters that are stored already are passed over, and their alert does not grow."""
+        store.claim(SOURCE, 0, 0)
+        store.commit(outcome(0, 10, [flagged(1), flagged(2)], dead=[dead(3)]))
+        store.commit(outcome(10, 0))
+        store.commit(outcome(0, 10, [flagged(1), flagged(2), flagged(4), flagged(4)], dead=[dead(3)]))
+        with reading(engine) as session:
+            assert session.scalars(select(AlertRow.records)).all() == [3]
+        assert (size(engine, FlaggedRecordRow), size(engine, DeadLetterRow)) == (3, 1)
+
+    def test_minute_counts_add_up(self, store: AlertStore, engine: Engine) -> None:
+        """Counts of a minute and model add over batches, and over the parts of one batch."""
+        for partition in range(2):
+            store.claim(SOURCE, partition, 0)
+        store.commit(outcome(0, 9, counts=[count(0, 5, beyond=1), count(0, 4), count(1, 2)]))
+        store.commit(outcome(9, 20, counts=[count(0, 11, beyond=2), count(0, 7, model_version=2)]))
+        store.commit(outcome(0, 30, counts=[count(0, 30)], partition=1))
+        row = MinuteCountRow
+        with reading(engine) as session:
+            sums = session.execute(
+                select(row.minute, row.model_version, func.sum(row.scored), func.sum(row.exceeding_4))
+                .group_by(row.minute, row.model_version)
+                .order_by(row.minute, row.model_version)
+            ).all()
+        assert [tuple(each) for each in sums] == [(at(0), 1, 50, 3), (at(0), 2, 7, 0), (at(60), 1, 2, 0)]
+
+    def test_the_trace_is_a_ring(self, store: AlertStore, engine: Engine) -> None:
+        """Only the newest points of each entity stay, and a late point does not displace a newer one."""
+        store.claim(SOURCE, 0, 0)
+        store.commit(outcome(0, 9, trace=[point(second) for second in range(9)] + [point(0, "rig-2")]))
+        store.commit(outcome(9, 20, trace=[point(second) for second in (13, 12, 11, 10, 9)]))
+        store.commit(outcome(20, 21, trace=[point(3)]))
+        with reading(engine) as session:
+            rows = session.execute(
+                select(TraceRow.entity, TraceRow.time).order_by(TraceRow.entity, TraceRow.time)
+            ).all()
+        assert [tuple(row) for row in rows] == [("rig-1", at(s)) for s in range(7, 14)] + [("rig-2", at(0))]
+
+    def test_a_steady_pace_fills_the_ring(self, store: AlertStore, engine: Engine) -> None:
+        """Records that come once a minute get as many points as those that come every second."""
+        store.claim(SOURCE, 0, 0)
+        store.commit(outcome(0, 9, trace=[point(60 * minute) for minute in range(20)]))
+        with reading(engine) as session:
+            times = session.scalars(select(TraceRow.time).order_by(TraceRow.time)).all()
+        assert list(times) == [at(60 * minute) for minute in range(13, 20)]
+
+    def test_hostile_text_is_stored(self, store: AlertStore, engine: Engine) -> None:
+        """NUL, lone surrogates, endless names and infinities stop no commit, in any place where a record can hold them."""
+        store.claim(SOURCE, 0, 0)
+        names = ["nul\x00", "lone\ud800", "x" * 5000, "Ω" * 3000, ""]
+        records = [
+            replace(
+                flagged(place, entity=name),
+                values={"Pressure": float("inf"), "Note": name, "None": float("nan")},
+                bundle=name,
+            )
+            for place, name in enumerate(names)
+        ]
+        given = replace(
+            outcome(
+                0, 9, records, dead=[dead(8, "bad \x00 \udfff", b"\x00\xff")], trace=[point(1, name) for name in names]
+            ),
+            entities=tuple(EntityState(name, 0, at(1), 1, False) for name in names),
+            audit=(AuditEntry("k\x00", None, "m\udc00"),),
+        )
+        store.commit(given)
+        with reading(engine) as session:
+            stored = session.scalars(select(AlertRow.entity).order_by(AlertRow.id)).all()
+            values = session.scalars(select(FlaggedRecordRow.values).where(FlaggedRecordRow.offset == 0)).one()
+        assert stored[0] == "nul\ufffd"
+        assert len(set(stored)) == len(names)
+        assert values == {"Pressure": "Infinity", "Note": "nul\x00", "None": None}
+        again = store.commit(outcome(9, 10, [replace(flagged(9), entity=name) for name in names[:1]]))
+        assert again.alerts_opened == ()
+
+    def test_an_outcome_of_another_monitor_is_a_mistake(self, store: AlertStore) -> None:
+        """A store takes its own monitor's outcomes only."""
+        with pytest.raises(ValueError, match="store of 'pump'"):
+            store.commit(replace(outcome(0, 1), monitor="other"))
+
+    def test_snapshots_keep_the_newest(self, store: AlertStore) -> None:
+        """A later snapshot of a partition takes the earlier one's place."""
+        store.claim(SOURCE, 0, 0)
+        store.commit(replace(outcome(0, 5), snapshots=(ContextSnapshot(0, 5, "a", b"old"),)))
+        newest = ContextSnapshot(0, 9, "b", b"new" * 100_000)
+        store.commit(replace(outcome(5, 9), snapshots=(newest, ContextSnapshot(0, 8, "b", b"older"))))
+        assert store.snapshots(SOURCE, [0]) == {0: newest}

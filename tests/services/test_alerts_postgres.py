@@ -1,0 +1,36 @@
+"""The alerts room on real PostgreSQL: the promises that tests/alerts/ holds SQLite to, and those of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from alerts.database import migrate, open_database
+from domain.clock import ManualClock
+from tests.alerts.build import START
+from tests.alerts.contract.store import StoreContract
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> str:
+    """The address of an empty database of the test's own."""
+    return postgres_url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A migrated, empty database."""
+    engine = open_database(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at the tests' beginning."""
+    return ManualClock(START)
+
+
+class TestStore(StoreContract):
+    """The store's promises, kept by PostgreSQL."""

@@ -1,0 +1,202 @@
+"""Partitions come, go and recover: positions from the database, context from snapshots, gaps by explicit policy."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+import structlog
+
+from detector.interface import Detector
+from domain.clock import Clock
+from domain.errors import BundleRefused, InvalidInput, StreamRefused, Unavailable
+from domain.outcome import AuditEntry, ContextSnapshot, OffsetMove
+from domain.record import DeadLetter
+from streams.context_store import ContextStore, segments
+from streams.ports import Gap, Messages, Source, Store
+from streams.salvage import Extended
+from streams.waiting import Backoff
+
+log = structlog.get_logger()
+
+GapPolicy = Literal["stop", "skip"]
+
+_NEVER = np.iinfo(np.int64).max
+
+
+class Partitions:
+    """The partitions this process reads, and where each stands.
+
+    A gained partition is silent until it was admitted: position read, context loaded, source sought. What lies between
+    its snapshot and its position is read again to rebuild the context, and not scored.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        contexts: ContextStore,
+        load: Callable[[str], Detector],
+        clock: Clock,
+        on_gap: GapPolicy,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._contexts = contexts
+        self._load = load
+        self._clock = clock
+        self._on_gap = on_gap
+        self._waiting: dict[int, float] = {}
+        self._backoff = Backoff()
+        self.positions: dict[int, int] = {}
+        """Admitted partition to the first offset that is not in the database."""
+        self.read_to: dict[int, int] = {}
+        """Admitted partition to the first offset that is not in its context; behind its position while re-reading."""
+
+    def settle(self, bundle: str) -> list[tuple[OffsetMove, AuditEntry]]:
+        """Follow what happened to the source's partitions; `bundle` is the model that serves.
+
+        Returns the gaps to be skipped, each with what the audit table should say. Raises StreamRefused for a gap that
+        the policy does not let pass.
+        """
+        changes = self._source.changes()
+        for partition in changes.lost:
+            self._forget(partition)
+            self._waiting.pop(partition, None)
+        for partition in changes.gained:
+            self._forget(partition)
+            self._waiting[partition] = 0.0
+        if self._waiting:
+            self._admit_waiting(bundle)
+        return [skip for gap in changes.gaps if (skip := self._bridge(gap)) is not None]
+
+    def readmit(self, partitions: tuple[int, ...], delay_seconds: float) -> None:
+        """Start these over from what the database says, not before the delay: another process moved one of them."""
+        for partition in partitions:
+            self._forget(partition)
+            self._source.hold(partition)
+            self._waiting[partition] = self._clock.monotonic() + delay_seconds
+
+    def advance(self, moves: tuple[OffsetMove, ...]) -> None:
+        """The database has taken these moves."""
+        for move in moves:
+            if move.partition in self.positions:
+                self.positions[move.partition] = move.end
+
+    def ours(self, messages: Messages) -> Messages:
+        """The messages of admitted partitions that come next in them; anything else was delivered too late."""
+        wanted = np.ones(len(messages), bool)
+        for partition, first, last in segments(messages.partitions):
+            wanted[first:last] = messages.offsets[first:last] >= self.read_to.get(partition, _NEVER)
+        return messages if wanted.all() else messages.take(wanted)
+
+    def read(self, messages: Messages) -> None:
+        """These messages have entered the context."""
+        for partition, _, last in segments(messages.partitions):
+            self.read_to[partition] = int(messages.offsets[last - 1]) + 1
+
+    def unscored(self, extended: Extended) -> Extended:
+        """The records that the database does not have yet."""
+        batch = extended.batch
+        fresh = np.ones(len(batch), bool)
+        for partition, first, last in segments(batch.partitions):
+            fresh[first:last] = batch.offsets[first:last] >= self.positions[partition]
+        return extended if fresh.all() else extended.take(fresh)
+
+    def unwritten(self, letters: Iterable[DeadLetter]) -> tuple[DeadLetter, ...]:
+        """The dead letters that the database does not have yet."""
+        return tuple(
+            letter for letter in letters if letter.position.offset >= self.positions[letter.position.partition]
+        )
+
+    def moves(self, messages: Messages) -> tuple[OffsetMove, ...]:
+        """Each partition's step over these messages, from where the database stands. Offsets may have gaps."""
+        ends = {partition: int(messages.offsets[last - 1]) + 1 for partition, _, last in segments(messages.partitions)}
+        return tuple(
+            OffsetMove(partition, self.positions[partition], end)
+            for partition, end in sorted(ends.items())
+            if end > self.positions[partition]
+        )
+
+    def _forget(self, partition: int) -> None:
+        self.positions.pop(partition, None)
+        self.read_to.pop(partition, None)
+        self._contexts.drop(partition)
+
+    def _admit_waiting(self, bundle: str) -> None:
+        now = self._clock.monotonic()
+        due = sorted(partition for partition, at in self._waiting.items() if at <= now)
+        if not due:
+            return
+        try:
+            positions = self._store.positions(self._source.name)
+            snapshots = self._store.snapshots(self._source.name, due)
+            for partition in due:
+                position = positions.get(partition)
+                if position is None:
+                    first = self._source.start_offset(partition)
+                    position = self._store.claim(self._source.name, partition, first)
+                self._admit(partition, position, snapshots.get(partition), bundle)
+                del self._waiting[partition]
+            self._backoff = Backoff()
+        except Unavailable as error:
+            delay = self._backoff.next()
+            log.warning(
+                "cannot take up partitions yet", partitions=due, reason=str(error), again_seconds=round(delay, 1)
+            )
+            for partition in self._waiting:
+                self._waiting[partition] = now + delay
+
+    def _admit(self, partition: int, position: int, snapshot: ContextSnapshot | None, bundle: str) -> None:
+        begin = position
+        if snapshot is not None and snapshot.offset <= position and self._load_context(snapshot, bundle):
+            begin = snapshot.offset
+        try:
+            self._source.seek(partition, begin)
+        except KeyError:  # it went away again before it was taken up
+            self._contexts.drop(partition)
+            return
+        self.positions[partition] = position
+        self.read_to[partition] = begin
+        log.info(
+            "partition taken up", source=self._source.name, partition=partition, offset=position, context_from=begin
+        )
+
+    def _load_context(self, snapshot: ContextSnapshot, bundle: str) -> bool:
+        try:
+            previous = None if snapshot.bundle == bundle else self._load(snapshot.bundle).context
+            return self._contexts.load(snapshot.partition, snapshot.blob, previous)
+        except (InvalidInput, BundleRefused) as error:
+            log.warning("context not restored, entities warm up anew", partition=snapshot.partition, reason=str(error))
+            self._contexts.drop(snapshot.partition)
+            return False
+
+    def _bridge(self, gap: Gap) -> tuple[OffsetMove, AuditEntry] | None:
+        position = self.positions.get(gap.partition)
+        if position is None:
+            return None
+        if gap.start <= gap.end <= position:
+            # Only records that were to rebuild the context are gone; nothing unscored is lost.
+            self._source.seek(gap.partition, gap.end)
+            self.read_to[gap.partition] = gap.end
+            return None
+        where = f"{self._source.name}[{gap.partition}]"
+        if gap.end < gap.start:
+            raise StreamRefused(
+                f"{where} ends before offset {gap.start}, where the database stands: the topic was made anew or lost its"
+                " end. Nothing was scored twice; give the new stream another topic or monitor name"
+            )
+        missing = f"{gap.end - position} offsets ({position} to {gap.end - 1}) were deleted before they were scored"
+        if self._on_gap == "stop":
+            raise StreamRefused(
+                f"{where}: {missing}. Set on_retention_gap: skip to go on at {gap.end} with a note in the audit table,"
+                " and give the topic a longer retention"
+            )
+        return OffsetMove(gap.partition, position, gap.end), AuditEntry(
+            "retention_gap", gap.partition, f"{where}: {missing}; skipped as on_retention_gap says"
+        )
+
+    def resume_after(self, move: OffsetMove) -> None:
+        """A gap was skipped and the database knows: go on behind it."""
+        self.advance((move,))
+        self.read_to[move.partition] = move.end
+        self._source.seek(move.partition, move.end)

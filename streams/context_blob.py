@@ -1,0 +1,66 @@
+"""A partition's context as bytes: a readable JSON header, then raw little-endian arrays. No pickle."""
+
+import json
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import InvalidInput
+
+_MAGIC = b"LWCTX001"
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionContext:
+    """The context of E entities."""
+
+    entities: tuple[str, ...]
+    states: NDArray[np.float32]
+    """[E, S]"""
+    records: NDArray[np.int64]
+    """[E] how many records each entity has had."""
+    last_time: NDArray[np.int64]
+    """[E] event time of the last one, microseconds since 1970 UTC."""
+    last_offset: NDArray[np.int64]
+    """[E] its offset; tells who has been silent longest."""
+
+
+def pack(context: PartitionContext) -> bytes:
+    """Bytes that `unpack` reads back to the bit."""
+    header = json.dumps({"entities": context.entities, "state_size": int(context.states.shape[1])}).encode()
+    arrays = (
+        context.states.astype("<f4"),
+        context.records.astype("<i8"),
+        context.last_time.astype("<i8"),
+        context.last_offset.astype("<i8"),
+    )
+    return b"".join([_MAGIC, _LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
+
+
+def unpack(blob: bytes) -> PartitionContext:
+    """The inverse of `pack`. Raises InvalidInput for anything else."""
+    try:
+        if blob[: len(_MAGIC)] != _MAGIC:
+            raise ValueError("unknown format")
+        start = len(_MAGIC) + _LENGTH.size
+        (length,) = _LENGTH.unpack(blob[len(_MAGIC) : start])
+        header = json.loads(blob[start : start + length])
+        entities, width = tuple(header["entities"]), int(header["state_size"])
+        count, body = len(entities), blob[start + length :]
+        if len(body) != count * (width * 4 + 24):
+            raise ValueError(f"{len(body)} bytes of states where {count} entities need {count * (width * 4 + 24)}")
+        states, ledger = body[: count * width * 4], np.frombuffer(body[count * width * 4 :], "<i8").reshape(3, count)
+        return PartitionContext(
+            entities=entities,
+            states=np.frombuffer(states, "<f4").reshape(count, width).astype(np.float32),
+            records=ledger[0].astype(np.int64),
+            last_time=ledger[1].astype(np.int64),
+            last_offset=ledger[2].astype(np.int64),
+        )
+    except (ValueError, KeyError, TypeError, struct.error, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"a context snapshot is damaged ({error}); it is left aside, entities warm up anew"
+        ) from None

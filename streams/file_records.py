@@ -1,0 +1,162 @@
+"""Records of a file as bytes: lines read as they arrive, or Parquet rows as JSON objects."""
+
+import os
+import select
+import sys
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+import msgspec
+
+from domain.errors import InvalidInput
+
+STDIN = "-"
+_CHUNK_BYTES = 1 << 18
+_MAX_RECORD_BYTES = 16 << 20
+
+
+class Records(Protocol):
+    """A sequence of records, read once from front to back."""
+
+    def read(self, count: int, timeout_seconds: float) -> list[bytes] | None:
+        """The next records, at most `count`; none when nothing arrived in time; None at the end."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+class Lines:
+    """Lines of a file or of standard input; empty ones are skipped, as they hold no record.
+
+    With `quoted`, a line break inside double quotes belongs to the record, as CSV has it.
+    """
+
+    def __init__(self, path: str, quoted: bool) -> None:
+        self._descriptor = sys.stdin.fileno() if path == STDIN else _open(path)
+        self._owned = path != STDIN
+        self._quoted = quoted
+        self._ready: deque[bytes] = deque()
+        self._tail = b""
+        self._open_quote: list[bytes] = []
+        self._ended = False
+
+    def first(self) -> bytes | None:
+        """Take the first line; None in an empty file."""
+        while not self._ready and not self._ended:
+            self._fill(None)
+        return self._ready.popleft() if self._ready else None
+
+    def put_back(self, line: bytes) -> None:
+        """Return a line taken by `first`."""
+        self._ready.appendleft(line)
+
+    def read(self, count: int, timeout_seconds: float) -> list[bytes] | None:
+        """The next lines without their ends."""
+        timeout: float | None = timeout_seconds
+        while len(self._ready) < count and not self._ended and self._fill(timeout):
+            timeout = 0.0
+        taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+        return None if not taken and self._ended else taken
+
+    def close(self) -> None:
+        """Close the file; standard input stays open for its owner."""
+        if self._owned and not self._ended:
+            os.close(self._descriptor)
+        self._ended = True
+
+    def _fill(self, timeout_seconds: float | None) -> bool:
+        """Read one chunk; False when nothing arrived in time."""
+        if not select.select([self._descriptor], [], [], timeout_seconds)[0]:
+            return False
+        chunk = os.read(self._descriptor, _CHUNK_BYTES)
+        if not chunk:
+            self._end()
+            return True
+        lines = (self._tail + chunk).split(b"\n")
+        self._tail = lines.pop()
+        if len(self._tail) > _MAX_RECORD_BYTES:
+            raise InvalidInput(f"a line is longer than {_MAX_RECORD_BYTES >> 20} MB; this is not a file of records")
+        for line in lines:
+            self._take(line)
+        return True
+
+    def _end(self) -> None:
+        for line in (*self._open_quote, self._tail):
+            self._accept(line)
+        self._open_quote, self._tail = [], b""
+        if self._owned:
+            os.close(self._descriptor)
+        self._ended = True
+
+    def _take(self, line: bytes) -> None:
+        if self._quoted and (self._open_quote or line.count(b'"') % 2):
+            self._open_quote.append(line)
+            whole = b"\n".join(self._open_quote)
+            if whole.count(b'"') % 2 and len(whole) < _CHUNK_BYTES:
+                return  # the quote is still open
+            if whole.count(b'"') % 2:  # never closed: a stray quote must not swallow the file
+                for single in self._open_quote:
+                    self._accept(single)
+            else:
+                self._accept(whole)
+            self._open_quote = []
+            return
+        self._accept(line)
+
+    def _accept(self, line: bytes) -> None:
+        record = line[:-1] if line.endswith(b"\r") else line
+        if record:
+            self._ready.append(record)
+
+
+class ParquetRows:
+    """Rows of a Parquet file, each as a JSON object."""
+
+    def __init__(self, path: str) -> None:
+        import pyarrow  # 60 MB that only Parquet users need
+        import pyarrow.parquet
+
+        _check_readable(path)
+        try:
+            self._file = pyarrow.parquet.ParquetFile(path)
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise InvalidInput(f"{path}: not a Parquet file ({error})") from None
+        self._rows = self._iterate()
+
+    def _iterate(self) -> Iterator[bytes]:
+        for batch in self._file.iter_batches(batch_size=8_192):
+            for row in batch.to_pylist():
+                yield msgspec.json.encode(row)  # NaN becomes null, times become ISO 8601
+
+    def read(self, count: int, timeout_seconds: float) -> list[bytes] | None:
+        """The next rows."""
+        return list(islice(self._rows, count)) or None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def open_records(path: str, format: str) -> Any:
+    """`Lines` or `ParquetRows`. Raises InvalidInput where the file cannot be read."""
+    return ParquetRows(path) if format == "parquet" else Lines(path, quoted=format == "csv")
+
+
+def _open(path: str) -> int:
+    _check_readable(path)
+    return os.open(path, os.O_RDONLY)
+
+
+def _check_readable(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except FileNotFoundError:
+        raise InvalidInput(f"{path}: no such file") from None
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
+    if os.path.isdir(path):
+        raise InvalidInput(f"{path}: a folder, not a file")

@@ -1,0 +1,109 @@
+"""From scored records to what the database takes: flagged records with reasons, exact minute counts, offset moves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import Contexts, Detector
+from domain.alert import FlaggedRecord
+from domain.clock import from_microseconds
+from domain.outcome import MinuteCount
+from domain.record import Batch
+from domain.scores import Scores, flag
+
+_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The model in force: its detector, its version and the threshold the monitor's policy asks of it."""
+
+    detector: Detector
+    version: int
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch with its contexts and scores."""
+
+    batch: Batch
+    contexts: Contexts
+    scores: Scores
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Scored":
+        """The chosen rows."""
+        return Scored(self.batch.take(rows), take_contexts(self.contexts, rows), take_scores(self.scores, rows))
+
+
+def take_contexts(contexts: Contexts, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Contexts:
+    """The chosen rows of contexts."""
+    return Contexts(contexts.features[rows], contexts.seen[rows])
+
+
+def take_scores(scores: Scores, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Scores:
+    """The chosen rows of scores."""
+    return Scores(
+        surprise=scores.surprise[rows],
+        reconstruction=scores.reconstruction[rows],
+        density=scores.density[rows],
+        witnesses={name: witness[rows] for name, witness in scores.witnesses.items()},
+        extrapolated=scores.extrapolated[rows] if len(scores.extrapolated) else scores.extrapolated,
+        warming=scores.warming[rows] if len(scores.warming) else scores.warming,
+    )
+
+
+def flagged_rows(scored: Scored, serving: Serving) -> NDArray[np.intp]:
+    """Rows that reach the threshold in force."""
+    return flag(scored.scores, serving.threshold)
+
+
+def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
+    """Flagged records with everything needed to understand and to replay them; all rows of `scored` are flagged."""
+    batch, scores = scored.batch, scored.scores
+    if not len(batch):
+        return ()
+    reasons = serving.detector.explain(batch, scored.contexts, scores)
+    contexts = np.ascontiguousarray(scored.contexts.features, "<f4")
+    return tuple(
+        FlaggedRecord(
+            position=batch.position(row),
+            entity=batch.entities[row],
+            time=batch.time(row),
+            surprise=float(scores.surprise[row]),
+            reconstruction=float(scores.reconstruction[row]),
+            density=float(scores.density[row]),
+            witnesses={name: float(witness[row]) for name, witness in scores.witnesses.items()},
+            extrapolated=bool(scores.extrapolated[row]) if len(scores.extrapolated) else False,
+            warming=bool(scores.warming[row]) if len(scores.warming) else False,
+            threshold=serving.threshold,
+            model_version=serving.version,
+            bundle=serving.detector.bundle,
+            values=batch.values(row),
+            context=contexts[row].tobytes(),
+            explanation=reasons[row],
+        )
+        for row in range(len(batch))
+    )
+
+
+def count_minutes(scored: Scored, serving: Serving) -> tuple[MinuteCount, ...]:
+    """Exact counts of every event-time minute in the batch."""
+    if not len(scored.batch):
+        return ()
+    surprise = scored.scores.surprise
+    minutes, places = np.unique(scored.batch.times // _MINUTE, return_inverse=True)
+    levels = (-np.inf, serving.threshold, 1.0, 2.0, 3.0, 4.0)
+    table = np.stack([np.bincount(places[surprise >= level], minlength=len(minutes)) for level in levels], axis=1)
+    table[:, 0] = np.bincount(places, minlength=len(minutes))  # a NaN score is a scored record too
+    return tuple(
+        MinuteCount(
+            minute=from_microseconds(int(minute) * _MINUTE),
+            model_version=serving.version,
+            scored=row[0],
+            flagged=row[1],
+            exceeding=(row[2], row[3], row[4], row[5]),
+        )
+        for minute, row in zip(minutes.tolist(), table.tolist(), strict=True)
+    )

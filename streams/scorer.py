@@ -1,0 +1,288 @@
+"""The scoring loop: records in, verdicts out. Begin reading here.
+
+One micro-batch, one straight line, one transaction. Positions live in the database, so that whatever dies, the next
+process goes on exactly where the last commit stands.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import structlog
+
+from detector.interface import Detector
+from domain.clock import Clock
+from domain.errors import PartitionLost, StreamRefused, Unavailable
+from domain.monitor import Monitor
+from domain.outcome import AuditEntry, OffsetMove, Outcome
+from streams.assignment import GapPolicy, Partitions
+from streams.committing import Committer
+from streams.context_store import ContextStore
+from streams.failpoints import Reach, pass_by
+from streams.metrics import ScorerMetrics
+from streams.outcomes import Serving, count_minutes, describe, flagged_rows
+from streams.pace import Pace
+from streams.poison import DeadLetterLimit
+from streams.ports import Decoder, Messages, Registry, Source, Store
+from streams.salvage import extend_sound, score_sound
+from streams.serving import ChampionWatch
+from streams.snapshots import SnapshotSchedule
+from streams.traces import TraceSampler
+from streams.waiting import Stopped
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 0.25
+_READMIT_SECONDS = 3.0
+_TELL_SECONDS = 1.0
+_REMIND_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run has done so far."""
+
+    records: int = 0
+    flagged: int = 0
+    dead_letters: int = 0
+    batches: int = 0
+    swaps: int = 0
+
+
+class Scorer:
+    """Scores one monitor's stream into its store. One thread; `run` returns when stopped or when the source ends."""
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        source: Source,
+        decoder: Decoder,
+        store: Store,
+        registry: Registry,
+        load: Callable[[str], Detector],
+        *,
+        clock: Clock,
+        metrics: ScorerMetrics | None = None,
+        pace: Pace | None = None,
+        limit: DeadLetterLimit | None = None,
+        snapshot_seconds: float = 5.0,
+        beat: Callable[["Scorer"], None] | None = None,
+        reach: Reach = pass_by,
+    ) -> None:
+        """`load` opens a bundle by its content hash; `beat` is called about once a second; `reach` at each step."""
+        self.totals = Totals()
+        self.serving: Serving | None = None
+        self.metrics = metrics or ScorerMetrics(monitor.name, clock)
+        self._monitor = monitor
+        self._source = source
+        self._decoder = decoder
+        self._store = store
+        self._load = load
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._limit = limit or DeadLetterLimit()
+        self._beat = beat
+        self._reach = reach
+        self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc)
+        self._committer = Committer(store, source, clock)
+        self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
+        self._traces = TraceSampler()
+        self._told = float("-inf")
+
+    def run(self, stop: Event) -> Totals:
+        """Score until stopped, or until a finite source ends.
+
+        Raises StreamRefused when the stream is not what the monitor describes; that is in the audit table then.
+        """
+        try:
+            self._await_champion(stop)
+            while not stop.is_set() and not self._source.finished:
+                started = self._clock.monotonic()
+                messages = self._receive(stop)
+                outcome = self._judge(messages)
+                self._commit(outcome, stop)
+                self._pace.note(len(messages), self._clock.monotonic() - started)
+                self._between_batches(stop)
+            self._save_context(stop)
+        except Stopped:
+            log.info("stopped while a service was away; what was not committed will be read again")
+        except StreamRefused as error:
+            self._write_audit(AuditEntry("stream_refused", None, str(error)))
+            raise
+        finally:
+            self._source.close()
+        return self.totals
+
+    def _receive(self, stop: Event) -> Messages:
+        """The next messages of the partitions that are ours."""
+        with self.metrics.stage("poll"):
+            messages = self._source.poll(self._pace.records, _POLL_SECONDS)
+        for move, note in self._partitions.settle(self._model.detector.bundle):
+            self._committer.commit(self._outcome((move,), audit=(note,)), stop)
+            self._partitions.resume_after(move)
+        self._reach("polled")
+        return self._partitions.ours(messages)
+
+    def _judge(self, messages: Messages) -> Outcome:
+        """One micro-batch from bytes to what the database takes: decode, extend, score, flag, explain."""
+        metrics, model = self.metrics, self._model
+        with metrics.stage("decode"):
+            decoded = self._decoder.decode(messages)
+        self._reach("decoded")
+        with metrics.stage("context"):
+            extended, unfit = extend_sound(self._contexts, decoded.batch, messages)
+            self._partitions.read(messages)
+        self._reach("extended")
+        with metrics.stage("score"):
+            fresh = self._partitions.unscored(extended)
+            scored, unscorable = score_sound(model.detector, fresh, messages)
+            flagged = flagged_rows(scored, model)
+        self._reach("scored")
+        with metrics.stage("describe"):
+            letters = (*self._partitions.unwritten((*decoded.dead_letters, *unfit)), *unscorable)
+            self._limit.check(len(scored.batch) + len(letters), letters)
+            outcome = self._outcome(
+                self._partitions.moves(messages),
+                flagged=describe(scored.take(flagged), model),
+                dead_letters=letters,
+                counts=count_minutes(scored, model),
+                trace=self._traces.sample(scored.batch, scored.scores, flagged),
+            )
+        self._reach("described")
+        metrics.batch_records.observe(len(messages))
+        metrics.consumed.inc(len(messages))
+        metrics.reread.inc(len(messages) - len(scored.batch) - len(letters))
+        return outcome
+
+    def _commit(self, outcome: Outcome, stop: Event) -> None:
+        """One transaction: results, dead letters, counts and positions together, now and then the context with them."""
+        if self._snapshots.due():
+            outcome = self._with_context(outcome)
+        if not outcome.moves:
+            return
+        self._reach("before commit")
+        try:
+            with self.metrics.stage("commit"):
+                self._committer.commit(outcome, stop)
+        except PartitionLost as error:
+            log.warning("partitions lost, nothing of this batch was written", reason=str(error))
+            self.metrics.partitions_lost.inc(len(error.partitions))
+            others = tuple(move.partition for move in outcome.moves if move.partition not in error.partitions)
+            self._partitions.readmit(error.partitions, _READMIT_SECONDS)
+            self._partitions.readmit(others, 0.0)
+            return
+        self._reach("committed")
+        self._partitions.advance(outcome.moves)
+        self._note(outcome)
+
+    def _between_batches(self, stop: Event) -> None:
+        """Take up a newly promoted model; once in a while, tell others how it goes."""
+        found = self._watch.look(self.serving)
+        if found is not None:
+            self._swap(found, stop)
+        now = self._clock.monotonic()
+        if now - self._told >= _TELL_SECONDS:
+            self._told = now
+            self.metrics.lag(self._source.lag())
+            self.metrics.entities.set(len(self._contexts))
+            self._source.acknowledge(dict(self._partitions.positions))
+            self._reach("acknowledged")
+            if self._beat is not None:
+                self._beat(self)
+
+    def _await_champion(self, stop: Event) -> None:
+        told = float("-inf")
+        while self.serving is None:
+            if stop.is_set():
+                raise Stopped
+            self.serving = self._watch.look(None)
+            if self.serving is None:
+                if self._clock.monotonic() - told > _REMIND_SECONDS:
+                    told = self._clock.monotonic()
+                    log.warning(
+                        "no model serves this monitor yet; train one, it is taken up at once",
+                        monitor=self._monitor.name,
+                    )
+                self._clock.sleep(_POLL_SECONDS)
+        self._contexts = ContextStore(self._model.detector.context)
+        self._partitions = Partitions(self._source, self._store, self._contexts, self._load, self._clock, self._on_gap)
+        self._show_model()
+
+    def _swap(self, found: Serving, stop: Event) -> None:
+        before = self._model
+        continued = self._contexts.swap(found.detector.context)
+        self.serving = found
+        self.totals.swaps += 1
+        self._reach("swapped")
+        log.info("model swapped", version=found.version, before=before.version, context_continued=continued)
+        self._show_model()
+        self._save_context(stop, tuple(self._partitions.positions))
+
+    def _save_context(self, stop: Event, partitions: tuple[int, ...] = ()) -> None:
+        """Write snapshots now, of these partitions and of all that moved."""
+        self._snapshots.note(partitions)
+        self._commit(self._with_context(self._outcome(())), stop)
+
+    def _with_context(self, outcome: Outcome) -> Outcome:
+        """The outcome with snapshots; a move to where a partition stands already fences those that did not move."""
+        partitions = self._partitions
+        self._snapshots.note(move.partition for move in outcome.moves)
+        snapshots = self._snapshots.take(self._contexts, partitions.read_to, self._model.detector.bundle)
+        moving = {move.partition for move in outcome.moves}
+        fences = tuple(
+            OffsetMove(
+                snapshot.partition, partitions.positions[snapshot.partition], partitions.positions[snapshot.partition]
+            )
+            for snapshot in snapshots
+            if snapshot.partition not in moving
+        )
+        self._reach("snapshotted")
+        return replace(
+            outcome,
+            moves=outcome.moves + fences,
+            snapshots=snapshots,
+            entities=self._contexts.report([snapshot.partition for snapshot in snapshots]),
+        )
+
+    def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
+        return Outcome(
+            monitor=self._monitor.name,
+            source=self._source.name,
+            moves=moves,
+            group_gap_seconds=self._monitor.alert.group_gap.total_seconds(),
+            **parts,
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        totals, metrics = self.totals, self.metrics
+        scored = sum(count.scored for count in outcome.counts)
+        totals.records += scored
+        totals.flagged += len(outcome.flagged)
+        totals.dead_letters += len(outcome.dead_letters)
+        totals.batches += 1
+        metrics.scored.inc(scored)
+        metrics.flagged.inc(len(outcome.flagged))
+        metrics.dead_lettered.inc(len(outcome.dead_letters))
+        metrics.last_commit.set(self._clock.now().timestamp())
+        self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
+
+    def _show_model(self) -> None:
+        self.metrics.model_version.set(self._model.version)
+        self.metrics.threshold.set(self._model.threshold)
+
+    @property
+    def _model(self) -> Serving:
+        assert self.serving is not None  # run() waits for it before anything else
+        return self.serving
+
+    @property
+    def _on_gap(self) -> GapPolicy:
+        kafka = self._monitor.source.kafka
+        return kafka.on_retention_gap if kafka else "stop"
+
+    def _write_audit(self, entry: AuditEntry) -> None:
+        try:
+            self._store.commit(self._outcome((), audit=(entry,)))
+        except Unavailable as error:
+            log.warning("audit entry not written", entry=entry.message, reason=str(error))

@@ -1,0 +1,73 @@
+"""Which model scores: the champion, taken up between batches; a bundle that cannot be served is refused and reported."""
+
+from collections.abc import Callable
+
+import structlog
+
+from detector.interface import Detector
+from domain.clock import Clock
+from domain.errors import BundleRefused, Unavailable
+from domain.model import ModelVersion
+from domain.monitor import Monitor
+from streams.outcomes import Serving
+from streams.ports import Registry
+
+log = structlog.get_logger()
+
+LOOK_EVERY_SECONDS = 1.0
+
+
+class ChampionWatch:
+    """Looks for a newly promoted model. `load` opens a bundle by its content hash."""
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        registry: Registry,
+        load: Callable[[str], Detector],
+        clock: Clock,
+        on_refused: Callable[[], None],
+    ) -> None:
+        self._monitor = monitor
+        self._registry = registry
+        self._load = load
+        self._clock = clock
+        self._on_refused = on_refused
+        self._looked = float("-inf")
+        self._refused: set[int] = set()
+
+    def look(self, current: Serving | None) -> Serving | None:
+        """A model to serve instead of `current`; None when there is none, or when it is too soon to look again.
+
+        Bundles load whole or not at all; a database or an object store that is away is looked at again later.
+        """
+        now = self._clock.monotonic()
+        if now - self._looked < LOOK_EVERY_SECONDS:
+            return None
+        self._looked = now
+        try:
+            champion = self._registry.champion(self._monitor.name)
+            if champion is None or champion.version in self._refused:
+                return None
+            if current is not None and champion.version == current.version:
+                return None
+            return self._open(champion)
+        except Unavailable as error:
+            log.warning("cannot look for a new model, the current one goes on", reason=str(error))
+            return None
+
+    def _open(self, champion: ModelVersion) -> Serving | None:
+        try:
+            detector = self._load(champion.bundle)
+            if detector.schema.fingerprint() != self._monitor.record.fingerprint():
+                raise BundleRefused(
+                    f"bundle {champion.bundle} was trained for other record fields than monitor {self._monitor.name}"
+                    " has now; train a new model"
+                )
+        except BundleRefused as error:
+            self._refused.add(champion.version)
+            log.error("model refused", version=champion.version, bundle=champion.bundle, reason=str(error))
+            self._on_refused()
+            self._registry.refuse(self._monitor.name, champion.version, str(error))
+            return None
+        return Serving(detector, champion.version, detector.threshold(self._monitor.alert))

@@ -1,0 +1,354 @@
+"""Fakes that ship with the room: an in-memory broker, store, registry and detector that keep the ports' contracts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import ContextEncoder, Contexts, MapGround
+from domain.errors import BundleRefused, PartitionLost, Unavailable
+from domain.model import ModelVersion, VersionStatus
+from domain.monitor import AlertPolicy
+from domain.outcome import ContextSnapshot, Outcome, Receipt
+from domain.record import Batch, Position, RawMessage
+from domain.schema import RecordSchema
+from domain.scores import Explanation, Scores
+from streams.ports import Changes, Gap, Messages, messages_of
+
+
+class MemoryBroker:
+    """One topic of some partitions, shared by the sources of one group; partitions move when members come and go."""
+
+    def __init__(self, topic: str = "memory", partitions: int = 1) -> None:
+        self.topic = topic
+        self.logs: dict[int, list[RawMessage]] = {number: [] for number in range(partitions)}
+        self.ends: dict[int, int] = dict.fromkeys(self.logs, 0)
+        self.begins: dict[int, int] = dict.fromkeys(self.logs, 0)
+        self._members: list[MemorySource] = []
+
+    def produce(self, value: bytes | None, partition: int = 0, timestamp_ms: int = 0) -> int:
+        """Append a message; its offset."""
+        offset = self.ends[partition]
+        self.logs[partition].append(RawMessage(partition, offset, value, timestamp_ms))
+        self.ends[partition] = offset + 1
+        return offset
+
+    def skip_offsets(self, partition: int, count: int) -> None:
+        """Leave a gap, as compaction and transaction markers do."""
+        self.ends[partition] += count
+
+    def delete_before(self, partition: int, offset: int) -> None:
+        """Retention: forget a partition's beginning."""
+        self.begins[partition] = max(self.begins[partition], offset)
+        self.logs[partition] = [message for message in self.logs[partition] if message.offset >= offset]
+
+    def join(self, finite: bool = True) -> "MemorySource":
+        """A new member of the group. A finite source finishes when it has delivered everything there is."""
+        source = MemorySource(self, finite)
+        self._members.append(source)
+        self.rebalance()
+        return source
+
+    def leave(self, source: "MemorySource") -> None:
+        """A member goes, cleanly or not."""
+        if source in self._members:
+            self._members.remove(source)
+            source.assign(())
+            self.rebalance()
+
+    def rebalance(self) -> None:
+        """Deal the partitions out anew; a member keeps what it has where that is its due."""
+        for number, member in enumerate(self._members):
+            member.assign([p for p in self.logs if p % len(self._members) == number])
+
+
+class MemorySource:
+    """A member of an in-memory group."""
+
+    live = False
+
+    def __init__(self, broker: MemoryBroker, finite: bool) -> None:
+        self.name = broker.topic
+        self.acknowledged: dict[int, int] = {}
+        self.closed = False
+        self._broker = broker
+        self._finite = finite
+        self._assigned: set[int] = set()
+        self._next: dict[int, int] = {}
+        self._paused = False
+        self._lost: list[int] = []
+        self._gained: list[int] = []
+        self._gaps: list[Gap] = []
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        """What the broker gives this member."""
+        wanted = set(partitions)
+        self._lost += sorted(self._assigned - wanted)
+        self._gained = [p for p in self._gained if p in wanted] + sorted(wanted - self._assigned)
+        self._next = {p: offset for p, offset in self._next.items() if p in wanted}
+        self._assigned = wanted
+
+    def open(self) -> None:
+        """Nothing to connect to."""
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Messages:
+        """Messages of every sought partition in turn."""
+        rows: list[RawMessage] = []
+        for partition in sorted(self._next) if not self._paused else ():
+            start = self._next[partition]
+            if start < self._broker.begins[partition] or start > self._broker.ends[partition]:
+                self._gaps.append(Gap(partition, start, self._broker.begins[partition]))
+                del self._next[partition]
+                continue
+            log = [message for message in self._broker.logs[partition] if message.offset >= start]
+            taken = log[: max_records - len(rows)]
+            if taken:
+                self._next[partition] = taken[-1].offset + 1
+            rows += taken
+        return messages_of(self.name, rows)
+
+    def changes(self) -> Changes:
+        """What happened since the last call."""
+        changes = Changes(tuple(self._lost), tuple(self._gained), tuple(self._gaps))
+        self._lost, self._gained, self._gaps = [], [], []
+        return changes
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Deliver from here."""
+        if partition not in self._assigned:
+            raise KeyError(partition)
+        self._next[partition] = offset
+
+    def hold(self, partition: int) -> None:
+        """Silent until sought."""
+        self._next.pop(partition, None)
+
+    def start_offset(self, partition: int) -> int:
+        """The earliest message."""
+        return self._broker.begins[partition]
+
+    def pause(self) -> None:
+        """Deliver nothing."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._paused = False
+
+    def lag(self) -> dict[int, int]:
+        """Records not delivered yet."""
+        return {partition: self._broker.ends[partition] - offset for partition, offset in self._next.items()}
+
+    def acknowledge(self, positions: dict[int, int]) -> None:
+        """Remember what was told."""
+        self.acknowledged.update(positions)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a finite source has delivered everything."""
+        if not self._finite or self._next.keys() != self._assigned:
+            return False
+        return all(
+            not any(message.offset >= offset for message in self._broker.logs[partition])
+            for partition, offset in self._next.items()
+        )
+
+    def close(self) -> None:
+        """Leave the group."""
+        self.closed = True
+        self._broker.leave(self)
+
+
+@dataclass
+class MemoryStore:
+    """A store that keeps what it was given, and raises AssertionError where a position would be written twice."""
+
+    monitor: str
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    latest: dict[tuple[str, int], ContextSnapshot] = field(default_factory=dict)
+    away: int = 0
+    """How many calls find the database away."""
+    lose_acknowledgement: bool = False
+    """Whether the next commit is written but answers with Unavailable."""
+
+    def _reach(self) -> None:
+        if self.away > 0:
+            self.away -= 1
+            raise Unavailable("the memory database is away; wait")
+
+    def positions(self, source: str) -> dict[int, int]:
+        """Stored positions."""
+        self._reach()
+        return {partition: offset for (name, partition), offset in self.offsets.items() if name == source}
+
+    def claim(self, source: str, partition: int, offset: int) -> int:
+        """First claim wins."""
+        self._reach()
+        return self.offsets.setdefault((source, partition), offset)
+
+    def commit(self, outcome: Outcome) -> Receipt:
+        """Compare-and-swap every position, then keep the outcome."""
+        self._reach()
+        lost = [m.partition for m in outcome.moves if self.offsets.get((outcome.source, m.partition)) != m.start]
+        if lost:
+            raise PartitionLost(f"partitions {lost} were moved by another process", tuple(lost))
+        for move in outcome.moves:
+            self.offsets[outcome.source, move.partition] = move.end
+        for snapshot in outcome.snapshots:
+            self.latest[outcome.source, snapshot.partition] = snapshot
+        self.outcomes.append(outcome)
+        if self.lose_acknowledgement:
+            self.lose_acknowledgement = False
+            raise Unavailable("the connection broke before the commit was acknowledged")
+        return Receipt()
+
+    def snapshots(self, source: str, partitions: Sequence[int]) -> dict[int, ContextSnapshot]:
+        """Latest snapshots."""
+        self._reach()
+        return {p: self.latest[source, p] for p in partitions if (source, p) in self.latest}
+
+    @property
+    def scored(self) -> int:
+        """Records counted as scored."""
+        return sum(count.scored for outcome in self.outcomes for count in outcome.counts)
+
+    @property
+    def dead_letters(self) -> dict[Position, str]:
+        """Reasons by position. Raises AssertionError for a position written twice."""
+        letters = [letter for outcome in self.outcomes for letter in outcome.dead_letters]
+        found = {letter.position: letter.reason for letter in letters}
+        assert len(found) == len(letters), "a dead letter was written twice"
+        return found
+
+    @property
+    def surprises(self) -> dict[Position, float]:
+        """Surprise of every flagged record. Raises AssertionError for a position written twice."""
+        records = [record for outcome in self.outcomes for record in outcome.flagged]
+        found = {record.position: record.surprise for record in records}
+        assert len(found) == len(records), "a flagged record was written twice"
+        return found
+
+
+@dataclass
+class MemoryRegistry:
+    """Promotions in memory."""
+
+    monitor: str
+    versions: list[ModelVersion] = field(default_factory=list)
+    refusals: dict[int, str] = field(default_factory=dict)
+
+    def promote(self, bundle: str) -> ModelVersion:
+        """Make a new version the champion."""
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        self.versions = [replace(version, status=VersionStatus.RETIRED) for version in self.versions]
+        version = ModelVersion(
+            monitor=self.monitor, version=len(self.versions) + 1, bundle=bundle, status=VersionStatus.CHAMPION,
+            kind="fake", created=moment, promoted=moment, trained_records=0, history_start=None, history_end=None,
+            evaluation=None, reasons=(),
+        )  # fmt: skip
+        self.versions.append(version)
+        return version
+
+    def champion(self, monitor: str) -> ModelVersion | None:
+        """The one that serves."""
+        return next((v for v in reversed(self.versions) if v.status is VersionStatus.CHAMPION), None)
+
+    def refuse(self, monitor: str, version: int, reason: str) -> None:
+        """Mark refused; the one before serves again."""
+        self.refusals[version] = reason
+        kept = [v for v in self.versions if v.version != version]
+        if kept:
+            kept[-1] = replace(kept[-1], status=VersionStatus.CHAMPION)
+        refused = [replace(v, status=VersionStatus.REFUSED) for v in self.versions if v.version == version]
+        self.versions = sorted(kept + refused, key=lambda v: v.version)
+
+
+class FakeContext:
+    """The running mean of each entity's numbers, in float32: a context whose every bit depends on the order."""
+
+    warm_after = 3
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.state_size = width + 1
+
+    def fresh(self, entities: Sequence[str]) -> NDArray[np.float32]:
+        """Nothing seen yet."""
+        return np.zeros((len(entities), self.state_size), np.float32)
+
+    def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
+        """One row after the other."""
+        features = np.empty((len(batch), self.width), np.float32)
+        seen = np.empty(len(batch), np.int64)
+        for row, owner in enumerate(owners.tolist()):
+            state = states[owner]
+            seen[row] = int(state[-1])
+            state[:-1] += (np.nan_to_num(batch.numbers[row]) - state[:-1]) * np.float32(0.1)
+            state[-1] += 1
+            features[row] = state[:-1]
+        return Contexts(features, seen)
+
+    def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
+        """States of equal size go on."""
+        return states.copy() if previous.state_size == self.state_size else None
+
+
+class FakeDetector:
+    """Surprise = gain x the largest distance of a number from its entity's running mean. Both halves are that number."""
+
+    kind = "fake"
+
+    def __init__(self, schema: RecordSchema, bundle: str = "fake", gain: float = 1.0, threshold: float = 3.0) -> None:
+        self.schema = schema
+        self.bundle = bundle
+        self.context = FakeContext(len(schema.numbers))
+        self._gain = np.float32(gain)
+        self._threshold = threshold
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """Row by row independent. Raises ValueError for the number 666: a record that breaks a model."""
+        if (batch.numbers == 666).any():
+            raise ValueError("the number 666 breaks this model")
+        distance = np.abs(np.nan_to_num(batch.numbers) - contexts.features)
+        surprise = self._gain * distance.max(axis=1, initial=0.0)
+        return Scores(
+            surprise, surprise, surprise, {}, np.zeros(len(batch), bool), contexts.seen < self.context.warm_after
+        )
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """The running mean is what was expected."""
+        names = self.schema.numbers
+        return [
+            Explanation(
+                expected=dict(zip(names, contexts.features[row].tolist(), strict=True)),
+                contributions=dict.fromkeys(names, 0.0),
+                neighbours=(),
+                code=(0.0,),
+                place=(0.0, 0.0),
+            )
+            for row in range(len(batch))
+        ]
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The one it was made with."""
+        return self._threshold
+
+    def map_ground(self) -> MapGround:
+        """An empty map."""
+        return MapGround(*(np.zeros(1, np.float32),) * 2, np.zeros((1, 1), np.float32), np.zeros((0, 2), np.float32))
+
+
+class FakeBundles:
+    """Detectors by bundle hash; `load` refuses every other hash, as a corrupt bundle is refused."""
+
+    def __init__(self, *detectors: FakeDetector) -> None:
+        self.detectors = {detector.bundle: detector for detector in detectors}
+
+    def load(self, bundle: str) -> FakeDetector:
+        """The detector of that hash. Raises BundleRefused."""
+        if bundle not in self.detectors:
+            raise BundleRefused(f"bundle {bundle} is corrupt; train again")
+        return self.detectors[bundle]

@@ -1,0 +1,332 @@
+"""A Kafka topic read by a consumer group with kafka-python; positions come from the database, never from Kafka.
+
+The rebalance listener runs on the client's IO thread and must not wait for anything: it only notes what happened and
+keeps new partitions silent. Everything else happens between polls, in the thread that polls.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
+from typing import Any, Literal
+
+import numpy as np
+import structlog
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import (
+    KafkaConfigurationError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidInput, Unavailable
+from streams.ports import Changes, Gap, Messages
+from streams.stall import StallWatch
+
+log = structlog.get_logger()
+
+Assignor = Literal["cooperative", "eager"]
+_ASSIGNORS = {"cooperative": CooperativeStickyAssignor, "eager": RangePartitionAssignor}
+_CONNECT_SECONDS = 5.0
+_CALL_MS = 5_000
+_OFFSET, _TIMESTAMP, _VALUE = attrgetter("offset"), attrgetter("timestamp"), attrgetter("value")
+_HOPELESS = (
+    KafkaConfigurationError,
+    SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+
+class KafkaSource:
+    """One topic, as a member of a group. `options` go to the client as they are (security, timeouts, ...)."""
+
+    live = True
+
+    def __init__(
+        self,
+        topic: str,
+        servers: str,
+        group: str,
+        *,
+        start: Literal["earliest", "latest"] = "earliest",
+        assignor: Assignor = "cooperative",
+        clock: Clock | None = None,
+        on_stall: Callable[[int], None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = topic
+        self._servers = servers
+        self._group = group
+        self._start = start
+        self._assignor = assignor
+        self._clock = clock or SystemClock()
+        self._options = options or {}
+        self._consumer: KafkaConsumer | None = None
+        self._events: deque[tuple[str, frozenset[int]]] = deque()
+        self._gaps: list[Gap] = []
+        self._next: dict[int, int] = {}
+        self._paused = False
+        self._faults = 0
+        self._stall = StallWatch(self._clock)
+        self._on_stall = on_stall or (lambda partition: None)
+
+    def open(self) -> None:
+        """Connect and join. Raises Unavailable while broker or topic are away, InvalidInput where waiting cannot help."""
+        if self._consumer is not None:
+            return
+        consumer = self._connect()
+        try:
+            known = consumer.partitions_for_topic(self.name)
+        except _HOPELESS as error:
+            consumer.close()
+            raise self._refused(error) from error
+        except KafkaError as error:
+            consumer.close()
+            raise self._away(error) from error
+        if not known:
+            consumer.close()
+            raise Unavailable(
+                f"topic {self.name!r} does not exist on Kafka at {self._servers}; create it, or correct"
+                " source.kafka.topic in the monitor file"
+            )
+        consumer.subscribe([self.name], listener=_Listener(consumer, self._events))
+        self._consumer = consumer
+
+    def _connect(self) -> KafkaConsumer:
+        settings: dict[str, Any] = {
+            "bootstrap_servers": self._servers.split(","),
+            "group_id": self._group,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "allow_auto_create_topics": False,
+            "isolation_level": "read_committed",
+            "partition_assignment_strategy": [_ASSIGNORS[self._assignor]()],
+            "max_partition_fetch_bytes": 4 << 20,
+            "fetch_max_bytes": 16 << 20,
+            "metadata_max_age_ms": 30_000,
+            "reconnect_backoff_max_ms": 2_000,
+            "bootstrap_timeout_ms": int(_CONNECT_SECONDS * 1_000),
+            "metrics_enabled": False,
+        }
+        try:
+            return KafkaConsumer(**{**settings, **self._options})
+        except _HOPELESS as error:
+            raise self._refused(error) from error
+        except (KafkaError, OSError) as error:
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"Kafka at {self._servers} does not answer ({type(error).__name__}: {error}); start it, or set its address"
+        )
+
+    def _refused(self, error: Exception) -> InvalidInput:
+        return InvalidInput(
+            f"Kafka at {self._servers} refuses us ({type(error).__name__}: {error}); correct the security settings"
+        )
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Messages:
+        """At most `max_records` messages. A broker that is away brings none; the client reconnects by itself."""
+        consumer = self._opened()
+        try:
+            found = consumer.poll(timeout_ms=int(timeout_seconds * 1_000), max_records=max_records)
+            self._faults = 0
+        except OffsetOutOfRangeError as error:
+            self._note_gaps(error.args[0])
+            found = {}
+        except _HOPELESS as error:
+            raise self._refused(error) from error
+        except KafkaError as error:
+            # The client recovers from what it can; what it reports is about one partition or one broker, and is met
+            # again if it lasts. Others keep flowing meanwhile.
+            self._faults += 1
+            log.warning(
+                "Kafka reports a fault, going on", reason=f"{type(error).__name__}: {error}", faults=self._faults
+            )
+            self._clock.sleep(min(0.1 * self._faults, timeout_seconds))
+            found = {}
+        self._forget_lost()
+        self._check_stalls(consumer)
+        return self._columns(found)
+
+    def _columns(self, found: dict[Any, list[Any]]) -> Messages:
+        partitions, offsets, timestamps = [], [], []
+        values: list[bytes | None] = []
+        for place, records in found.items():
+            if place.partition not in self._next:
+                continue  # given away while these were on their way
+            partitions.append(np.full(len(records), place.partition, np.int32))
+            offsets.append(np.fromiter(map(_OFFSET, records), np.int64, len(records)))
+            timestamps.append(np.fromiter(map(_TIMESTAMP, records), np.int64, len(records)))
+            values += map(_VALUE, records)
+            self._next[place.partition] = records[-1].offset + 1
+        if not values:
+            return Messages(self.name, np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), [])
+        return Messages(
+            self.name, np.concatenate(partitions), np.concatenate(offsets), np.concatenate(timestamps), values
+        )
+
+    def changes(self) -> Changes:
+        """What the group gave and took since the last call."""
+        lost: dict[int, None] = {}
+        gained: dict[int, None] = {}
+        while self._events:
+            kind, partitions = self._events.popleft()
+            for partition in sorted(partitions):
+                if kind == "gained":
+                    gained[partition] = None
+                else:
+                    lost[partition] = None
+                    gained.pop(partition, None)
+                self._next.pop(partition, None)
+        gaps, self._gaps = tuple(gap for gap in self._gaps if gap.partition not in lost), []
+        return Changes(tuple(lost), tuple(gained), gaps)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Deliver a partition from this offset on. Raises KeyError where it is not assigned."""
+        consumer, place = self._opened(), self._place(partition)
+        try:
+            consumer.seek(place, offset)
+        except (KeyError, ValueError, AssertionError):
+            raise KeyError(partition) from None
+        self._next[partition] = offset
+        if not self._paused:
+            self._each(consumer.resume, [partition])
+
+    def hold(self, partition: int) -> None:
+        """Stop delivering one partition until it is sought again."""
+        self._next.pop(partition, None)
+        self._each(self._opened().pause, [partition])
+
+    def start_offset(self, partition: int) -> int:
+        """The earliest or the latest offset, as the monitor says. Raises Unavailable."""
+        consumer, place = self._opened(), self._place(partition)
+        ask = consumer.beginning_offsets if self._start == "earliest" else consumer.end_offsets
+        try:
+            return int(ask([place], timeout_ms=_CALL_MS)[place])
+        except (KafkaError, KeyError) as error:
+            raise self._away(error) from error
+
+    def pause(self) -> None:
+        """Deliver nothing, but keep the partitions."""
+        self._paused = True
+        self._each(self._opened().pause, self._next)
+
+    def resume(self) -> None:
+        """Deliver again what was sought."""
+        self._paused = False
+        self._each(self._opened().resume, self._next)
+
+    def lag(self) -> dict[int, int]:
+        """Records behind the end as the last fetch saw it."""
+        consumer, lag = self._opened(), {}
+        for partition, offset in self._next.items():
+            try:
+                end = consumer.highwater(self._place(partition))
+            except KafkaError:  # no longer assigned
+                continue
+            if end is not None:
+                lag[partition] = max(0, end - offset)
+        return lag
+
+    def acknowledge(self, positions: dict[int, int]) -> None:
+        """Commit positions to Kafka for its lag tools; nobody reads them back, failures are of no account."""
+        offsets = {
+            self._place(p): OffsetAndMetadata(offset, "", -1) for p, offset in positions.items() if p in self._next
+        }
+        if offsets:
+            self._opened().commit_async(offsets, callback=_ignore)
+
+    @property
+    def finished(self) -> bool:
+        """A topic never ends."""
+        return False
+
+    def close(self) -> None:
+        """Leave the group, within a few seconds even where the broker is away."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            try:
+                consumer.close(autocommit=False, timeout_ms=_CALL_MS)
+            except KafkaError as error:
+                log.warning("the group was left without a word", reason=f"{type(error).__name__}: {error}")
+
+    def _opened(self) -> KafkaConsumer:
+        self.open()
+        assert self._consumer is not None
+        return self._consumer
+
+    def _place(self, partition: int) -> TopicPartition:
+        return TopicPartition(self.name, partition)
+
+    def _each(self, act: Callable[[TopicPartition], None], partitions: Iterable[int]) -> None:
+        for partition in list(partitions):
+            try:
+                act(self._place(partition))
+            except (KeyError, KafkaError):  # given away meanwhile; the listener has noted it
+                continue
+
+    def _forget_lost(self) -> None:
+        for _, partitions in tuple(self._events):
+            for partition in partitions:
+                self._next.pop(partition, None)
+
+    def _note_gaps(self, places: dict[TopicPartition, int]) -> None:
+        """Offsets that the broker no longer has: silence the partition and report where it begins now."""
+        consumer = self._opened()
+        try:
+            begins = consumer.beginning_offsets(list(places), timeout_ms=_CALL_MS)
+        except KafkaError as error:
+            log.warning("cannot ask where a partition begins", reason=f"{type(error).__name__}: {error}")
+            return  # the next poll meets the gap again
+        for place, offset in places.items():
+            self._gaps.append(Gap(place.partition, int(offset), int(begins[place])))
+            self.hold(place.partition)
+
+    def _check_stalls(self, consumer: KafkaConsumer) -> None:
+        """A partition that stands still while its end grows is sought anew: the client has had such bugs."""
+        if self._paused or not self._stall.due():
+            return
+        still = self._stall.standing(self._next)
+        if not still:
+            return
+        try:
+            ends = consumer.end_offsets([self._place(partition) for partition in still], timeout_ms=_CALL_MS)
+        except KafkaError:
+            return
+        for partition in self._stall.stalled({place.partition: end for place, end in ends.items()}):
+            log.error("partition stands still while its end grows, seeking it anew", partition=partition)
+            self._on_stall(partition)
+            self.seek(partition, self._next[partition])
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes what the group does. Called on the client's IO thread: it must neither wait nor raise."""
+
+    def __init__(self, consumer: KafkaConsumer, events: deque[tuple[str, frozenset[int]]]) -> None:
+        self._consumer = consumer
+        self._events = events
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        for place in assigned:
+            # Silent until the main thread has read its position; the placeholder keeps the client from asking Kafka
+            # for a committed offset, which is not where we stand.
+            self._consumer.pause(place)
+            self._consumer.seek(place, 0)
+        self._events.append(("gained", frozenset(place.partition for place in assigned)))
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._events.append(("lost", frozenset(place.partition for place in revoked)))
+
+    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
+        self.on_partitions_revoked(lost)
+
+
+def _ignore(offsets: object, response: object) -> None:
+    """A best-effort commit ended, well or not."""

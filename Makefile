@@ -91,12 +91,17 @@ services-down: ## stop them; the data stays in .services
 	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.services down
 
 .PHONY: up
-up: ## the whole system in containers (needs Docker)
+up: .env ## the whole system in containers (needs Docker); secrets are made once, in .env
 	docker compose up --build --detach --wait
 
 .PHONY: down
 down: ## stop the containers; the volumes stay
 	docker compose down
+
+.env:
+	@echo "writing fresh secrets to .env"
+	@umask 077; for name in POSTGRES_PASSWORD LATENTWATCH_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_JWT_SECRET GRAFANA_PASSWORD \
+	AIRFLOW_FERNET_KEY; do echo "$$name=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"; done | sed '/FERNET/!s/=*$$//' > $@
 
 .PHONY: clean
 clean: services-down ## remove .venv and everything else that was made here

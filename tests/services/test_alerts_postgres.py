@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 from alerts.database import migrate, open_database
 from domain.clock import ManualClock
 from tests.alerts.build import START
+from tests.alerts.contract.grouping import GroupingContract
+from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.store import StoreContract
 
 
@@ -34,3 +36,11 @@ def clock() -> ManualClock:
 
 class TestStore(StoreContract):
     """The store's promises, kept by PostgreSQL."""
+
+
+class TestGrouping(GroupingContract):
+    """The promises about alerts, kept by PostgreSQL."""
+
+
+class TestRegistry(RegistryContract):
+    """The registry's promises, kept by PostgreSQL."""

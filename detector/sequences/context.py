@@ -66,7 +66,7 @@ class SequenceContext:
         return self.window
 
     def fresh(self, entities: Sequence[str]) -> NDArray[np.float32]:
-        """[len(entities), S] zeros: the first record fills the averages with itself."""
+        """[len(entities), S] zeros: the averages start from the training mean, which is 0 after scaling."""
         return np.zeros((len(entities), self.state_size), np.float32)
 
     def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
@@ -171,7 +171,6 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, featur
         state[1] = np.float32(now // (low * low))
         state[2] = np.float32((now // low) % low)
         state[3] = np.float32(now % low)
-        own = np.float32(1.0) / np.float32(number + 1)
         missing = np.float32(0.0)
         body = 6
         short = body + count
@@ -191,7 +190,7 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, featur
             state[last + c] = value
             for k in range(3):
                 at = body + k * count + c
-                state[at] += max(rates[k], own) * (value - state[at])
+                state[at] += rates[k] * (value - state[at])
             if number > 0:
                 state[steps + c] += rates[3] * (step * step - state[steps + c])
             features[row, c] = value

@@ -75,10 +75,10 @@ def fit_density(features: Floats, prototypes: int, seed: int) -> PrototypeDensit
         whitening[moving] = directions / np.sqrt(np.maximum(spread, 1e-8))
     density = PrototypeDensity(mean.astype(np.float32), whitening.astype(np.float32), np.zeros((1, 1), np.float32))
     whitened = density.whiten(features[:: max(1, len(features) // _CLUSTER_ROWS)])
-    return PrototypeDensity(density.mean, density.whitening, _cluster(whitened, prototypes, seed))
+    return PrototypeDensity(density.mean, density.whitening, cluster(whitened, prototypes, seed))
 
 
-def _cluster(rows: Floats, count: int, seed: int) -> Floats:
+def cluster(rows: Floats, count: int, seed: int) -> Floats:
     """[P, K] centres of Lloyd's algorithm from a k-means++ start; fewer where there are few distinct rows."""
     from sklearn.cluster import kmeans_plusplus
 

@@ -51,7 +51,7 @@ class SequenceModel:
     def energies(self, features: Floats) -> dict[str, Floats]:
         """Energies [N] by witness, of context rows [N, D]."""
         out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
-        badly, sparse = self.retrieval.member_energies(self.densities["dyn"], self.blocks(features, "dyn"))
+        badly, sparse = self.retrieval.member_energies(self.blocks(features, "dyn"))
         return {**out, RECONSTRUCTION: badly.mean(axis=0), DENSITY: sparse.mean(axis=0)}
 
 

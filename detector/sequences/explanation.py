@@ -88,8 +88,8 @@ def explain_rows(
     """One explanation per row of the batch."""
     density = model.densities["dyn"]
     features = model.blocks(contexts.features, "dyn")
-    whitened, aside, _ = model.retrieval.inputs(density, features)
-    codes = model.retrieval.network.encode(whitened, aside)[0]
+    whitened = density.whiten(features)
+    codes = model.retrieval.encode(features)[0]
     places = memory.place(codes)
     reductions, expected = conditionals(density, features, model.channels)
     shares = _shares(context, batch, reductions)

@@ -5,18 +5,19 @@ what normal looks like out of sample. Then everything but the autoencoder's memb
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.autoencoders.examples import Examples, TrainingPlan
+from detector.autoencoders.network import Network
 from detector.autoencoders.training import train_network
 from detector.calibration import fit_calibration
 from detector.interface import MapGround
 from detector.sequences.channels import fit_channels
 from detector.sequences.context import SequenceContext, encode, fit_context
-from detector.sequences.densities import PrototypeDensity, fit_density
+from detector.sequences.densities import PrototypeDensity, cluster, fit_density
 from detector.sequences.detector import (
     DENSITIES,
     DENSITY,
@@ -38,6 +39,7 @@ Progress = Callable[[str, float], None]
 BLOCKS = 3
 """Time blocks, and members of the autoencoder: member m does not train on block m."""
 FEWEST_RECORDS = 30
+_UNTRAINED = Network((), ())
 _PROTOTYPES = 16
 _CODE_PROTOTYPES = 16
 _TRAINING_ROWS = 20_000
@@ -83,7 +85,7 @@ def fit_sequences(
     tell("fitting densities", 0.1)
     densities = _fit_densities(rows.features, channels.count, choice.seed)
     retrieval = _fit_retrieval(
-        densities["dyn"], rows, choice, lambda share: tell("training the autoencoder", 0.2 + 0.5 * share)
+        4 * channels.count, rows, choice, lambda share: tell("training the autoencoder", 0.2 + 0.5 * share)
     )
     model = SequenceModel(densities, retrieval, channels.count)
     tell("calibrating", 0.7)
@@ -133,15 +135,17 @@ def _fit_densities(features: Floats, channels: int, seed: int) -> dict[str, Prot
     }
 
 
-def _fit_retrieval(
-    density: PrototypeDensity, rows: _Rows, choice: ModelChoice, progress: Callable[[float], None]
-) -> Retrieval:
+def _fit_retrieval(width: int, rows: _Rows, choice: ModelChoice, progress: Callable[[float], None]) -> Retrieval:
     """The autoencoder's members, each blind to one time block."""
     chosen = np.flatnonzero(rows.inner)
     chosen = chosen[:: max(1, len(chosen) // _TRAINING_ROWS)]
-    whitened = density.whiten(rows.features[chosen, : len(density.mean)])
-    aside = density.prototypes[density.squared_distances(whitened).argmin(axis=1)]
-    width = whitened.shape[1]
+    features = rows.features[chosen, :width]
+    centre, scale = features.mean(axis=0), features.std(axis=0)
+    scale[scale < 1e-4] = 0.0
+    start = Retrieval(centre, scale, np.zeros((1, width), np.float32), _UNTRAINED, np.zeros((0, width), np.float32), ())
+    scaled = start.standardise(features)
+    prototypes = cluster(scaled[:: max(1, len(scaled) // 4000)], _PROTOTYPES, choice.seed)
+    nearest = replace(start, prototypes=prototypes).nearest(scaled)
     plan = TrainingPlan(
         kind=ModelKind.DENOISING if choice.kind in (ModelKind.AUTO, ModelKind.WINDOWED) else choice.kind,
         members=BLOCKS,
@@ -149,10 +153,10 @@ def _fit_retrieval(
         code=int(np.clip(width // 4, 2, 16)),
         seed=choice.seed,
     )
-    examples = Examples(rows=whitened, aside=aside, baseline=aside, folds=rows.blocks[chosen])
+    examples = Examples(rows=scaled, aside=nearest, baseline=nearest, folds=rows.blocks[chosen])
     network = train_network(examples, plan, progress)
-    codes = network.encode(whitened, aside)
-    residual = whitened - network.decode(codes, aside)
+    codes = network.encode(scaled, nearest)
+    residual = scaled - network.decode(codes, nearest)
     spread = np.empty((BLOCKS, width), np.float32)
     densities = []
     for member in range(BLOCKS):
@@ -160,7 +164,7 @@ def _fit_retrieval(
         unseen = unseen if unseen.sum() >= 2 else ~unseen
         spread[member] = np.sqrt((residual[member, unseen] ** 2).mean(axis=0) + 1e-4)
         densities.append(fit_density(codes[member, ~unseen], _CODE_PROTOTYPES, choice.seed))
-    return Retrieval(network, spread, tuple(densities))
+    return Retrieval(centre, scale, prototypes, network, spread, tuple(densities))
 
 
 def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Floats]:
@@ -171,9 +175,7 @@ def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Fl
         densities = _fit_densities(rows.features[rows.outside(block)], model.channels, seed)
         for name, density in densities.items():
             out[name][inside] = density.energy(model.blocks(rows.features[inside], name))
-        badly, sparse = model.retrieval.member_energies(
-            model.densities["dyn"], model.blocks(rows.features[inside], "dyn")
-        )
+        badly, sparse = model.retrieval.member_energies(model.blocks(rows.features[inside], "dyn"))
         out[RECONSTRUCTION][inside] = badly[block]
         out[DENSITY][inside] = sparse[block]
     return out
@@ -190,10 +192,10 @@ def _calibrate(energies: dict[str, Floats], features: Floats) -> tuple[SequenceC
 
 def _remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> Memory:
     """Normal records spread over the history, and the map of their codes."""
-    density = model.densities["dyn"]
     chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
-    whitened, aside, _ = model.retrieval.inputs(density, model.blocks(features[chosen], "dyn"))
-    codes = model.retrieval.network.encode(whitened, aside)[0]
+    seen = model.blocks(features[chosen], "dyn")
+    whitened = model.densities["dyn"].whiten(seen)
+    codes = model.retrieval.encode(seen)[0]
     centre = codes.mean(axis=0)
     _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
     axes = np.zeros((codes.shape[1], 2))

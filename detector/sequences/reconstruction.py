@@ -1,6 +1,9 @@
 """The autoencoder's part: how badly context is reconstructed, and how sparsely its latent code is populated.
 
-features [N, D] → whitened [N, K] beside their nearest prototype → M members' residuals and codes
+features [N, D] → standardised, beside their nearest prototype → M members' residuals [M, N, D] and codes [M, N, K]
+
+The features are standardised one by one, not whitened: a whitening learned on all rows would make the rows that members
+are calibrated on look nearer than fresh ones, badly so where there are few rows and many channels.
 """
 
 from collections.abc import Mapping
@@ -26,25 +29,43 @@ class Retrieval:
     It predicts prototype plus correction, so that what is near normal is easy and what is far must be explained.
     """
 
+    centre: Floats
+    """[D] mean of each feature."""
+    scale: Floats
+    """[D] standard deviation of each feature; 0 where it never moves: then it is left out."""
+    prototypes: Floats
+    """[P, D] of standardised features."""
     network: Network
     spread: Floats
-    """[M, K] root mean square of each member's residuals on normal records it did not train on."""
+    """[M, D] root mean square of each member's residuals on normal records it did not train on."""
     codes: tuple[PrototypeDensity, ...]
     """Density of normal codes, one per member."""
 
-    def inputs(self, density: PrototypeDensity, features: Floats) -> tuple[Floats, Floats, Floats]:
-        """Whitened rows [N, K], what stands aside of them [N, K], and the baseline [N, K]."""
-        whitened = density.whiten(features)
-        nearest = density.prototypes[density.squared_distances(whitened).argmin(axis=1)]
-        return whitened, nearest, nearest
+    def standardise(self, features: Floats) -> Floats:
+        """[N, D] -> [N, D]"""
+        out: Floats = (features - self.centre) * np.where(
+            self.scale > 0, 1 / np.where(self.scale > 0, self.scale, 1), 0
+        )
+        return out.astype(np.float32)
 
-    def member_energies(self, density: PrototypeDensity, features: Floats) -> tuple[Floats, Floats]:
+    def nearest(self, rows: Floats) -> Floats:
+        """[N, D] the prototype nearest to each standardised row."""
+        distance = rows @ (-2.0 * self.prototypes.T) + np.einsum("pk,pk->p", self.prototypes, self.prototypes)
+        return self.prototypes[distance.argmin(axis=1)]
+
+    def encode(self, features: Floats) -> Floats:
+        """Codes [M, N, K] of features [N, D]."""
+        rows = self.standardise(features)
+        return self.network.encode(rows, self.nearest(rows))
+
+    def member_energies(self, features: Floats) -> tuple[Floats, Floats]:
         """Reconstruction and density energy by member, [M, N] each."""
-        whitened, aside, baseline = self.inputs(density, features)
-        codes = self.network.encode(whitened, aside)
-        residual = whitened - self.network.decode(codes, baseline)
+        rows = self.standardise(features)
+        nearest = self.nearest(rows)
+        codes = self.network.encode(rows, nearest)
+        residual = rows - self.network.decode(codes, nearest)
         residual /= self.spread[:, None, :]
-        squared = np.einsum("mnk,mnk->mn", residual, residual) / whitened.shape[1]
+        squared = np.einsum("mnk,mnk->mn", residual, residual) / max(1, int((self.scale > 0).sum()))
         sparse = np.stack([part.energy(code) for part, code in zip(self.codes, codes, strict=True)])
         return np.asarray(0.5 * np.log(squared + _FLOOR), np.float32), sparse
 
@@ -53,17 +74,18 @@ class Retrieval:
         parts = {
             f"code.{member}.{name}": array for member, d in enumerate(self.codes) for name, array in d.arrays().items()
         }
-        return {"spread": self.spread, **parts, **{f"network.{k}": v for k, v in self.network.arrays().items()}}
+        own = {"centre": self.centre, "scale": self.scale, "prototypes": self.prototypes, "spread": self.spread}
+        return {**own, **parts, **{f"network.{k}": v for k, v in self.network.arrays().items()}}
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The inverse of `arrays`. Raises ValueError where shapes do not fit each other."""
         network = Network.from_bundle(below(arrays, "network."))
-        spread = arrays["spread"]
-        if spread.ndim != 2 or len(spread) != network.members:
+        centre, scale, prototypes, spread = (arrays[name] for name in ("centre", "scale", "prototypes", "spread"))
+        if spread.shape != (network.members, len(centre)) or scale.shape != centre.shape:
             raise ValueError("residual spreads do not fit the network")
         codes = tuple(PrototypeDensity.from_bundle(below(arrays, f"code.{m}.")) for m in range(network.members))
-        return cls(network, spread, codes)
+        return cls(centre, scale, prototypes, network, spread, codes)
 
 
 def below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

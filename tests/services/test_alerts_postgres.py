@@ -9,7 +9,10 @@ from alerts.database import migrate, open_database
 from domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.grouping import GroupingContract
+from tests.alerts.contract.housekeeping import HousekeepingContract
+from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
+from tests.alerts.contract.reviewing import ReviewingContract
 from tests.alerts.contract.store import StoreContract
 
 
@@ -44,3 +47,15 @@ class TestGrouping(GroupingContract):
 
 class TestRegistry(RegistryContract):
     """The registry's promises, kept by PostgreSQL."""
+
+
+class TestReviewing(ReviewingContract):
+    """The promises about people's decisions, kept by PostgreSQL."""
+
+
+class TestOutbox(OutboxContract):
+    """The outbox's promises, kept by PostgreSQL."""
+
+
+class TestHousekeeping(HousekeepingContract):
+    """The promises of what surrounds the store, kept by PostgreSQL."""

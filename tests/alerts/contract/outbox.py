@@ -1,0 +1,153 @@
+"""The outbox's promises: a message for every occasion, delivered at least once, retried with patience, never lost."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from alerts.monitors import register_monitor
+from alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification, Notifier, outbox_state
+from alerts.session import reading
+from alerts.store import AlertStore
+from alerts.tables import NotificationRow
+from domain.clock import ManualClock
+from domain.errors import Unavailable
+from domain.monitor import parse_monitor
+from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
+
+PUMP = parse_monitor(
+    """
+name: pump
+source: {kafka: {topic: plant.pump}}
+record: {features: {Pressure: numeric}}
+alert: {notify: [oncall, desk]}
+"""
+)
+
+
+class RecordingChannel:
+    """Takes every message, or refuses as long as it has reasons to."""
+
+    def __init__(self, refusals: Iterable[str] = ()) -> None:
+        self.taken: list[Notification] = []
+        self.refusals = list(refusals)
+
+    def send(self, notification: Notification) -> None:
+        if self.refusals:
+            raise Unavailable(self.refusals.pop(0))
+        self.taken.append(notification)
+
+
+class DyingChannel:
+    """Delivers, and then the process dies before it can say so."""
+
+    def send(self, notification: Notification) -> None:
+        raise KeyboardInterrupt
+
+
+class OutboxContract:
+    """Promises of the outbox and the notifier."""
+
+    @pytest.fixture
+    def store(self, engine: Engine, clock: ManualClock) -> AlertStore:
+        register_monitor(engine, PUMP, clock)
+        store = AlertStore(engine, MONITOR, clock, durable=False)
+        store.claim(SOURCE, 0, 0)
+        return store
+
+    def notifier(self, engine: Engine, clock: ManualClock, **channels: RecordingChannel) -> Notifier:
+        return Notifier(engine, channels, clock)
+
+    def test_an_alert_tells_each_channel_once(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """Opening writes one message per channel; growing writes none; becoming critical writes one more."""
+        oncall, desk = RecordingChannel(), RecordingChannel()
+        notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
+        store.commit(outcome(0, 1, [flagged(0, 0)]))
+        store.commit(outcome(1, 2, [flagged(1, 1)]))
+        assert notifier.deliver() == Delivery(sent=2)
+        assert notifier.deliver() == Delivery()
+        store.commit(outcome(2, 3, [flagged(2, 2, surprise=9.0)]))
+        store.commit(outcome(3, 4, [flagged(3, 3, surprise=9.5)]))
+        assert notifier.deliver() == Delivery(sent=2)
+        titles = [message.title for message in oncall.taken]
+        assert titles == ["[low] pump / rig-1: not normal", "[critical] pump / rig-1: now critical"]
+        assert "peak surprise 3.5 (threshold 3.0)" in oncall.taken[0].body
+        keys = {message.dedupe_key for message in oncall.taken + desk.taken}
+        assert len(keys) == 4
+
+    def test_a_monitor_without_channels_is_silent(self, engine: Engine, clock: ManualClock) -> None:
+        """Where nobody asked to be told, nothing is written."""
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        store.commit(outcome(0, 1, [flagged(0)]))
+        assert outbox_state(engine) == {"due": 0, "sent": 0, "given up": 0}
+
+    def test_a_refused_message_is_tried_again_later(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """A channel that is away delays its own messages alone, with growing pauses and its reason written down."""
+        oncall, desk = RecordingChannel(["host is down", "still down"]), RecordingChannel()
+        notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
+        store.commit(outcome(0, 1, [flagged(0)]))
+        assert notifier.deliver() == Delivery(sent=1, postponed=1)
+        assert notifier.deliver() == Delivery()
+        with reading(engine) as session:
+            assert session.scalars(select(NotificationRow.error).filter_by(status="due")).all() == ["host is down"]
+        clock.advance(5)
+        assert notifier.deliver() == Delivery(postponed=1)
+        clock.advance(9)
+        assert notifier.deliver() == Delivery()
+        clock.advance(1)
+        assert notifier.deliver() == Delivery(sent=1)
+        assert [message.attempts for message in oncall.taken] == [3]
+
+    def test_hopeless_messages_are_given_up_visibly(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """After its last try a message stays in the table as given up, with the last reason."""
+        notifier = self.notifier(engine, clock, oncall=RecordingChannel([str(n) for n in range(ATTEMPTS)]))
+        store.commit(outcome(0, 1, [flagged(0)]))
+        rounds = []
+        for _ in range(ATTEMPTS):
+            rounds.append(notifier.deliver())
+            clock.advance(LONGEST_PAUSE.total_seconds())
+        assert rounds[-1] == Delivery(given_up=2)
+        assert notifier.deliver() == Delivery()
+        assert outbox_state(engine) == {"due": 0, "sent": 0, "given up": 2}
+        with reading(engine) as session:
+            errors = dict(session.execute(select(NotificationRow.channel, NotificationRow.error)).all())
+        assert errors["oncall"] == str(ATTEMPTS - 1)
+        assert errors["desk"] == "no channel named 'desk' is set up (set up: oncall)"
+
+    def test_a_notifier_that_died_is_made_good(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """A message claimed by a notifier that died comes back when its lease ends: at least once, same key."""
+        store.commit(outcome(0, 1, [flagged(0)]))
+        with pytest.raises(KeyboardInterrupt):
+            Notifier(engine, {"oncall": DyingChannel(), "desk": DyingChannel()}, clock).deliver()
+        oncall, desk = RecordingChannel(), RecordingChannel()
+        notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
+        clock.advance(LEASE.total_seconds() - 1)
+        assert notifier.deliver() == Delivery()
+        clock.advance(1)
+        assert notifier.deliver() == Delivery(sent=2)
+
+    def test_a_round_is_bounded(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """One round takes the oldest messages up to its limit, the next goes on."""
+        oncall, desk = RecordingChannel(), RecordingChannel()
+        notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
+        for number in range(3):
+            clock.advance(timedelta(seconds=1).total_seconds())
+            store.commit(outcome(number, number + 1, [flagged(number, 1000 * number)]))
+        rounds = [notifier.deliver(limit=4) for _ in range(3)]
+        assert rounds == [Delivery(sent=4), Delivery(sent=2), Delivery()]
+        assert [message.alert for message in oncall.taken] == sorted(message.alert for message in oncall.taken)
+
+    def test_the_loop_delivers_and_rests(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """The notifier's loop sends what is there, then sleeps between looks until it is told to stop."""
+        oncall, desk = RecordingChannel(), RecordingChannel()
+        store.commit(outcome(0, 1, [flagged(0)]))
+        rounds: list[Delivery] = []
+        end = clock.monotonic() + 6
+        self.notifier(engine, clock, oncall=oncall, desk=desk).run(lambda: clock.monotonic() >= end, rounds.append)
+        assert rounds == [Delivery(sent=2)]

@@ -1,0 +1,82 @@
+"""Channels through Apprise, against a real web server on this machine."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from alerts.channels import open_channels
+from alerts.outbox import Notification
+from domain.errors import InvalidInput, Unavailable
+from tests.alerts.build import START
+
+# Apprise's e-mail plugin imports it on Pythons that still have it.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+MESSAGE = Notification(
+    1, "pump", 42, "oncall", "alert-42-opened-oncall", "[high] pump: not normal", "Alert 42", 1, START
+)
+
+
+@dataclass
+class Webhook:
+    """A receiver of JSON messages that answers with the status it is told to."""
+
+    address: str = ""
+    status: int = 200
+    received: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A running receiver."""
+    hook = Webhook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hook.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(hook.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    hook.address = f"json://127.0.0.1:{server.server_port}/"
+    yield hook
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_message_arrives(webhook: Webhook) -> None:
+    """Title, body, link and dedupe key reach the receiver."""
+    open_channels({"oncall": webhook.address}, "http://127.0.0.1:8484/")["oncall"].send(MESSAGE)
+    (received,) = webhook.received
+    assert received["title"] == MESSAGE.title
+    assert received["message"].splitlines() == [
+        "Alert 42",
+        "http://127.0.0.1:8484/alerts/42",
+        f"({MESSAGE.dedupe_key})",
+    ]
+
+
+def test_a_refusal_is_a_passing_fault(webhook: Webhook) -> None:
+    """A receiver that answers with an error makes the message be tried again."""
+    webhook.status = 503
+    with pytest.raises(Unavailable, match="'oncall' did not take"):
+        open_channels({"oncall": webhook.address})["oncall"].send(MESSAGE)
+    assert len(webhook.received) == 1
+
+
+def test_an_address_of_no_known_kind_is_refused() -> None:
+    """A mistyped address is named when channels are opened, without its secrets."""
+    with pytest.raises(InvalidInput, match=r"'oncall'.*'slakc://'") as refused:
+        open_channels({"oncall": "slakc://token-a/token-b"})
+    assert "token" not in str(refused.value)

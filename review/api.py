@@ -1,0 +1,161 @@
+"""The JSON API: everything that the pages show, for programs. Every answer is bounded."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from alerts import reviewing
+from alerts.monitors import registered_monitor
+from alerts.reading import AlertFilter, alert_detail, dead_letters, entities, inbox, open_alerts, trace
+from alerts.registry import ModelRegistry
+from domain.alert import AlertStatus, Severity, Verdict
+from domain.errors import NotFound
+from review import schemas
+from review.pages.latent import latent_map
+from review.pages.overview import monitor_states
+from review.room import InRoom
+
+router = APIRouter(prefix="/api")
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+Offset = Annotated[int, Query(ge=0, le=10_000)]
+
+
+@router.get("/healthz", tags=["health"])
+def healthz(room: InRoom) -> schemas.HealthOut:
+    """200 when the database answers, 503 with a reason when it does not. Needs no login."""
+    open_alerts(room.engine)
+    return schemas.HealthOut(status="ok")
+
+
+@router.get("/monitors", tags=["monitors"])
+def get_monitors(room: InRoom) -> list[schemas.MonitorOut]:
+    """Every monitor and what it is doing, worst first."""
+    return [schemas.MonitorOut.of(state) for state in monitor_states(room)]
+
+
+@router.get("/monitors/{monitor}/entities", tags=["monitors"])
+def get_entities(
+    room: InRoom, monitor: str, limit: Annotated[int, Query(ge=1, le=500)] = 500
+) -> list[schemas.EntityOut]:
+    """A monitor's entities, by name; where there are more than `limit`, those heard of last."""
+    _known(room, monitor)
+    return [schemas.EntityOut.model_validate(one) for one in entities(room.engine, monitor, limit)]
+
+
+@router.get("/monitors/{monitor}/trace", tags=["monitors"])
+def get_trace(
+    room: InRoom,
+    monitor: str,
+    entity: str = "",
+    limit: Annotated[int, Query(ge=1, le=2000)] = 300,
+    after: datetime | None = None,
+) -> list[schemas.TraceOut]:
+    """An entity's latest sampled records in time order."""
+    _known(room, monitor)
+    return [schemas.TraceOut.of(point) for point in trace(room.engine, monitor, entity, limit, after)]
+
+
+@router.get("/monitors/{monitor}/models", tags=["models"])
+def get_models(room: InRoom, monitor: str, limit: Limit = 50) -> list[schemas.ModelOut]:
+    """A monitor's model versions, newest first, with evaluation and the judge's reasons."""
+    _known(room, monitor)
+    return [schemas.ModelOut.of(version) for version in ModelRegistry(room.engine).versions(monitor, limit)]
+
+
+@router.post("/monitors/{monitor}/models/rollback", tags=["models"])
+def post_rollback(room: InRoom, monitor: str, signed: schemas.SignedIn) -> schemas.ModelOut:
+    """Have the former champion serve again; 422 where there is none."""
+    _known(room, monitor)
+    reason = f"rolled back by {signed.author}" + (f": {signed.note}" if signed.note else "")
+    return schemas.ModelOut.of(ModelRegistry(room.engine, room.clock).rollback(monitor, reason))
+
+
+@router.get("/monitors/{monitor}/map", tags=["models"])
+def get_map(room: InRoom, monitor: str) -> schemas.MapOut:
+    """The champion's latent map: where normal records lie, and where flagged ones fell."""
+    _known(room, monitor)
+    drawn = latent_map(room, monitor)
+    ground = drawn.ground
+    return schemas.MapOut(
+        model_version=drawn.version.version if drawn.version else None,
+        ground=schemas.GroundOut(x=ground.x.tolist(), y=ground.y.tolist(), density=ground.density.tolist())
+        if ground
+        else None,
+        problem=drawn.problem,
+        points=[schemas.PlaceOut.of(point) for point in drawn.points],
+    )
+
+
+@router.get("/monitors/{monitor}/dead-letters", tags=["monitors"])
+def get_dead_letters(room: InRoom, monitor: str, limit: Limit = 50, offset: Offset = 0) -> schemas.DeadLetterPageOut:
+    """Messages that could not become records, latest first, with their reasons."""
+    _known(room, monitor)
+    page = dead_letters(room.engine, monitor, offset, limit)
+    letters = [schemas.DeadLetterOut.of(letter, created) for letter, created in page.letters]
+    return schemas.DeadLetterPageOut(letters=letters, offset=page.offset, more=page.more)
+
+
+@router.get("/alerts", tags=["alerts"])
+def get_alerts(
+    room: InRoom,
+    monitor: str | None = None,
+    entity: str | None = None,
+    status: Annotated[list[AlertStatus] | None, Query()] = None,
+    severity: Annotated[Severity | None, Query(description="at least this loud")] = None,
+    verdict: Verdict | Literal["none"] | None = None,
+    since: Annotated[datetime | None, Query(description="still going on at or after this time")] = None,
+    until: Annotated[datetime | None, Query(description="started before this time")] = None,
+    order: Literal["severity", "recent"] = "recent",
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> schemas.AlertPageOut:
+    """Alerts that match every filter given."""
+    wanted = AlertFilter(monitor, entity, tuple(status or ()), severity, verdict, since, until)
+    page = inbox(room.engine, wanted, order, offset, limit)
+    return schemas.AlertPageOut(
+        alerts=[schemas.AlertOut.of(alert) for alert in page.alerts], total=page.total, offset=page.offset
+    )
+
+
+@router.get("/alerts/{alert}", tags=["alerts"])
+def get_alert(room: InRoom, alert: int) -> schemas.AlertDetailOut:
+    """One alert: its records and explanations, the trace around it, labels, history, earlier alerts."""
+    detail = alert_detail(room.engine, alert)
+    if detail is None:
+        raise NotFound(f"there is no alert {alert}; GET /api/alerts lists those there are")
+    return schemas.AlertDetailOut.of(detail)
+
+
+@router.post("/alerts/{alert}/labels", tags=["alerts"], status_code=201)
+def post_label(room: InRoom, alert: int, label: schemas.LabelIn) -> schemas.LabelOut:
+    """Give a verdict. True and false close the alert; earlier verdicts stay in its history."""
+    given = reviewing.label(room.engine, alert, label.verdict, label.author, label.cause, label.note, clock=room.clock)
+    return schemas.LabelOut.of(given)
+
+
+@router.post("/alerts/{alert}/acknowledge", tags=["alerts"])
+def post_acknowledge(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.StatusOut:
+    """Say that somebody looks at it."""
+    status = reviewing.acknowledge(room.engine, alert, signed.author, signed.note, clock=room.clock)
+    return schemas.StatusOut(id=alert, status=status)
+
+
+@router.post("/alerts/{alert}/close", tags=["alerts"])
+def post_close(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.StatusOut:
+    """Put it away without a verdict."""
+    status = reviewing.close(room.engine, alert, signed.author, signed.note, clock=room.clock)
+    return schemas.StatusOut(id=alert, status=status)
+
+
+@router.post("/alerts/{alert}/reopen", tags=["alerts"])
+def post_reopen(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.StatusOut:
+    """Bring it back into the inbox; labels stay."""
+    status = reviewing.reopen(room.engine, alert, signed.author, signed.note, clock=room.clock)
+    return schemas.StatusOut(id=alert, status=status)
+
+
+def _known(room: InRoom, monitor: str) -> None:
+    """Raises NotFound for a monitor that nobody registered."""
+    registered_monitor(room.engine, monitor)

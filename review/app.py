@@ -1,0 +1,95 @@
+"""The review app put together: HTTP API, pages, who may enter, static files.
+
+Engine + ReviewConfig + bundles root + Clock → FastAPI
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from nicegui import ui
+from sqlalchemy import Engine
+
+import review.pages  # noqa: F401 - registers the pages
+from domain.clock import Clock, SystemClock
+from domain.errors import BundleRefused, InvalidInput, NotFound, Unavailable
+from review.access import Access
+from review.api import router
+from review.config import ReviewConfig, check_exposure
+from review.frame import STATIC
+from review.room import CarryRoom, Room
+
+_MARK = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#0a6c86"/>'
+    '<path d="M2 9h2.500l1.500-4 2.500 7L10 7l1.500 2H14" fill="none" stroke="#fff" stroke-width="1.500"/></svg>'
+)
+_STATUS = {NotFound: 404, InvalidInput: 422, BundleRefused: 409, Unavailable: 503}
+_DESCRIPTION = "Monitors, alerts, labels and models of Latentwatch, as JSON. Times are UTC; surprise is -log10 p."
+
+
+def create_app(
+    engine: Engine, config: ReviewConfig | None = None, bundles: str = "bundles", clock: Clock | None = None
+) -> FastAPI:
+    """The whole app over one database. `bundles` is the folder or address that holds trained models.
+
+    Raises InvalidInput when the configured address would be open to others without a password or token.
+    """
+    config, clock = config or ReviewConfig(), clock or SystemClock()
+    check_exposure(config)
+    app = FastAPI(
+        title="Latentwatch",
+        description=_DESCRIPTION,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for error, status in _STATUS.items():
+        app.add_exception_handler(error, _answer(status))
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    ui.run_with(
+        app,
+        title="Latentwatch",
+        favicon=_MARK,
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10.0,
+    )
+    app.add_middleware(CarryRoom, room=Room(engine, config, bundles, clock))
+    app.add_middleware(Access, config=config, clock=clock)
+    return app
+
+
+def serve(
+    engine: Engine, config: ReviewConfig | None = None, bundles: str = "bundles", clock: Clock | None = None
+) -> None:
+    """Run the app until it is told to stop (SIGINT, SIGTERM)."""
+    config = config or ReviewConfig()
+    server(create_app(engine, config, bundles, clock), config).run()
+
+
+def server(app: FastAPI, config: ReviewConfig) -> uvicorn.Server:
+    """A server for the app, for whoever runs it beside other things: `run()` blocks, `should_exit = True` ends it."""
+    logging.getLogger("nicegui").setLevel(logging.ERROR)
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+    )
+
+
+def _answer(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status, {"Retry-After": "2"} if status == 503 else None)
+
+    return answer

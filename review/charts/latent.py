@@ -1,0 +1,141 @@
+"""The latent map: how densely normal records lie, and where flagged ones fell."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from alerts.reading import MapPoint
+from detector.interface import MapGround
+
+Option = dict[str, Any]
+
+VERDICT_LOOKS = {
+    "none": ("not labelled", "rect", "ink"),
+    "true": ("true", "diamond", "verdict-true"),
+    "false": ("false alarm", "circle", "verdict-false"),
+    "unsure": ("unsure", "triangle", "verdict-unsure"),
+}
+"""Name, shape and colour by verdict."""
+_CELLS = 72
+_LEAST_DENSITY = 0.02
+
+
+def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool, here: int | None = None) -> Option:
+    """The map. With `brush`, stretches of it can be selected; `here` is the alert drawn large."""
+    reach_x, reach_y = _reach(ground, points)
+    option: Option = {
+        "animation": False,
+        "textStyle": {"fontFamily": "inherit"},
+        "grid": {"left": 6, "right": 6, "top": 34 if brush else 6, "bottom": 6},
+        "xAxis": {"type": "value", "show": False, "min": reach_x[0], "max": reach_x[1]},
+        "yAxis": {"type": "value", "show": False, "min": reach_y[0], "max": reach_y[1]},
+        "tooltip": {
+            "trigger": "item",
+            "confine": True,
+            ":formatter": "latentwatch.placeTip",
+            ":backgroundColor": "latentwatch.colour('panel')",
+            ":borderColor": "latentwatch.colour('line')",
+            "textStyle": {"fontSize": 12, ":color": "latentwatch.colour('ink')"},
+        },
+        "series": [],
+    }
+    if ground is not None:
+        option["series"].append(_ground_series(ground))
+    option["series"] += [_verdict_series(verdict, points, here) for verdict in VERDICT_LOOKS]
+    if brush:
+        option["toolbox"] = {
+            "right": 4,
+            "top": 0,
+            "itemSize": 17,
+            "feature": {"brush": {"title": {"rect": "select a box", "polygon": "select by hand", "clear": "clear"}}},
+            "iconStyle": {":borderColor": "latentwatch.colour('muted')"},
+        }
+        option["brush"] = {
+            "toolbox": ["rect", "polygon", "clear"],
+            "xAxisIndex": 0,
+            "throttleType": "debounce",
+            "throttleDelay": 250,
+            "outOfBrush": {"colorAlpha": 0.25},
+            "brushStyle": {"borderWidth": 1, "color": "rgba(10,108,134,.12)", "borderColor": "rgba(10,108,134,.8)"},
+        }
+    return option
+
+
+def _verdict_series(verdict: str, points: Sequence[MapPoint], here: int | None) -> Option:
+    name, shape, colour = VERDICT_LOOKS[verdict]
+    mine = [point for point in points if (point.verdict.value if point.verdict else "none") == verdict]
+    return {
+        "type": "scatter",
+        "name": name,
+        "id": verdict,
+        "symbol": shape,
+        "symbolSize": 9,
+        "z": 5,
+        "itemStyle": {
+            ":color": f"latentwatch.colour('{colour}')",
+            "opacity": 0.85,
+            "borderWidth": 1,
+            ":borderColor": "latentwatch.colour('panel')",
+        },
+        "data": [
+            {
+                "value": [round(point.place[0], 4), round(point.place[1], 4)],
+                "name": point.entity,
+                "alert": point.alert,
+                "time": point.time.isoformat(),
+                "surprise": round(point.surprise, 2),
+                **({"symbolSize": 16} if point.alert == here else {}),
+            }
+            for point in mine
+        ],
+    }
+
+
+def _ground_series(ground: MapGround) -> Option:
+    """Cells shaded by density: one hue whose strength follows it, so that it reads on a light and on a dark page."""
+    rows = np.linspace(0, len(ground.y) - 1, min(_CELLS, len(ground.y))).astype(int)
+    columns = np.linspace(0, len(ground.x) - 1, min(_CELLS, len(ground.x))).astype(int)
+    cells = [
+        [
+            round(float(ground.x[column]), 4),
+            round(float(ground.y[row]), 4),
+            round(float(ground.density[row, column]), 3),
+        ]
+        for row in rows
+        for column in columns
+        if ground.density[row, column] >= _LEAST_DENSITY
+    ]
+    step_x = float(np.diff(ground.x[columns]).mean()) if len(columns) > 1 else 1.0
+    step_y = float(np.diff(ground.y[rows]).mean()) if len(rows) > 1 else 1.0
+    return {
+        "type": "custom",
+        "id": "ground",
+        "name": "normal records",
+        "silent": True,
+        "z": 1,
+        "dimensions": ["x", "y", "density"],
+        ":renderItem": f"latentwatch.cell({step_x:.6g}, {step_y:.6g})",
+        "data": cells,
+        "tooltip": {"show": False},
+    }
+
+
+def _reach(ground: MapGround | None, points: Sequence[MapPoint]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The ends of both axes, with a margin. Far flagged records widen it, but never so far that the ground vanishes."""
+    ends = []
+    for axis in (0, 1):
+        places = np.array([point.place[axis] for point in points], float)
+        if ground is not None:
+            line = ground.x if axis == 0 else ground.y
+            low, high = float(line.min()), float(line.max())
+            room = (high - low) * 1.5
+            places = np.clip(places, low - room, high + room)
+            low, high = min([low, *places]), max([high, *places])
+        elif len(places):
+            low, high = float(places.min()), float(places.max())
+        else:
+            low, high = -1.0, 1.0
+        margin = (high - low) * 0.04 or 1.0
+        ends.append((round(low - margin, 4), round(high + margin, 4)))
+    return ends[0], ends[1]

@@ -1,0 +1,219 @@
+"""Sensor traces and the score above each other on one shared time axis."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.outcome import TracePoint
+from domain.record import Value
+from domain.schema import Feature, FeatureType, RecordSchema
+from review.charts.thinning import milliseconds, stretches, thin
+
+MOST_POINTS = 300
+MOST_BANDS = 14
+_SCORE_HEIGHT, _BAND_HEIGHT, _TITLE, _BOTTOM = 120, 44, 19, 26
+_LEFT, _RIGHT = 46, 14
+
+Option = dict[str, Any]
+
+
+def trace_height(bands: int) -> int:
+    """Pixels that a chart with so many sensors needs."""
+    return _TITLE + _SCORE_HEIGHT + bands * (_BAND_HEIGHT + _TITLE) + _BOTTOM
+
+
+def chosen_features(schema: RecordSchema, first: Sequence[str] = ()) -> list[str]:
+    """Which features get a band: those named first, then the schema's order; text has no trace."""
+    drawable = [feature.name for feature in schema.features if feature.type is not FeatureType.TEXT]
+    leading = [name for name in first if name in drawable]
+    return [*leading, *(name for name in drawable if name not in leading)][:MOST_BANDS]
+
+
+def trace_option(
+    schema: RecordSchema,
+    features: Sequence[str],
+    points: Sequence[TracePoint],
+    threshold: float | None,
+    gap_seconds: float,
+) -> Option:
+    """The whole chart: the score with its threshold on top, one band a feature below, flagged stretches shaded."""
+    kept = thin(points, MOST_POINTS)
+    moments = [milliseconds(point) for point in kept]
+    shaded = _shading(stretches(points, gap_seconds), moments)
+    bands = [_Band(schema.feature(name), kept, moments) for name in features]
+    option = _frame(len(bands), moments)
+    option["title"].append(_title("surprise  (thin: reconstruction, density)", 0))
+    option["yAxis"].append(_score_axis(kept, threshold))
+    option["series"] += _score_series(kept, moments, threshold, shaded)
+    for number, band in enumerate(bands, start=1):
+        option["title"].append(_title(band.title, _top(number) - _TITLE))
+        option["yAxis"].append(band.axis(number))
+        option["series"].append(band.series(number, shaded))
+    return option
+
+
+class _Band:
+    """One feature's trace."""
+
+    def __init__(self, feature: Feature, points: Sequence[TracePoint], moments: Sequence[int]) -> None:
+        self.feature = feature
+        values = [point.values.get(feature.name) for point in points]
+        self.words = sorted({str(value) for value in values if value is not None})[:12]
+        self.stepped = not feature.is_number or feature.type is FeatureType.BOOLEAN
+        self.data = [[moment, self._plot(value)] for moment, value in zip(moments, values, strict=True)]
+
+    @property
+    def title(self) -> str:
+        unit = f"  {self.feature.unit}" if self.feature.unit else ""
+        return f"{self.feature.name}{unit}"
+
+    def _plot(self, value: Value) -> Value:
+        if value is None:
+            return None
+        if self.feature.type is FeatureType.CATEGORY:
+            return str(value)
+        return int(value) if isinstance(value, bool) else _short(float(value))
+
+    def axis(self, grid: int) -> Option:
+        axis = _axis(grid)
+        if self.feature.type is FeatureType.CATEGORY:
+            return axis | {"type": "category", "data": self.words, "splitLine": {"show": False}}
+        if self.feature.type is FeatureType.BOOLEAN:
+            return axis | {"min": 0, "max": 1, "interval": 1}
+        return axis | {"scale": True, "splitNumber": 2, "boundaryGap": ["8%", "8%"]}
+
+    def series(self, grid: int, shaded: Option) -> Option:
+        return {
+            "type": "line",
+            "name": self.feature.name,
+            "xAxisIndex": grid,
+            "yAxisIndex": grid,
+            "data": self.data,
+            "showSymbol": False,
+            "step": "end" if self.stepped else False,
+            "lineStyle": {"width": 1.2, ":color": _colour("ink")},
+            "itemStyle": {":color": _colour("ink")},
+            "markArea": shaded,
+        }
+
+
+def _frame(bands: int, moments: Sequence[int]) -> Option:
+    reach = {"min": moments[0], "max": moments[-1]} if moments else {}
+    return {
+        "animation": False,
+        "textStyle": {"fontFamily": "inherit"},
+        "title": [],
+        "grid": [
+            {"left": _LEFT, "right": _RIGHT, "top": _top(number), "height": _BAND_HEIGHT if number else _SCORE_HEIGHT}
+            for number in range(bands + 1)
+        ],
+        "xAxis": [
+            {
+                "type": "time",
+                "gridIndex": number,
+                "axisLine": {"lineStyle": {":color": _colour("line")}},
+                "axisTick": {"show": number == bands},
+                "axisLabel": {"show": number == bands, "hideOverlap": True, "fontSize": 11, ":color": _colour("muted")},
+                "splitLine": {"show": False},
+                "axisPointer": {"label": {"show": False}, "lineStyle": {":color": _colour("muted")}},
+                **reach,
+            }
+            for number in range(bands + 1)
+        ],
+        "yAxis": [],
+        "series": [],
+        "axisPointer": {"link": [{"xAxisIndex": "all"}]},
+        "tooltip": {
+            "trigger": "axis",
+            "confine": True,
+            "transitionDuration": 0,
+            ":formatter": "latentwatch.tip",
+            ":backgroundColor": _colour("panel"),
+            ":borderColor": _colour("line"),
+            "textStyle": {"fontSize": 12, ":color": _colour("ink")},
+        },
+    }
+
+
+def _score_axis(points: Sequence[TracePoint], threshold: float | None) -> Option:
+    """From zero to comfortably above the threshold; it only grows with what is seen, so that the line keeps its place."""
+    top = max([5.0, (threshold or 0.0) * 1.25, *(point.surprise * 1.05 for point in points)])
+    return _axis(0) | {"min": 0, "max": float(-(-top // 1)), "splitNumber": 3}
+
+
+def _score_series(
+    points: Sequence[TracePoint], moments: Sequence[int], threshold: float | None, shaded: Option
+) -> list[Option]:
+    def line(name: str, values: list[float], width: float, colour: str, dashes: str = "solid") -> Option:
+        return {
+            "type": "line",
+            "name": name,
+            "data": [[moment, round(value, 3)] for moment, value in zip(moments, values, strict=True)],
+            "showSymbol": False,
+            "z": 3 if width > 1 else 2,
+            "lineStyle": {"width": width, "type": dashes, ":color": _colour(colour)},
+            "itemStyle": {":color": _colour(colour)},
+        }
+
+    fused = line("surprise", [point.surprise for point in points], 1.8, "chart-1") | {"markArea": shaded}
+    if threshold is not None:
+        fused["markLine"] = {
+            "silent": True,
+            "symbol": "none",
+            "data": [{"yAxis": round(threshold, 3)}],
+            "lineStyle": {":color": _colour("high"), "type": "dashed", "width": 1.2},
+            "label": {
+                "formatter": f"threshold {threshold:.1f}",
+                "position": "insideStartTop",
+                ":color": _colour("high"),
+            },
+        }
+    return [
+        fused,
+        line("reconstruction", [point.reconstruction for point in points], 0.8, "chart-3"),
+        line("density", [point.density for point in points], 0.8, "chart-2", "dotted"),
+    ]
+
+
+def _shading(flagged: Sequence[tuple[int, int]], moments: Sequence[int]) -> Option:
+    """A stretch of one record still has a width that can be seen."""
+    least = (moments[-1] - moments[0]) / 250 if len(moments) > 1 else 1000
+    return {
+        "silent": True,
+        "itemStyle": {":color": _colour("shade")},
+        "data": [[{"xAxis": first - least / 2}, {"xAxis": last + least / 2}] for first, last in flagged],
+    }
+
+
+def _axis(grid: int) -> Option:
+    return {
+        "type": "value",
+        "gridIndex": grid,
+        "axisLabel": {
+            "fontSize": 10,
+            ":color": _colour("muted"),
+            "showMinLabel": True,
+            "showMaxLabel": True,
+            "hideOverlap": True,
+        },
+        "splitLine": {"lineStyle": {":color": _colour("line"), "opacity": 0.6}},
+        "axisLine": {"show": False},
+        "axisTick": {"show": False},
+    }
+
+
+def _title(text: str, top: int) -> Option:
+    style = {"fontSize": 12, "fontWeight": "normal", ":color": _colour("muted")}
+    return {"text": text, "left": _LEFT - 6, "top": top, "padding": [0, 6], "textStyle": style}
+
+
+def _top(number: int) -> int:
+    return _TITLE + (0 if number == 0 else _SCORE_HEIGHT + _TITLE + (number - 1) * (_BAND_HEIGHT + _TITLE))
+
+
+def _short(value: float) -> float | None:
+    """Five significant digits: more cannot be seen, and every viewer receives them each second."""
+    return float(f"{value:.5g}") if value == value and abs(value) != float("inf") else None
+
+
+def _colour(name: str) -> str:
+    return f"latentwatch.colour('{name}')"

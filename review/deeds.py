@@ -1,0 +1,80 @@
+"""What people do on pages, checked and said back in a sentence; the database writes themselves are in `alerts`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alerts import reviewing
+from alerts.registry import ModelRegistry
+from domain.alert import Verdict
+from domain.errors import InvalidInput
+from review.room import Room
+
+UNNAMED = "unnamed"
+_LONGEST_NAME, _LONGEST_TEXT = 100, 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an action did, or why it did not."""
+
+    sentence: str
+    refused: bool = False
+
+
+def act(room: Room, said: Any) -> Done:
+    """One key or button: acknowledge, close, reopen or a verdict. `said` comes from a browser and is checked."""
+    try:
+        alert, author = _alert(said), _author(said)
+        what = str(said.get("what", ""))
+        if what == "acknowledge":
+            reviewing.acknowledge(room.engine, alert, author, clock=room.clock)
+            return Done(f"Alert {alert} acknowledged.")
+        if what == "close":
+            reviewing.close(room.engine, alert, author, clock=room.clock)
+            return Done(f"Alert {alert} closed without a verdict.")
+        if what == "reopen":
+            reviewing.reopen(room.engine, alert, author, clock=room.clock)
+            return Done(f"Alert {alert} is open again.")
+        return label(room, {**said, "verdict": what})
+    except InvalidInput as error:
+        return Done(str(error), refused=True)
+
+
+def label(room: Room, said: Any) -> Done:
+    """A verdict with cause and note."""
+    try:
+        alert, author = _alert(said), _author(said)
+        try:
+            verdict = Verdict(str(said.get("verdict", "")))
+        except ValueError:
+            raise InvalidInput("choose true, false alarm or unsure first") from None
+        cause, note = (str(said.get(part, ""))[:_LONGEST_TEXT] for part in ("cause", "note"))
+        reviewing.label(room.engine, alert, verdict, author, cause, note, clock=room.clock)
+    except InvalidInput as error:
+        return Done(str(error), refused=True)
+    meaning = {
+        Verdict.TRUE: "labelled true: it stays out of the next training data.",
+        Verdict.FALSE: "labelled a false alarm: it counts against the promise.",
+        Verdict.UNSURE: "labelled unsure: it stays for somebody else.",
+    }[verdict]
+    return Done(f"Alert {alert} {meaning}")
+
+
+def roll_back(room: Room, monitor: str, author: str) -> Done:
+    """Have the former champion serve again."""
+    try:
+        version = ModelRegistry(room.engine, room.clock).rollback(monitor, f"rolled back by {author or UNNAMED}")
+    except InvalidInput as error:
+        return Done(str(error), refused=True)
+    return Done(f"Version {version.version} serves again; scorers take it up within seconds.")
+
+
+def _alert(said: Any) -> int:
+    if not isinstance(said, Mapping) or not isinstance(said.get("id"), int) or isinstance(said.get("id"), bool):
+        raise InvalidInput("no alert is chosen; move to one with j or k")
+    return int(said["id"])
+
+
+def _author(said: Mapping[str, Any]) -> str:
+    return str(said.get("author", "")).strip()[:_LONGEST_NAME] or UNNAMED

@@ -1,0 +1,74 @@
+"""What convicts a flagged record: features beside what was expected, and the witnesses' own surprises."""
+
+from dataclasses import dataclass
+
+from domain.alert import FlaggedRecord
+from domain.record import Value
+from domain.schema import RecordSchema
+
+_GUILTY_SHARE = 0.9
+_LEAST_GUILTY, _MOST_GUILTY = 3, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One feature, actual beside expected."""
+
+    name: str
+    unit: str
+    actual: Value
+    expected: Value
+    share: float
+    """Its part of the reconstruction surprise."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether actual and expected are different values."""
+        return self.actual != self.expected
+
+    @property
+    def difference(self) -> float | None:
+        """Actual minus expected where both are numbers."""
+        if isinstance(self.actual, bool | str | None) or isinstance(self.expected, bool | str | None):
+            return None
+        return self.actual - self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One calibrated part of the score."""
+
+    name: str
+    value: float
+
+
+def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Line], list[Line]]:
+    """The guilty features, strongest first, and the rest. The guilty explain nine tenths of the reconstruction half."""
+    shares = flagged.explanation.contributions
+    units = {feature.name: feature.unit for feature in schema.features} if schema else {}
+    names = sorted(flagged.values, key=lambda name: -shares.get(name, 0.0))
+    everything = [
+        Line(
+            name,
+            units.get(name, ""),
+            flagged.values[name],
+            flagged.explanation.expected.get(name),
+            shares.get(name, 0.0),
+        )
+        for name in names
+    ]
+    total, reached, count = sum(line.share for line in everything), 0.0, 0
+    for line in everything[:_MOST_GUILTY]:
+        if count >= _LEAST_GUILTY and reached >= _GUILTY_SHARE * total:
+            break
+        reached += line.share
+        count += 1
+    return everything[:count], everything[count:]
+
+
+def witnesses(flagged: FlaggedRecord) -> list[Witness]:
+    """The fused score first, then both halves, then whoever else spoke."""
+    halves = {"reconstruction": flagged.reconstruction, "density": flagged.density}
+    others = {name: value for name, value in flagged.witnesses.items() if name not in halves}
+    named = {"surprise": flagged.surprise, **halves, **dict(sorted(others.items(), key=lambda one: -one[1]))}
+    return [Witness(name, max(0.0, value)) for name, value in named.items()]

@@ -1,0 +1,43 @@
+"""What every page shares: styles, the bar on top, the words when there is nothing to show."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nicegui import ui
+
+from alerts.reading import open_alerts
+from review.fragment import Asking, fragment, show
+from review.room import Room
+from review.templating import render
+
+STATIC = Path(__file__).parent / "static"
+PAGES = (("/", "Overview"), ("/alerts", "Alerts"), ("/live", "Live"), ("/map", "Map"), ("/models", "Models"))
+_EDITION = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(STATIC.iterdir()))).hexdigest()[:12]
+"""Changes with the static files, so that a browser never mixes old styles with new pages."""
+_HEAD = (
+    f'<link rel="stylesheet" href="/static/review.css?{_EDITION}">'
+    f'<script src="/static/review.js?{_EDITION}"></script>'
+    '<meta name="theme-color" content="#f7f7f5" media="(prefers-color-scheme: light)">'
+    '<meta name="theme-color" content="#121517" media="(prefers-color-scheme: dark)">'
+)
+_COUNT_SECONDS = 15.0
+
+
+@contextmanager
+def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iterator[Asking]:
+    """A page with its bar; inside the block goes its body. Yields what the page asks its questions through."""
+    ui.page_title(f"{title} · Latentwatch")
+    ui.add_head_html(_HEAD)
+    bar = fragment(render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=None))
+    with ui.element("main"):
+        asking = Asking(room.clock)
+        yield asking
+
+    async def count() -> None:
+        waiting = await asking.ask(open_alerts, room.engine)
+        if waiting is not None:
+            show(bar, render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=waiting))
+
+    ui.timer(_COUNT_SECONDS, count, immediate=True)

@@ -1,0 +1,223 @@
+"""Alert: what happened, why does it think so, what did it look like before, what was it last time?"""
+
+from fastapi import Request
+from markupsafe import Markup
+from nicegui import events, ui
+
+from alerts.monitors import monitors
+from alerts.reading import AlertDetail, MapPoint, alert_detail
+from detector.interface import MapGround
+from domain.errors import BundleRefused
+from domain.monitor import Monitor
+from review.charts.latent import map_option
+from review.charts.trace import chosen_features, trace_height, trace_option
+from review.deeds import Done, act, label
+from review.evidence import lines, witnesses
+from review.fragment import Asking, fragment, show
+from review.frame import frame
+from review.pages.inbox import said_markup
+from review.replay import replay
+from review.room import Room, room_of
+from review.templating import render
+
+_SECONDS = 10.0
+_BANDS = 8
+
+
+@ui.page("/alerts/{alert_id}")
+async def alert_page(request: Request, alert_id: int) -> None:
+    """One alert."""
+    room = room_of(request)
+    with frame(room, f"Alert {alert_id}", "/alerts") as asking:
+        found = await asking.ask(_ask, room, alert_id)
+        if found is None:
+            ui.timer(2.0, ui.navigate.reload, once=True)
+            return
+        detail, monitor = found
+        if detail is None:
+            fragment(render("empty.html", what=f"There is no alert {alert_id}.", then="/alerts", word="All alerts"))
+            return
+        _AlertView(room, asking, detail, monitor).build()
+
+
+def _ask(room: Room, alert_id: int) -> tuple[AlertDetail | None, Monitor | None]:
+    detail = alert_detail(room.engine, alert_id)
+    if detail is None:
+        return None, None
+    named = {monitor.name: monitor for monitor in monitors(room.engine)}
+    return detail, named.get(detail.alert.monitor)
+
+
+class _AlertView:
+    """The parts of the page, refreshed together."""
+
+    def __init__(self, room: Room, asking: Asking, detail: AlertDetail, monitor: Monitor | None) -> None:
+        self.room, self.asking, self.detail, self.monitor = room, asking, detail, monitor
+        self.schema = monitor.record if monitor else None
+
+    def build(self) -> None:
+        self.head = fragment()
+        self.said = fragment('<p class="said" role="status"></p>')
+        with ui.element("div").classes("columns"):
+            with ui.element("div"):
+                self._build_trace()
+                self.evidence = fragment()
+            with ui.element("div").classes("side"):
+                fragment(render("label_form.html", alert=self.detail.alert.id, causes=self._causes()))
+                self.side = fragment()
+                if self.detail.peak is not None:
+                    self._build_replay()
+                    self.place = ui.element("div")
+                    ui.timer(0.1, self._place, once=True)
+        fragment(render("keys.html"))
+        self._show()
+        ui.on("alert-act", self._acted)
+        ui.on("alert-label", self._labelled)
+        ui.timer(_SECONDS, self.refresh, immediate=False)
+
+    async def refresh(self) -> None:
+        found = await self.asking.ask(alert_detail, self.room.engine, self.detail.alert.id)
+        if found is None:
+            return
+        grown = len(found.trace) != len(self.detail.trace)
+        self.detail = found
+        self._show()
+        if grown and self.chart is not None:
+            self.chart.options.update(self._trace_option())
+            self.chart.update()
+
+    def _show(self) -> None:
+        detail = self.detail
+        show(self.head, render("alert_head.html", alert=detail.alert, peak=detail.peak))
+        show(
+            self.side,
+            render(
+                "alert_side.html",
+                alert=detail.alert,
+                peak=detail.peak,
+                previous=detail.previous,
+                events=detail.events,
+                labels=detail.labels,
+                opened=detail.opened,
+            ),
+        )
+        show(self.evidence, evidence_markup(detail, self.monitor))
+
+    def _causes(self) -> list[str]:
+        return sorted({said.cause for _, said in self.detail.previous if said and said.cause})
+
+    def _build_trace(self) -> None:
+        self.chart: ui.echart | None = None
+        if not self.detail.trace or self.schema is None:
+            return
+        fragment("<h2>Around it</h2>")
+        self.features = chosen_features(self.schema, self.detail.alert.features)[:_BANDS]
+        height = trace_height(len(self.features))
+        self.chart = ui.echart(self._trace_option()).classes("chart").style(f"height:{height}px")
+
+    def _trace_option(self) -> dict[str, object]:
+        if self.schema is None or self.monitor is None:
+            return {}
+        gap = self.monitor.alert.group_gap.total_seconds()
+        return trace_option(self.schema, self.features, self.detail.trace, self.detail.alert.threshold, gap)
+
+    def _build_replay(self) -> None:
+        async def check() -> None:
+            button.disable()
+            done = await self.asking.ask(replay_done, self.room, self.detail)
+            button.enable()
+            if done is not None:
+                show(answer, said_markup(done))
+
+        button = ui.element("button").props('type="button"').on("click", check)
+        with button:
+            fragment("Replay the verdict")
+        answer = fragment('<p class="said small"></p>')
+
+    async def _place(self) -> None:
+        peak = self.detail.peak
+        if peak is None:
+            return
+        ground = await self.asking.ask(ground_of, self.room, peak.bundle)
+        with self.place:
+            fragment("<h2>Where it lies</h2>")
+            if isinstance(ground, str):
+                fragment(render("muted.html", text=ground))
+                return
+            option = map_option(ground, self._points(), brush=False, here=None)
+            ui.echart(option).classes("chart").style("height:260px")
+            fragment(
+                render(
+                    "muted.html",
+                    text="Shaded: where normal records lie on the latent map. Marks: this alert's records.",
+                )
+            )
+
+    def _points(self) -> list[MapPoint]:
+        alert = self.detail.alert
+        return [
+            MapPoint(alert.id, one.entity, one.time, one.surprise, alert.severity, alert.verdict, one.explanation.place)
+            for one in self.detail.flagged
+        ]
+
+    async def _acted(self, event: events.GenericEventArguments) -> None:
+        self._tell(await self.asking.ask(act, self.room, self._mine(event)))
+        await self.refresh()
+
+    async def _labelled(self, event: events.GenericEventArguments) -> None:
+        self._tell(await self.asking.ask(label, self.room, self._mine(event)))
+        await self.refresh()
+
+    def _mine(self, event: events.GenericEventArguments) -> dict[str, object]:
+        """What the browser sent, about this page's alert whatever it says."""
+        said = event.args if isinstance(event.args, dict) else {}
+        return {**said, "id": self.detail.alert.id}
+
+    def _tell(self, done: Done | None) -> None:
+        if done is not None:
+            show(self.said, said_markup(done))
+
+
+def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
+    """Why the strangest record was flagged."""
+    peak = detail.peak
+    if peak is None:
+        return Markup("")
+    guilty, rest = lines(peak, monitor.record if monitor else None)
+    heard = witnesses(peak)
+    shares = [line.share for line in (*guilty, *rest)]
+    return render(
+        "evidence.html",
+        peak=peak,
+        guilty=guilty,
+        rest=rest,
+        top=max([*shares, 1e-9]),
+        total=sum(shares),
+        witnesses=heard,
+        scale=max([peak.threshold * 1.25, *(one.value for one in heard)]),
+        columns=[line.name for line in guilty],
+    )
+
+
+def ground_of(room: Room, bundle: str) -> MapGround | str:
+    """The map of a bundle, or a sentence saying why there is none."""
+    try:
+        return room.shelf.detector(bundle).map_ground()
+    except BundleRefused as error:
+        return f"The map cannot be drawn: {error}"
+
+
+def replay_done(room: Room, detail: AlertDetail) -> Done:
+    """The strangest record scored again by the bundle that flagged it."""
+    if detail.peak is None:
+        return Done("this alert has no record to replay", refused=True)
+    try:
+        found = replay(room.shelf.detector(detail.peak.bundle), detail.peak)
+    except BundleRefused as error:
+        return Done(str(error), refused=True)
+    if found.agrees:
+        return Done(f"Replayed with bundle {detail.peak.bundle[:12]}: surprise {found.replayed:.4f}, as stored.")
+    return Done(
+        f"the bundle gives {found.replayed:.4f} where {found.stored:.4f} was stored; the stored input or bundle is damaged",
+        refused=True,
+    )

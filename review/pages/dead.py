@@ -1,0 +1,46 @@
+"""Dead letters: which messages could not become records, and why?"""
+
+from fastapi import Request
+from markupsafe import Markup
+from nicegui import ui
+
+from alerts.reading import dead_letters
+from domain.record import DeadLetter
+from review.fragment import fragment, show
+from review.frame import frame
+from review.pages.choosing import chosen
+from review.room import Room, room_of
+from review.templating import render
+
+_SECONDS = 10.0
+_SIZE = 50
+
+
+@ui.page("/dead-letters/{name}")
+async def dead_letters_page(request: Request, name: str, page: int = 0) -> None:
+    """One monitor's dead letters."""
+    room = room_of(request)
+    with frame(room, f"{name} dead letters", "", name) as asking:
+        if await chosen(room, asking, "dead-letters", name) is None:
+            return
+        body = fragment()
+
+        async def refresh() -> None:
+            content = await asking.ask(dead_markup, room, name, max(0, min(page, 200)))
+            if content is not None:
+                show(body, content)
+
+        await refresh()
+        ui.timer(_SECONDS, refresh, immediate=False)
+
+
+def dead_markup(room: Room, name: str, page: int) -> Markup:
+    """A page of dead letters."""
+    found = dead_letters(room.engine, name, page * _SIZE, _SIZE)
+    letters = [(letter, preview(letter), created) for letter, created in found.letters]
+    return render("dead.html", name=name, letters=letters, page=page, more=found.more)
+
+
+def preview(letter: DeadLetter) -> str:
+    """The payload's beginning as text; bytes that are none are written as escapes."""
+    return letter.payload[:400].decode("utf-8", "backslashreplace")

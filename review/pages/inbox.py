@@ -1,0 +1,83 @@
+"""Alerts: what needs me? An inbox that works from the keyboard, with its filters in the address."""
+
+from fastapi import Request
+from markupsafe import Markup
+from nicegui import events, ui
+
+from alerts.reading import inbox
+from alerts.reading.inbox import COUNT_LIMIT
+from review.deeds import Done, act
+from review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
+from review.fragment import fragment, show
+from review.frame import frame
+from review.monitors import monitor_names
+from review.room import Room, room_of
+from review.templating import render
+
+_SECONDS = 5.0
+
+
+@ui.page("/alerts")
+async def inbox_page(request: Request) -> None:
+    """The inbox."""
+    room = room_of(request)
+    view = view_of(request.query_params)
+    with frame(room, "Alerts", "/alerts") as asking:
+        head = fragment()
+        form = fragment()
+        said = fragment('<p class="said" role="status"></p>')
+        table = fragment()
+        fragment(render("keys.html"))
+
+        async def refresh() -> None:
+            content = await asking.ask(inbox_markup, room, view)
+            if content is not None:
+                show(head, content[0])
+                show(table, content[1])
+
+        async def filtered(event: events.GenericEventArguments) -> None:
+            nonlocal view
+            view = view_of_text(str(event.args))
+            await refresh()
+
+        async def acted(event: events.GenericEventArguments) -> None:
+            done = await asking.ask(act, room, event.args)
+            if done is not None:
+                show(said, said_markup(done))
+                await refresh()
+
+        names = await asking.ask(monitor_names, room)
+        show(form, render("inbox_filters.html", view=view, monitors=names or [], times=TIMES))
+        await refresh()
+        ui.on("filters", filtered)
+        ui.on("alert-act", acted)
+        ui.timer(_SECONDS, refresh, immediate=False)
+
+
+def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
+    """The inbox's headline and its table."""
+    page = inbox(room.engine, view.filter(room.now()), view.order, view.page * PAGE_SIZE, PAGE_SIZE)
+    known = page.total <= COUNT_LIMIT
+    total = f"{page.total:,}" if known else f"more than {COUNT_LIMIT:,}"
+    narrowed = any((view.monitor, view.entity, view.severity, view.verdict, view.since, view.until))
+    table = render(
+        "inbox.html",
+        view=view,
+        page=page,
+        first=page.offset + 1,
+        total=total,
+        more=page.total > page.offset + PAGE_SIZE,
+        narrowed=narrowed or view.status != "unresolved",
+    )
+    return _headline(view, page.total, total), table
+
+
+def said_markup(done: Done) -> Markup:
+    """What an action did, for the line that screen readers follow."""
+    return render("said.html", done=done)
+
+
+def _headline(view: View, count: int, total: str) -> Markup:
+    noun = "alert" if count == 1 else "alerts"
+    kind = {"unresolved": "unresolved ", "any": ""}.get(view.status, f"{view.status} ")
+    return render("inbox_head.html", text=f"{total if count else 'No'} {kind}{noun}", order=view.order)

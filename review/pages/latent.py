@@ -1,0 +1,131 @@
+"""Map: where does this live? Normal density as the ground, flagged records on it, a selection lists its records."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from nicegui import events, ui
+
+from alerts.reading import MapPoint, flagged_places
+from alerts.registry import ModelRegistry
+from detector.interface import MapGround
+from domain.errors import BundleRefused
+from domain.model import ModelVersion
+from review.charts.latent import VERDICT_LOOKS, map_option
+from review.fragment import Asking, fragment, show
+from review.frame import frame
+from review.pages.choosing import chosen, lead_to_monitor
+from review.room import Room, room_of
+from review.templating import render
+
+_SECONDS = 10.0
+_MOST_LISTED = 200
+_VERDICTS = tuple(VERDICT_LOOKS)
+
+lead_to_monitor("map", "Map")
+
+
+@dataclass(frozen=True, slots=True)
+class LatentMap:
+    """What the page draws. Without a ground, `problem` says why."""
+
+    version: ModelVersion | None
+    ground: MapGround | None
+    problem: str
+    points: tuple[MapPoint, ...]
+
+
+@ui.page("/map/{name}")
+async def map_page(request: Request, name: str) -> None:
+    """One monitor's latent map."""
+    room = room_of(request)
+    with frame(room, f"{name} map", "/map", name) as asking:
+        monitor = await chosen(room, asking, "map", name)
+        if monitor is None:
+            return
+        drawn = await asking.ask(latent_map, room, name)
+        if drawn is None:
+            ui.timer(2.0, ui.navigate.reload, once=True)
+            return
+        _MapView(room, asking, name, drawn).build()
+
+
+class _MapView:
+    """The map and the list of what is selected on it."""
+
+    def __init__(self, room: Room, asking: Asking, name: str, drawn: LatentMap) -> None:
+        self.room, self.asking, self.name, self.drawn = room, asking, name, drawn
+
+    def build(self) -> None:
+        self.head = fragment()
+        self._say()
+        if self.drawn.version is None:
+            return
+        self.chart = ui.echart(self._option()).classes("chart map")
+        self.chart.on("chart:brushselected", self._selected, js_handler=_SELECTION)
+        self.listed = fragment(render("map_list.html", points=None, cut=False))
+        ui.timer(_SECONDS, self.refresh, immediate=False)
+
+    async def refresh(self) -> None:
+        drawn = await self.asking.ask(latent_map, self.room, self.name)
+        if drawn is None or drawn.version is None:
+            return
+        if _moved(drawn, self.drawn):
+            self.drawn = drawn
+            self._say()
+            self.chart.options.clear()
+            self.chart.options.update(self._option())
+            self.chart.update()
+
+    def _say(self) -> None:
+        counts = dict.fromkeys(_VERDICTS, 0)
+        for point in self.drawn.points:
+            counts[point.verdict.value if point.verdict else "none"] += 1
+        show(self.head, render("map_head.html", name=self.name, drawn=self.drawn, counts=counts, looks=VERDICT_LOOKS))
+
+    def _option(self) -> dict[str, object]:
+        return map_option(self.drawn.ground, self.drawn.points, brush=True)
+
+    def _selected(self, event: events.GenericEventArguments) -> None:
+        chosen_points = selected(self.drawn.points, event.args)
+        if chosen_points is None:
+            show(self.listed, render("map_list.html", points=None, cut=False))
+            return
+        loudest = sorted(chosen_points, key=lambda point: -point.surprise)
+        show(self.listed, render("map_list.html", points=loudest[:_MOST_LISTED], cut=len(loudest) > _MOST_LISTED))
+
+
+# Of what a brush event says only the indices are wanted: verdict of the series, places within it.
+_SELECTION = (
+    "(e) => { const picked = e.batch[0] || {areas: [], selected: []};"
+    " emit(picked.areas.length ? picked.selected.filter((s) => s.seriesId !== 'ground')"
+    ".map((s) => [s.seriesId, s.dataIndex]) : null); }"
+)
+
+
+def selected(points: tuple[MapPoint, ...], said: object) -> list[MapPoint] | None:
+    """The points a browser says are selected, as pairs of verdict and indices; None where nothing is selected."""
+    if not isinstance(said, list):
+        return None
+    found: list[MapPoint] = []
+    for pair in said:
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], list)):
+            continue
+        mine = [point for point in points if (point.verdict.value if point.verdict else "none") == pair[0]]
+        found += [mine[index] for index in pair[1] if isinstance(index, int) and 0 <= index < len(mine)]
+    return found
+
+
+def latent_map(room: Room, name: str) -> LatentMap:
+    """The champion's map with its latest flagged records."""
+    version = ModelRegistry(room.engine).champion(name)
+    if version is None:
+        return LatentMap(None, None, "", ())
+    points = flagged_places(room.engine, name, version.version)
+    try:
+        return LatentMap(version, room.shelf.detector(version.bundle).map_ground(), "", points)
+    except BundleRefused as error:
+        return LatentMap(version, None, str(error), points)
+
+
+def _moved(new: LatentMap, old: LatentMap) -> bool:
+    return new.points != old.points or new.version != old.version

@@ -1,0 +1,174 @@
+"""Live: what is the stream doing? Sensor traces and the score on one time axis, moving."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs
+
+from fastapi import Request
+from nicegui import events, ui
+
+from alerts.reading import EntityFacts, entities, monitor_facts, trace
+from domain.errors import BundleRefused
+from domain.monitor import Monitor
+from domain.outcome import TracePoint
+from review.charts.trace import MOST_POINTS, chosen_features, trace_height, trace_option
+from review.fragment import Asking, fragment, show
+from review.frame import frame
+from review.pages.choosing import chosen, lead_to_monitor
+from review.room import Room, room_of
+from review.state import MonitorState, state_of
+from review.templating import render
+
+_MOVE_SECONDS, _STATE_SECONDS = 1.0, 5.0
+_SPANS = (120, 300, 900)
+_SPAN = 300
+
+lead_to_monitor("live", "Live")
+
+
+@ui.page("/live/{name}")
+async def live_page(request: Request, name: str, entity: str = "", span: str = "") -> None:
+    """One monitor's stream, one entity at a time."""
+    room = room_of(request)
+    with frame(room, f"{name} live", "/live", name) as asking:
+        monitor = await chosen(room, asking, "live", name)
+        if monitor is not None:
+            await _LiveView(room, asking, monitor, entity, _span(span)).build()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What changes slowly."""
+
+    state: MonitorState | None
+    entities: tuple[EntityFacts, ...]
+    threshold: float | None
+
+
+class _LiveView:
+    """The page's parts; it holds the points that are drawn, so that each second asks only for newer ones."""
+
+    def __init__(self, room: Room, asking: Asking, monitor: Monitor, entity: str, span: int) -> None:
+        self.room, self.asking, self.monitor = room, asking, monitor
+        self.entity, self.span = entity, span
+        self.paused = False
+        self.look: _Look | None = None
+        self.points: list[TracePoint] = []
+        self.features = chosen_features(monitor.record)
+
+    async def build(self) -> None:
+        self.head, self.form, self.empty = fragment(), fragment(), fragment()
+        self.chart = ui.echart(self._option()).classes("chart")
+        self.chart.style(f"height:{trace_height(len(self.features))}px")
+        self.foot = fragment()
+        await self.observe()
+        await self.move()
+        ui.on("filters", self._choose)
+        ui.on("pause", self._pause)
+        ui.timer(_MOVE_SECONDS, self.move, immediate=False)
+        ui.timer(_STATE_SECONDS, self.observe, immediate=False)
+
+    async def observe(self) -> None:
+        """Ask what changes slowly: the monitor's state, its entities, the threshold in force."""
+        look = await self.asking.ask(_observe, self.room, self.monitor)
+        if look is None:
+            return
+        self.look = look
+        if look.entities and self.entity not in {one.entity for one in look.entities}:
+            self.entity = max(look.entities, key=lambda one: one.last_time).entity
+            self.points = []
+        self._show_form()
+        if look.state is not None:
+            show(self.head, render("live_head.html", name=self.monitor.name, state=look.state))
+
+    async def move(self) -> None:
+        """Take newer points in."""
+        if self.paused:
+            return
+        after = self.points[-1].time if self.points else None
+        newer = await self.asking.ask(trace, self.room.engine, self.monitor.name, self.entity, self.span, after)
+        if newer is None or self.paused:
+            return
+        if newer:
+            self.points = [*self.points, *newer][-self.span :]
+            self._draw()
+        self._say(self.room.now())
+
+    def _draw(self) -> None:
+        self.chart.options.clear()
+        self.chart.options.update(self._option())
+        self.chart.update()
+
+    def _say(self, now: datetime) -> None:
+        self.chart.set_visibility(bool(self.points))
+        if not self.points:
+            show(
+                self.empty, render("live_empty.html", entity=self.entity, known=bool(self.look and self.look.entities))
+            )
+            return
+        show(self.empty, render("nothing.html"))
+        age = (now - self.points[-1].time).total_seconds()
+        hidden = len(self.monitor.record.features) - len(self.features)
+        thinned = MOST_POINTS if len(self.points) > MOST_POINTS else 0
+        show(
+            self.foot,
+            render(
+                "live_foot.html",
+                points=len(self.points),
+                thinned=thinned,
+                newest=self.points[-1].time,
+                stopped=age > 120,
+                hidden=max(0, hidden),
+            ),
+        )
+
+    def _option(self) -> dict[str, object]:
+        gap = self.monitor.alert.group_gap.total_seconds()
+        threshold = self.look.threshold if self.look else None
+        return trace_option(self.monitor.record, self.features, self.points, threshold, gap)
+
+    def _show_form(self) -> None:
+        known = self.look.entities if self.look else ()
+        show(
+            self.form,
+            render(
+                "live_form.html",
+                entities=known,
+                entity=self.entity,
+                span=self.span,
+                spans=_SPANS,
+                paused=self.paused,
+            ),
+        )
+
+    async def _choose(self, event: events.GenericEventArguments) -> None:
+        said = {name: values[-1] for name, values in parse_qs(str(event.args)[:2000]).items()}
+        self.entity, self.span, self.points, self.paused = (
+            said.get("entity", ""),
+            _span(said.get("span", "")),
+            [],
+            False,
+        )
+        self._show_form()
+        await self.move()
+
+    async def _pause(self) -> None:
+        self.paused = not self.paused
+        self._show_form()
+        await self.move()
+
+
+def _observe(room: Room, monitor: Monitor) -> _Look:
+    now = room.now()
+    facts = monitor_facts(room.engine, monitor.name, now)
+    threshold = None
+    if facts is not None and facts.champion_bundle is not None:
+        try:
+            threshold = room.shelf.detector(facts.champion_bundle).threshold(monitor.alert)
+        except BundleRefused:
+            threshold = None  # the models page says what is wrong with it; traces can be drawn without
+    return _Look(state_of(facts, now) if facts else None, entities(room.engine, monitor.name), threshold)
+
+
+def _span(text: str) -> int:
+    return int(text) if text in {str(span) for span in _SPANS} else _SPAN

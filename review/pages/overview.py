@@ -1,0 +1,67 @@
+"""Overview: is anything wrong now, and does the promise hold?"""
+
+from fastapi import Request
+from markupsafe import Markup
+from nicegui import ui
+
+from alerts.reading import overview
+from alerts.reading.overview import SPARK_MINUTES
+from review.fragment import fragment, show
+from review.frame import frame
+from review.room import Room, room_of
+from review.spark import spark
+from review.state import MonitorState, Word, state_of, worst_first
+from review.templating import render
+
+_SECONDS = 3.0
+
+
+@ui.page("/")
+async def overview_page(request: Request) -> None:
+    """One row per monitor, worst first."""
+    room = room_of(request)
+    with frame(room, "Overview", "/") as asking:
+        table = fragment()
+
+        async def refresh() -> None:
+            content = await asking.ask(overview_markup, room)
+            if content is not None:
+                show(table, content)
+
+        await refresh()
+        ui.timer(_SECONDS, refresh, immediate=False)
+
+
+def monitor_states(room: Room) -> list[MonitorState]:
+    """Every monitor's state, worst first."""
+    now = room.now()
+    return worst_first([state_of(facts, now) for facts in overview(room.engine, now)])
+
+
+def overview_markup(room: Room) -> Markup:
+    """The overview's table."""
+    states = monitor_states(room)
+    headline, detail = _headline(states)
+    return render(
+        "overview.html",
+        states=states,
+        headline=headline,
+        detail=detail,
+        now=room.now(),
+        sparks={state.facts.monitor.name: spark(state.facts.spark, SPARK_MINUTES) for state in states},
+    )
+
+
+def _headline(states: list[MonitorState]) -> tuple[str, str]:
+    if not states:
+        return "Nothing is watched yet", ""
+    waiting = sum(state.open_alerts for state in states)
+    wrong = [state for state in states if state.word in (Word.STALE, Word.BROKEN, Word.SILENT)]
+    monitors = "1 monitor" if len(states) == 1 else f"{len(states)} monitors"
+    detail = f"{monitors}, {waiting:,} open alerts" if waiting != 1 else f"{monitors}, 1 open alert"
+    if wrong:
+        names = ", ".join(f"{state.facts.monitor.name} {state.word.value}" for state in wrong[:3])
+        return names + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""), detail
+    if waiting:
+        return f"{waiting:,} alerts wait for you" if waiting != 1 else "1 alert waits for you", monitors
+    return "Nothing is wrong", detail

@@ -1,0 +1,94 @@
+"""Realised against promised false alarms, with the uncertainty that the number of alarms leaves.
+
+Alarms on normal data come in episodes, whose records are anything but independent: the episode is the unit that is
+counted, and its number is taken as Poisson. The 95 % interval of a Poisson mean is Garwood's (1936).
+"""
+
+from dataclasses import dataclass
+
+from scipy.stats import chi2
+
+from alerts.reading import PromiseFacts
+from domain.monitor import AlertPolicy
+
+_SHORTEST_DAYS = 1 / 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A promise and what became of it. Rates are false alarms a day, or a share of records, as `per_day` says.
+
+    Alarms that nobody judged may be real. So there are two bounds: what people called false is certainly false;
+    what nobody confirmed as real may be.
+    """
+
+    per_day: bool
+    promised: float
+    realised: float
+    """Everything not confirmed as real."""
+    interval: tuple[float, float]
+    """95 % interval of `realised`."""
+    refuted: float
+    """What people called false alone."""
+    days: float
+    """How much of the stream it covers."""
+    scored: int
+    episodes: int
+    confirmed: int
+    false_episodes: int
+    broken: bool
+    """What people called false is, beyond chance, more than was promised."""
+    unreviewed: bool
+    """What nobody confirmed is, beyond chance, more than was promised: look at the alerts."""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was scored at all."""
+        return self.scored > 0
+
+    @property
+    def scale(self) -> float:
+        """The right end of a bar that shows promise and interval."""
+        return max(self.promised * 2, self.interval[1], self.realised, 1e-12)
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Garwood's 95 % interval of a Poisson mean.
+
+    >>> low, high = poisson_interval(0)
+    >>> low, round(high, 2)
+    (0.0, 3.69)
+    """
+    low = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
+    return low, float(chi2.ppf(0.975, 2 * count + 2)) / 2
+
+
+def promise_of(facts: PromiseFacts, policy: AlertPolicy) -> Promise:
+    """How a monitor kept its policy over a stretch of its stream."""
+    seconds = (facts.end - facts.start).total_seconds() if facts.start and facts.end else 0.0
+    days = max(seconds / 86_400, _SHORTEST_DAYS)
+    doubtful = facts.episodes - facts.confirmed
+    if policy.false_alarms_per_day is not None:
+        per_day, promised = True, policy.false_alarms_per_day
+        size = refuted_size = 1 / days
+    else:
+        # A rate of records: episodes carry the uncertainty, their mean length turns them into records.
+        per_day, promised = False, policy.false_alarm_rate or 0.0
+        records = max(0, facts.flagged - facts.confirmed_records)
+        size = (records / doubtful if doubtful else 1.0) / max(1, facts.scored)
+        refuted_size = (facts.refuted_records / facts.refuted if facts.refuted else 1.0) / max(1, facts.scored)
+    low, high = poisson_interval(doubtful)
+    return Promise(
+        per_day=per_day,
+        promised=promised,
+        realised=doubtful * size,
+        interval=(low * size, high * size),
+        refuted=facts.refuted * refuted_size,
+        days=seconds / 86_400,
+        scored=facts.scored,
+        episodes=facts.episodes,
+        confirmed=facts.confirmed,
+        false_episodes=facts.refuted,
+        broken=facts.scored > 0 and poisson_interval(facts.refuted)[0] * refuted_size > promised,
+        unreviewed=facts.scored > 0 and low * size > promised,
+    )

@@ -1,0 +1,394 @@
+"""What the HTTP API sends and takes."""
+
+import base64
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerts.reading import AlertDetail, MapPoint
+from domain.alert import Alert, AlertKind, AlertStatus, FlaggedRecord, Label, Severity, Verdict
+from domain.model import ModelVersion, VersionStatus
+from domain.outcome import TracePoint
+from domain.record import DeadLetter, Value
+from review.promise import Promise
+from review.state import MonitorState
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class PromiseOut(_Answer):
+    """Realised against promised false alarms; per day, or as a share of records."""
+
+    per_day: bool
+    promised: float
+    realised: float
+    interval: tuple[float, float]
+    refuted: float
+    days: float
+    scored: int
+    episodes: int
+    confirmed: int
+    false_episodes: int
+    broken: bool
+    unreviewed: bool
+
+    @classmethod
+    def of(cls, promise: Promise) -> Self:
+        return cls.model_validate(promise)
+
+
+class MonitorOut(_Answer):
+    """One monitor's line of the overview."""
+
+    name: str
+    state: str
+    sentence: str
+    records_per_second: float | None
+    lag: int | None
+    records: int
+    newest: datetime | None
+    last_commit: datetime | None
+    entities: int
+    warming: int
+    silent: int
+    open_alerts: dict[Severity, int]
+    model_version: int | None
+    model_promoted: datetime | None
+    false_alarms_day: PromiseOut
+    false_alarms_model: PromiseOut
+    dead_letters_day: int
+
+    @classmethod
+    def of(cls, state: MonitorState) -> Self:
+        facts = state.facts
+        return cls(
+            name=facts.monitor.name,
+            state=state.word.value,
+            sentence=state.sentence,
+            records_per_second=state.records_per_second,
+            lag=state.lag,
+            records=facts.records,
+            newest=facts.newest,
+            last_commit=facts.last_commit,
+            entities=facts.entities,
+            warming=facts.warming,
+            silent=facts.silent,
+            open_alerts=facts.open_by_severity,
+            model_version=facts.champion,
+            model_promoted=facts.promoted,
+            false_alarms_day=PromiseOut.of(state.day),
+            false_alarms_model=PromiseOut.of(state.tenure),
+            dead_letters_day=facts.dead_letters_day,
+        )
+
+
+class EntityOut(_Answer):
+    """One entity of a monitor."""
+
+    entity: str
+    partition: int
+    last_time: datetime
+    records: int
+    warming: bool
+
+
+class TraceOut(_Answer):
+    """One sampled record."""
+
+    entity: str
+    time: datetime
+    surprise: float
+    reconstruction: float
+    density: float
+    flagged: bool
+    values: dict[str, Value]
+
+    @classmethod
+    def of(cls, point: TracePoint) -> Self:
+        return cls.model_validate(point)
+
+
+class AlertOut(_Answer):
+    """Consecutive flagged records of one entity."""
+
+    id: int
+    monitor: str
+    entity: str
+    kind: AlertKind
+    status: AlertStatus
+    severity: Severity
+    started: datetime
+    ended: datetime
+    records: int
+    peak_surprise: float
+    threshold: float
+    model_version: int
+    features: tuple[str, ...]
+    verdict: Verdict | None
+
+    @classmethod
+    def of(cls, alert: Alert) -> Self:
+        return cls.model_validate(alert)
+
+
+class AlertPageOut(BaseModel):
+    """A page of alerts."""
+
+    alerts: list[AlertOut]
+    total: int
+    """Exact up to 10,000; 10,001 means more."""
+    offset: int
+
+
+class NeighbourOut(_Answer):
+    """A normal record near a flagged one."""
+
+    distance: float
+    values: dict[str, Value]
+
+
+class FlaggedOut(BaseModel):
+    """A flagged record with its explanation and what is needed to score it again."""
+
+    source: str
+    partition: int
+    offset: int
+    entity: str
+    time: datetime
+    surprise: float
+    reconstruction: float
+    density: float
+    witnesses: dict[str, float]
+    extrapolated: bool
+    warming: bool
+    threshold: float
+    model_version: int
+    bundle: str
+    values: dict[str, Value]
+    expected: dict[str, Value]
+    contributions: dict[str, float]
+    neighbours: list[NeighbourOut]
+    code: tuple[float, ...]
+    place: tuple[float, float]
+    context: str = Field(description="the context row as base64 of float32, little-endian")
+
+    @classmethod
+    def of(cls, flagged: FlaggedRecord) -> Self:
+        why = flagged.explanation
+        return cls(
+            source=flagged.position.source,
+            partition=flagged.position.partition,
+            offset=flagged.position.offset,
+            entity=flagged.entity,
+            time=flagged.time,
+            surprise=flagged.surprise,
+            reconstruction=flagged.reconstruction,
+            density=flagged.density,
+            witnesses=flagged.witnesses,
+            extrapolated=flagged.extrapolated,
+            warming=flagged.warming,
+            threshold=flagged.threshold,
+            model_version=flagged.model_version,
+            bundle=flagged.bundle,
+            values=flagged.values,
+            expected=why.expected,
+            contributions=why.contributions,
+            neighbours=[NeighbourOut.model_validate(one) for one in why.neighbours],
+            code=why.code,
+            place=why.place,
+            context=base64.b64encode(flagged.context).decode(),
+        )
+
+
+class LabelOut(_Answer):
+    """A verdict."""
+
+    alert: int
+    verdict: Verdict
+    author: str
+    cause: str
+    note: str
+    created: datetime
+
+    @classmethod
+    def of(cls, label: Label) -> Self:
+        return cls.model_validate(label)
+
+
+class EventOut(_Answer):
+    """Something that happened to an alert."""
+
+    kind: str
+    author: str
+    note: str
+    created: datetime
+
+
+class PreviousOut(BaseModel):
+    """An earlier alert of the same entity and what people said of it."""
+
+    alert: AlertOut
+    label: LabelOut | None
+
+
+class AlertDetailOut(BaseModel):
+    """One alert with what is needed to understand it."""
+
+    alert: AlertOut
+    opened: datetime
+    peak: FlaggedOut | None
+    flagged: list[FlaggedOut]
+    trace: list[TraceOut]
+    labels: list[LabelOut]
+    events: list[EventOut]
+    previous: list[PreviousOut]
+
+    @classmethod
+    def of(cls, detail: AlertDetail) -> Self:
+        return cls(
+            alert=AlertOut.of(detail.alert),
+            opened=detail.opened,
+            peak=FlaggedOut.of(detail.peak) if detail.peak else None,
+            flagged=[FlaggedOut.of(one) for one in detail.flagged],
+            trace=[TraceOut.of(one) for one in detail.trace],
+            labels=[LabelOut.of(one) for one in detail.labels],
+            events=[EventOut.model_validate(one) for one in detail.events],
+            previous=[
+                PreviousOut(alert=AlertOut.of(alert), label=LabelOut.of(label) if label else None)
+                for alert, label in detail.previous
+            ],
+        )
+
+
+class LabelIn(BaseModel):
+    """A verdict to be given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Verdict
+    author: str = Field(min_length=1, max_length=100)
+    cause: str = Field(default="", max_length=200)
+    note: str = Field(default="", max_length=4000)
+
+
+class SignedIn(BaseModel):
+    """Who does it, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    author: str = Field(min_length=1, max_length=100)
+    note: str = Field(default="", max_length=4000)
+
+
+class StatusOut(BaseModel):
+    """An alert's status after an action."""
+
+    id: int
+    status: AlertStatus
+
+
+class EvaluationOut(_Answer):
+    """How a model did on data it never saw."""
+
+    promised_rate: float
+    realised_rate: float
+    realised_interval: tuple[float, float]
+    holdout_records: int
+    faults_planted: int
+    faults_found: int
+    recall_by_fault: dict[str, float]
+    details: dict[str, Any]
+
+
+class ModelOut(_Answer):
+    """One model version."""
+
+    monitor: str
+    version: int
+    bundle: str
+    status: VersionStatus
+    kind: str
+    created: datetime
+    promoted: datetime | None
+    trained_records: int
+    history_start: datetime | None
+    history_end: datetime | None
+    evaluation: EvaluationOut | None
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> Self:
+        return cls.model_validate(version)
+
+
+class DeadLetterOut(BaseModel):
+    """A message that could not become a record."""
+
+    source: str
+    partition: int
+    offset: int
+    reason: str
+    payload: str = Field(description="the payload's beginning as base64")
+    created: datetime
+
+    @classmethod
+    def of(cls, letter: DeadLetter, created: datetime) -> Self:
+        position = letter.position
+        return cls(
+            source=position.source,
+            partition=position.partition,
+            offset=position.offset,
+            reason=letter.reason,
+            payload=base64.b64encode(letter.payload).decode(),
+            created=created,
+        )
+
+
+class DeadLetterPageOut(BaseModel):
+    """A page of dead letters."""
+
+    letters: list[DeadLetterOut]
+    offset: int
+    more: bool
+
+
+class PlaceOut(_Answer):
+    """A flagged record on the map."""
+
+    alert: int
+    entity: str
+    time: datetime
+    surprise: float
+    severity: Severity
+    verdict: Verdict | None
+    place: tuple[float, float]
+
+    @classmethod
+    def of(cls, point: MapPoint) -> Self:
+        return cls.model_validate(point)
+
+
+class GroundOut(BaseModel):
+    """Density of normal records: `density[row][column]` at (`x[column]`, `y[row]`), 0 to 1."""
+
+    x: list[float]
+    y: list[float]
+    density: list[list[float]]
+
+
+class MapOut(BaseModel):
+    """The champion's latent map. Without a ground, `problem` says why."""
+
+    model_version: int | None
+    ground: GroundOut | None
+    problem: str
+    points: list[PlaceOut]
+
+
+class HealthOut(BaseModel):
+    """Whether the app can answer."""
+
+    status: str

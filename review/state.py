@@ -1,0 +1,141 @@
+"""What a monitor is doing, in one word and one sentence, from its facts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from alerts.reading import MonitorFacts, ScorerFacts
+from domain.alert import Severity
+from review import words
+from review.promise import Promise, promise_of
+
+FRESH = timedelta(seconds=30)
+"""A scorer that has not been heard of for longer is taken for dead."""
+QUIET = timedelta(minutes=2)
+"""A stream without a new record for longer is called silent."""
+
+
+class Word(StrEnum):
+    """What a monitor is doing, worst first."""
+
+    STALE = "stale"
+    BROKEN = "promise broken"
+    SILENT = "silent"
+    WAITING = "waiting"
+    SCORING = "scoring"
+
+
+_MARKS = {
+    Word.STALE: "critical",
+    Word.BROKEN: "high",
+    Word.SILENT: "medium",
+    Word.WAITING: "idle",
+    Word.SCORING: "good",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorState:
+    """A monitor's line on the overview."""
+
+    facts: MonitorFacts
+    word: Word
+    sentence: str
+    """What it means and what to do."""
+    records_per_second: float | None
+    lag: int | None
+    """Records waiting; None where no scorer knows."""
+    day: Promise
+    tenure: Promise
+
+    @property
+    def mark(self) -> str:
+        """The shape and colour that go with the word."""
+        return _MARKS[self.word]
+
+    @property
+    def open_alerts(self) -> int:
+        """Alerts that nobody acknowledged."""
+        return sum(self.facts.open_by_severity.values())
+
+
+def state_of(facts: MonitorFacts, now: datetime) -> MonitorState:
+    """One monitor's state."""
+    day = promise_of(facts.day, facts.monitor.alert)
+    alive = [scorer for scorer in facts.scorers if not scorer.stopped and now - scorer.seen <= FRESH]
+    word, sentence = _word(facts, alive, day, now)
+    lags = [scorer.lag for scorer in alive if scorer.lag is not None]
+    return MonitorState(
+        facts=facts,
+        word=word,
+        sentence=sentence,
+        records_per_second=sum(scorer.records_per_second for scorer in alive) if alive else None,
+        lag=sum(lags) if lags else None,
+        day=day,
+        tenure=promise_of(facts.tenure, facts.monitor.alert),
+    )
+
+
+def worst_first(states: list[MonitorState]) -> list[MonitorState]:
+    """Monitors in the order in which somebody should look at them."""
+    order = list(Word)
+
+    def rank(state: MonitorState) -> tuple[int, int, int, str]:
+        loud = state.facts.open_by_severity
+        return (
+            order.index(state.word) if state.word in (Word.STALE, Word.BROKEN) else len(order),
+            -loud.get(Severity.CRITICAL, 0) * 1000 - loud.get(Severity.HIGH, 0),
+            order.index(state.word),
+            state.facts.monitor.name,
+        )
+
+    return sorted(states, key=rank)
+
+
+def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: datetime) -> tuple[Word, str]:
+    name = facts.monitor.name
+    if facts.champion is None:
+        return Word.WAITING, f"no model yet: run 'latentwatch train' or 'latentwatch retrain' for {name}"
+    if not alive:
+        return _without_scorer(facts, now)
+    if day.broken:
+        return Word.BROKEN, (
+            f"{day.false_episodes} alerts of the last day were called false, more than promised: "
+            "retrain, or look at the model's page"
+        )
+    odd = next((scorer for scorer in alive if scorer.state != "scoring"), None)
+    if odd is not None and odd.state.startswith("promise broken"):
+        return Word.BROKEN, f"{odd.host}: {odd.state}"
+    if facts.last_commit is None:
+        return Word.WAITING, "a scorer runs and waits for its first record"
+    if odd is not None and odd.state:
+        return Word.WAITING, f"{odd.host}: {odd.state}"
+    if now - facts.last_commit > QUIET:
+        return (
+            Word.SILENT,
+            f"no record for {words.duration((now - facts.last_commit).total_seconds())}: is the source up?",
+        )
+    if facts.silent:
+        return Word.SILENT, f"{facts.silent} of {facts.entities} entities stopped sending"
+    if day.unreviewed:
+        return (
+            Word.SCORING,
+            f"{day.episodes - day.confirmed} alerts a day unconfirmed: more than promised, so review them",
+        )
+    if facts.warming and facts.warming == facts.entities:
+        return Word.SCORING, "every entity is still warming up"
+    return Word.SCORING, "as it should"
+
+
+def _without_scorer(facts: MonitorFacts, now: datetime) -> tuple[Word, str]:
+    if facts.scorers and facts.scorers[0].stopped:
+        when = words.ago(facts.scorers[0].seen, now)
+        return Word.STALE, f"its scorer was stopped {when}: start 'latentwatch score'"
+    if facts.scorers:
+        gone = words.duration((now - facts.scorers[0].seen).total_seconds())
+        return Word.STALE, f"its scorer on {facts.scorers[0].host} has not been heard of for {gone}: start it again"
+    if facts.last_commit is None:
+        return Word.WAITING, "a model is ready and no scorer has run yet: start 'latentwatch score'"
+    if now - facts.last_commit <= FRESH:
+        return Word.SCORING, "as it should"
+    return Word.STALE, f"nothing scored since {words.ago(facts.last_commit, now)}: start 'latentwatch score'"

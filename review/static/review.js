@@ -1,0 +1,153 @@
+// Times in the viewer's zone, the reviewer's name, filters in the address, and the inbox's keys.
+(() => {
+  "use strict";
+  const styles = {
+    full: { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+    time: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+    day: { day: "2-digit", month: "short", year: "numeric" },
+  };
+  const formats = Object.fromEntries(Object.entries(styles).map(([k, v]) => [k, new Intl.DateTimeFormat("en-GB", v)]));
+  const localise = (root) => {
+    for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
+      const text = formats[time.dataset.style || "full"].format(new Date(time.dateTime)).replace(",", "");
+      time.textContent = text;
+      time.dataset.local = "1";
+    }
+  };
+
+  const author = () => localStorage.getItem("latentwatch.author") || "";
+  const rows = () => [...document.querySelectorAll(".inbox tbody tr[data-alert]")];
+  let chosen = null;
+  const show = (scroll) => {
+    const all = rows();
+    for (const row of all) row.classList.toggle("now", row.dataset.alert === chosen);
+    const row = all.find((one) => one.dataset.alert === chosen);
+    if (row && scroll) row.scrollIntoView({ block: "nearest" });
+  };
+  const move = (step) => {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.dataset.alert === chosen);
+    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
+    chosen = all[next].dataset.alert;
+    show(true);
+  };
+  const current = () => rows().find((row) => row.dataset.alert === chosen);
+  const act = (what) => {
+    const page = document.querySelector("[data-alert-page]");
+    const id = page ? page.dataset.alertPage : chosen;
+    if (id) emitEvent("alert-act", { id: Number(id), what, author: author() });
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+    const inbox = document.querySelector(".inbox");
+    const page = document.querySelector("[data-alert-page]");
+    const help = document.querySelector("dialog#keys");
+    if (event.key === "?" && help) { help.open ? help.close() : help.showModal(); event.preventDefault(); return; }
+    if (!inbox && !page) return;
+    const keys = { a: "acknowledge", t: "true", f: "false", u: "unsure" };
+    if (inbox && (event.key === "j" || event.key === "ArrowDown")) move(1);
+    else if (inbox && (event.key === "k" || event.key === "ArrowUp")) move(-1);
+    else if (inbox && (event.key === "Enter" || event.key === "o") && current()) location.assign(`/alerts/${chosen}`);
+    else if (event.key in keys) act(keys[event.key]);
+    else if (page && event.key === "Escape") history.length > 1 ? history.back() : location.assign("/alerts");
+    else return;
+    event.preventDefault();
+  });
+
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest(".inbox tbody tr[data-alert]");
+    if (row && !event.target.closest("a, button")) { location.assign(`/alerts/${row.dataset.alert}`); return; }
+    const opener = event.target.closest("[data-opens]");
+    if (opener) document.getElementById(opener.dataset.opens).showModal();
+    const closer = event.target.closest("[data-closes]");
+    if (closer) closer.closest("dialog").close();
+    const emitter = event.target.closest("[data-emit]");
+    if (emitter) emitEvent(emitter.dataset.emit, { author: author() });
+    const button = event.target.closest("[data-act]");
+    if (button) { event.preventDefault(); act(button.dataset.act); }
+    const choice = event.target.closest(".choice[data-verdict]");
+    if (choice) for (const one of choice.parentElement.querySelectorAll(".choice")) one.setAttribute("aria-pressed", String(one === choice));
+  });
+
+  // Filters: the address is the view, so that a link is one too.
+  const address = (form) => {
+    const query = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (value !== "") query.append(name, value);
+    return query.toString();
+  };
+  let typing;
+  const filter = (form) => {
+    const query = address(form);
+    history.replaceState(null, "", location.pathname + (query ? `?${query}` : ""));
+    emitEvent("filters", query);
+  };
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("[data-author]")) { localStorage.setItem("latentwatch.author", event.target.value.trim()); return; }
+    const form = event.target.closest("form[data-filters]");
+    if (!form) return;
+    clearTimeout(typing);
+    typing = setTimeout(() => filter(form), event.target.matches("input") ? 300 : 0);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("select[data-goto]")) location.assign(event.target.value);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("form[data-filters]")) { event.preventDefault(); filter(event.target); }
+    if (event.target.matches("form[data-label]")) {
+      event.preventDefault();
+      const form = event.target;
+      const verdict = form.querySelector(".choice[aria-pressed=true]");
+      emitEvent("alert-label", {
+        id: Number(form.dataset.label), verdict: verdict ? verdict.dataset.verdict : "",
+        author: author(), cause: form.elements.cause.value, note: form.elements.note.value,
+      });
+    }
+  });
+
+  const fill = (root) => { for (const field of root.querySelectorAll("[data-author]")) if (!field.value) field.value = author(); };
+  const settle = () => { localise(document); fill(document); show(false); };
+  new MutationObserver(settle).observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("DOMContentLoaded", settle);
+
+  // Charts are drawn on canvas and take their colours when made; a change of scheme draws the page anew,
+  // unless somebody is writing.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    if (![...document.querySelectorAll("textarea")].some((area) => area.value)) location.reload();
+  });
+  window.latentwatch = {
+    colour: (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim(),
+    time: (moment, style = "full") => formats[style].format(new Date(moment)).replace(",", ""),
+    utc: (moment) => new Date(moment).toISOString().slice(0, 19).replace("T", " ") + " UTC",
+  };
+})();
+
+// What charts call: tooltips built from text nodes' escaping, and the map's cells.
+(() => {
+  "use strict";
+  const escape = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const value = (one) => (one === null || one === undefined || one === "-" ? "–" : typeof one === "number" ? Number(one.toPrecision(4)).toLocaleString("en") : one);
+  Object.assign(window.latentwatch, {
+    tip: (items) => {
+      if (!items.length) return "";
+      const lines = items.map((item) => `${escape(item.seriesName)} <b>${escape(value(item.value[1]))}</b>`);
+      const moment = items[0].value[0];
+      return `${latentwatch.time(moment)} <span style="opacity:.65">${latentwatch.utc(moment)}</span><br>${lines.join("<br>")}`;
+    },
+    placeTip: (item) => {
+      if (!item.data || !item.data.time) return "";
+      const moment = item.data.time;
+      return `${escape(item.name || "whole stream")} · alert ${item.data.alert}<br>${latentwatch.time(moment)}<br>surprise <b>${item.data.surprise}</b> · ${escape(item.seriesName)}`;
+    },
+    cell: (width, height) => (params, api) => {
+      const [x, y] = api.coord([api.value(0), api.value(1)]);
+      const [w, h] = api.size([width, height]);
+      return {
+        type: "rect", shape: { x: x - w / 2, y: y - h / 2, width: w + 0.6, height: h + 0.6 },
+        style: { fill: latentwatch.colour("chart-1"), opacity: 0.05 + 0.5 * api.value(2) },
+      };
+    },
+  });
+})();

@@ -1,0 +1,232 @@
+"""A database as the scorer, the judge and people leave it: a real plant, a real detector, real commits.
+
+Run as a program it serves the scene, to look at the pages: `python -m tests.review.scene FOLDER [PORT] [--live]`.
+"""
+
+import sys
+import threading
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Engine
+
+from alerts import reviewing
+from alerts.database import migrate, open_database
+from alerts.heartbeats import Heartbeat, beat
+from alerts.monitors import register_monitor
+from alerts.reading import AlertFilter, inbox
+from alerts.registry import ModelRegistry
+from alerts.store import AlertStore
+from detector.bundle import save_bundle
+from detector.evaluation import evaluate, judge
+from detector.faults import FaultKind
+from detector.interface import Detector
+from detector.plant import Plant, plant_schema
+from detector.sequences.fitting import fit_sequences
+from domain.alert import Verdict
+from domain.clock import ManualClock, from_microseconds
+from domain.model import Judgement
+from domain.monitor import AlertPolicy, FileSource, KafkaSource, ModelChoice, Monitor, Source
+from domain.outcome import OffsetMove, Outcome
+from domain.record import Batch, DeadLetter, Position
+from streams.context_store import ContextStore
+from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
+from streams.traces import TraceSampler
+
+NOW = datetime(2026, 11, 20, 22, 40, tzinfo=UTC)
+PLANT = Monitor(
+    name="plant",
+    source=Source(kafka=KafkaSource(topic="plant.rigs")),
+    record=plant_schema(),
+    model=ModelChoice(effort="light"),
+    alert=AlertPolicy(false_alarms_per_day=2.0),
+)
+KILN = PLANT.model_copy(update={"name": "kiln", "source": Source(file=FileSource(path="kiln.csv"))})
+ODD_ENTITY = '<img src=x onerror="document.title=1">'
+"""An entity whose name would run as a program if a page did not escape it."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where the scene lies."""
+
+    database: str
+    bundles: str
+    clock: ManualClock
+
+
+def empty_scene(folder: Path, now: datetime = NOW) -> Scene:
+    """A prepared database with nothing in it."""
+    scene = Scene(f"sqlite:///{folder}/review.db", f"{folder}/bundles", ManualClock(now))
+    engine = open_database(scene.database)
+    migrate(engine)
+    engine.dispose()
+    return scene
+
+
+def full_scene(folder: Path, now: datetime = NOW) -> Scene:
+    """Two monitors: a plant that is watched, with alerts and labels, and a kiln that waits for its first model."""
+    scene = empty_scene(folder, now)
+    engine = open_database(scene.database)
+    plant = Plant(seed=7, rigs=4)
+    register_monitor(engine, PLANT, scene.clock)
+    register_monitor(engine, KILN, scene.clock)
+    detector = train_and_promote(engine, scene, plant)
+    commit_stream(engine, scene, plant, detector)
+    dead_letters(engine, scene)
+    heartbeat(engine, scene.clock.now())
+    people(engine, scene)
+    engine.dispose()
+    return scene
+
+
+def train_and_promote(engine: Engine, scene: Scene, plant: Plant) -> Detector:
+    """A real detector, version 2 of the monitor; version 1 was the same, a day earlier."""
+    start = scene.clock.now() - timedelta(days=9)
+    history = plant.history(start, 700)
+    detector = fit_sequences(history, PLANT.model, window=20)
+    bundle = save_bundle(detector, scene.bundles)
+    seen = evaluate(detector, plant.history(start + timedelta(days=3), 400), PLANT.alert)
+    registry = ModelRegistry(engine, ManualClock(scene.clock.now() - timedelta(days=1)))
+    for champion in (None, replace(seen, faults_found=max(0, seen.faults_found - 2))):
+        version = registry.register(
+            PLANT.name, bundle, detector.kind, len(history), start, start + timedelta(hours=2), champion or seen
+        )
+        verdict = judge(seen, champion)
+        registry.judge(PLANT.name, version.version, replace(verdict, promote=True))
+    held = registry.register(PLANT.name, bundle, "linear", 500, start, start + timedelta(hours=1), seen)
+    reason = f"The challenger found {seen.faults_found - 5} faults, the champion {seen.faults_found}: held."
+    registry.judge(PLANT.name, held.version, Judgement(promote=False, reasons=(reason,)))
+    return replace(detector, bundle=bundle)
+
+
+def commit_stream(engine: Engine, scene: Scene, plant: Plant, detector: Detector) -> None:
+    """Two hours and a half of the plant with planted faults, scored and committed as the scorer does."""
+    kinds = (FaultKind.VALVE_CLOSING, FaultKind.BEARING_WEAR, FaultKind.CAVITATION, FaultKind.LEAK, FaultKind.SPIKE)
+    rows = 900
+    start = scene.clock.now() - timedelta(seconds=10 * rows + 5)
+    batch, _ = plant.stream(start, rows, kinds, spacing_records=300)
+    names = {name: name for name in np.unique(batch.entities)} | {"rig-4": ODD_ENTITY}
+    batch = replace(batch, entities=np.array([names[name] for name in batch.entities], object), source="plant.rigs")
+    store = AlertStore(engine, PLANT.name, scene.clock)
+    store.claim("plant.rigs", 0, 0)
+    feed = Feed(store, detector)
+    for first in range(0, len(batch), 600):
+        feed.commit(batch.take(slice(first, first + 600)))
+
+
+class Feed:
+    """The scorer's straight line, without a source."""
+
+    def __init__(self, store: AlertStore, detector: Detector) -> None:
+        self.store = store
+        self.contexts = ContextStore(detector.context)
+        self.serving = Serving(detector, 2, detector.threshold(PLANT.alert))
+        self.sampler = TraceSampler()
+
+    def commit(self, batch: Batch) -> None:
+        """Score and commit one batch."""
+        contexts = self.contexts.extend(batch)
+        scored = Scored(batch, contexts, self.serving.detector.score(batch, contexts))
+        rows = flagged_rows(scored, self.serving)
+        first, last = int(batch.offsets[0]), int(batch.offsets[-1])
+        self.store.commit(
+            Outcome(
+                monitor=PLANT.name,
+                source="plant.rigs",
+                moves=(OffsetMove(0, first, last + 1),),
+                flagged=describe(scored.take(rows), self.serving),
+                counts=count_minutes(scored, self.serving),
+                trace=self.sampler.sample(batch, scored.scores, rows),
+                entities=self.contexts.report([0]),
+            )
+        )
+
+
+def dead_letters(engine: Engine, scene: Scene) -> None:
+    """Three messages that were no records."""
+    store = AlertStore(engine, PLANT.name, scene.clock)
+    store.claim("plant.rigs", 1, 0)
+    letters = (
+        DeadLetter(Position("plant.rigs", 1, 0), "not JSON: unexpected end of input at byte 17", b'{"rig": "rig-1", '),
+        DeadLetter(Position("plant.rigs", 1, 1), "field 'flow': 'fast' is not a number", b'{"flow": "fast"}'),
+        DeadLetter(Position("plant.rigs", 1, 2), "field 'time' is missing", b"<script>alert(1)</script>\xff\x00"),
+    )
+    store.commit(Outcome(PLANT.name, "plant.rigs", (OffsetMove(1, 0, 3),), dead_letters=letters))
+
+
+def heartbeat(engine: Engine, now: datetime, records: int = 3600) -> None:
+    """One scorer that is alive."""
+    beat(
+        engine,
+        Heartbeat(
+            id="scorer-1",
+            monitor=PLANT.name,
+            host="edge-1",
+            pid=4711,
+            started=now - timedelta(hours=5),
+            seen=now,
+            last_commit=now,
+            partitions=[0, 1],
+            model_version=2,
+            lag=12,
+            records=records,
+            records_per_second=40.0,
+            state="scoring",
+        ),
+    )
+
+
+def people(engine: Engine, scene: Scene) -> None:
+    """Somebody looked at the older alerts."""
+    alerts = inbox(engine, AlertFilter(monitor=PLANT.name), "recent").alerts
+    older = sorted(alerts, key=lambda alert: alert.started)[: max(1, len(alerts) // 2)]
+    said = ((Verdict.TRUE, "valve", "Strainer cleaned, valve 4 replaced."), (Verdict.FALSE, "", "Maintenance run."))
+    for number, alert in enumerate(older):
+        verdict, cause, note = said[number % 2]
+        reviewing.label(engine, alert.id, verdict, "Ada", cause, note, clock=scene.clock)
+
+
+def main() -> None:
+    """Serve the scene for people to look at."""
+    from domain.clock import SystemClock
+    from review.app import create_app, server
+    from review.config import ReviewConfig
+
+    folder, port = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 8484
+    folder.mkdir(parents=True, exist_ok=True)
+    now = SystemClock().now()
+    scene = full_scene(folder, now) if "--empty" not in sys.argv else empty_scene(folder, now)
+    engine = open_database(scene.database)
+    config = ReviewConfig(port=port)
+    if "--live" in sys.argv:
+        threading.Thread(target=_live, args=(engine, scene), daemon=True).start()
+    server(create_app(engine, config, scene.bundles), config).run()
+
+
+def _live(engine: Engine, scene: Scene) -> None:
+    """Go on streaming, eight records of each rig a second."""
+    from detector.bundle import load_bundle
+    from domain.clock import SystemClock
+
+    clock = SystemClock()
+    registry = ModelRegistry(engine)
+    champion = registry.champion(PLANT.name)
+    assert champion is not None
+    feed = Feed(AlertStore(engine, PLANT.name), load_bundle(scene.bundles, champion.bundle))
+    batch, _ = Plant(seed=7, rigs=4, period_seconds=1).stream(clock.now(), 20_000, spacing_records=200)
+    stored = feed.store.positions("plant.rigs")[0]
+    batch = replace(batch, source="plant.rigs", offsets=batch.offsets + stored)
+    for first in range(0, len(batch), 4):
+        part = batch.take(slice(first, first + 4))
+        wait = (from_microseconds(int(part.times[0])) - clock.now()).total_seconds()
+        clock.sleep(max(0.0, wait))
+        feed.commit(part)
+        if first % 20 == 0:
+            heartbeat(engine, clock.now(), stored + first)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ from domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
+from tests.alerts.contract.migrations import MigrationContract
 from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
@@ -59,3 +60,11 @@ class TestOutbox(OutboxContract):
 
 class TestHousekeeping(HousekeepingContract):
     """The promises of what surrounds the store, kept by PostgreSQL."""
+
+
+class TestMigrations(MigrationContract):
+    """The schema's promises, kept by PostgreSQL."""
+
+    @pytest.fixture
+    def empty_url(self, database_url: str) -> str:
+        return database_url

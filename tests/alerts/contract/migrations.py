@@ -1,0 +1,71 @@
+"""The schema's promises: one history, up and down, equal to the tables that the code reads, safe to run twice at once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.config import Config
+from pytest_alembic import tests as alembic_tests
+from pytest_alembic.runner import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from alerts.database import alembic_config as latentwatch_config
+from alerts.database import migrate, open_database, schema_is_current
+from alerts.session import reading, transaction
+from alerts.tables import Row
+from domain.errors import InvalidInput
+
+
+class MigrationContract:
+    """Promises of the migrations; asks for `empty_url`, the address of a database without any table."""
+
+    @pytest.fixture
+    def alembic_config(self) -> Config:
+        return latentwatch_config(None)
+
+    @pytest.fixture
+    def alembic_engine(self, empty_url: str) -> Iterator[Engine]:
+        engine = open_database(empty_url)
+        yield engine
+        engine.dispose()
+
+    def test_single_head(self, alembic_runner: MigrationContext) -> None:
+        """The history does not fork."""
+        alembic_tests.test_single_head_revision(alembic_runner)
+
+    def test_up_and_down(self, alembic_runner: MigrationContext) -> None:
+        """Every revision can be applied and taken back."""
+        alembic_tests.test_up_down_consistency(alembic_runner)
+
+    def test_the_tables_are_what_the_code_reads(self, alembic_runner: MigrationContext) -> None:
+        """The migrations' result has no difference from the classes in `alerts.tables`."""
+        alembic_tests.test_model_definitions_match_ddl(alembic_runner)
+
+    def test_down_to_nothing(self, alembic_runner: MigrationContext, alembic_engine: Engine) -> None:
+        """Taking every revision back leaves no table and no index behind, and all can be applied again."""
+        alembic_runner.migrate_up_to("heads")
+        alembic_runner.migrate_down_to("base")
+        with reading(alembic_engine) as session:
+            assert inspect(session.connection()).get_table_names() == ["alembic_version"]
+        alembic_runner.migrate_up_to("heads")
+        with reading(alembic_engine) as session:
+            assert set(inspect(session.connection()).get_table_names()) == {*Row.metadata.tables, "alembic_version"}
+
+    def test_processes_that_start_at_once_take_turns(self, empty_url: str, alembic_engine: Engine) -> None:
+        """Two engines that migrate the same empty database at once both end with today's schema."""
+        assert not schema_is_current(alembic_engine)
+        engines = [open_database(empty_url) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(migrate, engines))
+        for engine in engines:
+            engine.dispose()
+        assert schema_is_current(alembic_engine)
+
+    def test_a_newer_schema_is_left_alone(self, alembic_engine: Engine) -> None:
+        """A database that a later version has changed is refused with what to do."""
+        migrate(alembic_engine)
+        with transaction(alembic_engine) as session:
+            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        assert not schema_is_current(alembic_engine)
+        with pytest.raises(InvalidInput, match="install the version"):
+            migrate(alembic_engine)

@@ -1,0 +1,123 @@
+"""Opening and waiting for a database; what is passing and what is a mistake."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+import alerts.database
+import alerts.tables
+from alerts.database import open_database, wait_for_database
+from alerts.session import reading, transaction
+from domain.clock import ManualClock
+from domain.errors import InvalidInput, Unavailable
+
+UNREACHABLE = "postgresql://ann:secret@127.0.0.1:1/latentwatch"
+
+
+def test_documented_examples_hold() -> None:
+    """The examples in the documentation of JSON and text storage are true."""
+    for module in (alerts.database, alerts.tables):
+        results = doctest.testmod(module)
+        assert (results.attempted > 0, results.failed) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "fix"),
+    [
+        ("latentwatch.db", "write sqlite:///"),
+        ("mysql://ann:secret@host/db", "only sqlite:///file and postgresql"),
+        ("postgresql+psycopg2://ann:secret@host/db", "only sqlite:///file and postgresql"),
+        ("sqlite:////nowhere/at/all/latentwatch.db", "folder /nowhere/at/all does not exist"),
+    ],
+)
+def test_unusable_addresses_name_the_fix(address: str, fix: str) -> None:
+    """An address that cannot be used is refused before anything connects, without its password."""
+    with pytest.raises(InvalidInput, match=fix) as refused:
+        open_database(address)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_postgresql_means_psycopg_3(scheme: str) -> None:
+    """Every spelling of PostgreSQL leads to the one driver."""
+    engine = open_database(f"{scheme}://ann@127.0.0.1/db")
+    assert engine.url.drivername == "postgresql+psycopg"
+
+
+def test_sqlite_runs_in_wal_and_keeps_references(engine: Engine) -> None:
+    """Readers do not wait for the writer, a commit costs no full sync, foreign keys hold."""
+    with reading(engine) as session:
+        settings = [
+            session.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert settings == ["wal", 1, 1]
+
+
+def test_memory_databases_work(clock: ManualClock) -> None:
+    """A database in memory keeps what one transaction wrote for the next."""
+    engine = open_database("sqlite://")
+    with transaction(engine) as session:
+        session.execute(text("CREATE TABLE kept (value INTEGER)"))
+    with transaction(engine) as session:
+        session.execute(text("INSERT INTO kept VALUES (7)"))
+    with reading(engine) as session:
+        assert session.execute(text("SELECT value FROM kept")).scalar() == 7
+    engine.dispose()
+
+
+def test_a_transaction_that_raises_leaves_nothing(engine: Engine) -> None:
+    """What a block wrote before it failed is rolled back."""
+
+    def fail_midway() -> None:
+        with transaction(engine) as session:
+            session.execute(text("INSERT INTO monitors VALUES ('a', '', '[]', '2026-01-01', '2026-01-01')"))
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway()
+    with reading(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM monitors")).scalar() == 0
+
+
+def test_waiting_is_visible_and_ends() -> None:
+    """A database that is away is waited for with growing pauses, each announced with its reason, until patience ends."""
+    clock = ManualClock()
+    pauses: list[tuple[str, float]] = []
+    engine = open_database(UNREACHABLE)
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
+        wait_for_database(engine, clock, lambda reason, pause: pauses.append((reason, pause)), patience_seconds=30)
+    assert [pause for _, pause in pauses] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
+    assert clock.monotonic() == 25.5
+    assert all("secret" not in reason and "***" in reason for reason, _ in pauses)
+
+
+def test_waiting_can_be_stopped() -> None:
+    """Whoever waits without end can be told to stop."""
+    told: list[str] = []
+    with pytest.raises(Unavailable):
+        wait_for_database(
+            open_database(UNREACHABLE),
+            ManualClock(),
+            lambda reason, pause: told.append(reason),
+            stop=lambda: bool(told),
+        )
+    assert len(told) == 1
+
+
+def test_waiting_ends_when_the_database_comes(tmp_path: Path, migrated_file: Path) -> None:
+    """As soon as the database answers, waiting returns."""
+    file = tmp_path / "late" / "latentwatch.db"
+    file.parent.mkdir()
+    engine = open_database(f"sqlite:///{file}")
+    file.parent.rmdir()
+    wait_for_database(engine, ManualClock(), lambda reason, pause: file.parent.mkdir())
+    engine.dispose()
+
+
+def test_a_wrong_statement_is_not_a_database_that_is_away(engine: Engine) -> None:
+    """Mistakes of the program surface as they are, so that nobody waits for them to pass."""
+    with pytest.raises(Exception, match="no such table") as mistake, reading(engine) as session:
+        session.execute(text("SELECT * FROM nowhere"))
+    assert not isinstance(mistake.value, Unavailable)

@@ -57,6 +57,7 @@ class Suite:
             for method in kept
             if seed < method.seeds
             for dataset in self.datasets
+            if dataset not in method.leaves_out
         ]
 
     def method(self, name: str) -> Method:

@@ -45,6 +45,8 @@ class Method:
     """How many seeds a full run gives it: one where training is too slow for more or nothing is drawn."""
     quick: bool = False
     """Whether the quick run includes it."""
+    leaves_out: frozenset[str] = frozenset()
+    """Sets on which it would take hours; the report says over how many sets its mean is."""
 
 
 class TrainingQuantile:

@@ -1,6 +1,6 @@
 """Retrain every monitor on its own schedule: one DAG per monitor file.
 
-snapshot history → leave out incidents → fit → calibrate → evaluate → judge → promote
+snapshot history → leave out incidents → fit and calibrate → evaluate → judge → promote
 
 Each task is one call of `latentwatch.retraining`. What goes from task to task is the path of the run's folder, so the
 workers share a file system (`LATENTWATCH_WORK`), a bundle store and a database. A task that is repeated finds its work
@@ -44,18 +44,11 @@ def retrain_dag(monitor: Planned) -> DAG:
             return retraining.leave_out_incidents(folder)
 
         @task
-        def fit_detector(folder: str) -> dict[str, Any]:
-            """Train the autoencoder and the latent density on the oldest part."""
+        def fit_and_calibrate(folder: str) -> str:
+            """Train on the oldest part, and learn on what training left aside how strange normal records may look."""
             from latentwatch import retraining
 
-            return retraining.fit_candidate(folder)
-
-        @task
-        def calibrate_detector(folder: str) -> dict[str, Any]:
-            """Learn on newer records what a strange normal record looks like; write the bundle."""
-            from latentwatch import retraining
-
-            return retraining.calibrate_candidate(folder)
+            return retraining.fit_and_calibrate(folder)
 
         @task
         def evaluate_candidate(folder: str) -> int:
@@ -81,8 +74,7 @@ def retrain_dag(monitor: Planned) -> DAG:
         folder = snapshot_history(run_id="{{ run_id }}")
         (
             leave_out_incidents(folder)
-            >> fit_detector(folder)
-            >> calibrate_detector(folder)
+            >> fit_and_calibrate(folder)
             >> evaluate_candidate(folder)
             >> judge_candidate(folder)
             >> promote_candidate(folder)

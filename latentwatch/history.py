@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-from domain.clock import to_microseconds
+from alerts.reviewing import Interval
+from domain.clock import Clock, to_microseconds
 from domain.errors import InvalidHistory
+from domain.monitor import Monitor, format_duration
 from domain.record import Batch, batch_from_columns, concatenate
 from domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.times import NO_TIME, parse_times
+
+log = structlog.get_logger(__name__)
 
 
 def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta | None = None) -> Batch:
@@ -45,11 +50,33 @@ def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta 
     return ordered.take(ordered.times >= start)
 
 
-def without_incidents(batch: Batch, intervals: Sequence[Any]) -> Batch:
-    """The batch without the records of labelled anomalies and open alerts; each interval has entity, start and end."""
+def read_topic_history(monitor: Monitor, servers: str, last: timedelta, clock: Clock) -> Batch:
+    """Every record that arrived on the monitor's topic within the last stretch of time, sorted by its own time.
+
+    Messages that cannot be read are left out, as they are when scoring. Raises InvalidHistory where there is no record,
+    Unavailable while the broker is away.
+    """
+    from streams.decoding import decoder_for  # Kafka's client is not for histories that are files
+    from streams.topic_history import read_topic
+
+    topic = monitor.source.kafka
+    assert topic is not None  # the caller has looked
+    batch, unreadable = read_topic(topic.topic, servers, decoder_for(monitor.record, topic.format), clock.now() - last)
+    if unreadable:
+        log.warning("messages of the history cannot be read and are left out", topic=topic.topic, messages=unreadable)
+    if batch is None:
+        raise InvalidHistory(
+            f"topic {topic.topic!r}: no record arrived within the last {format_duration(last)}; "
+            "give files with --history, or a longer retrain.history in the monitor"
+        )
+    return batch.take(np.argsort(batch.times, kind="stable"))
+
+
+def without_incidents(batch: Batch, intervals: Sequence[Interval]) -> Batch:
+    """The batch without the records of labelled anomalies and open alerts; intervals are half open."""
     keep = np.ones(len(batch), bool)
     for interval in intervals:
-        inside = (batch.times >= to_microseconds(interval.start)) & (batch.times <= to_microseconds(interval.end))
+        inside = (batch.times >= to_microseconds(interval.start)) & (batch.times < to_microseconds(interval.end))
         keep &= ~(inside & (batch.entities == interval.entity))
     return batch.take(keep)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """Address the review app listens on; other than loopback needs a password or a token."""
     port: int = Field(default=8484, ge=0, le=65_535)
     """Port of the review app; 0 picks a free one."""
+    link: str | None = None
+    """Where people reach the review app, for the links in notifications, such as `https://watch.example.org`."""
     password: SecretStr | None = None
     """Password people enter in the review app."""
     token: SecretStr | None = None
@@ -55,17 +57,9 @@ class Settings(BaseSettings):
     """Folder of the public benchmark data."""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Port on which a scorer serves Prometheus metrics; 0 serves none."""
+    metrics_host: str = "0.0.0.0"
+    """Address the metrics are served on; they hold counts and times, no record."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @field_validator("database")
-    @classmethod
-    def _database_has_a_driver(cls, value: str) -> str:
-        scheme = value.partition("://")[0]
-        if scheme in ("postgres", "postgresql"):
-            raise ValueError(f"write postgresql+psycopg://… instead of {scheme}://…, so that the driver is not guessed")
-        if scheme not in ("sqlite", "postgresql+psycopg"):
-            raise ValueError("is not sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME")
-        return value
 
     @classmethod
     def settings_customise_sources(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from domain.errors import InvalidHistory
 
-MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""Cells of a CSV file that mean "no value"."""
+MISSING_WORDS = ("", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "-")
+"""Cells of a CSV file that mean "no value"; the same as on a stream."""
 _DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _PARQUET = (".parquet", ".pq")
@@ -85,24 +85,32 @@ def find_files(patterns: Sequence[str]) -> list[str]:
 def open_table(path: str) -> TableFile:
     """Look at a file's format and fields. Raises InvalidHistory naming the file and what is wrong."""
     form = format_of(path)
-    literal = "'" + path.replace("'", "''") + "'"
+    literal = _literal(path)
     if form == "parquet":
         relation = f"read_parquet({literal})"
     elif form == "jsonl":
         relation = f"read_ndjson_objects({literal})"
     else:
-        missing = ", ".join("'" + word.replace("'", "''") + "'" for word in MISSING_WORDS)
-        delimiter = sniff_delimiter(path)
-        relation = (
-            f"read_csv({literal}, delim='{delimiter}', quote='\"', header=true, all_varchar=true, "
-            f"nullstr=[{missing}], parallel=false)"
-        )
+        relation = f"read_csv({literal}, {_csv_options(path)})"
     if form == "jsonl":
         keys = _run(f"SELECT unnest(json_keys(json)) FROM (FROM {relation} LIMIT 1000)", path).fetchall()
         return TableFile(path, form, relation, tuple(dict.fromkeys(str(key[0]) for key in keys)), {})
     described = _run(f"DESCRIBE SELECT * FROM {relation}", path).fetchall()
     types = {str(row[0]): str(row[1]) for row in described}
     return TableFile(path, form, relation, tuple(types), types)
+
+
+def _csv_options(path: str) -> str:
+    """How DuckDB is to read a CSV file: everything as text, and names for a file of bare numbers."""
+    missing = ", ".join(_literal(word) for word in MISSING_WORDS)
+    options = f"quote='\"', all_varchar=true, nullstr=[{missing}], parallel=false"
+    if not _is_local_text(path):
+        return f"{options}, header=true"
+    header = _first_row(path)
+    bare = all(_is_number(cell) for cell in header)
+    names = [f"x{place}" for place in range(1, len(header) + 1)] if bare else [cell.strip() for cell in header]
+    listed = ", ".join(_literal(name) for name in names)
+    return f"{options}, delim={_literal(sniff_delimiter(path))}, header={'false' if bare else 'true'}, names=[{listed}]"
 
 
 def format_of(path: str) -> str:
@@ -116,7 +124,7 @@ def format_of(path: str) -> str:
 
 def sniff_delimiter(path: str) -> str:
     """The character between the columns of a CSV file's header: comma, semicolon, tab or bar."""
-    if "://" in path or path.endswith((".gz", ".zst")):
+    if not _is_local_text(path):
         return ","
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -133,7 +141,7 @@ def sniff_delimiter(path: str) -> str:
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": 1, "preserve_insertion_order": True, "TimeZone": "UTC"})
+    return duckdb.connect(config={"threads": 1, "preserve_insertion_order": True})
 
 
 def _run(query: str, path: str) -> Any:
@@ -165,6 +173,27 @@ def _ragged_row(path: str) -> str | None:
 def as_masked(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """A DuckDB column as plain data and whether each value is missing."""
     return np.ma.getdata(values), np.ma.getmaskarray(values)
+
+
+def _first_row(path: str) -> list[str]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file, delimiter=sniff_delimiter(path)), [])
+
+
+def _is_local_text(path: str) -> bool:
+    return "://" not in path and not path.endswith((".gz", ".zst"))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

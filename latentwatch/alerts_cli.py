@@ -1,0 +1,72 @@
+"""`latentwatch alerts`: the inbox without a browser."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="List alerts and label them from a terminal or a script.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]
+
+
+@app.command("list", epilog="Example: latentwatch alerts list --monitor pump --status open")
+def list_alerts(
+    monitor: Annotated[str | None, typer.Option(help="Only this monitor's.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only open, acknowledged or closed ones.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List alerts, newest first."""
+    from dataclasses import asdict
+
+    from latentwatch.console import print_json, print_table
+    from latentwatch.inbox import recent_alerts
+
+    found = recent_alerts(monitor, status, limit)
+    if as_json:
+        print_json([asdict(alert) for alert in found])
+        return
+    rows = [
+        (
+            alert.id,
+            alert.monitor,
+            alert.entity,
+            alert.severity,
+            alert.status,
+            alert.started,
+            alert.records,
+            f"{alert.peak_surprise:.1f}",
+            ", ".join(alert.features),
+            alert.verdict,
+        )
+        for alert in found
+    ]
+    headers = ("alert", "monitor", "entity", "severity", "status", "started", "records", "peak", "features", "verdict")
+    print_table(headers, rows, "No alert.")
+
+
+@app.command(epilog="Example: latentwatch alerts label 12 true --cause 'valve 3 stuck'")
+def label(
+    alert: Annotated[int, typer.Argument(help="The alert's number.", show_default=False)],
+    verdict: Annotated[str, typer.Argument(help="true, false or unsure.", show_default=False)],
+    author: Author = "",
+    cause: Annotated[str, typer.Option(help="What it was.")] = "",
+    note: Annotated[str, typer.Option(help="Anything worth keeping.")] = "",
+) -> None:
+    """Say whether an alert was real; training leaves confirmed anomalies out."""
+    from latentwatch.inbox import label_alert
+
+    label_alert(alert, verdict, author, cause, note)
+    typer.echo(f"alert {alert}: labelled {verdict}")
+
+
+@app.command(epilog="Example: latentwatch alerts acknowledge 12")
+def acknowledge(
+    alert: Annotated[int, typer.Argument(help="The alert's number.", show_default=False)], author: Author = ""
+) -> None:
+    """Say that somebody is looking at an alert."""
+    from latentwatch.inbox import acknowledge_alert
+
+    acknowledge_alert(alert, author)
+    typer.echo(f"alert {alert}: acknowledged")

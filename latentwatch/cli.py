@@ -1,0 +1,238 @@
+"""The command line: what each command is called, what it takes, and an example; the work is done elsewhere.
+
+Heavy imports stay inside the commands, so that `--help` and shell completion answer at once. An error of
+`domain.errors` ends a command with its message and its exit code, without a traceback.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import LatentwatchError
+from latentwatch.alerts_cli import app as alerts_app
+from latentwatch.models_cli import app as models_app
+
+app = typer.Typer(
+    name="latentwatch",
+    help="Learns what normal looks like in a stream, and says, with a false-alarm rate you chose, when a record is not.",
+    epilog="Start here: latentwatch demo · or with your own data: latentwatch init DATA.csv -o monitor.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(models_app, name="models")
+app.add_typer(alerts_app, name="alerts")
+
+MonitorFile = Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor file.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")]
+Histories = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--history",
+        metavar="DATA",
+        help="Normal records: CSV, JSONL or Parquet; a path, folder or glob. May be repeated.",
+    ),
+]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and leave with its exit code."""
+    try:
+        app(arguments)
+    except LatentwatchError as error:
+        sys.stderr.write(f"latentwatch: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from latentwatch import __version__
+
+        typer.echo(f"latentwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Shared by all commands."""
+
+
+@app.command(epilog="Example: latentwatch init pump.csv -o monitor.yaml")
+def init(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A sample: CSV, JSONL or Parquet.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the monitor.")] = Path("monitor.yaml"),
+    name: Annotated[str | None, typer.Option(help="The monitor's name; by default the file's.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="The Kafka topic that carries such records; by default the file is the source.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="The field that holds the time, if the guess is wrong.")] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="The field that names what is watched, if the guess is wrong.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing monitor file.")] = False,
+) -> None:
+    """Write a first monitor from a sample of data, saying what was guessed and why."""
+    from latentwatch.commands import init_monitor
+
+    init_monitor(data, output, name=name, topic=topic, time=time, entity=entity, force=force)
+
+
+@app.command(epilog="Example: latentwatch train monitor.yaml --history 'normal/*.csv'")
+def train(
+    monitor: MonitorFile,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[DATA]...", help="More history, as a shell's glob leaves it.")
+    ] = None,
+    history: Histories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what normal looks like; register the model and, when it is judged good, let it serve."""
+    from latentwatch.commands import train_monitor
+
+    train_monitor(monitor, [*(history or []), *(more or [])], as_json=as_json)
+
+
+@app.command(
+    epilog="Examples: latentwatch score monitor.yaml --input new.csv --output scores.jsonl · latentwatch score monitor.yaml"
+)
+def score(
+    monitor: MonitorFile,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="DATA",
+            help="Score this file instead of the monitor's own stream; '-' reads a pipe.",
+        ),
+    ] = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="SCORES", help="Where one JSON object a row goes; '-' is standard output."
+        ),
+    ] = "-",
+    version: Annotated[int | None, typer.Option(help="Score with this model version instead of the champion.")] = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="auto, csv, jsonl or parquet; a pipe needs csv or jsonl.")
+    ] = "auto",
+) -> None:
+    """Score records. With --input: a file or a pipe, to JSON lines. Without: the monitor's own stream, until stopped, to the database."""
+    if input_ is None:
+        from latentwatch.streaming import score_stream
+
+        score_stream(monitor)
+    else:
+        from latentwatch.commands import score_file
+
+        score_file(monitor, input_, output, version=version, format_=format_)
+
+
+@app.command(epilog="Example: LATENTWATCH_PASSWORD_FILE=secret latentwatch serve --host 0.0.0.0 --port 8484")
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; other than loopback needs a password or token.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+) -> None:
+    """Serve the review app and its API until stopped."""
+    from latentwatch.serving import serve_review
+
+    serve_review(host, port)
+
+
+@app.command(epilog="Example: latentwatch retrain monitor.yaml --history 'last-month/*.parquet'")
+def retrain(monitor: MonitorFile, history: Histories = None, as_json: AsJson = False) -> None:
+    """Train a challenger on recent history without its incidents, judge it against the champion, promote the better one."""
+    from latentwatch.commands import retrain_monitor
+
+    retrain_monitor(monitor, history or [], as_json=as_json)
+
+
+@app.command(epilog="Example: LATENTWATCH_CHANNELS_FILE=channels.yaml latentwatch notify")
+def notify(
+    once: Annotated[bool, typer.Option("--once", help="Send what is due and end.")] = False,
+) -> None:
+    """Send the notifications of new alerts until stopped."""
+    from latentwatch.notifying import run_notifier
+
+    run_notifier(once=once)
+
+
+@app.command(epilog="Example: latentwatch replay monitor.yaml --since 2026-01-01 --version 3 --json")
+def replay(
+    monitor: MonitorFile,
+    alert: Annotated[int | None, typer.Option(help="Replay the flagged records of this alert.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
+    version: Annotated[int | None, typer.Option(help="Score the records again with this version, and compare.")] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option("--input", metavar="DATA", help="With --version: the records, if not the monitor's file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score stored flagged records again and compare the verdicts; touches neither offsets nor alerts."""
+    from latentwatch.replaying import replay_verdicts
+
+    replay_verdicts(monitor, alert=alert, since=since, until=until, version=version, input_=input_, as_json=as_json)
+
+
+@app.command(epilog="Example: latentwatch retention --keep alerts=90d --keep trace=2d")
+def retention(
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT=AGE",
+            help="Other than the default age: alerts, dead_letters, trace, minute_counts, audit, ...",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what is older than it needs to be; labelled and open alerts and model versions stay."""
+    from latentwatch.commands import run_retention
+
+    run_retention(keep or [], as_json=as_json)
+
+
+@app.command(epilog="Example: latentwatch doctor monitor.yaml")
+def doctor(
+    monitors: Annotated[
+        list[Path] | None, typer.Argument(metavar="[MONITOR.yaml]...", help="Monitors to check as well.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, database, broker, bundles and permissions; each failure comes with its fix."""
+    from latentwatch.doctor import examine
+
+    raise typer.Exit(examine(monitors or [], as_json=as_json))
+
+
+@app.command(epilog="Example: latentwatch demo --for 60s --no-browser --json")
+def demo(
+    for_: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Stop after this long, such as 60s; by default on Ctrl-C."),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    as_json: AsJson = False,
+    seed: Annotated[int, typer.Option(help="Another plant, other faults.")] = 0,
+    port: Annotated[int | None, typer.Option(help="Port of the review app; 0 picks a free one.")] = None,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files; emptied at the start.")] = Path(".demo"),
+) -> None:
+    """Show the whole loop on a generated plant: train, stream, score, alert, retrain, promote, review."""
+    from latentwatch.demo import run_demo
+
+    run_demo(folder, duration=for_, browser=not no_browser, as_json=as_json, seed=seed, port=port)

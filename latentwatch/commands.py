@@ -1,0 +1,113 @@
+"""What the shorter commands do: each reads settings, calls the rooms, and says what came of it."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from domain.clock import SystemClock
+from domain.errors import InvalidInput
+from domain.monitor import load_monitor
+from latentwatch.console import print_json, progress_bars, say
+from latentwatch.settings import load_settings
+
+
+def init_monitor(
+    data: str,
+    output: Path,
+    *,
+    name: str | None,
+    topic: str | None,
+    time: str | None,
+    entity: str | None,
+    force: bool,
+) -> None:
+    """Guess a monitor and write it, never over another one unless told to."""
+    from latentwatch.guessing import guess_monitor
+
+    if output.exists() and not force:
+        raise InvalidInput(f"{output}: exists already; give another --output, or --force to overwrite it")
+    guess = guess_monitor(data, name=name, topic=topic, time=time, entity=entity)
+    try:
+        output.write_text(guess.yaml(data), encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            f"{output}: cannot be written ({error.strerror}); check the folder and its permissions"
+        ) from None
+    for note in guess.notes:
+        say(f"  {note}")
+    say(f"wrote {output}; look it over, then: latentwatch train {output} --history {data}")
+
+
+def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool) -> None:
+    """Train, register, judge, and promote what is good enough."""
+    _retrain(monitor_file, history, as_json)
+
+
+def retrain_monitor(monitor_file: Path, history: list[str], *, as_json: bool) -> None:
+    """The same steps: training for the first time is retraining without a champion."""
+    _retrain(monitor_file, history, as_json)
+
+
+def _retrain(monitor_file: Path, history: list[str], as_json: bool) -> None:
+    from latentwatch.retraining import Retraining, retrain
+
+    started = SystemClock().now()
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+    with progress_bars() as progress:
+        result: Retraining = retrain(monitor_file, run_id, history, progress)
+    version = result.version
+    seconds = (SystemClock().now() - started).total_seconds()
+    if as_json:
+        print_json(
+            {
+                "monitor": version.monitor,
+                "version": version.version,
+                "status": version.status.value,
+                "promoted": result.promoted,
+                "bundle": version.bundle,
+                "records": result.records,
+                "left_out": result.left_out,
+                "reasons": list(result.judgement.reasons),
+                "seconds": round(seconds, 1),
+            }
+        )
+        return
+    say(
+        f"{version.monitor} version {version.version}: {version.status.value} (bundle {version.bundle[:12]}, {seconds:.0f} s)"
+    )
+    say(f"learned from {result.records:,} records; {result.left_out:,} left out as incidents")
+    for reason in result.judgement.reasons:
+        say(f"- {reason}")
+
+
+def score_file(monitor_file: Path, input_: str, output: str, *, version: int | None, format_: str) -> None:
+    """Score a file or a pipe."""
+    from alerts.registry import ModelRegistry
+    from latentwatch.scoring import open_input, opened_output, write_scores
+    from latentwatch.wiring import load_version, ready_database, serving_version
+
+    settings, monitor = load_settings(), load_monitor(monitor_file)
+    found = serving_version(ModelRegistry(ready_database(settings)), monitor, version)
+    detector = load_version(settings, found, monitor)
+    source = open_input(input_, format_)
+    with opened_output(output) as out:
+        tally = write_scores(source, detector, monitor.alert, out)
+    say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
+    if tally.unreadable:
+        say(f"{tally.unreadable:,} records could not be read; their lines say why. The first: {tally.first_reason}")
+
+
+def run_retention(keep: list[str], *, as_json: bool) -> None:
+    """Delete what has grown too old."""
+    from latentwatch.retaining import delete_expired
+
+    pairs = [text.partition("=") for text in keep]
+    wrong = [name for name, separator, _ in pairs if not separator]
+    if wrong:
+        raise InvalidInput(f"--keep {wrong[0]}: write what and how long, such as --keep trace=2d")
+    deleted: dict[str, Any] = delete_expired({name: age for name, _, age in pairs})
+    if as_json:
+        print_json(deleted)
+        return
+    for table, rows in deleted.items():
+        say(f"{table}: {rows:,} deleted")

@@ -1,0 +1,39 @@
+"""What the terminal can do with alerts: list, label, acknowledge."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from alerts.reading.inbox import AlertFilter, inbox
+from alerts.reviewing import acknowledge, label
+from domain.alert import Alert, AlertStatus, Verdict
+from domain.errors import InvalidInput
+from latentwatch.settings import load_settings
+from latentwatch.wiring import ready_database
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def recent_alerts(monitor: str | None, status: str | None, limit: int) -> tuple[Alert, ...]:
+    """Alerts, newest first. Raises InvalidInput for a status that does not exist."""
+    statuses = () if status is None else (_one_of(AlertStatus, status, "status"),)
+    wanted = AlertFilter(monitor=monitor, statuses=statuses)
+    return inbox(ready_database(load_settings()), wanted, limit=limit).alerts
+
+
+def label_alert(alert: int, verdict: str, author: str, cause: str, note: str) -> None:
+    """Label an alert. Raises InvalidInput for a verdict or an alert that does not exist."""
+    word = _one_of(Verdict, verdict, "verdict")
+    label(ready_database(load_settings()), alert, word, author or "command line", cause, note)
+
+
+def acknowledge_alert(alert: int, author: str) -> None:
+    """Acknowledge an alert. Raises InvalidInput where it does not exist."""
+    acknowledge(ready_database(load_settings()), alert, author or "command line")
+
+
+def _one_of(words: type[Word], given: str, what: str) -> Word:
+    try:
+        return words(given)
+    except ValueError:
+        known = ", ".join(word.value for word in words)
+        raise InvalidInput(f"{given!r} is not a {what}; choose one of {known}") from None

@@ -1,0 +1,88 @@
+"""`latentwatch models`: which model is watching, since when, and why it was let in."""
+
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="List model versions, show why one was let in, go back to the former one.")
+
+Name = Annotated[str, typer.Argument(metavar="MONITOR", help="The monitor's name.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command("list", epilog="Example: latentwatch models list pump")
+def list_versions(monitor: Name, as_json: AsJson = False) -> None:
+    """List a monitor's model versions, newest first."""
+    from latentwatch.console import print_json, print_table
+
+    versions = sorted(_registry().versions(monitor), key=lambda version: -version.version)
+    if as_json:
+        print_json([_facts(version) for version in versions])
+        return
+    rows = [
+        (
+            version.version,
+            version.status,
+            version.kind,
+            version.created,
+            version.promoted,
+            version.trained_records,
+            _percent(version.evaluation.realised_rate if version.evaluation else None),
+            _percent(version.evaluation.promised_rate if version.evaluation else None),
+            version.bundle[:12],
+        )
+        for version in versions
+    ]
+    headers = ("version", "status", "kind", "created", "promoted", "records", "realised", "promised", "bundle")
+    print_table(headers, rows, f"No model of {monitor!r} yet; train one with 'latentwatch train'.")
+
+
+@app.command(epilog="Example: latentwatch models show pump 3")
+def show(
+    monitor: Name,
+    version: Annotated[int, typer.Argument(help="The version's number.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Show one version: its evaluation and the judge's reasons."""
+    from latentwatch.console import print_json
+
+    found = _registry().version(monitor, version)
+    if as_json:
+        print_json(_facts(found))
+        return
+    typer.echo(f"{monitor} version {found.version}, {found.status.value}, bundle {found.bundle}")
+    typer.echo(f"trained on {found.trained_records} records, {found.history_start} to {found.history_end}")
+    for reason in found.reasons:
+        typer.echo(f"- {reason}")
+    for fault, share in sorted((found.evaluation.recall_by_fault if found.evaluation else {}).items()):
+        typer.echo(f"  planted {fault}: {share:.0%} found")
+
+
+@app.command(epilog="Example: latentwatch models rollback pump")
+def rollback(monitor: Name, as_json: AsJson = False) -> None:
+    """Let the former champion serve again; running scorers take it up between two batches."""
+    from latentwatch.console import print_json
+
+    version = _registry().rollback(monitor)
+    if as_json:
+        print_json(_facts(version))
+    else:
+        typer.echo(f"{monitor}: version {version.version} serves again")
+
+
+def _registry() -> Any:
+    from alerts.registry import ModelRegistry
+    from latentwatch.settings import load_settings
+    from latentwatch.wiring import ready_database
+
+    return ModelRegistry(ready_database(load_settings()))
+
+
+def _facts(version: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(version)
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.3%}"

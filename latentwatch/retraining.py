@@ -1,0 +1,307 @@
+"""Retraining as a story of six steps, the same for Airflow and for the command line.
+
+Between steps travel paths, hashes and small facts, never arrays: each step reads what the one before left in the run's
+folder. A step repeated with the same run id finds its work done and changes nothing.
+
+monitor file + run id → history.parquet → clean.parquet → bundle → evaluations → judgement → promotion
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from alerts.registry import ModelRegistry
+from alerts.reviewing import excluded_intervals
+from detector.bundle import load_bundle, save_bundle
+from detector.evaluation import evaluate, judge
+from domain.clock import Clock, SystemClock, from_microseconds
+from domain.errors import BundleRefused, InvalidHistory, InvalidInput
+from domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
+from domain.monitor import Monitor, load_monitor
+from domain.record import Batch
+from latentwatch.history import read_history, read_topic_history, without_incidents
+from latentwatch.settings import Settings, load_settings
+from latentwatch.snapshots import read_snapshot, write_snapshot
+from latentwatch.wiring import ready_database, registered
+
+Progress = Callable[[str, float], None]
+"""Called with a step's name and the share of it that is done, 0 to 1."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """What a run came to."""
+
+    version: ModelVersion
+    judgement: Judgement
+    records: int
+    """Records of history, before incidents were left out."""
+    left_out: int
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the model serves now."""
+        return self.version.status is VersionStatus.CHAMPION
+
+
+class RunFolder:
+    """The folder in which one run keeps what travels between its steps; safe to come back to."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def monitor_file(self) -> Path:
+        """The monitor as it was when the run began, so that an edit midway cannot mix two."""
+        return self.path / "monitor.yaml"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.parquet"
+
+    @property
+    def clean(self) -> Path:
+        """The history without incidents."""
+        return self.path / "clean.parquet"
+
+    @property
+    def holdout(self) -> Path:
+        """The newest part of the clean history, which nothing is fitted or calibrated on."""
+        return self.path / "holdout.parquet"
+
+    def monitor(self) -> Monitor:
+        return load_monitor(self.monitor_file)
+
+    def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """Keep a step's facts, whole or not at all, and return them."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path / f"{name}.part"
+        unfinished.write_text(json.dumps(facts), encoding="utf-8")
+        os.replace(unfinished, self.path / f"{name}.json")
+        return facts
+
+    def noted(self, name: str) -> dict[str, Any] | None:
+        """A step's facts, or None where it has not been done in this run."""
+        try:
+            facts: dict[str, Any] = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return facts
+
+    def need(self, name: str) -> dict[str, Any]:
+        """A step's facts. Raises InvalidInput where it has not been done."""
+        facts = self.noted(name)
+        if facts is None:
+            raise InvalidInput(f"{self.path}: the step '{name}' of this run has not been done; run the steps in order")
+        return facts
+
+
+def run_folder(settings: Settings, monitor: Monitor, run_id: str) -> RunFolder:
+    """Where a run of a monitor keeps its files."""
+    return RunFolder(Path(settings.work) / monitor.name / re.sub(r"[^A-Za-z0-9_.-]+", "-", run_id).strip("-."))
+
+
+def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None = None) -> str:
+    """Freeze the history of a run, so that every later step and every repetition sees the same records.
+
+    Returns the run's folder. Raises InvalidHistory, InvalidMonitor, and Unavailable where history is a topic.
+    """
+    settings = load_settings()
+    monitor = load_monitor(monitor_file)
+    folder = run_folder(settings, monitor, run_id)
+    if folder.noted("snapshot") is None:
+        batch = gather_history(monitor, settings, history)
+        write_snapshot(batch, folder.history)
+        folder.monitor_file.write_text(Path(monitor_file).read_text(encoding="utf-8"), encoding="utf-8")
+        folder.note("snapshot", {"records": len(batch), **_span(batch)})
+    return str(folder.path)
+
+
+def leave_out_incidents(folder_path: str) -> dict[str, Any]:
+    """Take confirmed anomalies and open alerts out of the history: what people call abnormal is not learned as normal."""
+    folder = RunFolder(folder_path)
+    done = folder.noted("clean")
+    if done is not None:
+        return done
+    monitor, batch = folder.monitor(), read_snapshot(folder.history)
+    intervals = excluded_intervals(ready_database(load_settings()), monitor.name)
+    clean = without_incidents(batch, intervals)
+    if not len(clean):
+        raise InvalidHistory(
+            f"monitor {monitor.name!r}: all {len(batch)} records of the history lie in alerts; label or close the false ones"
+        )
+    write_snapshot(clean, folder.clean)
+    facts = {"records": len(clean), "left_out": len(batch) - len(clean), "incidents": len(intervals), **_span(clean)}
+    return folder.note("clean", facts)
+
+
+def fit_and_calibrate(folder_path: str, progress: Progress | None = None) -> str:
+    """Train on the older part of the clean history, learn what strange means on records that training left aside, and
+    write the bundle; returns its hash.
+
+    One step, because calibration needs the models that were fitted without each block of time, and only the finished
+    bundle is ever written down.
+    """
+    from detector.training import calibrate, fit, split, window_of  # torch: only where something is trained
+
+    folder, settings = RunFolder(folder_path), load_settings()
+    done = folder.noted("trained")
+    if done is not None:
+        return str(done["bundle"])
+    monitor, clean = folder.monitor(), read_snapshot(folder.clean)
+    window = window_of(clean, monitor)
+    parts = split(clean, window)
+    detector = calibrate(fit(parts.fit, monitor.model, window, progress), parts.calibration)
+    bundle = save_bundle(detector, settings.bundles)
+    write_snapshot(parts.holdout.batch, folder.holdout)
+    facts = {
+        "bundle": bundle,
+        "window": window,
+        "fit": len(parts.fit.batch),
+        "calibration": len(parts.calibration.batch),
+    }
+    return str(folder.note("trained", facts)["bundle"])
+
+
+def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> int:
+    """Measure challenger and champion on the same holdout, with the same faults planted; register the challenger.
+
+    Returns its version number.
+    """
+    folder, settings = RunFolder(folder_path), load_settings()
+    done = folder.noted("candidate")
+    if done is not None:
+        return int(done["version"])
+    monitor, engine = folder.monitor(), ready_database(settings)
+    trained, clean = folder.need("trained"), folder.need("clean")
+    holdout = read_snapshot(folder.holdout)
+    challenger = load_bundle(settings.bundles, trained["bundle"])
+    evaluation = evaluate(challenger, holdout, monitor.alert)
+    if progress:
+        progress("evaluating", 0.5)
+    registry = ModelRegistry(engine)
+    champion = registry.champion(monitor.name)
+    rival = None if champion is None else _evaluate_champion(champion, settings, monitor, holdout)
+    version = registry.register(
+        monitor.name,
+        trained["bundle"],
+        challenger.kind,
+        trained_records=clean["records"],
+        history_start=_moment(clean["start"]),
+        history_end=_moment(clean["end"]),
+        evaluation=evaluation,
+    )
+    folder.note(
+        "candidate",
+        {
+            "version": version.version,
+            "bundle": version.bundle,
+            "evaluation": asdict(evaluation),
+            "champion": None if champion is None else champion.version,
+            "champion_bundle": None if champion is None else champion.bundle,
+            "champion_evaluation": None if rival is None else asdict(rival),
+        },
+    )
+    return version.version
+
+
+def judge_candidate(folder_path: str) -> dict[str, Any]:
+    """Say whether the challenger is let in, in words. Nothing changes yet."""
+    folder = RunFolder(folder_path)
+    done = folder.noted("judgement")
+    if done is not None:
+        return done
+    candidate = folder.need("candidate")
+    if candidate["bundle"] == candidate["champion_bundle"]:
+        judgement = Judgement(
+            False, ("Held: it is the very model that serves already; there was nothing new to learn.",)
+        )
+    else:
+        rival = candidate["champion_evaluation"]
+        judgement = judge(_evaluation(candidate["evaluation"]), None if rival is None else _evaluation(rival))
+    return folder.note("judgement", {"promote": judgement.promote, "reasons": list(judgement.reasons)})
+
+
+def promote_candidate(folder_path: str) -> dict[str, Any]:
+    """Write the judgement down; when it says so, the challenger serves from the scorers' next batch on."""
+    folder, settings = RunFolder(folder_path), load_settings()
+    monitor = folder.monitor()
+    candidate, judged = folder.need("candidate"), folder.need("judgement")
+    judgement = Judgement(bool(judged["promote"]), tuple(judged["reasons"]))
+    version = ModelRegistry(ready_database(settings)).judge(monitor.name, candidate["version"], judgement)
+    if settings.mlflow and folder.noted("tracked") is None:
+        from latentwatch.tracking import track_run
+
+        folder.note("tracked", {"run": track_run(settings.mlflow, monitor, version, judgement, settings.bundles)})
+    return {"version": version.version, "status": version.status.value, "reasons": list(judgement.reasons)}
+
+
+def retrain(monitor_file: Path, run_id: str, history: list[str], progress: Progress) -> Retraining:
+    """All steps in a straight line, as the command line takes them."""
+    settings = load_settings()
+    registered(monitor_file, ready_database(settings))
+    progress("reading history", 0.0)
+    path = snapshot_history(str(monitor_file), run_id, history)
+    progress("reading history", 1.0)
+    clean = leave_out_incidents(path)
+    fit_and_calibrate(path, progress)
+    progress("evaluating", 0.0)
+    evaluate_candidate(path, progress)
+    progress("evaluating", 1.0)
+    judged = judge_candidate(path)
+    promoted = promote_candidate(path)
+    folder = RunFolder(path)
+    version = ModelRegistry(ready_database(settings)).version(folder.monitor().name, promoted["version"])
+    judgement = Judgement(judged["promote"], tuple(judged["reasons"]))
+    return Retraining(version, judgement, folder.need("snapshot")["records"], clean["left_out"])
+
+
+def gather_history(
+    monitor: Monitor, settings: Settings, history: list[str] | None, clock: Clock | None = None
+) -> Batch:
+    """The records to learn from: the files given, else the monitor's own choice, else its source."""
+    own = monitor.retrain.source or (monitor.source.file.path if monitor.source.file else None)
+    files = history or ([own] if own else [])
+    if files:
+        # Files that somebody names are taken whole; the monitor's own source only as far back as it says.
+        return read_history(monitor.record, files, None if history else monitor.retrain.history)
+    return read_topic_history(monitor, settings.kafka, monitor.retrain.history, clock or SystemClock())
+
+
+def _evaluate_champion(
+    champion: ModelVersion, settings: Settings, monitor: Monitor, holdout: Batch
+) -> Evaluation | None:
+    """The champion on the challenger's holdout; None where it cannot serve these records any more."""
+    try:
+        detector = load_bundle(settings.bundles, champion.bundle)
+    except BundleRefused as error:
+        log.warning("champion cannot be loaded, judging without it", version=champion.version, reason=str(error))
+        return None
+    if detector.schema.fingerprint() != monitor.record.fingerprint():
+        log.warning("champion was trained on other fields, judging without it", version=champion.version)
+        return None
+    return evaluate(detector, holdout, monitor.alert)
+
+
+def _evaluation(facts: dict[str, Any]) -> Evaluation:
+    low, high = facts["realised_interval"]
+    return Evaluation(**{**facts, "realised_interval": (low, high)})
+
+
+def _span(batch: Batch) -> dict[str, int | None]:
+    """First and last time, microseconds; None where records carry no time."""
+    if batch.schema.time is None:
+        return {"start": None, "end": None}
+    return {"start": int(batch.times[0]), "end": int(batch.times[-1])}
+
+
+def _moment(microseconds: int | None) -> Any:
+    return None if microseconds is None else from_microseconds(microseconds)

@@ -1,0 +1,90 @@
+"""`latentwatch score --input`: a file or a pipe → JSON lines, one object a record, in input order.
+
+The same source, decoder, context and detector as on a stream, without a database in between: nothing is stored, and a
+record that cannot be read gets a line that says why instead of a score.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from detector.interface import Detector
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidInput
+from domain.monitor import AlertPolicy
+from streams.batch_scoring import score_records
+from streams.file_source import FileSource
+
+_NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a file came to."""
+
+    records: int = 0
+    flagged: int = 0
+    unreadable: int = 0
+    first_reason: str = ""
+    """Why the first unreadable record was."""
+
+
+def write_scores(source: FileSource, detector: Detector, policy: AlertPolicy, out: BinaryIO) -> Tally:
+    """Score every record of a source into `out`; a number that is not finite is null.
+
+    Raises InvalidInput where the source cannot be read at all.
+    """
+    tally, encode = Tally(), msgspec.json.Encoder().encode
+    source.open()
+    try:
+        for rows in score_records(source, source.decoder(detector.schema), detector, policy):
+            lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
+            out.write(b"".join(encode(line) + b"\n" for line in lines))
+            out.flush()  # whoever reads a pipe gets its answers as they are known
+            reasons = [row["error"] for row in rows if "error" in row]
+            tally.records += len(rows) - len(reasons)
+            tally.unreadable += len(reasons)
+            tally.flagged += sum(line["flagged"] for line in lines)
+            tally.first_reason = tally.first_reason or (reasons[0] if reasons else "")
+    finally:
+        source.close()
+    return tally
+
+
+def open_input(path: str, format_: str, clock: Clock | None = None) -> FileSource:
+    """A file, or standard input for `-`. Raises InvalidInput for a format that does not exist."""
+    if format_ not in ("auto", "csv", "jsonl", "parquet"):
+        raise InvalidInput(f"--format {format_}: is not a format; choose auto, csv, jsonl or parquet")
+    return FileSource(path, format_, clock or SystemClock())
+
+
+@contextmanager
+def opened_output(path: str) -> Iterator[BinaryIO]:
+    """Standard output for `-`; else a file that appears whole, when everything is scored."""
+    if path == "-":
+        yield sys.stdout.buffer
+        return
+    target = Path(path)
+    whole = not target.exists() or target.is_file()  # a device or a named pipe takes lines as they come
+    written = target.with_name(target.name + ".part") if whole else target
+    try:
+        out = written.open("wb")
+    except OSError as error:
+        raise InvalidInput(
+            f"{path}: cannot be written ({error.strerror}); check the folder and its permissions"
+        ) from None
+    try:
+        with out:
+            yield out
+        if whole:
+            os.replace(written, target)
+    except BaseException:
+        if whole:
+            written.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,154 @@
+"""`latentwatch score` without `--input`: the scorer, put together from the settings and run until stopped."""
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import structlog
+from prometheus_client import start_http_server
+
+from alerts.database import Engine
+from alerts.heartbeats import Heartbeat, beat, farewell
+from alerts.registry import ModelRegistry
+from alerts.store import AlertStore
+from detector.bundle import load_bundle
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidInput, Unavailable
+from domain.monitor import Monitor
+from latentwatch.console import say
+from latentwatch.notifying import stop_on_signals
+from latentwatch.settings import Settings, load_settings
+from latentwatch.wiring import ready_database, registered
+from streams.metrics import ScorerMetrics
+from streams.scorer import Scorer, Totals
+from streams.sources import open_source
+from streams.waiting import Stopped
+
+_BEAT_SECONDS = 2.0
+
+
+def score_stream(monitor_file: Path) -> None:
+    """Score the monitor's own source into the database until SIGTERM or Ctrl-C, or until a file ends."""
+    settings, clock, stop = load_settings(), SystemClock(), stop_on_signals()
+    log_as_lines(settings.log_level)
+    engine = ready_database(settings, clock, patience_seconds=None)
+    monitor = registered(monitor_file, engine)
+    metrics = ScorerMetrics(monitor.name, clock)
+    if settings.metrics_port:
+        _serve_metrics(settings, metrics)
+    try:
+        totals = run_scorer(monitor, settings, engine, clock, stop, metrics)
+    except Stopped:
+        say("stopped while waiting; nothing was scored")
+        return
+    say(f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters")
+
+
+def run_scorer(
+    monitor: Monitor,
+    settings: Settings,
+    engine: Engine,
+    clock: Clock,
+    stop: Event,
+    metrics: ScorerMetrics | None = None,
+) -> Totals:
+    """Run one scorer. Raises StreamRefused, InvalidInput, and Stopped when told to stop before the source was there."""
+    source, decoder = open_source(
+        monitor, clock, stop, kafka=settings.kafka, tell=lambda message: say(f"waiting: {message}")
+    )
+    pulse = Pulse(engine, monitor.name, clock)
+    scorer = Scorer(
+        monitor,
+        source,
+        decoder,
+        AlertStore(engine, monitor.name, clock, durable=False),
+        ModelRegistry(engine, clock),
+        lambda bundle: load_bundle(settings.bundles, bundle),
+        clock=clock,
+        metrics=metrics,
+        beat=pulse,
+    )
+    say(f"scoring {monitor.name} from {source.name} until stopped")
+    try:
+        return scorer.run(stop)
+    finally:
+        pulse.end()
+
+
+class Pulse:
+    """Writes a scorer's heartbeat every few seconds; a database that is away costs a beat, never the scorer."""
+
+    def __init__(self, engine: Engine, monitor: str, clock: Clock) -> None:
+        self._engine = engine
+        self._monitor = monitor
+        self._clock = clock
+        self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._started = clock.now()
+        self._last = float("-inf")
+        self._records = 0
+
+    def __call__(self, scorer: Scorer) -> None:
+        """Say how it goes, unless that was said a moment ago."""
+        now = self._clock.monotonic()
+        elapsed = now - self._last
+        if elapsed < _BEAT_SECONDS:
+            return
+        rate = 0.0 if elapsed == float("inf") else (scorer.totals.records - self._records) / elapsed
+        self._last, self._records = now, scorer.totals.records
+        self._attempt(lambda: beat(self._engine, self._heartbeat(scorer, rate)))
+
+    def end(self) -> None:
+        """Say goodbye."""
+        self._attempt(lambda: farewell(self._engine, self._id, self._clock.now()))
+
+    def _heartbeat(self, scorer: Scorer, rate: float) -> Heartbeat:
+        lag = scorer.lag()
+        return Heartbeat(
+            id=self._id,
+            monitor=self._monitor,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=self._started,
+            seen=self._clock.now(),
+            last_commit=scorer.last_commit,
+            partitions=sorted(scorer.positions),
+            model_version=scorer.serving.version if scorer.serving else None,
+            lag=sum(lag.values()) if lag else None,
+            records=scorer.totals.records,
+            records_per_second=round(rate, 1),
+            state="scoring",
+        )
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Unavailable as error:
+            structlog.get_logger().warning("heartbeat not written", reason=str(error))
+
+
+def log_as_lines(level: str) -> None:
+    """Structured logs to stderr: readable on a terminal, JSON where a machine collects them."""
+    readable = os.isatty(2)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=os.fdopen(os.dup(2), "w", buffering=1)),
+    )
+
+
+def _serve_metrics(settings: Settings, metrics: ScorerMetrics) -> None:
+    try:
+        start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=metrics.registry)
+    except OSError as error:
+        raise InvalidInput(
+            f"LATENTWATCH_METRICS_PORT={settings.metrics_port}: cannot be listened on ({error.strerror}); give another port"
+        ) from None

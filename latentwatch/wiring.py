@@ -1,0 +1,62 @@
+"""Where a process's parts are put together from its settings."""
+
+from pathlib import Path
+
+from alerts.database import Engine, migrate, open_database, wait_for_database
+from alerts.monitors import register_monitor
+from alerts.registry import ModelRegistry
+from detector.bundle import load_bundle
+from detector.interface import Detector
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidInput
+from domain.model import ModelVersion
+from domain.monitor import Monitor, load_monitor
+from latentwatch.console import say
+from latentwatch.settings import Settings
+
+PATIENCE_SECONDS = 30.0
+"""How long a command that ends by itself waits for a database that is away."""
+
+
+def ready_database(
+    settings: Settings, clock: Clock | None = None, patience_seconds: float | None = PATIENCE_SECONDS
+) -> Engine:
+    """The database, answering and with its schema up to date. Says so on stderr while it waits; None waits for ever."""
+    engine = open_database(settings.database)
+    wait_for_database(
+        engine,
+        clock or SystemClock(),
+        lambda reason, seconds: say(f"waiting for the database, next try in {seconds:g} s: {reason}"),
+        patience_seconds=patience_seconds,
+    )
+    migrate(engine)
+    return engine
+
+
+def registered(path: Path, engine: Engine) -> Monitor:
+    """A monitor file's monitor, known to the database and thereby to every page."""
+    monitor = load_monitor(path)
+    register_monitor(engine, monitor)
+    return monitor
+
+
+def serving_version(registry: ModelRegistry, monitor: Monitor, version: int | None) -> ModelVersion:
+    """The version asked for, or the champion. Raises InvalidInput where none serves, NotFound for a wrong number."""
+    found = registry.champion(monitor.name) if version is None else registry.version(monitor.name, version)
+    if found is None:
+        raise InvalidInput(
+            f"monitor {monitor.name!r}: no model serves yet; "
+            "train one with 'latentwatch train MONITOR.yaml --history DATA.csv'"
+        )
+    return found
+
+
+def load_version(settings: Settings, version: ModelVersion, monitor: Monitor) -> Detector:
+    """The detector of a version. Raises BundleRefused, or InvalidInput where the monitor's fields have changed since."""
+    detector = load_bundle(settings.bundles, version.bundle)
+    if detector.schema.fingerprint() != monitor.record.fingerprint():
+        raise InvalidInput(
+            f"monitor {monitor.name!r}: its record has other fields than model version {version.version} was trained on; "
+            "train again, or restore the monitor file"
+        )
+    return detector

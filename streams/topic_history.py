@@ -1,0 +1,97 @@
+"""A stretch of a Kafka topic by arrival time, read from outside any consumer group: history to learn from.
+
+Topic + [since, now) → Decoded. Live scorers, their offsets and their group are not touched.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from domain.clock import to_microseconds
+from domain.errors import Unavailable
+from domain.record import Batch, RawMessage, concatenate
+from streams.ports import Decoder, Messages, messages_of
+
+_POLL_MS = 1_000
+_SILENT_POLLS = 30
+"""Polls without a record after which a broker that should have more is taken to be away."""
+
+
+def read_topic(
+    topic: str,
+    servers: str,
+    decoder: Decoder,
+    since: datetime,
+    *,
+    options: dict[str, Any] | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> tuple[Batch | None, int]:
+    """Every record that arrived since then, up to the topic's end as it is now, and how many messages were unreadable.
+
+    None where there is no record. Memory grows with the records, never with the raw messages. Raises Unavailable while
+    broker or topic are away.
+    """
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=servers.split(","),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=4 << 20,
+            bootstrap_timeout_ms=5_000,
+            metrics_enabled=False,
+            **(options or {}),
+        )
+    except (KafkaError, OSError) as error:
+        raise Unavailable(
+            f"Kafka at {servers} does not answer ({type(error).__name__}); start it, or set its address"
+        ) from error
+    batches: list[Batch] = []
+    unreadable = 0
+    try:
+        for messages, share in _messages(consumer, topic, servers, since):
+            decoded = decoder.decode(messages)
+            unreadable += len(decoded.dead_letters)
+            batches.append(decoded.batch)
+            progress(share)
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {servers}: reading {topic!r} failed ({type(error).__name__}: {error})") from error
+    finally:
+        consumer.close()
+    found = [batch for batch in batches if len(batch)]
+    return (concatenate(found) if found else None), unreadable
+
+
+def _messages(consumer: KafkaConsumer, topic: str, servers: str, since: datetime) -> Iterator[tuple[Messages, float]]:
+    """Messages of every partition from the first that arrived at `since` or later, with the share that is read."""
+    known = consumer.partitions_for_topic(topic)
+    if not known:
+        raise Unavailable(f"topic {topic!r} does not exist on Kafka at {servers}; create it, or correct the monitor")
+    places = [TopicPartition(topic, partition) for partition in sorted(known)]
+    consumer.assign(places)
+    ends = consumer.end_offsets(places)
+    arrived = consumer.offsets_for_times(dict.fromkeys(places, to_microseconds(since) // 1_000))
+    starts = {place: arrived[place].offset if arrived.get(place) else ends[place] for place in places}
+    for place, start in starts.items():
+        consumer.seek(place, start)
+    total = max(1, sum(ends[place] - starts[place] for place in places))
+    silent = 0
+    while left := sum(max(0, ends[place] - consumer.position(place)) for place in places):
+        rows = [
+            RawMessage(place.partition, record.offset, record.value, record.timestamp)
+            for place, records in consumer.poll(timeout_ms=_POLL_MS, max_records=20_000).items()
+            for record in records
+            if record.offset < ends[place]
+        ]
+        silent = 0 if rows else silent + 1
+        if silent > _SILENT_POLLS:
+            raise Unavailable(
+                f"Kafka at {servers} is silent, with {left} records of {topic!r} still to come; try again"
+            )
+        if rows:
+            yield messages_of(topic, rows), 1.0 - left / total

@@ -10,16 +10,15 @@ from zlib import crc32
 import numpy as np
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
+from alerts.columns import BigKey, storable
 from alerts.grouping import Episode, group
 from alerts.session import take_turns
 from alerts.tables import (
     AlertEventRow,
     AlertRow,
     AlertTraceRow,
-    BigKey,
     FlaggedRecordRow,
     TraceRow,
-    storable,
 )
 from alerts.upserts import insert_new
 from domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
+from alerts.columns import Row
 from alerts.outbox import DUE
 from alerts.session import transaction
 from alerts.tables import (
@@ -18,7 +19,6 @@ from alerts.tables import (
     DeadLetterRow,
     MinuteCountRow,
     NotificationRow,
-    Row,
     ScorerRow,
     TraceRow,
 )

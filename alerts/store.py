@@ -82,7 +82,7 @@ class AlertStore:
         """Write everything a micro-batch changes, in one transaction.
 
         Raises PartitionLost, with every partition that another process moved, and writes nothing then. Raises
-        Unavailable when the database is away; whether the batch was committed is then for `settled` to say.
+        Unavailable when the database is away; the acknowledgement may have been lost, so ask `positions` before repeating.
         """
         if outcome.monitor != self.monitor:
             raise ValueError(f"an outcome of monitor {outcome.monitor!r} was given to the store of {self.monitor!r}")
@@ -106,18 +106,6 @@ class AlertStore:
         except _Overtaken:
             raise _lost(outcome, self.positions(outcome.source)) from None
         return receipt
-
-    def settled(self, outcome: Outcome) -> bool:
-        """After a commit ended in Unavailable: True where it was committed, False where it is to be committed again.
-
-        Raises PartitionLost where some partition is at neither end of its move, and Unavailable.
-        """
-        stored = self.positions(outcome.source)
-        if all(stored.get(move.partition) == move.end for move in outcome.moves):
-            return True
-        if all(stored.get(move.partition) == move.start for move in outcome.moves):
-            return False
-        raise _lost(outcome, stored)
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, ContextSnapshot]:
         """The newest context of each of these partitions that has one. Raises Unavailable."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from alerts.tables import Row
+from alerts.columns import Row
 
 
 def insert_new(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> None:

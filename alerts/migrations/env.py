@@ -3,13 +3,13 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from alerts.tables import Row
+from alerts.tables import AlertRow  # any table: importing one imports all
 
 
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Row.metadata,
+        target_metadata=AlertRow.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         compare_server_default=False,

@@ -9,10 +9,10 @@ from pytest_alembic import tests as alembic_tests
 from pytest_alembic.runner import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
+from alerts.columns import Row
 from alerts.database import alembic_config as latentwatch_config
 from alerts.database import migrate, open_database, schema_is_current
 from alerts.session import reading, transaction
-from alerts.tables import Row
 from domain.errors import InvalidInput
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, func, select
 
+from alerts.columns import Row
 from alerts.session import reading
 from alerts.store import AlertStore
 from alerts.tables import (
@@ -15,7 +16,6 @@ from alerts.tables import (
     EntityRow,
     FlaggedRecordRow,
     MinuteCountRow,
-    Row,
     TraceRow,
 )
 from domain.clock import ManualClock
@@ -103,18 +103,6 @@ class StoreContract:
         assert lost.value.partitions == (1, 3, 4)
         assert store.positions(SOURCE) == {0: 0, 1: 50, 2: 0, 3: 60}
         assert [size(engine, row) for row in (AlertRow, FlaggedRecordRow, DeadLetterRow, MinuteCountRow)] == [0] * 4
-
-    def test_settled_tells_what_became_of_a_commit(self, store: AlertStore) -> None:
-        """After a lost acknowledgement the stored offsets say: committed, to be repeated, or somebody else's."""
-        for partition in range(2):
-            store.claim(SOURCE, partition, 0)
-        given = outcome(0, 0, moves=(OffsetMove(0, 0, 9), OffsetMove(1, 0, 9)))
-        assert store.settled(given) is False
-        store.commit(given)
-        assert store.settled(given) is True
-        store.commit(outcome(9, 12, partition=1))
-        with pytest.raises(PartitionLost):
-            store.settled(given)
 
     def test_an_offset_moved_back_by_hand_doubles_nothing(self, store: AlertStore, engine: Engine) -> None:
         """Records and dead letters that are stored already are passed over, and their alert does not grow."""

@@ -1,0 +1,98 @@
+"""Column types that mean the same on SQLite and PostgreSQL, and the base of every table."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, LargeBinary, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import Double, TypeDecorator
+
+from domain.alert import AlertKind, AlertStatus, Severity, Verdict
+from domain.model import VersionStatus
+
+
+def storable(value: str) -> str:
+    """Text that every database accepts; NUL and lone surrogates become the replacement character.
+
+    >>> storable("pump\\x001")
+    'pump\ufffd1'
+    """
+    if value.isascii() and "\x00" not in value:
+        return value
+    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class StorableText(TypeDecorator[str]):
+    """Text passed through `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A timezone-aware time in UTC: `timestamptz` on PostgreSQL, ISO text that sorts by time on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return aware.replace(tzinfo=None) if dialect.name == "sqlite" else aware
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Floats(TypeDecorator[NDArray[np.float32]]):
+    """A vector of float32, stored as little-endian bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        return None if value is None else np.asarray(value, "<f4").tobytes()
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> NDArray[np.float32] | None:
+        return None if value is None else np.frombuffer(value, "<f4")
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit key that SQLite still numbers by itself."""
+
+
+def _words(kind: type[Any]) -> Enum:
+    """An enumeration stored as its value's text, so that a new word needs no migration."""
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
+
+
+class Row(DeclarativeBase):
+    """Base of every table."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        str: StorableText,
+        datetime: UtcTime,
+        float: Double,
+        bytes: LargeBinary,
+        AlertKind: _words(AlertKind),
+        AlertStatus: _words(AlertStatus),
+        Severity: _words(Severity),
+        Verdict: _words(Verdict),
+        VersionStatus: _words(VersionStatus),
+    }

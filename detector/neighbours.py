@@ -6,8 +6,9 @@ does not depend on the others in its batch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,22 +25,22 @@ EXACT_BELOW = 256
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """M rows to be found again, stored list by list."""
+    """M rows to be found again, list by list."""
 
     centres: Floats
-    """[P, L]"""
+    """[L, P]"""
     starts: NDArray[np.int32]
-    """[L + 1] where each list begins in `columns`."""
-    columns: Floats
-    """[P, M] rows as columns, so that one loop runs over many rows."""
+    """[L + 1] where each list begins."""
+    rows: Floats
+    """[M, P] in the memory's own order, which is what indices refer to."""
+    searched: "Searched" = field(init=False, repr=False, compare=False)
+    """The same for the compiled search."""
 
-    @property
-    def rows(self) -> Floats:
-        """[M, P] in the memory's own order, which is what indices refer to."""
-        return np.ascontiguousarray(self.columns.T)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "searched", _lay_out(self.centres, self.starts, self.rows))
 
     def __len__(self) -> int:
-        return self.columns.shape[1]
+        return len(self.rows)
 
     def nearest(
         self, queries: Floats, k: int, probes: int, leave_out: NDArray[np.int64] | None = None
@@ -53,28 +54,44 @@ class Memory:
         distances = np.empty((len(queries), k), np.float32)
         indices = np.empty((len(queries), k), np.int64)
         without = np.full(len(queries), -1, np.int64) if leave_out is None else leave_out
-        search(queries, self.centres, self.starts, self.columns, probes, without, distances, indices)
+        search(queries, self.searched, probes, without, distances, indices)
         return distances, indices
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
-        return {"centres": self.centres, "starts": self.starts, "columns": self.columns}
+        return {"centres": self.centres, "starts": self.starts, "rows": self.rows}
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The inverse of `arrays`."""
-        centres, starts, columns = arrays["centres"], arrays["starts"], arrays["columns"]
+        centres, starts, rows = arrays["centres"], arrays["starts"], arrays["rows"]
         fits = (
-            (centres.dtype, starts.dtype, columns.dtype) == (np.float32, np.int32, np.float32)
-            and (centres.ndim, starts.ndim, columns.ndim) == (2, 1, 2)
-            and centres.shape == (columns.shape[0], len(starts) - 1)
+            [array.dtype.str for array in (centres, starts, rows)] == ["<f4", "<i4", "<f4"]
+            and (centres.ndim, starts.ndim, rows.ndim) == (2, 1, 2)
+            and centres.shape == (len(starts) - 1, rows.shape[1])
             and starts[0] == 0
-            and starts[-1] == columns.shape[1]
-            and (np.diff(starts) >= 0).all()
+            and starts[-1] == len(rows) > 0
+            and bool((np.diff(starts) >= 0).all())
         )
         if not fits:
             raise BundleRefused("a memory's lists do not fit its rows; the bundle is damaged: train again")
-        return cls(centres, starts, columns)
+        return cls(centres, starts, rows)
+
+
+class Searched(NamedTuple):
+    """A memory laid out so that one loop runs over many rows."""
+
+    centres: Floats
+    """[P, L]"""
+    starts: NDArray[np.int64]
+    """[L + 1]"""
+    lists: Floats
+    """[M * P] list after list, each column by column."""
+
+
+def _lay_out(centres: Floats, starts: NDArray[np.int32], rows: Floats) -> Searched:
+    lists = [rows[first:last].T.ravel() for first, last in pairwise(starts.tolist())]
+    return Searched(np.ascontiguousarray(centres.T), starts.astype(np.int64), np.concatenate(lists))
 
 
 def build_memory(rows: Floats, seed: int) -> tuple[Memory, NDArray[np.int64]]:
@@ -83,9 +100,8 @@ def build_memory(rows: Floats, seed: int) -> tuple[Memory, NDArray[np.int64]]:
     lists = 1 if count <= EXACT_BELOW else max(2, round(count / LIST_LENGTH))
     centres, owner = cluster(rows, lists, seed)
     order = np.argsort(owner, kind="stable")
-    starts = np.searchsorted(owner[order], np.arange(lists + 1)).astype(np.int32)
-    columns = np.ascontiguousarray(rows[order].T.astype(np.float32))
-    return Memory(np.ascontiguousarray(centres.T), starts, columns), order
+    starts = np.searchsorted(owner[order], np.arange(len(centres) + 1)).astype(np.int32)
+    return Memory(centres, starts, np.ascontiguousarray(rows[order], np.float32)), order
 
 
 def cluster(rows: Floats, count: int, seed: int, rounds: int = 8) -> tuple[Floats, NDArray[np.intp]]:
@@ -112,42 +128,58 @@ def _closest(rows: Floats, centres: Floats) -> NDArray[np.intp]:
 @compiled
 def search(
     queries: Floats,
-    centres: Floats,
-    starts: NDArray[np.int32],
-    columns: Floats,
+    memory: Searched,
     probes: int,
     leave_out: NDArray[np.int64],
     distances: Floats,
     indices: NDArray[np.int64],
 ) -> None:
     """Fill distances and indices [N, k] of each query's nearest rows; see `Memory.nearest`."""
-    lists = centres.shape[1]
-    longest = 0
-    for a in range(lists):
-        longest = max(longest, starts[a + 1] - starts[a])
-    scratch = np.empty(longest, np.float32)
-    to_centre = np.empty(lists, np.float32)
+    scratch = new_scratch(memory)
+    to_centre = np.empty(memory.centres.shape[1], np.float32)
     for n in range(queries.shape[0]):
-        search_one(
-            queries[n],
-            centres,
-            starts,
-            columns,
-            probes,
-            leave_out[n],
-            distances[n],
-            indices[n],
-            scratch,
-            to_centre,
-        )
+        search_one(queries[n], memory, probes, leave_out[n], distances[n], indices[n], scratch, to_centre)
+
+
+@compiled
+def new_scratch(memory: Searched) -> Floats:
+    """Room for the distances of the longest list."""
+    longest = 0
+    for a in range(memory.starts.shape[0] - 1):
+        longest = max(longest, memory.starts[a + 1] - memory.starts[a])
+    return np.empty(longest, np.float32)
+
+
+@compiled
+def add_squares(query: Floats, columns: Floats, start: int, length: int, out: Floats) -> None:
+    """Squared distances of a query [P] from `length` rows that lie column by column from `start` on."""
+    width = query.shape[0]
+    for i in range(length):
+        out[i] = 0.0
+    j = 0
+    while j + 4 <= width:
+        a, b, c, d = query[j], query[j + 1], query[j + 2], query[j + 3]
+        first = columns[start + j * length : start + (j + 4) * length]
+        for i in range(length):
+            p = a - first[i]
+            q = b - first[i + length]
+            r = c - first[i + 2 * length]
+            s = d - first[i + 3 * length]
+            out[i] += (p * p + q * q) + (r * r + s * s)
+        j += 4
+    while j < width:
+        a = query[j]
+        first = columns[start + j * length : start + (j + 1) * length]
+        for i in range(length):
+            p = a - first[i]
+            out[i] += p * p
+        j += 1
 
 
 @compiled
 def search_one(
     query: Floats,
-    centres: Floats,
-    starts: NDArray[np.int32],
-    columns: Floats,
+    memory: Searched,
     probes: int,
     leave_out: int,
     best: Floats,
@@ -156,39 +188,29 @@ def search_one(
     to_centre: Floats,
 ) -> None:
     """The nearest rows of one query into `best` and `index` [k]; goes on through further lists until it has k rows."""
-    width, lists = centres.shape
+    width, lists = memory.centres.shape
     k = best.shape[0]
     found = 0
     if lists > 1:
-        to_centre[:] = 0.0
-        for j in range(width):
-            value = query[j]
-            for a in range(lists):
-                to_centre[a] += (value - centres[j, a]) ** 2
+        add_squares(query, memory.centres.ravel(), 0, lists, to_centre)
     else:
         to_centre[0] = 0.0
     for probe in range(lists):
         if probe >= probes and found >= k:
             break
         chosen = 0
+        smallest = to_centre[0]
         for a in range(1, lists):
-            if to_centre[a] < to_centre[chosen]:
+            if to_centre[a] < smallest:
+                smallest = to_centre[a]
                 chosen = a
         to_centre[chosen] = np.float32(3.4e38)
-        first, last = starts[chosen], starts[chosen + 1]
-        length = last - first
-        for i in range(length):
-            scratch[i] = 0.0
-        for j in range(width):
-            value = query[j]
-            line = columns[j, first:last]
-            for i in range(length):
-                scratch[i] += (value - line[i]) ** 2
+        first = memory.starts[chosen]
+        length = memory.starts[chosen + 1] - first
+        add_squares(query, memory.lists, first * width, length, scratch)
         for i in range(length):
             distance = scratch[i]
-            if found == k and distance >= best[k - 1]:
-                continue
-            if first + i == leave_out:
+            if (found == k and distance >= best[k - 1]) or first + i == leave_out:
                 continue
             place = found if found < k else k - 1
             while place > 0 and best[place - 1] > distance:

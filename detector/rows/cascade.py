@@ -1,0 +1,138 @@
+"""Looks at every row cheaply, and with care at those it cannot call normal; calibrated as one.
+
+A row whose cheap energy stays below the gate has the p-value of that energy. One that reaches it, as a share g of normal
+rows does, has g times the conditional p-value of its careful energy:
+
+    p = P(cheap >= gate) P(careful >= e | cheap >= gate)
+
+so that the composite is a p-value whatever both energies have to do with each other. Which rows are looked at with care
+depends on the row alone, never on load.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.calibration import Calibration, fit_calibration
+from detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work
+from domain.scores import Scores
+
+Floats: TypeAlias = NDArray[np.float32]
+Effort: TypeAlias = Literal["light", "balanced", "full"]
+SHARE = 0.3
+"""g, share of normal rows that are looked at with care under balanced effort."""
+ENOUGH = 50
+"""Rows that must pass the gate in calibration for the cascade to be worth it; with fewer every row is studied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """The calibrated cascade of one effort."""
+
+    effort: Effort
+    gate: float
+    """Cheap energy from which a row is studied: infinite for light effort, minus infinity for full."""
+    share: float
+    """Share of normal rows that reach the gate."""
+    cheap: Calibration
+    careful: Calibration
+    reconstruction: Calibration
+    density: Calibration
+    neighbours: Calibration
+
+    def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
+        """Calibrated scores of prepared rows [N, P]."""
+        energies, studied = look(model, values, present, self.gate)
+        surprise = np.empty(len(values), np.float32)
+        extrapolated = np.zeros(len(values), bool)
+        glanced = ~studied
+        surprise[glanced] = self.cheap.surprise(energies.fused[glanced])
+        extrapolated[glanced] = self.cheap.extrapolated(energies.fused[glanced])
+        surprise[studied] = self.careful.surprise(energies.fused[studied]) - np.float32(np.log10(self.share))
+        extrapolated[studied] = self.careful.extrapolated(energies.fused[studied])
+        return Scores(
+            surprise=surprise,
+            reconstruction=self.reconstruction.surprise(energies.reconstruction),
+            density=self.density.surprise(energies.density),
+            witnesses={"neighbours": self.neighbours.surprise(energies.neighbours)},
+            extrapolated=extrapolated,
+            warming=np.zeros(len(values), bool),
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        return {f"{name}.{key}": array for name in PARTS for key, array in getattr(self, name).arrays().items()}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        gate = self.gate if np.isfinite(self.gate) else None
+        return {
+            "effort": self.effort,
+            "gate": gate,
+            "share": self.share,
+            **{name: getattr(self, name).meta() for name in PARTS},
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
+        """The inverse of `arrays` and `meta`."""
+        gate = meta["gate"]
+        if gate is None:
+            gate = np.inf if meta["effort"] == "light" else -np.inf
+        parts = {name: Calibration.from_bundle({"knots": arrays[f"{name}.knots"]}, meta[name]) for name in PARTS}
+        return cls(meta["effort"], float(gate), float(meta["share"]), **parts)
+
+
+PARTS = ("cheap", "careful", "reconstruction", "density", "neighbours")
+
+
+def look(model: RowModel, values: Floats, present: Floats, gate: float) -> tuple[Energies, NDArray[np.bool_]]:
+    """Energies of prepared rows, careful where a row reaches the gate, and where that is [N]."""
+    if gate == -np.inf:
+        return model.energies(values, present, STUDY), np.ones(len(values), bool)
+    energies = model.energies(values, present, GLANCE)
+    studied = energies.fused >= gate
+    rows = np.flatnonzero(studied)
+    if len(rows):
+        mask = present if len(present) == 1 else present[rows]
+        replace_rows(energies, model.energies(values[rows], mask, STUDY), rows)
+    return energies, studied
+
+
+def replace_rows(energies: Energies, careful: Energies, rows: NDArray[np.intp]) -> None:
+    """Put careful energies in the place of the cheap ones of those rows."""
+    for cheap, dear in zip(energies, careful, strict=True):
+        cheap[rows] = dear
+
+
+def fit_cascade(effort: Effort, judge: Callable[[Work], Energies]) -> Cascade:
+    """Calibrate on out-of-sample energies of normal records, which `judge` gives for each kind of work."""
+    if effort == "light":
+        return _of_one(effort, np.inf, judge(GLANCE))
+    careful = judge(STUDY)
+    cheap = judge(GLANCE) if effort == "balanced" else careful
+    if effort == "full" or SHARE * len(cheap.fused) < ENOUGH:
+        return _of_one(effort, -np.inf, careful)
+    gate = float(np.quantile(cheap.fused, 1.0 - SHARE))
+    rows = np.flatnonzero(cheap.fused >= gate)
+    mixed = Energies(*(part.copy() for part in cheap))
+    replace_rows(mixed, Energies(*(part[rows] for part in careful)), rows)
+    return Cascade(
+        effort,
+        gate,
+        len(rows) / len(cheap.fused),
+        fit_calibration(cheap.fused),
+        fit_calibration(careful.fused[rows]),
+        fit_calibration(mixed.reconstruction),
+        fit_calibration(mixed.density),
+        fit_calibration(mixed.neighbours),
+    )
+
+
+def _of_one(effort: Effort, gate: float, energies: Energies) -> Cascade:
+    fused = fit_calibration(energies.fused)
+    rest = (fit_calibration(part) for part in (energies.reconstruction, energies.density, energies.neighbours))
+    return Cascade(effort, gate, 1.0, fused, fused, *rest)

@@ -1,0 +1,137 @@
+"""The detector of records scored on their own: features, model, cascade and calibration as one.
+
+Batch -> Scores; numpy and compiled loops only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.calibration import Calibration
+from detector.interface import Contexts, MapGround
+from detector.rows.cascade import Cascade
+from detector.rows.explanation import LatentMap, Normal, explain_rows
+from detector.rows.features import Features
+from detector.rows.model import RowModel
+from domain.errors import BundleRefused
+from domain.monitor import AlertPolicy
+from domain.record import Batch
+from domain.schema import RecordSchema
+from domain.scores import Explanation, Scores
+
+Floats: TypeAlias = NDArray[np.float32]
+SECONDS_PER_DAY = 86_400.0
+
+
+class NoContext:
+    """The context of a record scored on its own: none."""
+
+    state_size = 0
+    width = 0
+    warm_after = 0
+
+    def fresh(self, entities: Sequence[str]) -> Floats:
+        return np.zeros((len(entities), 0), np.float32)
+
+    def extend(self, states: Floats, owners: NDArray[np.intp], batch: Batch) -> Contexts:
+        return Contexts(np.zeros((len(batch), 0), np.float32), np.zeros(len(batch), np.int64))
+
+    def adopt(self, states: Floats, previous: object) -> Floats | None:
+        return np.zeros((len(states), 0), np.float32)
+
+
+@dataclass(frozen=True)
+class RowDetector:
+    """A trained and calibrated row model. Immutable and thread-safe."""
+
+    features: Features
+    model: RowModel
+    cascade: Cascade
+    normal: Normal
+    """The memory's records as they were."""
+    map: LatentMap
+    kind: str
+    records_per_day: float
+    """How many records the whole stream had a day in training; 0 where that is not known."""
+    bundle: str = ""
+    context = NoContext()
+
+    @property
+    def schema(self) -> RecordSchema:
+        """What its records look like."""
+        return self.features.schema
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """Calibrated scores of N records."""
+        values, present = self.model.prepare(self.features.transform(batch))
+        return self.cascade.score(self.model, values, present)
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """Why each record scored as it did."""
+        rows = self.features.transform(batch)
+        return explain_rows(self.features, self.model, self.normal, self.map, batch, rows, scores)
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which normal records are flagged as rarely as the policy asks.
+
+        Records are alone, so that each flagged one is an alert; a budget per day needs the stream's rate, and counts on
+        one record a second where training data had no times.
+        """
+        if policy.false_alarm_rate is not None:
+            return float(-np.log10(policy.false_alarm_rate))
+        daily = self.records_per_day if self.records_per_day > 0 else SECONDS_PER_DAY
+        rate = min(0.5, (policy.false_alarms_per_day or 2.0) / daily)
+        return float(-np.log10(rate))
+
+    def map_ground(self) -> MapGround:
+        """Where normal records are dense on the latent map."""
+        return self.map.ground
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        named = {
+            "features": self.features.arrays(),
+            "model": self.model.arrays(),
+            "cascade": self.cascade.arrays(),
+            "normal": self.normal.arrays(),
+            "map": self.map.arrays(),
+        }
+        return {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {
+            "detector": "rows",
+            "kind": self.kind,
+            "records_per_day": self.records_per_day,
+            "features": self.features.meta(),
+            "model": self.model.meta(),
+            "cascade": self.cascade.meta(),
+            "normal": self.normal.meta(),
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
+        """The inverse of `arrays` and `meta`. Raises BundleRefused where they do not fit each other."""
+        part: dict[str, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            half, _, rest = name.partition(".")
+            part.setdefault(half, {})[rest] = array
+        features = Features.from_bundle(part["features"], meta["features"])
+        model = RowModel.from_bundle(part["model"], meta["model"], len(features.owners))
+        normal = Normal.from_bundle(part["normal"], meta["normal"], features.schema)
+        if len(normal) != len(model.memory):
+            raise BundleRefused("the memory and its records differ in number; the bundle is damaged: train again")
+        return cls(
+            features,
+            model,
+            Cascade.from_bundle(part["cascade"], meta["cascade"]),
+            normal,
+            LatentMap.from_bundle(part["map"], model.network.code_size),
+            str(meta["kind"]),
+            float(meta["records_per_day"]),
+            bundle,
+        )

@@ -1,0 +1,201 @@
+"""Why a record scored as it did, in the record's own terms.
+
+Expected values are a plausible normal record: the mean of the nearest normal rows, corrected by the autoencoder.
+Contributions split the reconstruction surprise by each feature's part of the squared residual, so that they sum to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import MapGround
+from detector.rows.features import Features, Rows
+from detector.rows.model import STUDY, RowModel
+from detector.rows.scoring import SHOWN
+from domain.errors import BundleRefused
+from domain.record import Batch, Value
+from domain.schema import FeatureType, RecordSchema
+from domain.scores import Explanation, Neighbour, Scores
+
+Floats: TypeAlias = NDArray[np.float32]
+GRID = 48
+"""Columns and rows of the map's ground."""
+MAP_SAMPLE = 1_000
+"""Normal rows shown on the map."""
+LONGEST_TEXT = 300
+"""Characters of a text that a bundle keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """The memory's records as they were, to be shown as neighbours."""
+
+    numbers: Floats
+    """[M, numbers] as in a batch."""
+    words: tuple[tuple[str | None, ...], ...]
+    """By category, then text: the distinct values."""
+    index: NDArray[np.int32]
+    """[M, categories + texts] which of them each record has."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def values(self, place: int, schema: RecordSchema) -> dict[str, Value]:
+        """One record, feature name to value."""
+        numbers = dict(zip(schema.numbers, self.numbers[place].tolist(), strict=True))
+        names = (*schema.categories, *schema.texts)
+        words = {name: self.words[at][self.index[place, at]] for at, name in enumerate(names)}
+        return {name: _shown(numbers[name], schema, name) if name in numbers else words[name] for name in schema.names}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights; NaN, which a bundle does not hold, becomes a mask."""
+        missing = np.isnan(self.numbers)
+        return {"numbers": np.nan_to_num(self.numbers), "missing": missing, "index": self.index}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {"words": [list(words) for words in self.words]}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], schema: RecordSchema) -> Self:
+        """The inverse of `arrays` and `meta`."""
+        numbers, index = np.where(arrays["missing"], np.nan, arrays["numbers"]).astype(np.float32), arrays["index"]
+        words = tuple(tuple(words) for words in meta["words"])
+        columns = len(schema.categories) + len(schema.texts)
+        fits = numbers.shape == (len(index), len(schema.numbers)) and index.shape[1:] == (len(words),) == (columns,)
+        if not fits or any(len(index) and index[:, at].max() >= len(known) for at, known in enumerate(words)):
+            raise BundleRefused("the normal records do not fit the schema; the bundle is damaged: train again")
+        return cls(numbers, words, index)
+
+
+def keep_normal(batch: Batch) -> Normal:
+    """The records of a batch, to be kept with the memory."""
+    words, index = [], np.zeros((len(batch), len(batch.schema.categories) + len(batch.schema.texts)), np.int32)
+    for at, column in enumerate([*batch.categories.T, *batch.texts.T]):
+        values = [None if value is None else str(value)[:LONGEST_TEXT] for value in column]
+        places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+        words.append(tuple(places))
+        index[:, at] = [places[value] for value in values]
+    return Normal(np.where(np.isfinite(batch.numbers), batch.numbers, np.nan).astype(np.float32), tuple(words), index)
+
+
+@dataclass(frozen=True, slots=True)
+class LatentMap:
+    """Two directions of the latent space, and how dense normal codes are on them."""
+
+    middle: Floats
+    """[K]"""
+    directions: Floats
+    """[K, 2]"""
+    ground: MapGround = field(compare=False)
+
+    def place(self, codes: Floats) -> Floats:
+        """[N, 2]; squashed towards the edge of the ground, so that nothing lies off the map."""
+        flat = (codes - self.middle) @ self.directions
+        out: Floats = (4.0 * np.tanh(flat / 4.0)).astype(np.float32)
+        return out
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        ground = {"x": self.ground.x, "y": self.ground.y, "density": self.ground.density, "sample": self.ground.sample}
+        return {"middle": self.middle, "directions": self.directions, **ground}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], code_size: int) -> Self:
+        """The inverse of `arrays`."""
+        ground = MapGround(arrays["x"], arrays["y"], arrays["density"], arrays["sample"])
+        shapes = (ground.density.shape, arrays["middle"].shape, arrays["directions"].shape)
+        if shapes != ((len(ground.y), len(ground.x)), (code_size,), (code_size, 2)):
+            raise BundleRefused("the latent map has a wrong shape; the bundle is damaged: train again")
+        return cls(arrays["middle"], arrays["directions"], ground)
+
+
+def fit_map(codes: Floats, seed: int) -> LatentMap:
+    """The two leading directions of normal codes [N, K], scaled to spread 1, and their density there."""
+    middle = codes.mean(axis=0)
+    width = codes.shape[1]
+    directions = np.zeros((width, 2), np.float32)
+    spread, axes = np.linalg.eigh(np.cov(codes.T).reshape(width, width)) if len(codes) > 1 else (np.zeros(0), None)
+    if axes is not None:
+        count = min(2, width)
+        leading = axes[:, ::-1][:, :count] / np.sqrt(np.maximum(spread[::-1][:count], 1e-9))
+        leading *= np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(count)])
+        directions[:, :count] = leading
+    flat = LatentMap(middle, directions, MapGround(*(np.zeros((0, 0), np.float32),) * 4))
+    places = flat.place(codes)
+    edge = np.linspace(-4.0, 4.0, GRID + 1)
+    counts, _, _ = np.histogram2d(places[:, 1], places[:, 0], bins=(edge, edge))
+    density = _blurred(counts)
+    sample = np.random.default_rng(seed).choice(len(places), min(MAP_SAMPLE, len(places)), replace=False)
+    centres = (0.5 * (edge[1:] + edge[:-1])).astype(np.float32)
+    ground = MapGround(centres, centres, (density / max(density.max(), 1e-12)).astype(np.float32), places[sample])
+    return LatentMap(middle, directions, ground)
+
+
+def _blurred(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smoothed over neighbouring cells by a small Gaussian."""
+    kernel = np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)
+    kernel /= kernel.sum()
+    rows = np.apply_along_axis(np.convolve, 0, counts, kernel, "same")
+    return np.asarray(np.apply_along_axis(np.convolve, 1, rows, kernel, "same"), np.float64)
+
+
+def explain_rows(
+    features: Features, model: RowModel, normal: Normal, latent: LatentMap, batch: Batch, rows: Rows, scores: Scores
+) -> list[Explanation]:
+    """Why each record of the batch scored as it did."""
+    values, present = model.prepare(rows)
+    seen = model.look(values, present, STUDY)
+    baseline = model.memory.rows[seen.nearest[:, :SHOWN]].mean(axis=1)
+    distances = np.linalg.norm(model.memory.rows[seen.nearest[:, :SHOWN]] - values[:, None], axis=2)
+    mean, spread, smallest = model.distance
+    aside = np.concatenate([baseline, ((np.log(distances.mean(axis=1) + smallest) - mean) / spread)[:, None]], axis=1)
+    rebuilt = model.network.reconstruct(values, aside.astype(np.float32), baseline)
+    shares = _shares(np.square(rebuilt - values).mean(axis=0) * present * model.importance, features)
+    expected = rebuilt.mean(axis=0) * model.divisor
+    places = latent.place(seen.codes)
+    names = features.schema.names
+    return [
+        Explanation(
+            expected=_expected(features, normal, expected[row], str(batch.entities[row]), int(seen.nearest[row, 0])),
+            contributions=dict(zip(names, (shares[row] * scores.reconstruction[row]).tolist(), strict=True)),
+            neighbours=_neighbours(features, normal, seen.nearest[row, :SHOWN], distances[row]),
+            code=tuple(seen.codes[row].tolist()),
+            place=(float(places[row, 0]), float(places[row, 1])),
+        )
+        for row in range(len(batch))
+    ]
+
+
+def _shares(squared: Floats, features: Features) -> NDArray[np.float64]:
+    """[N, F] each feature's share of the squared residual [N, P]; even where there is none."""
+    out = np.zeros((len(squared), len(features.schema.names)))
+    for column, owner in enumerate(features.owners):
+        out[:, owner] += squared[:, column]
+    total = out.sum(axis=1, keepdims=True)
+    return np.where(total > 0, out / np.where(total > 0, total, 1.0), 1.0 / out.shape[1])
+
+
+def _expected(features: Features, normal: Normal, row: Floats, entity: str, nearest: int) -> dict[str, Value]:
+    found = normal.values(nearest, features.schema)
+    wide = row.astype(np.float64)
+    return {
+        feature.name: found[feature.name] if feature.type is FeatureType.TEXT else features.value(feature, wide, entity)
+        for feature in features.schema.features
+    }
+
+
+def _neighbours(
+    features: Features, normal: Normal, places: NDArray[np.int64], distances: Floats
+) -> tuple[Neighbour, ...]:
+    distinct = dict(zip(places.tolist(), distances.tolist(), strict=True))
+    return tuple(Neighbour(distance, normal.values(place, features.schema)) for place, distance in distinct.items())
+
+
+def _shown(value: float, schema: RecordSchema, name: str) -> Value:
+    if value != value:  # NaN
+        return None
+    return bool(value) if schema.feature(name).type is FeatureType.BOOLEAN else value

@@ -1,0 +1,180 @@
+"""Trains a row model and judges its own training rows as if it had never seen them, for calibration.
+
+Rows [N, P] -> FittedRows: a RowModel, and out-of-fold Energies [N] at each kind of work
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.autoencoders.examples import Examples, TrainingPlan
+from detector.autoencoders.network import Network
+from detector.density import AnyDensity, choose_density, fit_density
+from detector.neighbours import Memory, build_memory
+from detector.rows.features import Rows
+from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, fuse
+from detector.rows.scoring import SHOWN
+from domain.monitor import ModelChoice, ModelKind
+
+Floats: TypeAlias = NDArray[np.float32]
+Progress: TypeAlias = Callable[[float], None]
+LARGEST_MEMORY = 10_000
+"""Normal rows that are kept; of more, so many are drawn at random."""
+MOST_ROWS = 40_000
+"""Rows that training looks at; of more, so many are drawn at random."""
+SCALE_ROWS = 3_000
+"""Rows whose neighbours decide how columns are scaled."""
+MEMBERS = 5
+OWN_NEIGHBOURS = 20
+"""Neighbours over which a normal row's own spacing is taken."""
+EXACT = 1 << 30
+"""Probes that search every list."""
+CAREFUL = 12
+"""Probes where a search is done once, in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRows:
+    """A trained model and its own training rows."""
+
+    model: RowModel
+    values: Floats
+    """[N, P] the training rows, prepared."""
+    present: Floats
+    """[N, P] or [1, P]"""
+    held: Held
+    densities: tuple[AnyDensity, ...]
+    """By member: the density of its codes, without the rows it did not train on."""
+    kept: NDArray[np.intp]
+    """[M] which training rows the memory holds, in its order."""
+
+    def out_of_fold(self, work: Work) -> Energies:
+        """Energies [N] of the training rows, each judged without itself."""
+        seen = self.model.look(self.values, self.present, work, self.held)
+        density = np.empty(len(self.values), np.float32)
+        for member, fitted in enumerate(self.densities):
+            mine = self.held.member == member
+            density[mine] = fitted.energy(seen.codes[mine])
+        return fuse(seen, density, work)
+
+
+def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[FittedRows, NDArray[np.intp]]:
+    """Train on rows [N, P], N >= 1; also says which of them it looked at, in order."""
+    random = np.random.default_rng(choice.seed)
+    chosen = _draw(len(rows.values), MOST_ROWS, random)
+    values = rows.values[chosen]
+    present = np.ones((1, values.shape[1]), np.float32)
+    if rows.present is not None:
+        present = rows.present[chosen].astype(np.float32)
+        values = fill_gaps(values, present, values[_draw(len(values), SCALE_ROWS, random)])
+    divisor = column_divisor(values[_draw(len(values), SCALE_ROWS, random)], choice.seed)
+    values = np.ascontiguousarray(values / divisor)
+    in_memory = _draw(len(values), LARGEST_MEMORY, random)
+    memory, order = build_memory(values[in_memory], choice.seed)
+    kept = in_memory[order]
+    place = np.full(len(values), -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    progress(0.05)
+    spacing, smallest = _own_spacing(memory)
+    folds = random.permutation(len(values)) % MEMBERS
+    held = Held(place, folds.astype(np.int64))
+    network, distance = _fit_network(values, present, memory, smallest, held, choice, progress)
+    model, densities = _assemble(values, divisor, memory, spacing, network, distance, held, choice)
+    return FittedRows(model, values, present, held, densities, kept), chosen
+
+
+def column_divisor(values: Floats, seed: int) -> Floats:
+    """[P] sqrt(v + 0.3 mean v), v the mean squared difference from the 5 nearest rows; scaled to a mean square of 1.
+
+    A column in which neighbours agree counts for more. Columns that never differ have no say in the mean.
+    """
+    memory, order = build_memory(values, seed)
+    count = min(5, max(len(values) - 1, 1))
+    _, nearest = memory.nearest(memory.rows, count, CAREFUL, np.arange(len(values)))
+    squared = np.zeros(values.shape[1])
+    for neighbour in range(count):
+        squared += np.square(memory.rows - memory.rows[nearest[:, neighbour]]).mean(axis=0)
+    squared /= count
+    differs = values.std(axis=0) > 1e-6
+    typical = squared[differs].mean() if differs.any() else 1.0
+    scale = squared + 0.3 * typical + 1e-9
+    scale /= scale[differs].mean() if differs.any() else scale.mean()
+    return np.sqrt(scale).astype(np.float32)
+
+
+def _draw(count: int, most: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """Which of `count` rows to use when at most `most` may be, in order."""
+    return np.arange(count) if count <= most else np.sort(random.choice(count, most, replace=False))
+
+
+def _own_spacing(memory: Memory) -> tuple[Floats, float]:
+    """Each memory row's mean distance to its nearest others [M], and a distance small beside all."""
+    count = max(1, min(OWN_NEIGHBOURS, len(memory) - 1))
+    distances, _ = memory.nearest(memory.rows, count, CAREFUL, np.arange(len(memory)))
+    typical = float(np.median(distances[:, 0]))
+    return distances.mean(axis=1), 1e-3 * typical + 1e-6
+
+
+def _fit_network(
+    values: Floats,
+    present: Floats,
+    memory: Memory,
+    smallest: float,
+    held: Held,
+    choice: ModelChoice,
+    progress: Progress,
+) -> tuple[Network, tuple[float, float, float]]:
+    """The ensemble, and the scale of the log distance it sees."""
+    distances, nearest = memory.nearest(values, SHOWN, CAREFUL, held.place)
+    baseline = memory.rows[nearest].mean(axis=1)
+    far = np.log(distances.mean(axis=1) + smallest)
+    distance = (float(far.mean()), float(far.std()) + 1e-3, smallest)
+    scaled = ((far - distance[0]) / distance[1])[:, None]
+    examples = Examples(
+        rows=values,
+        aside=np.concatenate([baseline, scaled], axis=1).astype(np.float32),
+        baseline=baseline,
+        present=None if len(present) == 1 else present,
+        folds=held.member.astype(np.intp),
+    )
+    kind = ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind
+    plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, seed=choice.seed)
+    if kind is ModelKind.LINEAR:
+        from detector.autoencoders.linear import fit_linear
+
+        return fit_linear(examples, plan), distance
+    from detector.autoencoders.training import train_network
+
+    return train_network(examples, plan, lambda share: progress(0.1 + 0.8 * share)), distance
+
+
+def _assemble(
+    values: Floats,
+    divisor: Floats,
+    memory: Memory,
+    spacing: Floats,
+    network: Network,
+    distance: tuple[float, float, float],
+    held: Held,
+    choice: ModelChoice,
+) -> tuple[RowModel, tuple[AnyDensity, ...]]:
+    """The model, and each member's density of the codes of the rows it trained on."""
+    aside = _aside(values, memory, distance, held)
+    codes = network.encode(values, aside)
+    kind = choose_density(len(values)) if choice.density == "auto" else choice.density
+    densities = []
+    for member in range(network.members):
+        seen = held.member != member
+        densities.append(fit_density(kind, codes[member][seen if seen.any() else ~seen], choice.seed))
+    importance = np.full(values.shape[1], 1.0 / values.shape[1], np.float32)
+    model = RowModel(divisor, importance, memory, spacing, network, densities[0], distance)
+    return model, tuple(densities)
+
+
+def _aside(values: Floats, memory: Memory, distance: tuple[float, float, float], held: Held) -> Floats:
+    distances, nearest = memory.nearest(values, SHOWN, CAREFUL, held.place)
+    scaled = (np.log(distances.mean(axis=1) + distance[2]) - distance[0]) / distance[1]
+    return np.concatenate([memory.rows[nearest].mean(axis=1), scaled[:, None]], axis=1).astype(np.float32)

@@ -1,0 +1,199 @@
+"""A trained row model: rows in, uncalibrated energies out.
+
+Rows [N, P] -> Energies [N]; row i of the energies depends on row i of the rows alone, bit for bit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.autoencoders.network import Network
+from detector.density import AnyDensity, density_from_bundle
+from detector.neighbours import Memory
+from detector.rows.features import Rows
+from detector.rows.scoring import NEIGHBOURS, Parts, score_rows
+from domain.errors import BundleRefused
+
+Floats: TypeAlias = NDArray[np.float32]
+SPACING_WEIGHT = 0.5
+"""How much a sparse neighbourhood excuses a distant neighbour."""
+DENSITY_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How hard a row is looked at."""
+
+    probes: int
+    """Lists of the memory that are searched."""
+    members: int
+    """Members of the ensemble that are asked."""
+    tangent: bool
+
+
+GLANCE = Work(probes=4, members=1, tangent=False)
+STUDY = Work(probes=8, members=1_000, tangent=True)
+
+
+class Seen(NamedTuple):
+    """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
+
+    logs: Floats
+    """[N, 4] near, spacing, tangent, residual."""
+    codes: Floats
+    """[N, K] latent codes of the first member, or of the one that was asked."""
+    nearest: NDArray[np.int64]
+    """[N, 10] places in the memory, nearest first."""
+
+
+class Energies(NamedTuple):
+    """Uncalibrated strangeness of N rows, each part a log of a distance."""
+
+    fused: Floats
+    """[N]"""
+    reconstruction: Floats
+    """[N]"""
+    density: Floats
+    """[N]"""
+    neighbours: Floats
+    """[N]"""
+    codes: Floats
+    """[N, K] the first member's latent codes."""
+    nearest: NDArray[np.int64]
+    """[N, 10] places in the memory, nearest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What must be left out of the judgement of training rows, so that it is as of rows never seen."""
+
+    place: NDArray[np.int64]
+    """[N] the row's own place in the memory, -1 where it is not in it."""
+    member: NDArray[np.int64]
+    """[N] the member that did not train on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowModel:
+    """Everything learned from training rows but calibration."""
+
+    divisor: Floats
+    """[P] what a column is divided by, so that near neighbours differ by about 1 in it."""
+    importance: Floats
+    """[P] weight of each column in the residual; they sum to 1."""
+    memory: Memory
+    spacing: Floats
+    """[M] each memory row's mean distance to its own nearest."""
+    network: Network
+    density: AnyDensity
+    distance: tuple[float, float, float]
+    """Mean and spread of the log distance that the network sees, and what is added to distances before their log."""
+    parts: Parts = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        mean, spread, smallest = self.distance
+        halves = [
+            (tuple(layer.weight for layer in layers), tuple(layer.bias for layer in layers))
+            for layers in (self.network.encoder, self.network.decoder)
+        ]
+        memory = self.memory
+        parts = Parts(
+            memory.searched, memory.rows, self.spacing, halves[0], halves[1], self.importance, mean, spread, smallest
+        )
+        object.__setattr__(self, "parts", parts)
+
+    def prepare(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Rows in the space of the memory [N, P], and 1 where a value is present, [N, P] or [1, P] for all.
+
+        What is missing is taken from the rows of the memory that are nearest in what is there.
+        """
+        values = np.ascontiguousarray(rows.values / self.divisor)
+        if rows.present is None:
+            return values, np.ones((1, values.shape[1]), np.float32)
+        present = rows.present.astype(np.float32)
+        gaps = np.flatnonzero(~rows.present.all(axis=1))
+        for start in range(0, len(gaps), 256):
+            chunk = gaps[start : start + 256]
+            values[chunk] = fill_gaps(values[chunk], present[chunk], self.memory.rows)
+        return values, present
+
+    def energies(self, values: Floats, present: Floats, work: Work) -> Energies:
+        """Energies of prepared rows."""
+        seen = self.look(values, present, work)
+        return fuse(seen, self.density.energy(seen.codes), work)
+
+    def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
+        """What the compiled arithmetic finds for prepared rows; `held` makes that of training rows out-of-sample."""
+        count = len(values)
+        nobody = np.full(count, -1, np.int64)
+        place, member = (nobody, nobody) if held is None else (held.place, held.member)
+        seen = Seen(
+            np.empty((count, 4), np.float32),
+            np.empty((count, self.network.code_size), np.float32),
+            np.empty((count, NEIGHBOURS), np.int64),
+        )
+        members = min(work.members, self.network.members)
+        score_rows(values, present, self.parts, work.probes, members, work.tangent, place, member, *seen)
+        return seen
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        out: dict[str, NDArray[Any]] = {"divisor": self.divisor, "importance": self.importance, "spacing": self.spacing}
+        named = {"memory": self.memory.arrays(), "network": self.network.arrays(), "density": self.density.arrays()}
+        return out | {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {"density": self.density.kind, "distance": list(self.distance)}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], width: int) -> Self:
+        """The inverse of `arrays` and `meta`, for rows of `width` columns."""
+        part = {
+            half: {
+                name.removeprefix(f"{half}."): array for name, array in arrays.items() if name.startswith(f"{half}.")
+            }
+            for half in ("memory", "network", "density")
+        }
+        memory, network = Memory.from_bundle(part["memory"]), Network.from_bundle(part["network"])
+        density = density_from_bundle(meta["density"], part["density"])
+        mean, spread, smallest = (float(value) for value in meta["distance"])
+        found = (
+            arrays["divisor"].shape,
+            arrays["importance"].shape,
+            arrays["spacing"].shape,
+            memory.rows.shape[1],
+            network.encoder[0].weight.shape[1],
+            network.decoder[-1].weight.shape[2],
+            len(part["density"]["mean"]),
+        )
+        if found != ((width,), (width,), (len(memory),), width, 2 * width + 1, width, network.code_size):
+            raise BundleRefused("the model's parts do not fit each other; the bundle is damaged: train again")
+        return cls(
+            arrays["divisor"],
+            arrays["importance"],
+            memory,
+            arrays["spacing"],
+            network,
+            density,
+            (mean, spread, smallest),
+        )
+
+
+def fuse(seen: Seen, density: Floats, work: Work) -> Energies:
+    """One energy from all parts: a plain sum of logs."""
+    near, spacing, tangent, residual = seen.logs.T
+    fused = near + residual - SPACING_WEIGHT * spacing + DENSITY_WEIGHT * density
+    return Energies(fused + tangent if work.tangent else fused, residual, density, near, seen.codes, seen.nearest)
+
+
+def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:
+    """Values [N, P] with what is not present replaced by the mean of the 5 rows [M, P] nearest in what is present."""
+    known = values * present
+    squared = -2.0 * known @ rows.T + present @ (rows**2).T
+    count = min(5, len(rows))
+    nearest = np.argpartition(squared, count - 1, axis=1)[:, :count]
+    return np.where(present > 0, values, rows[nearest].mean(axis=1)).astype(np.float32)

@@ -1,0 +1,162 @@
+"""History becomes a model: split, fit, calibrate.
+
+history -> split -> FitSet, CalibrationSet, HoldoutSet -> fit(FitSet) -> calibrate(.., CalibrationSet) -> Trained
+
+The three sets are three types, so that fitting on what must stay unseen is a type error.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import numpy as np
+
+from detector.bundle import Bundled
+from detector.rows.learning import FittedRecords, calibrate_records, fit_records
+from detector.sequences.choice import WINDOW, choose_window
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidHistory
+from domain.monitor import ModelChoice, ModelKind, Monitor
+from domain.record import Batch
+
+if TYPE_CHECKING:
+    from detector.sequences.detector import SequenceDetector
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Told the step and the share of it that is done, 0 to 1."""
+
+FEWEST_RECORDS = 20
+"""Records below which nothing would be left to judge a model by."""
+HOLDOUT_SHARE = 0.2
+CALIBRATION_SHARE = 0.2
+CALIBRATE_APART_FROM = 5_000
+"""Records from which calibration gets its own stretch of time; with fewer, out-of-fold scores serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitSet:
+    """What a model is fitted on."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSet:
+    """What its energies are calibrated on; empty where they are cross-fitted within the fit set."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutSet:
+    """What it is judged by."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A history cut in order of time, with gaps between its parts."""
+
+    fit: FitSet
+    calibration: CalibrationSet
+    holdout: HoldoutSet
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A calibrated detector, and what it has not seen."""
+
+    detector: Bundled
+    holdout: Batch
+    fit_rows: int
+    calibration_rows: int
+    seconds: float
+
+
+def train(history: Batch, monitor: Monitor, progress: Progress | None = None, clock: Clock | None = None) -> Trained:
+    """Train the monitor's detector on its history of normal records. Raises InvalidHistory where that cannot be done."""
+    clock = clock or SystemClock()
+    started = clock.monotonic()
+    tell = progress or _silently
+    tell("split", 0.0)
+    window = window_of(history, monitor)
+    parts = split(history, window)
+    fitted = fit(parts.fit, monitor.model, window, tell)
+    tell("calibrate", 0.0)
+    detector = calibrate(fitted, parts.calibration)
+    tell("calibrate", 1.0)
+    return Trained(
+        detector,
+        parts.holdout.batch,
+        len(parts.fit.batch),
+        len(parts.calibration.batch),
+        clock.monotonic() - started,
+    )
+
+
+def window_of(history: Batch, monitor: Monitor) -> int:
+    """How far back records are looked at: as the monitor says, or, for `auto`, as the data say."""
+    if monitor.window != "auto":
+        return monitor.window if monitor.model.kind is not ModelKind.WINDOWED else max(monitor.window, 2)
+    if monitor.model.kind is ModelKind.WINDOWED:
+        return WINDOW
+    return choose_window(_in_time_order(history)) if len(history) else 1
+
+
+def split(history: Batch, window: int) -> Split:
+    """Cut a history: the last fifth is held out, and a fifth of the rest calibrates where there is enough of it.
+
+    Between parts lies a gap as long as a context reaches, at most a fiftieth of the history. A model with a window
+    calibrates in time blocks of its own fit set.
+    """
+    if len(history) < FEWEST_RECORDS:
+        raise InvalidHistory(
+            f"the history holds {len(history)} usable records, at least {FEWEST_RECORDS} are needed; "
+            "give a longer one, or check that its columns are those of the monitor"
+        )
+    ordered = _in_time_order(history)
+    count = len(ordered)
+    entities = len(set(ordered.entities.tolist()))
+    gap = min(count // 50, 4 * window * entities if window > 1 else count // 100)
+    end = round(count * (1.0 - HOLDOUT_SHARE))
+    holdout = HoldoutSet(ordered.take(slice(end, count)))
+    end -= gap
+    if window > 1 or end < CALIBRATE_APART_FROM:
+        return Split(FitSet(ordered.take(slice(0, end))), CalibrationSet(ordered.take(slice(0, 0))), holdout)
+    middle = round(end * (1.0 - CALIBRATION_SHARE))
+    return Split(
+        FitSet(ordered.take(slice(0, middle - gap))), CalibrationSet(ordered.take(slice(middle, end))), holdout
+    )
+
+
+def fit(
+    fit_set: FitSet, choice: ModelChoice, window: int, progress: Progress | None = None
+) -> "FittedRecords | SequenceDetector":
+    """Fit the detector of records on their own (window 1) or of sequences; the latter calibrates as it fits."""
+    tell = progress or _silently
+    if window <= 1:
+        return fit_records(fit_set.batch, choice, lambda share: tell("fit", share))
+    from detector.sequences.fitting import fit_sequences
+
+    return fit_sequences(fit_set.batch, choice, window, tell)
+
+
+def calibrate(fitted: "FittedRecords | SequenceDetector", calibration: CalibrationSet) -> Bundled:
+    """Turn energies into surprises, on records that the model was not fitted on."""
+    if isinstance(fitted, FittedRecords):
+        return calibrate_records(fitted, calibration.batch)
+    return cast(Bundled, fitted)
+
+
+def learn(records: Batch, choice: ModelChoice, window: int, progress: Progress | None = None) -> Bundled:
+    """Fit and calibrate on all records at once, at least one: calibration is out of fold. For tables without a time."""
+    return calibrate(fit(FitSet(records), choice, window, progress), CalibrationSet(records.take(slice(0, 0))))
+
+
+def _in_time_order(history: Batch) -> Batch:
+    return history.take(np.argsort(history.times, kind="stable"))
+
+
+def _silently(step: str, share: float) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,175 @@
+"""The whole detector as a scikit-learn outlier estimator, for notebooks and benchmarks."""
+
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from detector.interface import Contexts
+from detector.sequences.choice import choose_window
+from detector.tables import all_numbers, batch_of_array, batch_of_frame, schema_of_array, schema_of_frame, shift_of
+from domain.monitor import ModelChoice, ModelKind
+from domain.record import Batch, Value
+from domain.scores import Explanation, Neighbour, Scores
+
+Rows: TypeAlias = Any
+"""An array [N, F] of numbers, or a DataFrame with numbers, booleans, times, categories and text; missing values allowed."""
+
+FEWEST_FOR_A_WINDOW = 30
+
+
+class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns what normal rows look like and says how surprising a row is: -log10 of the chance that a normal row is
+    at least as strange.
+
+    Parameters
+    ----------
+    kind : how the autoencoder learns: "auto", "denoising", "variational", "disentangled", "adversarial", "linear",
+        "windowed".
+    effort : "light", "balanced" or "full": how hard scoring may work.
+    window : 1 scores each row on its own. More: rows are consecutive samples of one entity, each scored from the rows
+        up to it, about so many back. "auto" chooses from the training rows.
+    density : the density of the latent code: "auto", "gaussian", "mixture", "prototypes".
+    false_alarm_rate : share of normal rows that `predict` may call abnormal.
+    random_state : seed of everything random.
+
+    Attributes
+    ----------
+    detector_ : the trained detector, as it serves in production.
+    window_ : the window in force.
+    offset_ : minus the surprise from which a row is called abnormal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(60, 2))
+    >>> model = LatentDetector(kind="linear").fit(X)
+    >>> model.predict([[0.0, 0.0], [9.0, -9.0]]).tolist()
+    [1, -1]
+    """
+
+    def __init__(
+        self,
+        kind: str = "auto",
+        effort: str = "balanced",
+        window: int | Literal["auto"] = 1,
+        density: str = "auto",
+        false_alarm_rate: float = 0.01,
+        random_state: Any = 0,
+    ) -> None:
+        self.kind = kind
+        self.effort = effort
+        self.window = window
+        self.density = density
+        self.false_alarm_rate = false_alarm_rate
+        self.random_state = random_state
+
+    def fit(self, X: Rows, y: object = None) -> Self:
+        """Learn from mostly normal rows. `y` is not looked at. Raises ValueError where rows or parameters cannot be used."""
+        from detector.training import learn  # torch enters here, not where a fitted estimator is used
+
+        if not 0.0 < self.false_alarm_rate < 1.0:
+            raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")
+        choice = ModelChoice.model_validate(
+            {"kind": self.kind, "effort": self.effort, "density": self.density, "seed": self._seed()}
+        )
+        batch = self._learn_schema(X)
+        self.window_ = self._choose_window(batch, choice)
+        self.detector_ = learn(batch, choice, self.window_)
+        self.offset_ = float(np.log10(self.false_alarm_rate))
+        return self
+
+    def surprise(self, X: Rows) -> NDArray[np.float64]:
+        """[N] -log10 p: 3.0 means that one normal row in a thousand looks at least this strange."""
+        return self._score(X)[2].surprise.astype(np.float64)
+
+    def score_samples(self, X: Rows) -> NDArray[np.float64]:
+        """[N] minus the surprise: lower is more abnormal."""
+        return -self.surprise(X)
+
+    def decision_function(self, X: Rows) -> NDArray[np.float64]:
+        """[N] negative where a row is called abnormal."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Rows) -> NDArray[np.int64]:
+        """[N] 1 for normal, -1 for abnormal."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def explain(self, X: Rows) -> list[Explanation]:
+        """Why each row scored as it did: expected values, each column's contribution, nearest normal rows, latent code."""
+        batch, contexts, scores = self._score(X)
+        found: list[Explanation] = self.detector_.explain(batch, contexts, scores)
+        return [self._unshifted(explanation) for explanation in found] if self._shift.any() else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _choose_window(self, batch: Batch, choice: ModelChoice) -> int:
+        if self.window == "auto":
+            return choose_window(batch) if choice.kind is not ModelKind.WINDOWED else 32
+        window = int(self.window)
+        if window < 1:
+            raise ValueError(f"window must be 'auto' or at least 1, not {self.window!r}")
+        if window > 1 and len(batch) < FEWEST_FOR_A_WINDOW:
+            raise ValueError(
+                f"a window needs at least {FEWEST_FOR_A_WINDOW} rows, there are {len(batch)}; use window=1"
+            )
+        return window
+
+    def _learn_schema(self, X: Rows) -> Batch:
+        self._shift = np.zeros(0)
+        if isinstance(X, pd.DataFrame) and not all_numbers(X):
+            validate_data(self, X, skip_check_array=True, reset=True)
+            if not len(X):
+                raise ValueError("there are no rows to learn from")
+            self.schema_ = schema_of_frame(X)
+            return batch_of_frame(X, self.schema_)
+        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=True)
+        self._shift = shift_of(values)
+        names = getattr(self, "feature_names_in_", None)
+        self.schema_ = schema_of_array(
+            [f"x{column}" for column in range(values.shape[1])] if names is None else [str(name) for name in names]
+        )
+        return batch_of_array(values, self.schema_, self._shift)
+
+    def _batch(self, X: Rows) -> Batch:
+        if len(self._shift):
+            values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+            return batch_of_array(values, self.schema_, self._shift)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return batch_of_frame(pd.DataFrame(X), self.schema_)
+
+    def _score(self, X: Rows) -> tuple[Batch, Contexts, Scores]:
+        check_is_fitted(self)
+        batch = self._batch(X)
+        encoder = self.detector_.context
+        contexts = encoder.extend(encoder.fresh([""]), np.zeros(len(batch), np.intp), batch)
+        return batch, contexts, self.detector_.score(batch, contexts)
+
+    def _unshifted(self, explanation: Explanation) -> Explanation:
+        """The same in the units of X."""
+        shift = dict(zip(self.schema_.numbers, self._shift.tolist(), strict=True))
+
+        def moved(values: dict[str, Value]) -> dict[str, Value]:
+            return {
+                name: value + shift[name] if isinstance(value, float) and name in shift else value
+                for name, value in values.items()
+            }
+
+        neighbours = tuple(Neighbour(near.distance, moved(near.values)) for near in explanation.neighbours)
+        return Explanation(
+            moved(explanation.expected), explanation.contributions, neighbours, explanation.code, explanation.place
+        )

@@ -100,8 +100,9 @@ down: ## stop the containers; the volumes stay
 
 .env:
 	@echo "writing fresh secrets to .env"
-	@umask 077; for name in POSTGRES_PASSWORD LATENTWATCH_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_JWT_SECRET GRAFANA_PASSWORD \
-	AIRFLOW_FERNET_KEY; do echo "$$name=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"; done | sed '/FERNET/!s/=*$$//' > $@
+	@umask 077; secret() { head -c $$1 /dev/urandom | base64 | tr -d '\n' | tr '+/' '-_'; }; \
+	for name in POSTGRES_PASSWORD LATENTWATCH_PASSWORD AIRFLOW_ADMIN_PASSWORD GRAFANA_PASSWORD; do echo "$$name=$$(secret 24)"; \
+	done > $@; echo "AIRFLOW_FERNET_KEY=$$(secret 32)" >> $@; echo "AIRFLOW_JWT_SECRET=$$(secret 66)" >> $@
 
 .PHONY: clean
 clean: services-down ## remove .venv and everything else that was made here

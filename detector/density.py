@@ -20,6 +20,11 @@ SMALLEST = 1e-4
 """Keeps the log of a squared distance finite."""
 
 
+def _half_log(squared: NDArray[Any]) -> Floats:
+    energy: Floats = (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
+    return energy
+
+
 class Density(Protocol):
     """A fitted density. Immutable; row i of the energies depends on row i of the codes alone."""
 
@@ -51,12 +56,12 @@ class Whitening:
 def fit_whitening(codes: Floats) -> Whitening:
     """From the covariance shrunk towards its diagonal and a little towards the identity (Ledoit & Wolf 2004 in spirit)."""
     count, width = codes.shape
-    mean = codes.mean(axis=0, dtype=np.float64)
-    covariance = (codes - mean).T @ (codes - mean) / max(count - 1, 1)
+    mean: NDArray[np.float64] = codes.mean(axis=0, dtype=np.float64)
+    covariance: NDArray[np.float64] = (codes - mean).T @ (codes - mean) / max(count - 1, 1)
     shrink = min(1.0, width / (count + width))
     typical = float(np.trace(covariance)) / width + 1e-12
-    covariance = (1 - shrink) * covariance + shrink * np.diag(np.diag(covariance)) + 1e-3 * typical * np.eye(width)
-    values, vectors = np.linalg.eigh(covariance)
+    shrunk = (1 - shrink) * covariance + shrink * np.diag(np.diag(covariance)) + 1e-3 * typical * np.eye(width)
+    values, vectors = np.linalg.eigh(shrunk)
     matrix = vectors / np.sqrt(np.maximum(values, 1e-3 * typical))
     return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
 
@@ -70,7 +75,7 @@ class GaussianDensity:
 
     def energy(self, codes: Floats) -> Floats:
         squared = np.square(self.whitening(codes)).mean(axis=1)
-        return (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
+        return _half_log(squared)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"mean": self.whitening.mean, "matrix": self.whitening.matrix}
@@ -89,7 +94,7 @@ class PrototypeDensity:
         white = self.whitening(codes)
         squared = (white**2).sum(axis=1)[:, None] + (self.prototypes**2).sum(axis=1) - 2.0 * white @ self.prototypes.T
         nearest = np.maximum(squared.min(axis=1), 0.0) / codes.shape[1]
-        return (0.5 * np.log(nearest + SMALLEST)).astype(np.float32)
+        return _half_log(nearest)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"mean": self.whitening.mean, "matrix": self.whitening.matrix, "prototypes": self.prototypes}
@@ -120,7 +125,7 @@ class MixtureDensity:
         log_density = top + np.log(np.exp(potential - top[:, None]).sum(axis=1))
         lowest = np.log(len(self.offsets))
         squared = 2.0 * np.maximum(lowest - log_density, 0.0) / codes.shape[1]
-        return (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
+        return _half_log(squared)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {

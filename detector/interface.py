@@ -52,11 +52,25 @@ class ContextEncoder(Protocol):
 class Detector(Protocol):
     """A loaded bundle. Immutable, thread-safe, numpy only; the same input gives the same answer for ever."""
 
-    bundle: str
-    """Content hash of the bundle it was loaded from."""
-    kind: str
-    schema: RecordSchema
-    context: ContextEncoder
+    @property
+    def bundle(self) -> str:
+        """Content hash of the bundle it was loaded from; empty where it was trained and never saved."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind of its autoencoder."""
+        ...
+
+    @property
+    def schema(self) -> RecordSchema:
+        """The records it scores."""
+        ...
+
+    @property
+    def context(self) -> ContextEncoder:
+        """Keeps what its records' past says."""
+        ...
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores of N records. Row i depends on row i of both arguments alone."""

@@ -3,6 +3,9 @@
 Rows [M, P] are grouped around L centres (k-means). A query looks through the lists of its nearest centres only, so that
 its cost grows with the square root of M; with as many probes as lists the search is exact. The answer for one query
 does not depend on the others in its batch.
+
+A row that stands in the memory itself must not vouch for itself: one exact copy of a query is passed over, so that a
+training record scored later is judged as it was in calibration. A record that is common has further copies.
 """
 
 from collections.abc import Mapping
@@ -47,8 +50,8 @@ class Memory:
     ) -> tuple[Floats, NDArray[np.int64]]:
         """Distances [N, k], nearest first, and indices [N, k] of the k nearest rows of each query [N, P].
 
-        `leave_out` [N] names one row each query must not find, such as itself; -1 for none. Where fewer than k rows are
-        there, the farthest is repeated.
+        `leave_out` [N] names one more row that each query must not find; -1 for none. Where fewer than k rows are there,
+        the farthest is repeated.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         distances = np.empty((len(queries), k), np.float32)
@@ -187,10 +190,14 @@ def search_one(
     scratch: Floats,
     to_centre: Floats,
 ) -> None:
-    """The nearest rows of one query into `best` and `index` [k]; goes on through further lists until it has k rows."""
+    """The nearest rows of one query into `best` and `index` [k]; goes on through further lists until it has k rows.
+
+    One exact copy of the query is passed over: see the module's docstring.
+    """
     width, lists = memory.centres.shape
     k = best.shape[0]
     found = 0
+    copy_passed = False
     if lists > 1:
         add_squares(query, memory.centres.ravel(), 0, lists, to_centre)
     else:
@@ -211,6 +218,9 @@ def search_one(
         for i in range(length):
             distance = scratch[i]
             if (found == k and distance >= best[k - 1]) or first + i == leave_out:
+                continue
+            if distance == 0.0 and not copy_passed:
+                copy_passed = True
                 continue
             place = found if found < k else k - 1
             while place > 0 and best[place - 1] > distance:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.calibration import Calibration, fit_calibration
-from detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work
+from detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work, replace_rows, take_rows
 from domain.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -102,12 +102,6 @@ def look(model: RowModel, values: Floats, present: Floats, gate: float) -> tuple
     return energies, studied
 
 
-def replace_rows(energies: Energies, careful: Energies, rows: NDArray[np.intp]) -> None:
-    """Put careful energies in the place of the cheap ones of those rows."""
-    for cheap, dear in zip(energies, careful, strict=True):
-        cheap[rows] = dear
-
-
 def fit_cascade(effort: Effort, judge: Callable[[Work], Energies]) -> Cascade:
     """Calibrate on out-of-sample energies of normal records, which `judge` gives for each kind of work."""
     if effort == "light":
@@ -118,8 +112,8 @@ def fit_cascade(effort: Effort, judge: Callable[[Work], Energies]) -> Cascade:
         return _of_one(effort, -np.inf, careful)
     gate = float(np.quantile(cheap.fused, 1.0 - SHARE))
     rows = np.flatnonzero(cheap.fused >= gate)
-    mixed = Energies(*(part.copy() for part in cheap))
-    replace_rows(mixed, Energies(*(part[rows] for part in careful)), rows)
+    mixed = take_rows(cheap, np.arange(len(cheap.fused)))
+    replace_rows(mixed, take_rows(careful, rows), rows)
     return Cascade(
         effort,
         gate,

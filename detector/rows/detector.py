@@ -10,7 +10,6 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.calibration import Calibration
 from detector.interface import Contexts, MapGround
 from detector.rows.cascade import Cascade
 from detector.rows.explanation import LatentMap, Normal, explain_rows

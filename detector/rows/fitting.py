@@ -91,9 +91,9 @@ def column_divisor(values: Floats, seed: int) -> Floats:
 
     A column in which neighbours agree counts for more. Columns that never differ have no say in the mean.
     """
-    memory, order = build_memory(values, seed)
+    memory, _ = build_memory(values, seed)
     count = min(5, max(len(values) - 1, 1))
-    _, nearest = memory.nearest(memory.rows, count, CAREFUL, np.arange(len(values)))
+    _, nearest = memory.nearest(memory.rows, count, CAREFUL)
     squared = np.zeros(values.shape[1])
     for neighbour in range(count):
         squared += np.square(memory.rows - memory.rows[nearest[:, neighbour]]).mean(axis=0)
@@ -113,7 +113,7 @@ def _draw(count: int, most: int, random: np.random.Generator) -> NDArray[np.intp
 def _own_spacing(memory: Memory) -> tuple[Floats, float]:
     """Each memory row's mean distance to its nearest others [M], and a distance small beside all."""
     count = max(1, min(OWN_NEIGHBOURS, len(memory) - 1))
-    distances, _ = memory.nearest(memory.rows, count, CAREFUL, np.arange(len(memory)))
+    distances, _ = memory.nearest(memory.rows, count, CAREFUL)
     typical = float(np.median(distances[:, 0]))
     return distances.mean(axis=1), 1e-3 * typical + 1e-6
 
@@ -128,7 +128,7 @@ def _fit_network(
     progress: Progress,
 ) -> tuple[Network, tuple[float, float, float]]:
     """The ensemble, and the scale of the log distance it sees."""
-    distances, nearest = memory.nearest(values, SHOWN, CAREFUL, held.place)
+    distances, nearest = memory.nearest(values, SHOWN, CAREFUL)
     baseline = memory.rows[nearest].mean(axis=1)
     far = np.log(distances.mean(axis=1) + smallest)
     distance = (float(far.mean()), float(far.std()) + 1e-3, smallest)
@@ -175,6 +175,6 @@ def _assemble(
 
 
 def _aside(values: Floats, memory: Memory, distance: tuple[float, float, float], held: Held) -> Floats:
-    distances, nearest = memory.nearest(values, SHOWN, CAREFUL, held.place)
+    distances, nearest = memory.nearest(values, SHOWN, CAREFUL)
     scaled = (np.log(distances.mean(axis=1) + distance[2]) - distance[0]) / distance[1]
     return np.concatenate([memory.rows[nearest].mean(axis=1), scaled[:, None]], axis=1).astype(np.float32)

@@ -12,7 +12,7 @@ from detector.rows.detector import RowDetector
 from detector.rows.explanation import fit_map, keep_normal
 from detector.rows.features import Features, fit_features
 from detector.rows.fitting import FittedRows, Progress, fit_rows
-from detector.rows.model import GLANCE, Energies, Work
+from detector.rows.model import GLANCE, Energies, Work, join
 from domain.monitor import ModelChoice, ModelKind
 from domain.record import Batch
 
@@ -54,7 +54,7 @@ def calibrate_records(fitted: FittedRecords, calibration: Batch | None) -> RowDe
         later = model.energies(*fresh, work)
         if len(fresh[0]) >= ENOUGH_TO_CALIBRATE:
             return later
-        return Energies(*(np.concatenate(pair) for pair in zip(rows.out_of_fold(work), later, strict=True)))
+        return join(rows.out_of_fold(work), later)
 
     kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     codes = model.look(rows.values, rows.present, GLANCE).codes

@@ -4,7 +4,7 @@ Rows [N, P] -> Energies [N]; row i of the energies depends on row i of the rows 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -49,7 +49,8 @@ class Seen(NamedTuple):
     """[N, 10] places in the memory, nearest first."""
 
 
-class Energies(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Energies:
     """Uncalibrated strangeness of N rows, each part a log of a distance."""
 
     fused: Floats
@@ -181,6 +182,22 @@ class RowModel:
             density,
             (mean, spread, smallest),
         )
+
+
+def replace_rows(energies: Energies, careful: Energies, rows: NDArray[np.intp]) -> None:
+    """Put careful energies in the place of the cheap ones of those rows."""
+    for part in fields(Energies):
+        getattr(energies, part.name)[rows] = getattr(careful, part.name)
+
+
+def take_rows(energies: Energies, rows: NDArray[np.intp]) -> Energies:
+    """A copy of the energies of those rows."""
+    return Energies(*(getattr(energies, part.name)[rows] for part in fields(Energies)))
+
+
+def join(first: Energies, second: Energies) -> Energies:
+    """The energies of both, one after the other."""
+    return Energies(*(np.concatenate([getattr(e, part.name) for e in (first, second)]) for part in fields(Energies)))
 
 
 def fuse(seen: Seen, density: Floats, work: Work) -> Energies:

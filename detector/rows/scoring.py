@@ -101,7 +101,8 @@ def residual_of(
         error = row[j] - baseline[j] - correction[j]
         total += importance[j] * present[j] * error * error
         weight += importance[j] * present[j]
-    return 0.5 * np.log(total / max(weight, 1e-9) + smallest * smallest)
+    energy: float = 0.5 * np.log(total / max(weight, 1e-9) + smallest * smallest)
+    return energy
 
 
 @compiled
@@ -143,7 +144,8 @@ def tangent_of(row: Floats, rows: Floats, index: NDArray[np.int64], smallest: fl
         for a in range(k):
             rest -= np.float32(target[a]) * deviation[a, j]
         total += rest * rest
-    return np.log(np.sqrt(total) + smallest)
+    energy: float = np.log(np.sqrt(total) + smallest)
+    return energy
 
 
 @compiled

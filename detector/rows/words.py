@@ -36,7 +36,7 @@ class CategoryTable:
     @property
     def width(self) -> int:
         """Columns it gives, D + 1."""
-        return self.places.shape[1] + 1
+        return int(self.places.shape[1]) + 1
 
     def transform(self, words: NDArray[np.object_]) -> Floats:
         """[N, D + 1]; a value never seen lies in the middle of the levels and has moved in the last column."""
@@ -119,7 +119,7 @@ class TextMap:
     @property
     def width(self) -> int:
         """Columns it gives, D + 2."""
-        return self.directions.shape[1] + 2
+        return int(self.directions.shape[1]) + 2
 
     def transform(self, texts: NDArray[np.object_]) -> Floats:
         """[N, D + 2]"""

@@ -31,7 +31,7 @@ def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iter
     ui.page_title(f"{title} · Latentwatch")
     ui.add_head_html(_HEAD)
     bar = fragment(render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=None))
-    with ui.element("main"):
+    with ui.element("div").classes("page"):
         asking = Asking(room.clock)
         yield asking
 

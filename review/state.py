@@ -120,7 +120,7 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
     if day.unreviewed:
         return (
             Word.SCORING,
-            f"{day.episodes - day.confirmed} alerts a day unconfirmed: more than promised, so review them",
+            f"{day.episodes - day.confirmed} unconfirmed alerts in {words.duration(day.days * 86_400)}, more than promised: review them",
         )
     if facts.warming and facts.warming == facts.entities:
         return Word.SCORING, "every entity is still warming up"

@@ -17,6 +17,7 @@ _environment = Environment(
 _environment.filters.update(
     count=words.count,
     number=words.number,
+    roughly=words.roughly,
     rate=words.rate,
     percent=words.percent,
     surprise=words.surprise,

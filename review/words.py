@@ -44,6 +44,16 @@ def _exponent(size: float) -> int:
     return int(f"{size:e}".partition("e")[2])
 
 
+def roughly(value: float) -> str:
+    """A quantity to two significant digits, for what is an estimate anyway.
+
+    >>> roughly(47.368), roughly(0.1234), roughly(2.0), roughly(5311.9)
+    ('47', '0.12', '2', '5,300')
+    """
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10 or rounded == int(rounded) else f"{rounded:g}"
+
+
 def rate(per_second: float | None) -> str:
     """Records per second, or per minute or hour where that is easier to read.
 

@@ -1,13 +1,14 @@
 """Everything about one alert."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from alerts.reading.rows import alert_of, flagged_of, label_of, trace_of
 from alerts.reading.sessions import reading
-from alerts.tables import AlertEventRow, AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow
+from alerts.tables import AlertEventRow, AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
 from domain.alert import Alert, FlaggedRecord, Label
 from domain.outcome import TracePoint
 
@@ -15,6 +16,8 @@ MOST_FLAGGED = 200
 MOST_TRACE = 1000
 MOST_EVENTS = 100
 MOST_PREVIOUS = 8
+AFTERWARDS = timedelta(minutes=15)
+"""How much of the live trace after an alert belongs to its picture, as long as the live trace still has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,6 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
             .order_by(FlaggedRecordRow.surprise.desc(), FlaggedRecordRow.time)
             .limit(MOST_FLAGGED)
         ).all()
-        kept = session.scalars(
-            select(AlertTraceRow)
-            .where(AlertTraceRow.alert_id == alert_id)
-            .order_by(AlertTraceRow.time)
-            .limit(MOST_TRACE)
-        ).all()
         labels = session.scalars(
             select(LabelRow).where(LabelRow.alert_id == alert_id).order_by(LabelRow.id.desc()).limit(MOST_EVENTS)
         ).all()
@@ -100,8 +97,51 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
             opened=row.created,
             peak=flagged[0] if flagged else None,
             flagged=tuple(sorted(flagged, key=lambda one: one.time)),
-            trace=tuple(trace_of(one, row.entity) for one in kept),
+            trace=_around(session, row, flagged),
             labels=tuple(label_of(one) for one in reversed(labels)),
             events=tuple(AlertEvent(one.kind, one.author, one.note, one.created) for one in reversed(events)),
             previous=tuple((alert_of(one), said.get(one.id)) for one in earlier),
         )
+
+
+def _around(session: Session, alert: AlertRow, flagged: list[FlaggedRecord]) -> tuple[TracePoint, ...]:
+    """The entity's stream around an alert, in time order.
+
+    What led up to it was copied when it opened; what came during and after is in the live trace for a while; its
+    flagged records stay for ever.
+    """
+    before = session.scalars(
+        select(AlertTraceRow)
+        .where(AlertTraceRow.alert_id == alert.id)
+        .order_by(AlertTraceRow.time.desc())
+        .limit(MOST_TRACE)
+    )
+    points = {row.time: trace_of(row, alert.entity) for row in before}
+    live = session.scalars(
+        select(TraceRow)
+        .where(
+            TraceRow.monitor == alert.monitor,
+            TraceRow.entity == alert.entity,
+            TraceRow.time >= alert.started,
+            TraceRow.time <= alert.ended + AFTERWARDS,
+        )
+        .order_by(TraceRow.time)
+        .limit(MOST_TRACE)
+    )
+    points |= {row.time: trace_of(row, alert.entity) for row in live}
+    points |= {one.time: _as_trace(one) for one in flagged}
+    return tuple(points[time] for time in sorted(points))
+
+
+def _as_trace(flagged: FlaggedRecord) -> TracePoint:
+    return TracePoint(
+        entity=flagged.entity,
+        time=flagged.time,
+        offset=flagged.position.offset,
+        partition=flagged.position.partition,
+        surprise=flagged.surprise,
+        reconstruction=flagged.reconstruction,
+        density=flagged.density,
+        flagged=True,
+        values=flagged.values,
+    )

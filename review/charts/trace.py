@@ -1,6 +1,8 @@
 """Sensor traces and the score above each other on one shared time axis."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from math import ceil, floor, log10
 from typing import Any
 
 from domain.outcome import TracePoint
@@ -10,7 +12,7 @@ from review.charts.thinning import milliseconds, stretches, thin
 
 MOST_POINTS = 300
 MOST_BANDS = 14
-_SCORE_HEIGHT, _BAND_HEIGHT, _TITLE, _BOTTOM = 120, 44, 19, 26
+_SCORE_HEIGHT, _BAND_HEIGHT, _TITLE, _BOTTOM = 120, 42, 24, 26
 _LEFT, _RIGHT = 46, 14
 
 Option = dict[str, Any]
@@ -41,11 +43,11 @@ def trace_option(
     shaded = _shading(stretches(points, gap_seconds), moments)
     bands = [_Band(schema.feature(name), kept, moments) for name in features]
     option = _frame(len(bands), moments)
-    option["title"].append(_title("surprise  (thin: reconstruction, density)", 0))
+    option["title"].append(_score_title())
     option["yAxis"].append(_score_axis(kept, threshold))
     option["series"] += _score_series(kept, moments, threshold, shaded)
     for number, band in enumerate(bands, start=1):
-        option["title"].append(_title(band.title, _top(number) - _TITLE))
+        option["title"].append(_title(band.title, number))
         option["yAxis"].append(band.axis(number))
         option["series"].append(band.series(number, shaded))
     return option
@@ -59,7 +61,7 @@ class _Band:
         values = [point.values.get(feature.name) for point in points]
         self.words = sorted({str(value) for value in values if value is not None})[:12]
         self.stepped = not feature.is_number or feature.type is FeatureType.BOOLEAN
-        self.data = [[moment, self._plot(value)] for moment, value in zip(moments, values, strict=True)]
+        self.data = _with_gaps([[moment, self._plot(value)] for moment, value in zip(moments, values, strict=True)])
 
     @property
     def title(self) -> str:
@@ -79,7 +81,19 @@ class _Band:
             return axis | {"type": "category", "data": self.words, "splitLine": {"show": False}}
         if self.feature.type is FeatureType.BOOLEAN:
             return axis | {"min": 0, "max": 1, "interval": 1}
-        return axis | {"scale": True, "splitNumber": 2, "boundaryGap": ["8%", "8%"]}
+        low, high = self._reach()
+        return axis | {"min": low, "max": high, "interval": high - low}
+
+    def _reach(self) -> tuple[float, float]:
+        """Round ends of the axis, so that it stays put while values only wobble."""
+        values = [value for _, value in self.data if isinstance(value, float | int)]
+        if not values:
+            return 0.0, 1.0
+        low, high = min(values), max(values)
+        step = _round_step(max(high - low, abs(high) * 1e-3, 1e-9))
+        bottom = floor(low / step) * step
+        top = max(ceil(high / step) * step, bottom + step)
+        return float(f"{bottom:.6g}"), float(f"{top:.6g}")
 
     def series(self, grid: int, shaded: Option) -> Option:
         return {
@@ -147,7 +161,7 @@ def _score_series(
         return {
             "type": "line",
             "name": name,
-            "data": [[moment, round(value, 3)] for moment, value in zip(moments, values, strict=True)],
+            "data": _with_gaps([[moment, round(value, 3)] for moment, value in zip(moments, values, strict=True)]),
             "showSymbol": False,
             "z": 3 if width > 1 else 2,
             "lineStyle": {"width": width, "type": dashes, ":color": _colour(colour)},
@@ -201,13 +215,43 @@ def _axis(grid: int) -> Option:
     }
 
 
-def _title(text: str, top: int) -> Option:
+def _title(text: str, number: int) -> Option:
     style = {"fontSize": 12, "fontWeight": "normal", ":color": _colour("muted")}
-    return {"text": text, "left": _LEFT - 6, "top": top, "padding": [0, 6], "textStyle": style}
+    return {"text": text, "left": _LEFT - 6, "top": _top(number) - 18, "padding": [0, 6], "textStyle": style}
 
 
 def _top(number: int) -> int:
     return _TITLE + (0 if number == 0 else _SCORE_HEIGHT + _TITLE + (number - 1) * (_BAND_HEIGHT + _TITLE))
+
+
+def _with_gaps(data: list[list[Any]]) -> list[list[Any]]:
+    """The same points, with an empty one wherever the stream paused: a line across would claim records there."""
+    steps = sorted(after[0] - before[0] for before, after in pairwise(data))
+    if not steps:
+        return data
+    longest = max(6 * steps[len(steps) // 2], 2000)
+    whole = data[:1]
+    for before, after in pairwise(data):
+        if after[0] - before[0] > longest:
+            whole.append([(before[0] + after[0]) // 2, None])
+        whole.append(after)
+    return whole
+
+
+def _score_title() -> Option:
+    """The first band's title, which is its legend too."""
+    title = _title("surprise   {r|reconstruction}   {d|density (dotted)}", 0)
+    title["textStyle"] |= {
+        ":color": _colour("chart-1"),
+        "rich": {"r": {":color": _colour("chart-3")}, "d": {":color": _colour("chart-2")}},
+    }
+    return title
+
+
+def _round_step(span: float) -> float:
+    """1, 2 or 5 times a power of ten, a quarter of the span or more."""
+    power = 10.0 ** floor(log10(span / 4))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor * 4 >= span)
 
 
 def _short(value: float) -> float | None:

@@ -129,9 +129,9 @@ class _AlertView:
             if done is not None:
                 show(answer, said_markup(done))
 
-        button = ui.element("button").props('type="button"').on("click", check)
-        with button:
-            fragment("Replay the verdict")
+        button = (
+            ui.button("Replay the verdict", on_click=check, color=None).props("flat no-caps").classes("button replay")
+        )
         answer = fragment('<p class="said small"></p>')
 
     async def _place(self) -> None:

@@ -47,7 +47,7 @@ async def inbox_page(request: Request) -> None:
                 await refresh()
 
         names = await asking.ask(monitor_names, room)
-        show(form, render("inbox_filters.html", view=view, monitors=names or [], times=TIMES))
+        show(form, render("inbox_filters.html", view=view, monitors=names or [], times=TIMES, narrowed=view != View()))
         await refresh()
         ui.on("filters", filtered)
         ui.on("alert-act", acted)

@@ -132,7 +132,7 @@
   Object.assign(window.latentwatch, {
     tip: (items) => {
       if (!items.length) return "";
-      const lines = items.map((item) => `${escape(item.seriesName)} <b>${escape(value(item.value[1]))}</b>`);
+      const lines = items.filter((item) => item.value[1] !== null).map((item) => `${escape(item.seriesName)} <b>${escape(value(item.value[1]))}</b>`);
       const moment = items[0].value[0];
       return `${latentwatch.time(moment)} <span style="opacity:.65">${latentwatch.utc(moment)}</span><br>${lines.join("<br>")}`;
     },
@@ -144,8 +144,9 @@
     cell: (width, height) => (params, api) => {
       const [x, y] = api.coord([api.value(0), api.value(1)]);
       const [w, h] = api.size([width, height]);
+      const [left, right, upper, lower] = [x - w / 2, x + w / 2, y - h / 2, y + h / 2].map(Math.round);
       return {
-        type: "rect", shape: { x: x - w / 2, y: y - h / 2, width: w + 0.6, height: h + 0.6 },
+        type: "rect", shape: { x: left, y: upper, width: right - left, height: lower - upper },
         style: { fill: latentwatch.colour("chart-1"), opacity: 0.05 + 0.5 * api.value(2) },
       };
     },

@@ -212,12 +212,15 @@ def doctor(
     monitors: Annotated[
         list[Path] | None, typer.Argument(metavar="[MONITOR.yaml]...", help="Monitors to check as well.")
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="WHAT", help="Look at this only, such as database; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check settings, database, broker, bundles and permissions; each failure comes with its fix."""
     from latentwatch.doctor import examine
 
-    raise typer.Exit(examine(monitors or [], as_json=as_json))
+    raise typer.Exit(examine(monitors or [], only or [], as_json=as_json))
 
 
 @app.command(epilog="Example: latentwatch demo --for 60s --no-browser --json")

@@ -80,7 +80,7 @@ def _line_by_line(console: Console) -> Report:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.value
     return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from domain.errors import InvalidHistory
 from domain.monitor import Monitor, dump_monitor
-from latentwatch.tables import TableFile, as_masked, open_table
+from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.times import NO_TIME, parse_times
 
 _SAMPLE = 20_000
@@ -81,7 +81,7 @@ def guess_monitor(
 
     Raises InvalidHistory when the file is empty or holds no feature.
     """
-    file = open_table(path)
+    file = open_table(find_files([path])[0])
     columns = _sample(file)
     rows = len(columns[0].texts) if columns else 0
     if rows == 0:

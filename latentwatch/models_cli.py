@@ -33,7 +33,7 @@ def list_versions(monitor: Name, as_json: AsJson = False) -> None:
         )
         for version in versions
     ]
-    headers = ("version", "status", "kind", "created", "promoted", "records", "realised", "promised", "bundle")
+    headers = ("v", "status", "kind", "created", "promoted", "records", "realised", "promised", "bundle")
     print_table(headers, rows, f"No model of {monitor!r} yet; train one with 'latentwatch train'.")
 
 

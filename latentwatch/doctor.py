@@ -1,0 +1,273 @@
+"""`latentwatch doctor`: looks at everything a process needs, and says for each failure what would fix it.
+
+A finding is fine, a warning (something will not work that may not be needed), or a failure (exit code 1).
+"""
+
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+
+from alerts.channels import open_channels
+from alerts.database import Engine, open_database, schema_is_current, wait_for_database
+from alerts.monitors import monitors
+from alerts.registry import ModelRegistry
+from detector.bundle import load_bundle
+from domain.clock import SystemClock
+from domain.errors import LatentwatchError
+from domain.monitor import Monitor, load_monitor
+from latentwatch.console import people, print_json
+from latentwatch.serving import review_config
+from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables, without_password
+
+_PATIENCE_SECONDS = 3.0
+
+
+class State(StrEnum):
+    """How a finding stands."""
+
+    FINE = "fine"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+Check = Callable[[Settings, Sequence[Path]], Iterator[Finding]]
+
+
+def examine(monitor_files: Sequence[Path], only: Sequence[str], *, as_json: bool) -> int:
+    """Look at everything, or only at some of it; print what was found; 0 when nothing failed, else 1."""
+    findings = list(_findings(monitor_files, only))
+    failed = any(finding.state is State.FAILURE for finding in findings)
+    if as_json:
+        print_json({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
+        return int(failed)
+    console = people()
+    marks = {
+        State.FINE: "[green]✓ fine   [/]",
+        State.WARNING: "[yellow]! warning[/]",
+        State.FAILURE: "[red]✗ failure[/]",
+    }
+    for finding in findings:
+        console.print(f"{marks[finding.state]}  {finding.what:<12} ", end="")
+        console.print(finding.detail, markup=False, soft_wrap=True)
+        if finding.fix:
+            console.print(f"{'':25}fix: {finding.fix}", markup=False, soft_wrap=True)
+    return int(failed)
+
+
+def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Finding]:
+    try:
+        settings = load_settings()
+    except InvalidSettings as error:
+        for line in str(error).splitlines():
+            yield Finding("settings", State.FAILURE, line, "correct or unset the variable")
+        return
+    checks: dict[str, Check] = {
+        "settings": _settings,
+        "database": _database,
+        "bundles": _bundles,
+        "kafka": _kafka,
+        "monitors": _monitor_files,
+        "review app": _review,
+        "work folder": _work,
+        "mlflow": _mlflow,
+        "channels": _channels,
+        "training": _training,
+    }
+    for name, check in checks.items():
+        if not only or name in only:
+            yield from check(settings, monitor_files)
+
+
+def _settings(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    strays = unknown_variables(os.environ)
+    for name, meant in strays.items():
+        fix = f"rename it to {meant}" if meant else "unset it"
+        yield Finding("settings", State.WARNING, f"{name} is not a setting and has no effect", fix)
+    if not strays:
+        yield Finding("settings", State.FINE, "every LATENTWATCH_ variable is a setting")
+
+
+def _database(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    shown = without_password(settings.database)
+    try:
+        engine = _answering(settings)
+        current = schema_is_current(engine)
+    except LatentwatchError as error:
+        yield Finding("database", State.FAILURE, str(error), "start it, or correct LATENTWATCH_DATABASE")
+        return
+    file = settings.database.removeprefix("sqlite:///")
+    if file != settings.database and Path(file).exists() and not os.access(file, os.W_OK):
+        yield Finding("database", State.FAILURE, f"{file} cannot be written", f"chown or chmod {file}")
+        return
+    if current:
+        yield Finding("database", State.FINE, f"{shown} answers, its tables are up to date")
+    else:
+        detail = f"{shown} answers, its tables are not made yet or of an older version"
+        yield Finding(
+            "database", State.WARNING, detail, "nothing: the next train, score or serve brings them up to date"
+        )
+
+
+def _bundles(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    if "://" not in settings.bundles:
+        folder = Path(settings.bundles)
+        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        if not os.access(existing, os.W_OK):
+            yield Finding(
+                "bundles",
+                State.WARNING,
+                f"{existing} cannot be written, so nothing can be trained here",
+                f"chmod {existing}",
+            )
+    try:
+        engine = _answering(settings)
+        champions = [ModelRegistry(engine).champion(monitor.name) for monitor in _registered(engine)]
+    except LatentwatchError:
+        return  # the database's own finding says so
+    serving = [champion for champion in champions if champion is not None]
+    for champion in serving:
+        name = f"{champion.monitor} version {champion.version}"
+        try:
+            load_bundle(settings.bundles, champion.bundle)
+        except LatentwatchError as error:
+            fix = f"restore {settings.bundles}/{champion.bundle}, or 'latentwatch models rollback {champion.monitor}'"
+            yield Finding("bundles", State.FAILURE, f"{name}: {error}", fix)
+        else:
+            yield Finding("bundles", State.FINE, f"{name} loads from {settings.bundles}")
+    if not serving:
+        yield Finding("bundles", State.FINE, f"{settings.bundles}: no model serves yet")
+
+
+def _kafka(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
+    topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(settings, files) if monitor.source.kafka}
+    for name, topic in topics.items():
+        from streams.probe import count_partitions  # Kafka's client only where a monitor reads a topic
+
+        try:
+            partitions = count_partitions(settings.kafka, topic)
+        except LatentwatchError as error:
+            fix = f"start the broker or correct LATENTWATCH_KAFKA; create {topic!r} or correct source.kafka.topic"
+            yield Finding("kafka", State.FAILURE, f"{name}: {error}", fix)
+        else:
+            yield Finding("kafka", State.FINE, f"{name}: {topic} at {settings.kafka} has {partitions} partitions")
+
+
+def _monitor_files(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
+    for file in files:
+        try:
+            monitor = load_monitor(file)
+        except LatentwatchError as error:
+            yield Finding("monitors", State.FAILURE, str(error), "correct the line it names")
+            continue
+        source = monitor.source.file
+        if source and source.path != "-" and not os.access(source.path, os.R_OK):
+            yield Finding(
+                "monitors", State.FAILURE, f"{file}: {source.path} cannot be read", "correct source.file.path"
+            )
+            continue
+        strangers = sorted(set(monitor.alert.notify) - set(settings.channels))
+        if strangers:
+            detail = f"{file}: nobody is told, for there is no channel {', '.join(strangers)}"
+            yield Finding("monitors", State.WARNING, detail, "add it to LATENTWATCH_CHANNELS_FILE")
+        else:
+            yield Finding("monitors", State.FINE, f"{file}: monitor {monitor.name}")
+
+
+def _review(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    try:
+        config = review_config(settings)
+    except LatentwatchError as error:
+        yield Finding("review app", State.FAILURE, str(error), "set a password or token, or LATENTWATCH_HOST=127.0.0.1")
+    else:
+        guarded = "guarded" if config.guarded else "open to this machine only"
+        yield Finding("review app", State.FINE, f"would listen on {config.host}:{config.port}, {guarded}")
+
+
+def _work(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    folder = Path(settings.work).absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            yield Finding("work folder", State.FINE, f"{folder} can be written")
+    except OSError as error:
+        detail = f"{folder} cannot be written ({error.strerror}), so nothing can be retrained here"
+        yield Finding("work folder", State.WARNING, detail, f"chmod {existing}, or set LATENTWATCH_WORK")
+
+
+def _mlflow(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    address = settings.mlflow
+    if not address or not address.startswith(("http://", "https://")):
+        return
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=5):
+            yield Finding("mlflow", State.FINE, f"{address} answers")
+    except (OSError, urllib.error.URLError) as error:
+        detail = f"{address} does not answer ({error}); models are trained all the same, but not logged"
+        yield Finding("mlflow", State.WARNING, detail, "start it, or correct or unset LATENTWATCH_MLFLOW")
+
+
+def _channels(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    for name, address in settings.channels.items():
+        try:
+            open_channels({name: address.get_secret_value()})
+        except LatentwatchError as error:
+            yield Finding("channels", State.FAILURE, str(error), "correct its address in LATENTWATCH_CHANNELS_FILE")
+        except ImportError:
+            yield Finding(
+                "channels", State.WARNING, "nothing can be sent from here", "pip install 'latentwatch[notify]'"
+            )
+            return
+        else:
+            yield Finding("channels", State.FINE, f"{name} can be sent to")
+
+
+def _training(_: Settings, __: Sequence[Path]) -> Iterator[Finding]:
+    if find_spec("torch"):
+        yield Finding("training", State.FINE, "torch is installed")
+    else:
+        detail = "torch is not installed: this environment scores and reviews, but cannot train"
+        yield Finding(
+            "training", State.WARNING, detail, "pip install 'latentwatch[train]', where training is meant to run"
+        )
+
+
+def _answering(settings: Settings) -> Engine:
+    engine = open_database(settings.database)
+    wait_for_database(engine, SystemClock(), lambda reason, seconds: None, patience_seconds=_PATIENCE_SECONDS)
+    return engine
+
+
+def _registered(engine: Engine) -> list[Monitor]:
+    return monitors(engine) if schema_is_current(engine) else []
+
+
+def _known(settings: Settings, files: Sequence[Path]) -> list[Monitor]:
+    """Monitors of the files given, else those that the database knows."""
+    found = []
+    for file in files:
+        try:
+            found.append(load_monitor(file))
+        except LatentwatchError:
+            continue
+    if files:
+        return found
+    try:
+        return _registered(_answering(settings))
+    except LatentwatchError:
+        return []

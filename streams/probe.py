@@ -1,0 +1,29 @@
+"""Looks at a Kafka topic from outside any group, so that nothing live is disturbed."""
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError
+
+from domain.errors import InvalidInput, Unavailable
+
+
+def count_partitions(servers: str, topic: str) -> int:
+    """How many partitions a topic has. Raises Unavailable where the broker is away, InvalidInput without the topic."""
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=servers.split(","),
+            group_id=None,
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=5_000,
+            metrics_enabled=False,
+        )
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka at {servers} does not answer ({type(error).__name__})") from error
+    try:
+        known = consumer.partitions_for_topic(topic)
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {servers} does not answer ({type(error).__name__}: {error})") from error
+    finally:
+        consumer.close()
+    if not known:
+        raise InvalidInput(f"topic {topic!r} does not exist on Kafka at {servers}")
+    return len(known)

@@ -1,0 +1,389 @@
+"""The whole loop on real sensor data, with real parts: Kafka, PostgreSQL, Airflow, Chromium, two scorers.
+
+`make proof` runs it alone and prints what it saw.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from playwright.sync_api import Page
+from sqlalchemy import Engine, create_engine, text
+
+from alerts.heartbeats import heartbeats
+from benchmarks.quality.cases import Numbers
+from benchmarks.quality.datasets import data_folder, skab_names
+from benchmarks.quality.ours import sensor_methods
+from benchmarks.quality.suites import skab_run
+from domain.clock import SystemClock, to_microseconds
+from domain.record import Batch
+from latentwatch.snapshots import read_snapshot
+from tests.services.skab import BROKEN, Message, messages, skab_folder, write_history
+
+SENSORS = {
+    "Accelerometer1RMS",
+    "Accelerometer2RMS",
+    "Current",
+    "Pressure",
+    "Temperature",
+    "Thermocouple",
+    "Voltage",
+    "Volume Flow RateRMS",
+}
+clock = SystemClock()
+
+
+@dataclass
+class Plant:
+    """Everything the proof runs in: a folder, its settings, and the processes it started."""
+
+    folder: Path
+    topic: str
+    kafka: str
+    database: str
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process of ours is told."""
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LATENTWATCH_DATABASE": self.database,
+            "LATENTWATCH_KAFKA": self.kafka,
+            "LATENTWATCH_BUNDLES": str(self.folder / "bundles"),
+            "LATENTWATCH_MONITORS": str(self.folder / "monitors"),
+            "LATENTWATCH_WORK": str(self.folder / "work"),
+            "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        }
+
+    @property
+    def monitor_file(self) -> Path:
+        """The monitor that is scored and retrained."""
+        return self.folder / "monitors" / "skab.yaml"
+
+    def run(self, *arguments: str) -> str:
+        """Run a command of ours to its end and return what it printed."""
+        return self._run(["-m", "latentwatch", *arguments])
+
+    def python(self, script: str, *arguments: str) -> str:
+        """Run a few lines of Python in this environment and return what they printed."""
+        return self._run(["-c", script, *arguments])
+
+    def _run(self, arguments: list[str]) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command of ours that runs until stopped; its output goes to a log of its own."""
+        with (self.folder / f"{arguments[0]}-{len(self.processes)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "latentwatch", *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End every process, first politely."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def plant(tmp_path: Path, kafka_address: str, postgres_url: str, topic: Callable[..., str]) -> Iterator[Plant]:
+    """A fresh folder, topic and database; every process ends with the test."""
+    (tmp_path / "monitors").mkdir()
+    plant = Plant(tmp_path, topic(partitions=4, prefix="skab"), kafka_address, postgres_url)
+    yield plant
+    plant.stop()
+
+
+@pytest.fixture
+def database(plant: Plant) -> Iterator[Engine]:
+    """The proof's own look into the database, independent of the code that wrote it."""
+    engine = create_engine(plant.database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.timeout(1500)
+def test_the_whole_loop_on_the_pump_test_bed(plant: Plant, database: Engine, page: Page):
+    """Real records become alerts that a person reviews, while the next model is trained and taken up."""
+    write_a_sensible_monitor(plant)
+    train_the_first_model(plant, database)
+    stream = messages()
+    half = len(stream) // 2
+    first = plant.start("score", str(plant.monitor_file))
+    plant.start("score", str(plant.monitor_file))
+    with Producing(plant, stream[:half], per_second=1500):
+        wait_until(lambda: accounted(database) > half // 4, "a quarter of the records to be accounted for")
+        first.send_signal(signal.SIGKILL)
+        say("scorer killed with kill -9; the other one takes its partitions")
+    wait_until(lambda: accounted(database) == half, "the first half to be accounted for", database)
+    plant.start("score", str(plant.monitor_file))
+    with Producing(plant, stream[half:], per_second=400) as producing:
+        run_the_retraining_dag(plant)
+        wait_until(lambda: serving_versions(database) == [2, 2], "both scorers to serve version 2", database)
+        producing.hurry()
+    wait_until(lambda: accounted(database) == len(stream), "every record to be accounted for", database)
+
+    every_record_is_accounted_for_once(plant, database, len(stream))
+    broken_messages_are_dead_letters_with_reasons(database)
+    both_versions_scored(database)
+    every_verdict_replays(plant)
+    alert = a_person_labels_an_alert(plant, database, page)
+    the_next_snapshot_leaves_it_out(plant, alert)
+
+
+def test_detection_at_default_settings_is_printed():
+    """The public protocol, run by run with shipped defaults: far better than chance, and shown as it is."""
+    method = sensor_methods()[0]
+    runs: list[Numbers] = [skab_run(data_folder(), name, method, seed=0) for name in skab_names(data_folder())]
+    hits, misses, alarms, quiet = (
+        sum(run[name] for run in runs) for name in ("hits", "misses", "false_alarms", "quiet")
+    )
+    auroc, vus = (float(np.mean([run[name] for run in runs])) for name in ("auroc", "vus_pr"))
+    say(f"SKAB, {len(runs)} runs, default threshold, pooled: F1 {2 * hits / (2 * hits + alarms + misses):.3f}")
+    say(f"FAR {alarms / (alarms + quiet):.1%}, MAR {misses / (hits + misses):.1%}")
+    say(f"mean per run: AUROC {auroc:.3f}, VUS-PR {vus:.3f}")
+    assert auroc > 0.8
+    assert vus > 0.8
+
+
+def write_a_sensible_monitor(plant: Plant) -> None:
+    """`latentwatch init` finds time and sensors of a run by itself; with the runs' names, the entity too."""
+    plant.run("init", str(skab_folder() / "valve1-0.csv"), "-o", "guessed.yaml")
+    guessed = yaml.safe_load((plant.folder / "guessed.yaml").read_text())
+    assert guessed["record"]["time"] == "datetime"
+    assert set(guessed["record"]["features"]) == SENSORS
+    rows = write_history(plant.folder / "history.csv")
+    plant.run(
+        "init",
+        "history.csv",
+        "-o",
+        str(plant.monitor_file),
+        "--name",
+        "skab",
+        "--topic",
+        plant.topic,
+        "--entity",
+        "run",
+    )
+    monitor = yaml.safe_load(plant.monitor_file.read_text())
+    assert set(monitor["record"]["features"]) == SENSORS
+    monitor["alert"] = {"false_alarm_rate": 0.01}
+    plant.monitor_file.write_text(yaml.safe_dump(monitor, sort_keys=False))
+    say(f"monitor written by init; {rows} rows of normal history")
+
+
+def train_the_first_model(plant: Plant, database: Engine) -> None:
+    """The anomaly-free run and the first 400 rows of each run give version 1, which is promoted."""
+    plant.run("train", str(plant.monitor_file), "--history", "history.csv")
+    versions = rows_of(database, "SELECT version, status, reasons FROM model_versions")
+    assert [(row.version, row.status) for row in versions] == [(1, "champion")], versions
+    say(f"version 1 promoted: {' '.join(versions[0].reasons)}")
+
+
+def run_the_retraining_dag(plant: Plant) -> None:
+    """Airflow itself runs the DAG of the monitor, from the topic's history to the promotion."""
+    script = (
+        "from airflow.utils.db import initdb; initdb()\n"
+        "from dags.retrain_dag import retrain_skab\n"
+        "run = retrain_skab.test()\n"
+        "assert run.state == 'success', run.state\n"
+    )
+    plant.python(script)
+    say("the retraining DAG ran under Airflow")
+
+
+def every_record_is_accounted_for_once(plant: Plant, database: Engine, produced: int) -> None:
+    """Scored and dead letters add up to what was produced, and the offsets to the topic's ends."""
+    scored = value_of(database, "SELECT sum(scored) FROM minute_counts")
+    dead = value_of(database, "SELECT count(*) FROM dead_letters")
+    offsets = {row.partition: row.next_offset for row in rows_of(database, "SELECT * FROM offsets")}
+    assert scored + dead == produced
+    assert offsets == ends_of(plant)
+    say(f"ALL RECORDS ACCOUNTED FOR: {produced} produced = {scored} scored + {dead} dead letters")
+
+
+def broken_messages_are_dead_letters_with_reasons(database: Engine) -> None:
+    """Ten broken messages are kept as they were, each with a sentence."""
+    letters = rows_of(database, "SELECT payload, reason FROM dead_letters")
+    assert sorted(bytes(letter.payload) for letter in letters) == sorted(BROKEN)
+    assert all(len(letter.reason) > 15 for letter in letters)
+    for letter in letters:
+        say(f"dead letter: {letter.reason}")
+
+
+def both_versions_scored(database: Engine) -> None:
+    """Records were scored by version 1 and, after the swap, by version 2."""
+    counts = rows_of(
+        database, "SELECT model_version, sum(scored) AS scored FROM minute_counts GROUP BY 1 ORDER BY model_version"
+    )
+    assert [row.model_version for row in counts] == [1, 2]
+    say(", ".join(f"version {row.model_version} scored {row.scored}" for row in counts))
+
+
+def every_verdict_replays(plant: Plant) -> None:
+    """Every stored score equals what its recorded bundle gives for its stored input."""
+    report = json.loads(plant.run("replay", str(plant.monitor_file), "--json").strip().splitlines()[-1])
+    assert report["records"] > 0
+    assert report["differing"] == 0, report
+    say(f"{report['records']} stored verdicts replayed, none differs")
+
+
+def a_person_labels_an_alert(plant: Plant, database: Engine, page: Page) -> Any:
+    """Chromium opens the inbox, opens an alert and labels it true; the database has it."""
+    plant.start("serve", "--port", "0")
+    address = wait_for_address(plant)
+    page.goto(f"{address}/alerts")
+    page.locator("a[href*='/alerts/']").first.click()
+    page.wait_for_url("**/alerts/*")
+    page.keyboard.press("t")
+    wait_until(lambda: value_of(database, "SELECT count(*) FROM labels WHERE verdict = 'true'") == 1, "the label")
+    return rows_of(database, "SELECT a.* FROM alerts a JOIN labels l ON l.alert_id = a.id WHERE l.verdict = 'true'")[0]
+
+
+def the_next_snapshot_leaves_it_out(plant: Plant, alert: Any) -> None:
+    """The labelled stretch is in the topic's history and not in what the next model learns from."""
+    script = (
+        "import sys\n"
+        "from latentwatch.retraining import leave_out_incidents, snapshot_history\n"
+        "folder = snapshot_history(sys.argv[1], 'after-the-label')\n"
+        "leave_out_incidents(folder)\n"
+        "print(folder)\n"
+    )
+    folder = plant.python(script, str(plant.monitor_file)).strip().splitlines()[-1]
+    whole, clean = (read_snapshot(plant.folder / folder / name) for name in ("history.parquet", "clean.parquet"))
+    assert records_within(whole, alert) > 0
+    assert records_within(clean, alert) == 0
+    assert len(clean) > len(whole) // 3
+    say(f"the labelled stretch is left out: {len(whole)} records of history, {len(clean)} to learn from")
+
+
+def records_within(batch: Batch, alert: Any) -> int:
+    """Records of an alert's entity from its first to its last flagged one."""
+    inside = (batch.times >= to_microseconds(alert.started)) & (batch.times <= to_microseconds(alert.ended))
+    return int((inside & (batch.entities == alert.entity)).sum())
+
+
+def ends_of(plant: Plant) -> dict[int, int]:
+    """The offset after the last record of each partition, from Kafka itself."""
+    consumer = KafkaConsumer(bootstrap_servers=plant.kafka)
+    partitions = [TopicPartition(plant.topic, number) for number in range(4)]
+    ends = {partition.partition: offset for partition, offset in consumer.end_offsets(partitions).items()}
+    consumer.close()
+    return ends
+
+
+class Producing:
+    """Sends messages at a pace from a thread of its own; leaving the block waits until all are sent."""
+
+    def __init__(self, plant: Plant, stream: list[Message], per_second: float) -> None:
+        self._producer = KafkaProducer(bootstrap_servers=plant.kafka, linger_ms=20)
+        self._plant, self._stream, self._pause = plant, stream, 100 / per_second
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> "Producing":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pause = 0.0
+        self._thread.join()
+        self._producer.close()
+
+    def hurry(self) -> None:
+        """Send the rest at once."""
+        self._pause = 0.0
+
+    def _send(self) -> None:
+        for start in range(0, len(self._stream), 100):
+            for message in self._stream[start : start + 100]:
+                self._producer.send(self._plant.topic, key=message.key, value=message.value)
+            self._producer.flush()
+            clock.sleep(self._pause)
+
+
+def accounted(database: Engine) -> int:
+    """Records whose outcome is visible; 0 before the tables exist."""
+    return int(
+        value_of(
+            database,
+            "SELECT (SELECT coalesce(sum(scored), 0) FROM minute_counts) + (SELECT count(*) FROM dead_letters)",
+        )
+    )
+
+
+def serving_versions(database: Engine) -> list[int | None]:
+    """Model versions of the scorers that are alive."""
+    return [beat.model_version for beat in heartbeats(database, "skab") if beat.is_alive(clock.now())]
+
+
+def rows_of(database: Engine, query: str) -> list[Any]:
+    """The rows of a query."""
+    with database.connect() as connection:
+        return list(connection.execute(text(query)))
+
+
+def value_of(database: Engine, query: str) -> Any:
+    """The one value of a query."""
+    return rows_of(database, query)[0][0]
+
+
+def wait_until(condition: Callable[[], bool], what: str, database: Engine | None = None) -> None:
+    """Wait patiently for a condition; fail with what was waited for."""
+    deadline = clock.monotonic() + 240
+    while not condition():
+        if clock.monotonic() > deadline:
+            seen = "" if database is None else f"; accounted for: {accounted(database)}; {serving_versions(database)}"
+            pytest.fail(f"waited 240 s in vain for {what}{seen}")
+        clock.sleep(0.25)
+
+
+def wait_for_address(plant: Plant) -> str:
+    """The address that `latentwatch serve` printed."""
+    log = plant.folder / f"serve-{len(plant.processes) - 1}.log"
+
+    def found() -> list[str]:
+        return [word for word in log.read_text(errors="replace").split() if word.startswith("http://")]
+
+    wait_until(lambda: bool(found()), "the review app's address")
+    return found()[0].rstrip(".,")
+
+
+def say(line: str) -> None:
+    """Part of the proof's report, shown with `-s`."""
+    sys.stdout.write(f"proof: {line}\n")

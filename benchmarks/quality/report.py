@@ -171,7 +171,7 @@ def _speed(outcomes: Sequence[Outcome]) -> str:
     columns = {
         "microseconds_per_row": "µs a row, batches of 1,024",
         "microseconds_single": "µs, one record",
-        "fit_seconds": "fit seconds, 10,000 rows",
+        "fit_seconds": "processor seconds to fit 10,000 rows",
         "peak_megabytes": "peak MB, fit included",
     }
     found = {outcome.case.method: outcome.numbers for outcome in outcomes if outcome.numbers}
@@ -229,7 +229,7 @@ def _fit_seconds(outcomes: Sequence[Outcome], suites: Sequence[Suite]) -> str:
         for method, sets in values.items():
             seconds = [float(np.mean(list(seeds.values()))) for seeds in sets.values()]
             rows.append((suite.name, _bold(method), f"{sum(seconds):.1f}", f"{max(seconds):.1f}", str(len(seconds))))
-    return grid(("suite", "method", "fit seconds, all sets", "slowest set", "sets"), rows)
+    return grid(("suite", "method", "processor seconds to fit, all sets", "slowest set", "sets"), rows)
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

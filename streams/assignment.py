@@ -38,13 +38,16 @@ class Partitions:
         load: Callable[[str], Detector],
         clock: Clock,
         on_gap: GapPolicy,
+        on_no_context: Callable[[int], None],
     ) -> None:
+        """`load` opens the bundle that wrote a snapshot; `on_no_context` hears of partitions that start without one."""
         self._source = source
         self._store = store
         self._contexts = contexts
         self._load = load
         self._clock = clock
         self._on_gap = on_gap
+        self._on_no_context = on_no_context
         self._waiting: dict[int, float] = {}
         self._backoff = Backoff()
         self.positions: dict[int, int] = {}
@@ -150,6 +153,8 @@ class Partitions:
         begin = position
         if snapshot is not None and snapshot.offset <= position and self._load_context(snapshot, bundle):
             begin = snapshot.offset
+        else:
+            self._on_no_context(partition)
         try:
             self._source.seek(partition, begin)
         except KeyError:  # it went away again before it was taken up

@@ -13,6 +13,7 @@ from domain.schema import RecordSchema
 from streams.ports import Messages
 from streams.times import NO_TIME, parse_times
 
+_NUL = "\0"
 MAX_AHEAD = timedelta(days=1)
 """How far a live record's time may lie ahead of the clock: time zones and skewed clocks fit in, wrong units do not."""
 
@@ -119,19 +120,30 @@ def _entities(schema: RecordSchema, columns: Columns) -> NDArray[np.object_]:
         return np.full(len(columns.numbers), "", object)
     names = np.empty(len(columns.entities), object)
     names[:] = columns.entities
-    if set(map(type, columns.entities)) - {str} or "" in columns.entities:
+    distinct = set(columns.entities)
+    if set(map(type, distinct)) - {str} or "" in distinct or _NUL in "".join(map(str, distinct)):
         for row, name in enumerate(columns.entities):
             if name is None or name == "":
                 columns.refused.setdefault(row, f"entity field {schema.entity!r} is missing")
                 names[row] = ""
-            elif not isinstance(name, str):
+            elif _NUL in str(name):
+                columns.refused.setdefault(
+                    row, f"entity field {schema.entity!r} holds a NUL character: {shorten(name)}"
+                )
+                names[row] = ""
+            else:
                 names[row] = str(name)
     return names
 
 
 def words(column: Sequence[object]) -> list[str | None]:
-    """Values of a category or text column as text; numbers keep their own spelling."""
-    return [value if value is None or isinstance(value, str) else str(value) for value in column]
+    """Values of a category or text column as text; numbers keep their own spelling, NUL characters (which databases
+    cannot hold) become the replacement character.
+    """
+    plain = [value if value is None or isinstance(value, str) else str(value) for value in column]
+    return (
+        [value and value.replace(_NUL, "\ufffd") for value in plain] if _NUL in "".join(filter(None, plain)) else plain
+    )
 
 
 def shorten(value: object, limit: int = 60) -> str:

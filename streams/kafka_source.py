@@ -109,6 +109,9 @@ class KafkaSource:
             "partition_assignment_strategy": [_ASSIGNORS[self._assignor]()],
             "max_partition_fetch_bytes": 4 << 20,
             "fetch_max_bytes": 16 << 20,
+            # A scorer that dies is replaced within ten seconds; database and bundle loads do not stop heartbeats.
+            "session_timeout_ms": 10_000,
+            "heartbeat_interval_ms": 1_000,
             "metadata_max_age_ms": 30_000,
             "reconnect_backoff_max_ms": 2_000,
             "bootstrap_timeout_ms": int(_CONNECT_SECONDS * 1_000),

@@ -6,6 +6,7 @@ process goes on exactly where the last commit stands.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from threading import Event
 from typing import Any
 
@@ -73,6 +74,7 @@ class Scorer:
         """`load` opens a bundle by its content hash; `beat` is called about once a second; `reach` at each step."""
         self.totals = Totals()
         self.serving: Serving | None = None
+        self.last_commit: datetime | None = None
         self.metrics = metrics or ScorerMetrics(monitor.name, clock)
         self._monitor = monitor
         self._source = source
@@ -96,14 +98,9 @@ class Scorer:
         Raises StreamRefused when the stream is not what the monitor describes; that is in the audit table then.
         """
         try:
-            self._await_champion(stop)
+            self.begin(stop)
             while not stop.is_set() and not self._source.finished:
-                started = self._clock.monotonic()
-                messages = self._receive(stop)
-                outcome = self._judge(messages)
-                self._commit(outcome, stop)
-                self._pace.note(len(messages), self._clock.monotonic() - started)
-                self._between_batches(stop)
+                self.turn(stop)
             self._save_context(stop)
         except Stopped:
             log.info("stopped while a service was away; what was not committed will be read again")
@@ -114,13 +111,33 @@ class Scorer:
             self._source.close()
         return self.totals
 
+    def begin(self, stop: Event) -> None:
+        """Wait for a model to serve; nothing where one does already. Raises Stopped."""
+        if self.serving is not None:
+            return
+        self._await_champion(stop)
+        self._contexts = ContextStore(self._model.detector.context)
+        self._partitions = Partitions(
+            self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
+        )
+        self._show_model()
+
+    def turn(self, stop: Event) -> None:
+        """One turn of the loop. Raises Stopped and StreamRefused."""
+        started = self._clock.monotonic()
+        messages = self._receive(stop)
+        outcome = self._judge(messages)
+        self._commit(outcome, stop)
+        self._between_batches(stop)
+        self._pace.note(len(messages), self._clock.monotonic() - started)
+
     def _receive(self, stop: Event) -> Messages:
         """The next messages of the partitions that are ours."""
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, _POLL_SECONDS)
         for move, note in self._partitions.settle(self._model.detector.bundle):
-            self._committer.commit(self._outcome((move,), audit=(note,)), stop)
-            self._partitions.resume_after(move)
+            if self._write(self._outcome((move,), audit=(note,)), stop):
+                self._partitions.resume_after(move)
         self._reach("polled")
         return self._partitions.ours(messages)
 
@@ -157,24 +174,30 @@ class Scorer:
 
     def _commit(self, outcome: Outcome, stop: Event) -> None:
         """One transaction: results, dead letters, counts and positions together, now and then the context with them."""
-        if self._snapshots.due():
+        if self._snapshots.due(move.partition for move in outcome.moves):
             outcome = self._with_context(outcome)
         if not outcome.moves:
             return
         self._reach("before commit")
+        with self.metrics.stage("commit"):
+            written = self._write(outcome, stop)
+        if written:
+            self._reach("committed")
+            self._partitions.advance(outcome.moves)
+            self._note(outcome)
+
+    def _write(self, outcome: Outcome, stop: Event) -> bool:
+        """Whether the database took the outcome; if not, its partitions start over from what the database says."""
         try:
-            with self.metrics.stage("commit"):
-                self._committer.commit(outcome, stop)
+            self._committer.commit(outcome, stop)
         except PartitionLost as error:
             log.warning("partitions lost, nothing of this batch was written", reason=str(error))
             self.metrics.partitions_lost.inc(len(error.partitions))
             others = tuple(move.partition for move in outcome.moves if move.partition not in error.partitions)
             self._partitions.readmit(error.partitions, _READMIT_SECONDS)
             self._partitions.readmit(others, 0.0)
-            return
-        self._reach("committed")
-        self._partitions.advance(outcome.moves)
-        self._note(outcome)
+            return False
+        return True
 
     def _between_batches(self, stop: Event) -> None:
         """Take up a newly promoted model; once in a while, tell others how it goes."""
@@ -206,7 +229,9 @@ class Scorer:
                     )
                 self._clock.sleep(_POLL_SECONDS)
         self._contexts = ContextStore(self._model.detector.context)
-        self._partitions = Partitions(self._source, self._store, self._contexts, self._load, self._clock, self._on_gap)
+        self._partitions = Partitions(
+            self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
+        )
         self._show_model()
 
     def _swap(self, found: Serving, stop: Event) -> None:
@@ -217,11 +242,11 @@ class Scorer:
         self._reach("swapped")
         log.info("model swapped", version=found.version, before=before.version, context_continued=continued)
         self._show_model()
-        self._save_context(stop, tuple(self._partitions.positions))
+        self._save_context(stop)
 
-    def _save_context(self, stop: Event, partitions: tuple[int, ...] = ()) -> None:
-        """Write snapshots now, of these partitions and of all that moved."""
-        self._snapshots.note(partitions)
+    def _save_context(self, stop: Event) -> None:
+        """Write a snapshot of every partition now."""
+        self._snapshots.note(self._partitions.positions)
         self._commit(self._with_context(self._outcome(())), stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
@@ -264,12 +289,22 @@ class Scorer:
         metrics.scored.inc(scored)
         metrics.flagged.inc(len(outcome.flagged))
         metrics.dead_lettered.inc(len(outcome.dead_letters))
-        metrics.last_commit.set(self._clock.now().timestamp())
+        self.last_commit = self._clock.now()
+        metrics.last_commit.set(self.last_commit.timestamp())
         self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
 
     def _show_model(self) -> None:
         self.metrics.model_version.set(self._model.version)
         self.metrics.threshold.set(self._model.threshold)
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """The next offset of every partition that is read now; to be asked from `beat`."""
+        return dict(self._partitions.positions)
+
+    def lag(self) -> dict[int, int]:
+        """Records behind the end, by partition, where known."""
+        return self._source.lag()
 
     @property
     def _model(self) -> Serving:

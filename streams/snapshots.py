@@ -19,10 +19,18 @@ class SnapshotSchedule:
         self._every_seconds = every_seconds
         self._due = clock.monotonic() + every_seconds
         self._moved: set[int] = set()
+        self._missing: set[int] = set()
 
-    def due(self) -> bool:
-        """Whether the next outcome should carry snapshots."""
-        return self._clock.monotonic() >= self._due
+    def due(self, moving: Iterable[int]) -> bool:
+        """Whether an outcome that moves these partitions should carry snapshots.
+
+        A partition's first step always does: a position without a snapshot would be one without its context.
+        """
+        return self._clock.monotonic() >= self._due or not self._missing.isdisjoint(moving)
+
+    def miss(self, partition: int) -> None:
+        """This partition has no snapshot that could be loaded."""
+        self._missing.add(partition)
 
     def note(self, partitions: Iterable[int]) -> None:
         """These partitions moved on."""
@@ -34,6 +42,7 @@ class SnapshotSchedule:
             ContextSnapshot(partition, read_to[partition], bundle, contexts.snapshot(partition))
             for partition in sorted(self._moved & read_to.keys())
         )
+        self._missing -= self._moved
         self._moved.clear()
         size = sum(len(snapshot.blob) for snapshot in snapshots)
         self._due = self._clock.monotonic() + max(self._every_seconds, size / _BYTES_PER_SECOND)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.interface import ContextEncoder, Contexts, MapGround
+from domain.clock import Clock, ManualClock
 from domain.errors import BundleRefused, PartitionLost, Unavailable
 from domain.model import ModelVersion, VersionStatus
 from domain.monitor import AlertPolicy
@@ -21,8 +22,9 @@ from streams.ports import Changes, Gap, Messages, messages_of
 class MemoryBroker:
     """One topic of some partitions, shared by the sources of one group; partitions move when members come and go."""
 
-    def __init__(self, topic: str = "memory", partitions: int = 1) -> None:
+    def __init__(self, topic: str = "memory", partitions: int = 1, clock: Clock | None = None) -> None:
         self.topic = topic
+        self.clock = clock or ManualClock()
         self.logs: dict[int, list[RawMessage]] = {number: [] for number in range(partitions)}
         self.ends: dict[int, int] = dict.fromkeys(self.logs, 0)
         self.begins: dict[int, int] = dict.fromkeys(self.logs, 0)
@@ -107,6 +109,8 @@ class MemorySource:
             if taken:
                 self._next[partition] = taken[-1].offset + 1
             rows += taken
+        if not rows:
+            self._broker.clock.sleep(timeout_seconds)
         return messages_of(self.name, rows)
 
     def changes(self) -> Changes:
@@ -150,8 +154,9 @@ class MemorySource:
         """Whether a finite source has delivered everything."""
         if not self._finite or self._next.keys() != self._assigned:
             return False
+        logs, ends = self._broker.logs, self._broker.ends
         return all(
-            not any(message.offset >= offset for message in self._broker.logs[partition])
+            offset <= ends[partition] and not any(message.offset >= offset for message in logs[partition])
             for partition, offset in self._next.items()
         )
 
@@ -309,9 +314,9 @@ class FakeDetector:
         self._threshold = threshold
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
-        """Row by row independent. Raises ValueError for the number 666: a record that breaks a model."""
-        if (batch.numbers == 666).any():
-            raise ValueError("the number 666 breaks this model")
+        """Row by row independent. Raises ValueError for the number -1: a record that breaks a model."""
+        if (batch.numbers == -1).any():
+            raise ValueError("the number -1 breaks this model")
         distance = np.abs(np.nan_to_num(batch.numbers) - contexts.features)
         surprise = self._gain * distance.max(axis=1, initial=0.0)
         return Scores(

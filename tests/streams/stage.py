@@ -1,0 +1,97 @@
+"""A small stream to play on: a monitor, its records, and scorers over the in-memory broker, store and registry."""
+
+import json
+from collections.abc import Iterable
+from threading import Event
+from typing import Any
+
+from domain.clock import Clock, ManualClock
+from domain.monitor import Monitor, parse_monitor
+from streams.failpoints import Reach, pass_by
+from streams.json_decoding import JsonDecoder
+from streams.pace import Pace
+from streams.poison import DeadLetterLimit
+from streams.ports import Source
+from streams.scorer import Scorer
+from streams.testing import FakeBundles, FakeDetector, MemoryBroker, MemoryRegistry, MemoryStore
+
+MONITOR = """
+name: pump
+source: {kafka: {topic: memory, on_retention_gap: %s}}
+record: {time: at, entity: rig, features: {a: numeric, b: numeric}}
+"""
+START = 1_700_000_000
+
+
+def monitor(on_gap: str = "stop") -> Monitor:
+    """Two numbers of some rigs."""
+    return parse_monitor(MONITOR % on_gap)
+
+
+def record(number: int, **fields: Any) -> bytes:
+    """The record of a number: quiet, of one of seven rigs; every fiftieth is strange."""
+    strange = number % 50 == 33
+    usual = {"at": START + number, "rig": f"rig-{number % 7}", "a": number % 11 / 10, "b": 9.0 if strange else 0.5}
+    return json.dumps({**usual, **fields}).encode()
+
+
+class Stage:
+    """Everything around a scorer, kept when a scorer dies."""
+
+    def __init__(self, partitions: int = 1, on_gap: str = "stop", away: int = 0) -> None:
+        self.monitor = monitor(on_gap)
+        self.clock = ManualClock()
+        self.broker = MemoryBroker(partitions=partitions, clock=self.clock)
+        self.store = MemoryStore(self.monitor.name, away=away)
+        self.registry = MemoryRegistry(self.monitor.name)
+        self.bundles = FakeBundles(FakeDetector(self.monitor.record, "first"))
+        self.registry.promote("first")
+        self.stop = Event()
+
+    def produce(self, numbers: Iterable[int]) -> None:
+        """Produce records, spread over the partitions by rig as a keyed producer would."""
+        for number in numbers:
+            self.broker.produce(record(number), number % 7 % len(self.broker.logs))
+
+    def scorer(
+        self,
+        *,
+        source: Source | None = None,
+        records: int = 64,
+        snapshot_seconds: float = 0.0,
+        limit: DeadLetterLimit | None = None,
+        clock: Clock | None = None,
+        reach: Reach = pass_by,
+    ) -> Scorer:
+        """A new scorer process, member of the group."""
+        return Scorer(
+            self.monitor,
+            source or self.broker.join(),
+            JsonDecoder(self.monitor.record),
+            self.store,
+            self.registry,
+            self.bundles.load,
+            clock=clock or self.clock,
+            pace=Pace(records, records),
+            limit=limit,
+            snapshot_seconds=snapshot_seconds,
+            reach=reach,
+        )
+
+    def run(self, **settings: Any) -> Scorer:
+        """Score everything that is there."""
+        scorer = self.scorer(**settings)
+        scorer.run(self.stop)
+        return scorer
+
+    def produced(self) -> int:
+        """Messages in the topic."""
+        return sum(map(len, self.broker.logs.values()))
+
+    def accounted(self) -> int:
+        """Records scored and dead letters in the store."""
+        return self.store.scored + len(self.store.dead_letters)
+
+    def contexts(self) -> dict[int, tuple[int, bytes]]:
+        """The last snapshot of every partition: offset and bytes."""
+        return {partition: (shot.offset, shot.blob) for (_, partition), shot in self.store.latest.items()}

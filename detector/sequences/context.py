@@ -1,7 +1,7 @@
 """Each entity's recent past at several time scales, updated record by record.
 
 z [N, C] → context rows [N, 6 C + 2]: z itself, averages over a quarter and one window, the logarithm of the
-short-term variance of steps, the average over four windows, z half a window ago; the recent number of moved constants, and of missing values.
+short-term variance of steps over its usual size, the average over four windows, z half a window ago; the recent number of moved constants, and of missing values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,6 @@ HEADER = 6
 AVERAGES = 3
 BLOCKS = AVERAGES + 3
 """Blocks of C floats in a context row."""
-STEP_FLOOR = 0.01
-"""Added to the variance of steps before its logarithm."""
 _STEP_SPAN = 16
 _TRAIL_SPAN = 16
 """Span of the counts of moved constants and of missing values."""
@@ -167,10 +165,11 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, featur
             number = np.int64(0)
             state[:] = 0.0
         seen[row] = number
-        now = times[row]
+        now = max(times[row], before) if number > 0 else times[row]
         state[1] = np.float32(now // (low * low))
         state[2] = np.float32((now // low) % low)
         state[3] = np.float32(now % low)
+        own = np.float32(1.0) / np.float32(number + 1)
         missing = np.float32(0.0)
         body = 6
         short = body + count
@@ -190,13 +189,15 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, featur
             state[last + c] = value
             for k in range(3):
                 at = body + k * count + c
-                state[at] += rates[k] * (value - state[at])
+                state[at] += max(rates[k], own) * (value - state[at])
             if number > 0:
                 state[steps + c] += rates[3] * (step * step - state[steps + c])
             features[row, c] = value
             features[row, count + c] = state[body + c]
             features[row, 2 * count + c] = state[short + c]
-            features[row, 3 * count + c] = np.log(state[steps + c] + np.float32(0.01))
+            features[row, 3 * count + c] = np.log(
+                state[steps + c] / (step_start[c] + np.float32(1e-6)) + np.float32(0.02)
+            )
             features[row, 4 * count + c] = state[slow + c]
             features[row, 5 * count + c] = state[ring + c] if number >= lag else state[slow + c]
             state[ring + c] = value

@@ -28,6 +28,10 @@ Floats = NDArray[np.float32]
 DENSITIES = {"level": (0, 3), "dyn": (0, 4), "slow": (4, 5)}
 """Blocks of the context row that each density sees: first and one past the last."""
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
+WEIGHTS = {"level": 1.0, "dyn": 1.0, "slow": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
+"""What each witness counts for; chosen on pumps, a chemical plant and servers together, the same for all."""
+AGES = 8
+"""Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""
 _FORGOTTEN = 0.02
 """Recent moved constants below which the last one is long ago."""
 _CHUNK = 2048
@@ -51,8 +55,8 @@ class SequenceModel:
     def energies(self, features: Floats) -> dict[str, Floats]:
         """Energies [N] by witness, of context rows [N, D]."""
         out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
-        badly, sparse = self.retrieval.member_energies(self.blocks(features, "dyn"))
-        return {**out, RECONSTRUCTION: badly.mean(axis=0), DENSITY: sparse.mean(axis=0)}
+        badly, sparse = self.retrieval.energies(self.blocks(features, "dyn"))
+        return {**out, RECONSTRUCTION: badly, DENSITY: sparse}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class SequenceCalibration:
     composite: Calibration
     missing_usual: float
     """The largest recent number of missing values in training."""
+    youth: dict[str, Floats]
+    """By witness, [AGES] how much higher the energies of normal records are while the context is that young."""
+
+    def settle(self, energies: Mapping[str, Floats], seen: NDArray[np.int64]) -> dict[str, Floats]:
+        """Energies as they would be with a full context, by how many records came before [N]."""
+        if not len(seen) or int(seen.min()) >= 1 << (AGES - 1):
+            return dict(energies)
+        age = np.log2(seen + 1.0)
+        knots = np.arange(AGES)
+        return {name: energy - np.interp(age, knots, self.youth[name]) for name, energy in energies.items()}
 
     def novelty(self, features: Floats) -> Floats:
         """[N] surprise of constant channels that moved, and of values missing as never in training."""
@@ -72,7 +86,8 @@ class SequenceCalibration:
 
     def fuse(self, surprises: Mapping[str, Floats], novelty: Floats) -> Floats:
         """[N] energy of the whole."""
-        return np.asarray(sum(surprises.values()) / len(surprises) + novelty, np.float32)
+        total = sum(WEIGHTS[name] * part for name, part in surprises.items())
+        return np.asarray(total / sum(WEIGHTS[name] for name in surprises) + novelty, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,8 @@ class SequenceDetector:
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores; everything a score needs from the record is in its context row."""
         parts = [
-            self._score(contexts.features[start : start + _CHUNK]) for start in range(0, max(1, len(batch)), _CHUNK)
+            self._score(contexts.features[start : start + _CHUNK], contexts.seen[start : start + _CHUNK])
+            for start in range(0, max(1, len(batch)), _CHUNK)
         ]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         fused = joined.pop("fused")
@@ -104,8 +120,8 @@ class SequenceDetector:
             warming=contexts.seen < self.context.warm_after,
         )
 
-    def _score(self, features: Floats) -> dict[str, Floats]:
-        energies = self.model.energies(features)
+    def _score(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
+        energies = self.calibration.settle(self.model.energies(features), seen)
         surprises = {name: self.calibration.witnesses[name].surprise(energy) for name, energy in energies.items()}
         novelty = self.calibration.novelty(features)
         return {**surprises, "novelty": novelty, "fused": self.calibration.fuse(surprises, novelty)}
@@ -132,6 +148,7 @@ class SequenceDetector:
             "composite.": self.calibration.composite.arrays(),
             **{f"density.{name}.": part.arrays() for name, part in self.model.densities.items()},
             **{f"witness.{name}.": part.arrays() for name, part in self.calibration.witnesses.items()},
+            "youth.": self.calibration.youth,
         }
         return {prefix + name: array for prefix, part in parts.items() for name, array in part.items()}
 
@@ -166,12 +183,15 @@ class SequenceDetector:
         }
         if witnesses.keys() != {*DENSITIES, RECONSTRUCTION, DENSITY}:
             raise ValueError("the calibrations do not name the witnesses")
+        youth = below(arrays, "youth.")
+        if youth.keys() != witnesses.keys() or any(part.shape != (AGES,) for part in youth.values()):
+            raise ValueError("the corrections for young contexts do not fit the witnesses")
         composite = Calibration.from_bundle(below(arrays, "composite."), meta["composite"])
         return cls(
             schema=schema,
             context=context,
             model=SequenceModel(densities, Retrieval.from_bundle(below(arrays, "retrieval.")), channels.count),
-            calibration=SequenceCalibration(witnesses, composite, float(meta["missing_usual"])),
+            calibration=SequenceCalibration(witnesses, composite, float(meta["missing_usual"]), youth),
             memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
             pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),
             bundle=bundle,

@@ -19,6 +19,7 @@ from detector.sequences.channels import fit_channels
 from detector.sequences.context import SequenceContext, encode, fit_context
 from detector.sequences.densities import PrototypeDensity, cluster, fit_density
 from detector.sequences.detector import (
+    AGES,
     DENSITIES,
     DENSITY,
     RECONSTRUCTION,
@@ -40,10 +41,12 @@ BLOCKS = 3
 """Time blocks, and members of the autoencoder: member m does not train on block m."""
 FEWEST_RECORDS = 30
 _UNTRAINED = Network((), ())
+_NO_DENSITY = PrototypeDensity(*(np.zeros(shape, np.float32) for shape in ((0,), (0, 0), (1, 0))))
 _PROTOTYPES = 16
 _CODE_PROTOTYPES = 16
 _TRAINING_ROWS = 20_000
 _REMEMBERED = 256
+_RESTARTS = 64
 _MAP_CELLS = 48
 
 
@@ -90,7 +93,8 @@ def fit_sequences(
     model = SequenceModel(densities, retrieval, channels.count)
     tell("calibrating", 0.7)
     energies = _out_of_sample(model, rows, choice.seed)
-    calibration, fused = _calibrate(energies, rows.features)
+    youth = _measure_youth(model, context, history, entities)
+    calibration, fused = _calibrate(energies, rows.features, contexts.seen, youth)
     surprise = calibration.composite.surprise(fused)
     tell("remembering normal records", 0.95)
     detector = SequenceDetector(
@@ -142,52 +146,99 @@ def _fit_retrieval(width: int, rows: _Rows, choice: ModelChoice, progress: Calla
     features = rows.features[chosen, :width]
     centre, scale = features.mean(axis=0), features.std(axis=0)
     scale[scale < 1e-4] = 0.0
-    start = Retrieval(centre, scale, np.zeros((1, width), np.float32), _UNTRAINED, np.zeros((0, width), np.float32), ())
+    start = Retrieval(centre, scale, np.zeros((1, width), np.float32), _UNTRAINED, _NO_DENSITY, ())
     scaled = start.standardise(features)
     prototypes = cluster(scaled[:: max(1, len(scaled) // 4000)], _PROTOTYPES, choice.seed)
     nearest = replace(start, prototypes=prototypes).nearest(scaled)
     plan = TrainingPlan(
         kind=ModelKind.DENOISING if choice.kind in (ModelKind.AUTO, ModelKind.WINDOWED) else choice.kind,
         members=BLOCKS,
-        hidden=(int(np.clip(width, 16, 96)),),
+        hidden=(int(np.clip(width // 2, 16, 64)),),
+        steps=500,
+        batch=128,
         code=int(np.clip(width // 4, 2, 16)),
         seed=choice.seed,
     )
     examples = Examples(rows=scaled, aside=nearest, baseline=nearest, folds=rows.blocks[chosen])
     network = train_network(examples, plan, progress)
-    codes = network.encode(scaled, nearest)
-    residual = scaled - network.decode(codes, nearest)
-    spread = np.empty((BLOCKS, width), np.float32)
-    densities = []
-    for member in range(BLOCKS):
-        unseen = rows.blocks[chosen] == member
-        unseen = unseen if unseen.sum() >= 2 else ~unseen
-        spread[member] = np.sqrt((residual[member, unseen] ** 2).mean(axis=0) + 1e-4)
-        densities.append(fit_density(codes[member, ~unseen], _CODE_PROTOTYPES, choice.seed))
-    return Retrieval(centre, scale, prototypes, network, spread, tuple(densities))
+    untested = replace(start, prototypes=prototypes, network=network)
+    codes, _ = untested.parts(features)
+    densities = tuple(
+        fit_density(codes[member, rows.blocks[chosen] != member], _CODE_PROTOTYPES, choice.seed)
+        for member in range(BLOCKS)
+    )
+    return replace(untested, residuals=fit_density(_blind_residuals(untested, rows), 1, choice.seed), codes=densities)
+
+
+def _blind_residuals(retrieval: Retrieval, rows: _Rows) -> Floats:
+    """[N, D] residuals of each row by the member that did not train on its block."""
+    width = len(retrieval.centre)
+    out = np.empty((len(rows.features), width), np.float32)
+    for block in range(BLOCKS):
+        inside = np.flatnonzero(rows.blocks == block)
+        for part in np.array_split(inside, max(1, len(inside) // 4096)):
+            out[part] = retrieval.parts(rows.features[part, :width])[1][block]
+    return out
 
 
 def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Floats]:
     """Energies [N] by witness, each block's from what did not see it."""
     out = {name: np.empty(len(rows.features), np.float32) for name in (*DENSITIES, RECONSTRUCTION, DENSITY)}
+    residuals = _blind_residuals(model.retrieval, rows)
     for block in range(BLOCKS):
         inside = np.flatnonzero(rows.blocks == block)
         densities = _fit_densities(rows.features[rows.outside(block)], model.channels, seed)
         for name, density in densities.items():
             out[name][inside] = density.energy(model.blocks(rows.features[inside], name))
-        badly, sparse = model.retrieval.member_energies(model.blocks(rows.features[inside], "dyn"))
-        out[RECONSTRUCTION][inside] = badly[block]
-        out[DENSITY][inside] = sparse[block]
+        codes, _ = model.retrieval.parts(model.blocks(rows.features[inside], "dyn"))
+        out[DENSITY][inside] = model.retrieval.codes[block].energy(codes[block])
+        out[RECONSTRUCTION][inside] = fit_density(residuals[rows.outside(block)], 1, seed).energy(residuals[inside])
     return out
 
 
-def _calibrate(energies: dict[str, Floats], features: Floats) -> tuple[SequenceCalibration, Floats]:
-    witnesses = {name: fit_calibration(part) for name, part in energies.items()}
+def _calibrate(
+    energies: dict[str, Floats], features: Floats, seen: NDArray[np.int64], youth: dict[str, Floats]
+) -> tuple[SequenceCalibration, Floats]:
+    """Calibrate each witness, then what they say together [N]."""
     missing_usual = float(features[:, -1].max())
-    unfused = SequenceCalibration(witnesses, next(iter(witnesses.values())), missing_usual)
-    surprises = {name: witnesses[name].surprise(part) for name, part in energies.items()}
-    fused = unfused.fuse(surprises, unfused.novelty(features))
-    return SequenceCalibration(witnesses, fit_calibration(fused), missing_usual), fused
+    start = SequenceCalibration({}, fit_calibration(np.zeros(2)), missing_usual, youth)
+    settled = start.settle(energies, seen)
+    witnesses = {name: fit_calibration(part) for name, part in settled.items()}
+    surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
+    fused = start.fuse(surprises, start.novelty(features))
+    return SequenceCalibration(witnesses, fit_calibration(fused), missing_usual, youth), fused
+
+
+def _measure_youth(
+    model: SequenceModel, context: SequenceContext, history: Batch, entities: NDArray[np.intp]
+) -> dict[str, Floats]:
+    """By witness, [AGES] how far the ninth decile of energies lies above its usual place, the context being that young.
+
+    Stretches of the history are read once more, each as if it were the first that is known of its entity.
+    """
+    length = (1 << (AGES - 1)) + (1 << (AGES - 2))
+    picks: list[NDArray[np.intp]] = []
+    starts: list[NDArray[np.intp]] = []
+    for entity in np.unique(entities):
+        mine = np.flatnonzero(entities == entity)
+        reach = min(length, len(mine))
+        for begin in np.unique(
+            np.linspace(0, len(mine) - reach, max(2, _RESTARTS // (entities.max() + 1))).astype(int)
+        ):
+            picks.append(mine[begin : begin + reach])
+            starts.append(np.full(reach, len(starts), np.intp))
+    stretch = np.concatenate(starts)
+    batch = history.take(np.concatenate(picks))
+    contexts = context.extend(context.fresh([""] * len(picks)), stretch, batch)
+    energies = model.energies(contexts.features)
+    age = np.minimum(np.log2(contexts.seen + 1.0), AGES - 1).astype(np.intp)
+    out = {}
+    for name, energy in energies.items():
+        tops = np.array([np.quantile(energy[age == at], 0.9) if (age == at).any() else np.nan for at in range(AGES)])
+        usual = tops[np.isfinite(tops)][-1]
+        excess = np.maximum(np.where(np.isfinite(tops), tops, usual) - usual, 0.0)
+        out[name] = np.maximum.accumulate(excess[::-1])[::-1].astype(np.float32)
+    return out
 
 
 def _remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> Memory:

@@ -18,9 +18,6 @@ from detector.sequences.densities import PrototypeDensity
 
 Floats = NDArray[np.float32]
 
-_FLOOR = 0.02
-"""Mean squared residual, in units of its training spread, below which nothing is gained."""
-
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
@@ -36,8 +33,8 @@ class Retrieval:
     prototypes: Floats
     """[P, D] of standardised features."""
     network: Network
-    spread: Floats
-    """[M, D] root mean square of each member's residuals on normal records it did not train on."""
+    residuals: PrototypeDensity
+    """How residuals of normal records lie that the network did not train on: one prototype, their mean."""
     codes: tuple[PrototypeDensity, ...]
     """Density of normal codes, one per member."""
 
@@ -51,41 +48,45 @@ class Retrieval:
     def nearest(self, rows: Floats) -> Floats:
         """[N, D] the prototype nearest to each standardised row."""
         distance = rows @ (-2.0 * self.prototypes.T) + np.einsum("pk,pk->p", self.prototypes, self.prototypes)
-        return self.prototypes[distance.argmin(axis=1)]
+        return np.asarray(self.prototypes[distance.argmin(axis=1)], np.float32)
 
     def encode(self, features: Floats) -> Floats:
         """Codes [M, N, K] of features [N, D]."""
         rows = self.standardise(features)
         return self.network.encode(rows, self.nearest(rows))
 
-    def member_energies(self, features: Floats) -> tuple[Floats, Floats]:
-        """Reconstruction and density energy by member, [M, N] each."""
+    def parts(self, features: Floats) -> tuple[Floats, Floats]:
+        """Codes [M, N, K] and residuals [M, N, D] of features [N, D]."""
         rows = self.standardise(features)
         nearest = self.nearest(rows)
         codes = self.network.encode(rows, nearest)
-        residual = rows - self.network.decode(codes, nearest)
-        residual /= self.spread[:, None, :]
-        squared = np.einsum("mnk,mnk->mn", residual, residual) / max(1, int((self.scale > 0).sum()))
-        sparse = np.stack([part.energy(code) for part, code in zip(self.codes, codes, strict=True)])
-        return np.asarray(0.5 * np.log(squared + _FLOOR), np.float32), sparse
+        return codes, rows - self.network.decode(codes, nearest)
+
+    def energies(self, features: Floats) -> tuple[Floats, Floats]:
+        """Reconstruction and density energy [N] of the whole ensemble."""
+        codes, residuals = self.parts(features)
+        sparse = np.mean([part.energy(code) for part, code in zip(self.codes, codes, strict=True)], axis=0)
+        return self.residuals.energy(residuals.mean(axis=0)), np.asarray(sparse, np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
-        parts = {
+        codes = {
             f"code.{member}.{name}": array for member, d in enumerate(self.codes) for name, array in d.arrays().items()
         }
-        own = {"centre": self.centre, "scale": self.scale, "prototypes": self.prototypes, "spread": self.spread}
-        return {**own, **parts, **{f"network.{k}": v for k, v in self.network.arrays().items()}}
+        residuals = {f"residual.{name}": array for name, array in self.residuals.arrays().items()}
+        own = {"centre": self.centre, "scale": self.scale, "prototypes": self.prototypes}
+        return {**own, **codes, **residuals, **{f"network.{k}": v for k, v in self.network.arrays().items()}}
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The inverse of `arrays`. Raises ValueError where shapes do not fit each other."""
         network = Network.from_bundle(below(arrays, "network."))
-        centre, scale, prototypes, spread = (arrays[name] for name in ("centre", "scale", "prototypes", "spread"))
-        if spread.shape != (network.members, len(centre)) or scale.shape != centre.shape:
-            raise ValueError("residual spreads do not fit the network")
+        centre, scale, prototypes = (arrays[name] for name in ("centre", "scale", "prototypes"))
+        residuals = PrototypeDensity.from_bundle(below(arrays, "residual."))
+        if residuals.mean.shape != centre.shape or scale.shape != centre.shape or prototypes.shape[1:] != centre.shape:
+            raise ValueError("the parts of the reconstruction do not fit each other")
         codes = tuple(PrototypeDensity.from_bundle(below(arrays, f"code.{m}.")) for m in range(network.members))
-        return cls(centre, scale, prototypes, network, spread, codes)
+        return cls(centre, scale, prototypes, network, residuals, codes)
 
 
 def below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

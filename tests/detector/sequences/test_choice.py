@@ -1,0 +1,54 @@
+"""The rule that decides whether records are judged with their past."""
+
+import numpy as np
+import pytest
+
+from detector.sequences.choice import WINDOW, choose_window, lag_one_autocorrelation
+from domain.record import Batch, batch_from_columns
+from domain.schema import RecordSchema
+
+
+def table(numbers: np.ndarray, entities=None) -> Batch:
+    """A batch of unnamed columns."""
+    schema = RecordSchema.model_validate({"features": {f"x{k}": "numeric" for k in range(numbers.shape[1])}})
+    return batch_from_columns(schema, {f"x{k}": column for k, column in enumerate(numbers.T)}, entities=entities)
+
+
+def smooth(count: int, columns: int, seed: int = 0) -> np.ndarray:
+    """Random walks."""
+    return np.cumsum(np.random.default_rng(seed).normal(size=(count, columns)), axis=0)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(400, 8), (5000, 1), (500, 52)])
+def test_sensors_get_a_window(count, columns):
+    """Long or short, one channel or many: what moves smoothly is a sequence."""
+    assert choose_window(table(smooth(count, columns))) == WINDOW
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shuffled_records_are_scored_on_their_own(seed):
+    """The same values in random order are a table."""
+    numbers = smooth(1000, 5, seed)
+    shuffled = np.random.default_rng(seed).permutation(numbers)
+    assert choose_window(table(shuffled)) == 1
+
+
+def test_levels_of_entities_are_not_memory():
+    """Entities at different levels, one after the other, are still a table when each is noise."""
+    rng = np.random.default_rng(0)
+    numbers = np.repeat(np.arange(10.0), 100)[:, None] * 50 + rng.normal(size=(1000, 3))
+    assert choose_window(table(numbers, entities=[f"e{k // 100}" for k in range(1000)])) == 1
+
+
+def test_constant_channels_do_not_decide():
+    """Only numbers that move are asked."""
+    numbers = np.hstack([smooth(500, 2), np.ones((500, 40))])
+    together, _ = lag_one_autocorrelation(table(numbers))
+    assert len(together) == 2
+    assert choose_window(table(numbers)) == WINDOW
+
+
+def test_too_few_rows_to_tell():
+    """Without evidence a record is scored on its own."""
+    assert choose_window(table(smooth(50, 3))) == 1
+    assert choose_window(table(np.full((500, 2), np.nan))) == 1

@@ -1,0 +1,174 @@
+"""The sequence detector keeps its contract: pure, calibrated, explaining, the same from its bundle."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from detector.bundle import decode_bundle, encode_bundle
+from detector.evaluation import evaluate
+from detector.faults import FaultKind
+from detector.interface import Contexts
+from detector.sequences.context import encode
+from detector.sequences.fitting import fit_sequences
+from domain.errors import InvalidHistory
+from domain.monitor import AlertPolicy, ModelChoice
+from domain.record import Batch, batch_from_columns
+from domain.schema import RecordSchema
+from domain.scores import Scores
+from tests.detector.sequences.conftest import PLANT
+
+
+def scored(detector, batch: Batch) -> tuple[Contexts, Scores]:
+    """Contexts and scores of a batch whose entities start fresh."""
+    contexts = encode(detector.context, batch)
+    return contexts, detector.score(batch, contexts)
+
+
+def chosen(contexts: Contexts, rows: np.ndarray) -> Contexts:
+    """The contexts of some rows."""
+    return Contexts(contexts.features[rows], contexts.seen[rows])
+
+
+def channels(numbers: np.ndarray) -> Batch:
+    """A batch of unnamed sensors of one entity."""
+    schema = RecordSchema.model_validate({"features": {f"x{k}": "numeric" for k in range(numbers.shape[1])}})
+    return batch_from_columns(schema, {f"x{k}": column for k, column in enumerate(numbers.T)})
+
+
+def test_a_row_s_score_depends_on_that_row_alone(detector, holdout):
+    """Single rows, and rows in another order, score as they do in the batch."""
+    part = holdout.take(slice(0, 300))
+    contexts, scores = scored(detector, part)
+    order = np.random.default_rng(0).permutation(300)
+    shuffled = detector.score(part.take(order), chosen(contexts, order))
+    np.testing.assert_allclose(shuffled.surprise, scores.surprise[order], atol=1e-3)
+    one = detector.score(part.take(np.array([7])), chosen(contexts, np.array([7])))
+    assert one.surprise[0] == pytest.approx(scores.surprise[7], abs=1e-3)
+    assert one.density[0] == pytest.approx(scores.density[7], abs=1e-3)
+
+
+def test_the_promise_holds_on_unseen_normal_records(detector, holdout):
+    """About one record in a hundred reaches surprise 2, and the evaluation agrees."""
+    evaluation = evaluate(detector, holdout, AlertPolicy(false_alarm_rate=0.01))
+    low, high = evaluation.realised_interval
+    assert low <= 0.02
+    assert high >= 0.005
+    assert evaluation.faults_found >= 0.6 * evaluation.faults_planted
+
+
+def test_faults_stand_out_and_name_their_sensor(detector):
+    """Most planted faults are flagged, and the guilty sensor is among the first two."""
+    kinds = [FaultKind.SPIKE, FaultKind.CORRELATION_BREAK, FaultKind.CAVITATION, FaultKind.CONSTANT_MOVES]
+    batch, faults = PLANT.stream(datetime(2026, 2, 1, tzinfo=UTC), 8000, faults=kinds, spacing_records=800)
+    contexts, scores = scored(detector, batch)
+    peaks = np.array([fault.rows[np.argmax(scores.surprise[fault.rows])] for fault in faults])
+    assert np.mean(scores.surprise[peaks] >= 2) > 0.85
+    few = Scores(scores.surprise[peaks], scores.reconstruction[peaks], scores.density[peaks])
+    named = 0
+    for fault, explanation in zip(
+        faults, detector.explain(batch.take(peaks), chosen(contexts, peaks), few), strict=True
+    ):
+        top = sorted(explanation.contributions, key=lambda name: -explanation.contributions[name])[:2]
+        named += bool(set(top) & set(fault.guilty))
+    assert named / len(faults) >= 0.85
+
+
+def test_contributions_sum_to_the_reconstruction_surprise(detector, holdout):
+    """They are shares of that half, none negative; the rest of an explanation is complete."""
+    rows = np.arange(40, 44)
+    contexts, scores = scored(detector, holdout.take(slice(0, 100)))
+    few = Scores(scores.surprise[rows], scores.reconstruction[rows], scores.density[rows])
+    for row, explanation in enumerate(detector.explain(holdout.take(rows), chosen(contexts, rows), few)):
+        assert min(explanation.contributions.values()) >= 0
+        assert sum(explanation.contributions.values()) == pytest.approx(float(few.reconstruction[row]), rel=1e-4)
+        assert set(explanation.expected) == set(holdout.schema.names)
+        distances = [neighbour.distance for neighbour in explanation.neighbours]
+        assert distances == sorted(distances)
+        assert len(explanation.place) == 2
+
+
+def test_the_bundle_scores_bit_for_bit_the_same(detector, holdout):
+    """Saved and loaded, the detector gives identical scores, and saves to the same hash again."""
+    name, document, weights = encode_bundle(detector)
+    again = decode_bundle(document, weights, name)
+    part = holdout.take(slice(0, 200))
+    contexts, scores = scored(detector, part)
+    np.testing.assert_array_equal(again.score(part, contexts).surprise, scores.surprise)
+    assert again.bundle == name
+    assert encode_bundle(again)[0] == name
+
+
+def test_a_budget_per_day_counts_episodes(detector):
+    """Fewer alarms a day need a higher threshold; a share of records is its own surprise."""
+    assert detector.threshold(AlertPolicy(false_alarm_rate=0.001)) == pytest.approx(3.0)
+    strict = detector.threshold(AlertPolicy(false_alarms_per_day=1))
+    generous = detector.threshold(AlertPolicy(false_alarms_per_day=50))
+    assert strict > generous
+    assert detector.pace.records_per_day == pytest.approx(2 * 2880, rel=0.01)
+
+
+def test_the_map_has_its_ground(detector, holdout):
+    """Most normal records lie where the ground says that normal is."""
+    ground = detector.map_ground()
+    assert ground.density.shape == (len(ground.y), len(ground.x))
+    assert ground.density.max() == pytest.approx(1.0)
+    inside = (ground.sample[:, 0] > ground.x[0]) & (ground.sample[:, 0] < ground.x[-1])
+    assert inside.mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "constant"), [(400, 1, 0), (400, 8, 0), (300, 55, 50), (60, 3, 0), (200, 2, 2)]
+)
+def test_every_shape_of_stream_gets_one_surprise_a_row(rows, columns, constant):
+    """One channel, short trains, wide telemetry mostly constant, nothing but constants: all train and score."""
+    rng = np.random.default_rng(columns)
+    numbers = np.cumsum(rng.normal(size=(2 * rows, columns)), axis=0) * 0.05 + rng.normal(size=(2 * rows, columns))
+    numbers[:, :constant] = 3.0
+    trained = fit_sequences(channels(numbers[:rows]), ModelChoice(), window=32)
+    _, scores = scored(trained, channels(numbers[rows:]))
+    assert scores.surprise.shape == (rows,)
+    assert np.isfinite(scores.surprise).all()
+    assert (scores.surprise >= 0).all()
+
+
+def test_first_rows_do_not_blow_up(detector, holdout):
+    """Records before the context is full score like the others, and are marked."""
+    _, scores = scored(detector, holdout)
+    assert scores.warming[: 2 * detector.context.warm_after].all()
+    assert not scores.warming[2 * detector.context.warm_after :].any()
+    assert np.mean(scores.surprise[scores.warming]) < 2 * np.mean(scores.surprise)
+
+
+def test_training_twice_gives_the_same_bundle(history):
+    """Everything follows from the records and the seed."""
+    part = history.take(slice(0, 300))
+    first, second = (encode_bundle(fit_sequences(part, ModelChoice(seed=3), window=16))[0] for _ in range(2))
+    assert first == second
+
+
+def test_too_few_records_are_refused(history):
+    """The error says how many are needed."""
+    with pytest.raises(InvalidHistory, match="at least"):
+        fit_sequences(history.take(slice(0, 10)), ModelChoice(), window=32)
+
+
+def test_a_missing_sensor_does_not_stop_scoring(detector, holdout):
+    """A sensor that falls silent is scored, not refused."""
+    part = holdout.take(slice(0, 400))
+    numbers = part.numbers.copy()
+    numbers[100:, 2] = np.nan
+    _, scores = scored(detector, replace(part, numbers=numbers))
+    assert np.isfinite(scores.surprise).all()
+
+
+def test_serving_needs_no_torch():
+    """Importing what a bundle is served by imports no torch and no scikit-learn."""
+    code = (
+        "import sys, detector.sequences.detector, detector.bundle;"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,5 +1,6 @@
 """Column types that mean the same on SQLite and PostgreSQL, and the base of every table."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -11,6 +12,8 @@ from sqlalchemy.types import Double, TypeDecorator
 
 from domain.alert import AlertKind, AlertStatus, Severity, Verdict
 from domain.model import VersionStatus
+
+_VERY_LARGE = 1e300
 
 
 def storable(value: str) -> str:
@@ -32,6 +35,18 @@ class StorableText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else storable(value)
+
+
+class StorableNumber(TypeDecorator[float]):
+    """A finite number, which is what every database and all JSON can hold: NaN becomes 0, infinities very large."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        if value is None or -_VERY_LARGE <= value <= _VERY_LARGE:
+            return value
+        return 0.0 if value != value else math.copysign(_VERY_LARGE, value)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -88,7 +103,7 @@ class Row(DeclarativeBase):
     type_annotation_map: ClassVar = {
         str: StorableText,
         datetime: UtcTime,
-        float: Double,
+        float: StorableNumber,
         bytes: LargeBinary,
         AlertKind: _words(AlertKind),
         AlertStatus: _words(AlertStatus),

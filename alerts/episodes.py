@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from alerts.columns import BigKey, storable
-from alerts.grouping import Episode, group
+from alerts.grouping import Episode, group, shifted
 from alerts.session import take_turns
 from alerts.tables import (
     AlertEventRow,
@@ -40,14 +40,26 @@ def entity_key(entity: str) -> str:
     return f"{name[: ENTITY_LIMIT - 20]}…{blake2b(name.encode(), digest_size=8).hexdigest()}"
 
 
+class StoredBefore(Exception):
+    """Some of the flagged records are in the database already."""
+
+
 def store_flagged(
-    connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta, now: datetime
+    connection: Connection,
+    monitor: str,
+    records: Sequence[FlaggedRecord],
+    gap: timedelta,
+    now: datetime,
+    *,
+    look_first: bool,
 ) -> tuple[Receipt, list[Episode]]:
     """Write flagged records and the alerts they belong to; returns also the alerts about which people must be told.
 
-    A record that is stored already is passed over. Two scorers that flag the same entity take turns.
+    Records stored by an earlier commit, which only an offset moved back by hand can bring, are passed over, at the price
+    of a query; without `look_first` they raise StoredBefore instead, after which the transaction must be rolled back.
+    Two scorers that flag the same entity take turns.
     """
-    fresh = _not_stored_yet(connection, monitor, records)
+    fresh = _once(records, _stored(connection, monitor, records) if look_first else set())
     if not fresh:
         return Receipt(), []
     take_turns(connection, _turns(monitor, fresh))
@@ -58,9 +70,9 @@ def store_flagged(
     extended = [episode for episode in touched if episode.id is not None]
     _open(connection, monitor, opened, now)
     _extend(connection, extended, now)
-    insert_new(
-        connection, FlaggedRecordRow, [_flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
-    )
+    rows = [_flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
+    if insert_new(connection, FlaggedRecordRow, rows) != len(rows):
+        raise StoredBefore
     _keep_trace(connection, monitor, opened)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
     _record_escalations(connection, escalated, now)
@@ -71,11 +83,19 @@ def _ids(episodes: Iterable[Episode]) -> tuple[int, ...]:
     return tuple(episode.id for episode in episodes if episode.id is not None)
 
 
-def _not_stored_yet(connection: Connection, monitor: str, records: Sequence[FlaggedRecord]) -> list[FlaggedRecord]:
-    """Each record once, without those stored by an earlier commit, which only an offset moved back by hand can bring.
+def _once(records: Sequence[FlaggedRecord], stored: set[Position]) -> list[FlaggedRecord]:
+    """Each record once, without the stored ones, its entity under the name it is stored by."""
+    seen, fresh = set(stored), []
+    for record in records:
+        if record.position not in seen:
+            seen.add(record.position)
+            name = entity_key(record.entity)
+            fresh.append(record if name == record.entity else replace(record, entity=name))
+    return fresh
 
-    Entities come out under the names they are stored by.
-    """
+
+def _stored(connection: Connection, monitor: str, records: Sequence[FlaggedRecord]) -> set[Position]:
+    """Positions of the stored records that lie between the given ones."""
     offsets: dict[tuple[str, int], list[int]] = {}
     for record in records:
         offsets.setdefault(record.position[:2], []).append(record.position.offset)
@@ -84,17 +104,8 @@ def _not_stored_yet(connection: Connection, monitor: str, records: Sequence[Flag
         and_(row.source == source, row.partition == partition, row.offset.between(min(span), max(span)))
         for (source, partition), span in sorted(offsets.items())
     ]
-    stored = connection.execute(
-        select(row.source, row.partition, row.offset).where(row.monitor == monitor, or_(*spans))
-    )
-    seen = {Position(*position) for position in stored}
-    fresh = []
-    for record in records:
-        if record.position not in seen:
-            seen.add(record.position)
-            name = entity_key(record.entity)
-            fresh.append(record if name == record.entity else replace(record, entity=name))
-    return fresh
+    found = connection.execute(select(row.source, row.partition, row.offset).where(row.monitor == monitor, or_(*spans)))
+    return {Position(*position) for position in found}
 
 
 def _turns(monitor: str, records: Sequence[FlaggedRecord]) -> set[str]:
@@ -105,36 +116,44 @@ def _turns(monitor: str, records: Sequence[FlaggedRecord]) -> set[str]:
     return {f"alerts of {monitor}, {crc32(record.entity.encode()) % _LOCK_BUCKETS}" for record in records}
 
 
+_GROWING = (
+    select(
+        AlertRow.entity,
+        AlertRow.started,
+        AlertRow.ended,
+        AlertRow.records,
+        AlertRow.peak_surprise,
+        AlertRow.peak_source,
+        AlertRow.peak_partition,
+        AlertRow.peak_offset,
+        AlertRow.threshold,
+        AlertRow.model_version,
+        AlertRow.features,
+        AlertRow.id,
+        AlertRow.severity,
+    )
+    .where(
+        AlertRow.monitor == bindparam("of_monitor"),
+        AlertRow.kind == AlertKind.ANOMALY,
+        AlertRow.entity.in_(bindparam("of_entities", expanding=True)),
+        AlertRow.ended >= bindparam("since"),
+        AlertRow.started <= bindparam("until"),
+        or_(AlertRow.status != AlertStatus.CLOSED, AlertRow.verdict.is_not(None)),
+    )
+    .order_by(AlertRow.id)
+    .with_for_update()
+)
+
+
 def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta) -> list[Episode]:
     """Alerts that may take one of the records in: not closed, or closed by the verdict on a stretch that goes on."""
-    alert = AlertRow
-    rows = connection.execute(
-        select(
-            alert.entity,
-            alert.started,
-            alert.ended,
-            alert.records,
-            alert.peak_surprise,
-            alert.peak_source,
-            alert.peak_partition,
-            alert.peak_offset,
-            alert.threshold,
-            alert.model_version,
-            alert.features,
-            alert.id,
-            alert.severity,
-        )
-        .where(
-            alert.monitor == monitor,
-            alert.kind == AlertKind.ANOMALY,
-            alert.entity.in_(sorted({record.entity for record in records})),
-            alert.ended >= min(record.time for record in records) - gap,
-            alert.started <= max(record.time for record in records) + gap,
-            or_(alert.status != AlertStatus.CLOSED, alert.verdict.is_not(None)),
-        )
-        .order_by(alert.id)
-        .with_for_update()
-    )
+    bounds = {
+        "of_monitor": monitor,
+        "of_entities": sorted({record.entity for record in records}),
+        "since": shifted(min(record.time for record in records), -gap),
+        "until": shifted(max(record.time for record in records), gap),
+    }
+    rows = connection.execute(_GROWING, bounds)
     return [
         Episode(
             entity=row.entity,
@@ -227,20 +246,30 @@ def _flagged_row(monitor: str, record: FlaggedRecord, episode: Episode) -> dict[
     }
 
 
+_TRACED = ["time", "surprise", "reconstruction", "density", "flagged", "values"]
+_KEEP = insert(AlertTraceRow).from_select(
+    ["alert_id", *_TRACED],
+    select(bindparam("alert", type_=BigKey), *(getattr(TraceRow, name) for name in _TRACED))
+    .where(
+        TraceRow.monitor == bindparam("of_monitor"),
+        TraceRow.entity == bindparam("of_entity"),
+        TraceRow.time <= bindparam("until"),
+    )
+    .order_by(TraceRow.time.desc())
+    .limit(TRACE_BEFORE),
+)
+
+
 def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode]) -> None:
     """Copy what led up to each new alert out of the live trace, which forgets."""
     if not episodes:
         return
-    columns = ["time", "surprise", "reconstruction", "density", "flagged", "values"]
-    recent = (
-        select(bindparam("alert", type_=BigKey), *(getattr(TraceRow, name) for name in columns))
-        .where(TraceRow.monitor == monitor, TraceRow.entity == bindparam("of"), TraceRow.time <= bindparam("until"))
-        .order_by(TraceRow.time.desc())
-        .limit(TRACE_BEFORE)
-    )
     connection.execute(
-        insert(AlertTraceRow).from_select(["alert_id", *columns], recent),
-        [{"alert": episode.id, "of": episode.entity, "until": episode.started} for episode in episodes],
+        _KEEP,
+        [
+            {"alert": episode.id, "of_monitor": monitor, "of_entity": episode.entity, "until": episode.started}
+            for episode in episodes
+        ],
     )
 
 

@@ -8,7 +8,7 @@ joins the alert whose span, widened by the gap on both sides, holds its time; wh
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from domain.alert import FlaggedRecord, Severity, severity_of
 from domain.record import Position
@@ -42,7 +42,7 @@ class Episode:
 
     def holds(self, time: datetime, gap: timedelta) -> bool:
         """Whether a record of that time belongs to it."""
-        return self.started - gap <= time <= self.ended + gap
+        return self.started - time <= gap and time - self.ended <= gap
 
     def add(self, record: FlaggedRecord) -> None:
         """Grow by one record; of equal peaks the first stays."""
@@ -90,6 +90,14 @@ def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Ep
     )
     episodes.append(begun)
     return begun
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """A moment moved, but not past the ends of time, which a record with a wild clock may stand at."""
+    try:
+        return moment + by
+    except OverflowError:
+        return (datetime.min if by < timedelta() else datetime.max).replace(tzinfo=UTC)
 
 
 def guilty(record: FlaggedRecord) -> list[str]:

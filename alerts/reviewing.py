@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Session
 
+from alerts.grouping import shifted
 from alerts.session import reading, transaction
 from alerts.tables import AlertEventRow, AlertRow, LabelRow
 from domain.alert import AlertStatus, Label, Verdict
@@ -118,7 +119,7 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
             )
             .order_by(row.entity, row.started)
         ).all()
-    return _joined([Interval(entity, start - margin, end + margin) for entity, start, end in found])
+    return _joined([Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in found])
 
 
 def _joined(intervals: Sequence[Interval]) -> list[Interval]:

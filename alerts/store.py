@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
-from alerts.episodes import entity_key, store_flagged
+from alerts.episodes import StoredBefore, entity_key, store_flagged
 from alerts.outbox import announce
 from alerts.session import make_durable, reading, transaction
 from alerts.tables import (
@@ -86,25 +86,33 @@ class AlertStore:
         """
         if outcome.monitor != self.monitor:
             raise ValueError(f"an outcome of monitor {outcome.monitor!r} was given to the store of {self.monitor!r}")
-        now = self._clock.now()
-        gap = timedelta(seconds=outcome.group_gap_seconds)
         try:
-            with transaction(self._engine, durable=self._durable) as session:
-                connection = session.connection()
-                _move_offsets(connection, outcome, now)
-                _write_trace(connection, outcome, self._trace_slots)
-                receipt = Receipt()
-                if outcome.flagged:
-                    receipt, urgent = store_flagged(connection, self.monitor, outcome.flagged, gap, now)
-                    if announce(connection, self.monitor, urgent, now):
-                        make_durable(session)
-                _write_dead_letters(connection, outcome, now)
-                _write_entities(connection, outcome, now)
-                _write_snapshots(connection, outcome, now)
-                _write_audit(connection, outcome, now)
-                _add_counts(connection, outcome)
+            try:
+                return self._write(outcome, look_first=False)
+            except StoredBefore:
+                return self._write(outcome, look_first=True)
         except _Overtaken:
             raise _lost(outcome, self.positions(outcome.source)) from None
+
+    def _write(self, outcome: Outcome, *, look_first: bool) -> Receipt:
+        now = self._clock.now()
+        gap = timedelta(seconds=outcome.group_gap_seconds)
+        receipt = Receipt()
+        with transaction(self._engine, durable=self._durable) as session:
+            connection = session.connection()
+            _move_offsets(connection, outcome, now)
+            _write_trace(connection, outcome, self._trace_slots)
+            if outcome.flagged:
+                receipt, urgent = store_flagged(
+                    connection, self.monitor, outcome.flagged, gap, now, look_first=look_first
+                )
+                if announce(connection, self.monitor, urgent, now):
+                    make_durable(session)
+            _write_dead_letters(connection, outcome, now)
+            _write_entities(connection, outcome, now)
+            _write_snapshots(connection, outcome, now)
+            _write_audit(connection, outcome, now)
+            _add_counts(connection, outcome)
         return receipt
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, ContextSnapshot]:

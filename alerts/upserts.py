@@ -13,9 +13,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from alerts.columns import Row
 
 
-def insert_new(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> None:
-    """Insert the rows whose key is not there yet; leave the others as they are."""
-    _execute(connection, _ignoring(_table(row), connection.dialect.name), values)
+def insert_new(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> int:
+    """Insert the rows whose key is not there yet, leave the others as they are; returns how many were inserted."""
+    return _execute(connection, _ignoring(_table(row), connection.dialect.name), values)
 
 
 def insert_or_replace(
@@ -30,9 +30,14 @@ def insert_or_add(connection: Connection, row: type[Row], values: list[dict[str,
     _execute(connection, _adding(_table(row), connection.dialect.name), values)
 
 
-def _execute(connection: Connection, statement: Any, values: list[dict[str, Any]]) -> None:
-    if values:
-        connection.execute(statement, values)
+def _execute(connection: Connection, statement: Any, values: list[dict[str, Any]]) -> int:
+    if not values:
+        return 0
+    return connection.execute(statement, values, execution_options=_COUNTED).rowcount
+
+
+_COUNTED = {"preserve_rowcount": True}
+"""Without it, SQLAlchemy lets go of an INSERT before its rows can be counted."""
 
 
 def _table(row: type[Row]) -> Table:

@@ -1,6 +1,7 @@
 """The store's promises: one transaction, fenced by compare-and-swap, exact and bounded."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -175,9 +176,25 @@ class StoreContract:
             values = session.scalars(select(FlaggedRecordRow.values).where(FlaggedRecordRow.offset == 0)).one()
         assert stored[0] == "nul\ufffd"
         assert len(set(stored)) == len(names)
-        assert values == {"Pressure": "Infinity", "Note": "nul\x00", "None": None}
+        assert values == {"Pressure": None, "Note": "nul\x00", "None": None}
         again = store.commit(outcome(9, 10, [replace(flagged(9), entity=name) for name in names[:1]]))
         assert again.alerts_opened == ()
+
+    def test_wild_clocks_and_numbers_are_stored(self, store: AlertStore, engine: Engine) -> None:
+        """Times at the ends of time and scores that are no numbers stop no commit."""
+        store.claim(SOURCE, 0, 0)
+        ends = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+        records = [
+            replace(flagged(place), time=time, reconstruction=float("inf"), density=float("nan"))
+            for place, time in enumerate(ends)
+        ]
+        points = [replace(point(0), time=time, surprise=float("nan")) for time in ends]
+        receipt = store.commit(outcome(0, 2, records, trace=points, counts=[count(0, 2)]))
+        assert len(receipt.alerts_opened) == 2
+        row = FlaggedRecordRow
+        with reading(engine) as session:
+            stored = session.execute(select(row.time, row.reconstruction, row.density).order_by(row.time)).all()
+        assert [tuple(each) for each in stored] == [(time, 1e300, 0.0) for time in ends]
 
     def test_an_outcome_of_another_monitor_is_a_mistake(self, store: AlertStore) -> None:
         """A store takes its own monitor's outcomes only."""

@@ -1,0 +1,172 @@
+"""An evaluation counts honestly, and the judge decides by its rules, in words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.evaluation import evaluate, judge, keeps_promise, rate_interval
+from detector.interface import Contexts, MapGround
+from domain.errors import InvalidHistory
+from domain.model import Evaluation
+from domain.monitor import AlertPolicy
+from domain.record import Batch, batch_from_columns
+from domain.schema import RecordSchema
+from domain.scores import Explanation, Scores
+
+SCHEMA = RecordSchema.model_validate({"features": {"a": "numeric", "b": "numeric"}})
+KEPT = Evaluation(0.01, 0.009, (0.006, 0.013), 5000, 40, 30, {"spike": 1.0, "lag": 0.25})
+BROKEN = replace(KEPT, realised_rate=0.2, realised_interval=(0.15, 0.25), faults_found=38)
+
+
+class RowContext:
+    """The context of records scored on their own."""
+
+    state_size = 0
+    width = 0
+    warm_after = 0
+
+    def fresh(self, entities):
+        """No state."""
+        return np.zeros((len(entities), 0), np.float32)
+
+    def extend(self, states, owners, batch):
+        """No features."""
+        return Contexts(np.zeros((len(batch), 0), np.float32), np.zeros(len(batch), np.int64))
+
+    def adopt(self, states, previous):
+        """Nothing to continue."""
+        return states
+
+
+class NormalDetector:
+    """Knows that both features are standard normal, and scores the larger of the two."""
+
+    bundle = ""
+    kind = "known"
+    schema = SCHEMA
+    context = RowContext()
+
+    def __init__(self, offset: float = 0.0) -> None:
+        self.offset = offset
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """-log10 of the two-sided tail, for the larger of two, plus the offset."""
+        from scipy.stats import norm
+
+        largest = np.nanmax(np.abs(batch.numbers.astype(np.float64)), axis=1)
+        inside = 1 - 2 * norm.sf(largest)
+        surprise = (self.offset - np.log10(np.maximum(1 - inside**2, 1e-30))).astype(np.float32)
+        return Scores(surprise, surprise, surprise)
+
+    def explain(self, batch, contexts, scores) -> list[Explanation]:
+        """The larger one is guilty."""
+        return [
+            Explanation({}, {"a": float(abs(row[0])), "b": float(abs(row[1]))}, (), (), (0.0, 0.0))
+            for row in batch.numbers
+        ]
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The rate's own surprise."""
+        return float(-np.log10(policy.false_alarm_rate or 1e-3))
+
+    def map_ground(self) -> MapGround:
+        """None."""
+        raise AssertionError("not asked for")
+
+
+def records(count: int = 20_000, seed: int = 0) -> Batch:
+    """Independent standard normal records."""
+    rng = np.random.default_rng(seed)
+    return batch_from_columns(SCHEMA, {"a": rng.normal(size=count), "b": rng.normal(size=count)})
+
+
+def test_a_true_detector_keeps_its_promise_and_finds_spikes():
+    """The realised rate's interval covers the promise; spikes are found and their feature named."""
+    evaluation = evaluate(NormalDetector(), records(), AlertPolicy(false_alarm_rate=0.01))
+    low, high = evaluation.realised_interval
+    assert low <= 0.01 <= high
+    assert high - low < 0.01
+    assert evaluation.recall_by_fault["spike"] == 1.0
+    assert evaluation.details["guilty_in_top_2"] == 1.0
+    assert evaluation.faults_found <= evaluation.faults_planted
+    assert keeps_promise(evaluation)
+
+
+def test_a_loud_detector_breaks_its_promise_and_finds_less():
+    """One that scores everything strange is caught: what it flags anyway is not found."""
+    loud = evaluate(NormalDetector(offset=3.0), records(), AlertPolicy(false_alarm_rate=0.01))
+    assert not keeps_promise(loud)
+    assert loud.faults_found == 0
+
+
+def test_the_same_seed_plants_the_same_faults():
+    """Two detectors are compared on the same faults."""
+    policy = AlertPolicy(false_alarm_rate=0.01)
+    assert evaluate(NormalDetector(), records(), policy, seed=5) == evaluate(
+        NormalDetector(), records(), policy, seed=5
+    )
+
+
+def test_an_empty_holdout_is_refused():
+    """There is nothing to measure on."""
+    with pytest.raises(InvalidHistory, match="empty"):
+        evaluate(NormalDetector(), records().take(slice(0, 0)), AlertPolicy(false_alarm_rate=0.01))
+
+
+def test_clustered_alarms_widen_the_interval():
+    """A hundred alarms in a row say less about the rate than a hundred spread out."""
+    spread_out = records(20_000)
+    numbers = spread_out.numbers.copy()
+    strange = np.abs(numbers).max(axis=1) > 2.5
+    clustered = replace(spread_out, numbers=np.concatenate([numbers[strange], numbers[~strange]]))
+    policy = AlertPolicy(false_alarm_rate=0.01)
+    independent = evaluate(NormalDetector(), spread_out, policy)
+    runs = evaluate(NormalDetector(), clustered, policy)
+    assert runs.realised_rate == independent.realised_rate
+    assert np.ptp(runs.realised_interval) > 2 * np.ptp(independent.realised_interval)
+
+
+@given(flagged=st.integers(0, 500), extra=st.integers(1, 5000), spread=st.floats(1, 50))
+def test_an_interval_holds_its_rate(flagged, extra, spread):
+    """It lies in [0, 1], covers the point estimate, and overdispersion only widens it."""
+    records_ = flagged + extra
+    low, high = rate_interval(flagged, records_)
+    wide_low, wide_high = rate_interval(flagged, records_, spread)
+    assert 0 <= wide_low <= low + 1e-12 <= flagged / records_ + 1e-9
+    assert flagged / records_ - 1e-9 <= high <= wide_high + 1e-12 <= 1 + 1e-9
+
+
+def test_the_first_model_is_let_in_even_when_it_breaks_its_promise():
+    """Nothing would be watched without it; the reasons say what to expect."""
+    judgement = judge(BROKEN, None)
+    assert judgement.promote
+    assert "does not keep its promise" in judgement.reasons[0]
+    assert "expect more false alarms" in judgement.reasons[-1]
+    assert judge(KEPT, None).promote
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "promote", "word"),
+    [
+        (KEPT, KEPT, True, "at least as many"),
+        (replace(KEPT, faults_found=29), KEPT, False, "fewer"),
+        (BROKEN, KEPT, False, "more false alarms"),
+        (KEPT, BROKEN, True, "no longer"),
+        (replace(KEPT, faults_found=0), BROKEN, False, "finding nothing"),
+        (replace(BROKEN, realised_rate=0.19), BROKEN, True, "nearer"),
+        (replace(BROKEN, realised_rate=0.3), BROKEN, False, "champion is nearer"),
+    ],
+)
+def test_the_judge_follows_its_rules(challenger, champion, promote, word):
+    """Each case ends with the reason that decided it."""
+    judgement = judge(challenger, champion)
+    assert judgement.promote is promote
+    assert word in judgement.reasons[-1]
+
+
+def test_reasons_name_what_is_missed():
+    """A person reads which faults would go unseen."""
+    assert any("lag" in reason for reason in judge(KEPT, None).reasons)

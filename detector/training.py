@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.bundle import Bundled
 from detector.rows.learning import FittedRecords, calibrate_records, fit_records
@@ -105,10 +106,12 @@ def window_of(history: Batch, monitor: Monitor) -> int:
 
 
 def split(history: Batch, window: int) -> Split:
-    """Cut a history: the last fifth is held out, and a fifth of the rest calibrates where there is enough of it.
+    """Cut each entity's history: its last fifth is held out, and a fifth of the rest calibrates where there is enough.
 
-    Between parts lies a gap as long as a context reaches, at most a fiftieth of the history. A model with a window
-    calibrates in time blocks of its own fit set.
+    Between parts lies a gap as long as a context reaches, at most a fiftieth of the entity's records. Cutting by entity
+    rather than by the clock keeps every entity in every part, also where entities come one after another, such as the
+    runs of a test bed; where they run side by side it is the same. A model with a window calibrates in time blocks of
+    its own fit set.
     """
     if len(history) < FEWEST_RECORDS:
         raise InvalidHistory(
@@ -116,18 +119,29 @@ def split(history: Batch, window: int) -> Split:
             "give a longer one, or check that its columns are those of the monitor"
         )
     ordered = _in_time_order(history)
-    count = len(ordered)
-    entities = len(set(ordered.entities.tolist()))
-    gap = min(count // 50, 4 * window * entities if window > 1 else count // 100)
-    end = round(count * (1.0 - HOLDOUT_SHARE))
-    holdout = HoldoutSet(ordered.take(slice(end, count)))
-    end -= gap
-    if window > 1 or end < CALIBRATE_APART_FROM:
-        return Split(FitSet(ordered.take(slice(0, end))), CalibrationSet(ordered.take(slice(0, 0))), holdout)
-    middle = round(end * (1.0 - CALIBRATION_SHARE))
+    rank, size = _rank_within_entity(ordered)
+    gap = np.minimum(size // 50, 4 * window) if window > 1 else size // 100
+    held = np.rint(size * (1.0 - HOLDOUT_SHARE)).astype(np.intp)
+    end = held - gap
+    holdout = HoldoutSet(ordered.take(rank >= held))
+    learnable = int((rank < end).sum())
+    if window > 1 or learnable < CALIBRATE_APART_FROM:
+        return Split(FitSet(ordered.take(rank < end)), CalibrationSet(ordered.take(slice(0, 0))), holdout)
+    middle = np.rint(end * (1.0 - CALIBRATION_SHARE)).astype(np.intp)
     return Split(
-        FitSet(ordered.take(slice(0, middle - gap))), CalibrationSet(ordered.take(slice(middle, end))), holdout
+        FitSet(ordered.take(rank < middle - gap)),
+        CalibrationSet(ordered.take((rank >= middle) & (rank < end))),
+        holdout,
     )
+
+
+def _rank_within_entity(ordered: Batch) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """[N] how many records of its entity come before each row, and [N] how many the entity has in all."""
+    _, owners, sizes = np.unique(ordered.entities.astype(str), return_inverse=True, return_counts=True)
+    by_entity = np.argsort(owners, kind="stable")
+    rank = np.empty(len(owners), np.intp)
+    rank[by_entity] = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return rank, sizes[owners]
 
 
 def fit(

@@ -38,26 +38,20 @@ class Latentwatch:
 OURS = "Latentwatch"
 
 
+def default_table_method() -> Method:
+    """The shipped default, on records scored on their own."""
+    return Method(OURS, "ours", lambda seed: Latentwatch(random_state=seed), quick=True)
+
+
 def table_methods() -> list[Method]:
-    """The shipped default and the two other efforts, on records scored on their own."""
+    """The shipped default and the two other efforts."""
     return [
-        Method(OURS, "ours", lambda seed: Latentwatch(random_state=seed), quick=True),
+        default_table_method(),
         Method(f"{OURS} light", "ours", lambda seed: Latentwatch(effort="light", random_state=seed)),
         Method(f"{OURS} full", "ours", lambda seed: Latentwatch(effort="full", random_state=seed)),
     ]
 
 
-def sensor_methods() -> list[Method]:
-    """The shipped default for consecutive samples, and the two other efforts."""
-    return [
-        Method(OURS, "ours", lambda seed: Latentwatch(window="auto", random_state=seed), quick=True),
-        Method(
-            f"{OURS} light",
-            "ours",
-            lambda seed: Latentwatch(window="auto", effort="light", random_state=seed),
-            seeds=1,
-        ),
-        Method(
-            f"{OURS} full", "ours", lambda seed: Latentwatch(window="auto", effort="full", random_state=seed), seeds=1
-        ),
-    ]
+def sensor_method(seeds: int) -> Method:
+    """The shipped default for consecutive samples; effort makes no difference there."""
+    return Method(OURS, "ours", lambda seed: Latentwatch(window="auto", random_state=seed), seeds=seeds, quick=True)

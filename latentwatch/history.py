@@ -22,6 +22,8 @@ from domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.times import NO_TIME, parse_times
 
+_TRUE, _FALSE = ("1", "true", "yes", "on", "1.0"), ("0", "false", "no", "off", "0.0")
+
 log = structlog.get_logger(__name__)
 
 
@@ -115,7 +117,9 @@ def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
     if not feature.is_number:
         return str(text), "true"
     if feature.type is FeatureType.BOOLEAN:
-        return f"CAST(TRY_CAST({text} AS BOOLEAN) AS DOUBLE)", f"{raw} IS NOT NULL"
+        word = f"lower(trim({text}))"
+        yes, no = (", ".join(f"'{each}'" for each in words) for words in (_TRUE, _FALSE))
+        return f"CASE WHEN {word} IN ({yes}) THEN 1.0 WHEN {word} IN ({no}) THEN 0.0 END", f"{raw} IS NOT NULL"
     return f"TRY_CAST({raw} AS DOUBLE)", f"{raw} IS NOT NULL"
 
 

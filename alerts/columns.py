@@ -27,6 +27,17 @@ def storable(value: str) -> str:
     return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
+def finite(value: float) -> float:
+    """A number that JSON and every database can hold: NaN becomes 0, infinities very large.
+
+    >>> finite(float("nan")), finite(float("-inf")), finite(2.5)
+    (0.0, -1e+300, 2.5)
+    """
+    if -_VERY_LARGE <= value <= _VERY_LARGE:
+        return value
+    return 0.0 if value != value else math.copysign(_VERY_LARGE, value)
+
+
 class StorableText(TypeDecorator[str]):
     """Text passed through `storable`."""
 
@@ -38,15 +49,13 @@ class StorableText(TypeDecorator[str]):
 
 
 class StorableNumber(TypeDecorator[float]):
-    """A finite number, which is what every database and all JSON can hold: NaN becomes 0, infinities very large."""
+    """A number passed through `finite`."""
 
     impl = Double
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
-        if value is None or -_VERY_LARGE <= value <= _VERY_LARGE:
-            return value
-        return 0.0 if value != value else math.copysign(_VERY_LARGE, value)
+        return None if value is None else finite(value)
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -22,7 +22,7 @@ from alerts.tables import (
     SnapshotRow,
     TraceRow,
 )
-from alerts.upserts import insert_new, insert_or_add, insert_or_replace
+from alerts.upserts import insert_new, insert_or_add, insert_or_renew, insert_or_replace
 from domain.clock import Clock, SystemClock, to_microseconds
 from domain.errors import PartitionLost
 from domain.outcome import ContextSnapshot, MinuteCount, Outcome, Receipt
@@ -191,7 +191,7 @@ def _write_trace(connection: Connection, outcome: Outcome, slots: int) -> None:
             "flagged": point.flagged,
             "values": point.values,
         }
-    insert_or_replace(connection, TraceRow, [newest[key] for key in sorted(newest)], newest="time")
+    insert_or_renew(connection, TraceRow, [newest[key] for key in sorted(newest)])
 
 
 def _write_dead_letters(connection: Connection, outcome: Outcome, now: datetime) -> None:

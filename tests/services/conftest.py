@@ -8,7 +8,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -136,20 +137,34 @@ def start_postgres(services_folder: Path) -> Iterator[Callable[[], PostgresServe
         server.remove()
 
 
-@pytest.fixture
-def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty PostgreSQL database of the test's own, as `postgresql+psycopg://...`."""
-    name = f"test_{uuid4().hex[:12]}"
-    if address := os.environ.get("LATENTWATCH_TEST_DATABASE"):
-        elsewhere = address.replace("postgresql+psycopg://", "postgresql://")
-        with psycopg.connect(elsewhere, autocommit=True) as connection:
+@pytest.fixture(scope="session")
+def fresh_database(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[str]]:
+    """Makes empty PostgreSQL databases: `with fresh_database() as url`, dropped at the end."""
+
+    @contextmanager
+    def elsewhere(address: str) -> Iterator[str]:
+        name = f"test_{uuid4().hex[:12]}"
+        with psycopg.connect(address.replace("postgresql+psycopg://", "postgresql://"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
             yield f"{address.rpartition('/')[0]}/{name}"
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    yield server.create_database(name)
-    server.drop_database(name)
+
+    @contextmanager
+    def here() -> Iterator[str]:
+        name = f"test_{uuid4().hex[:12]}"
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        yield server.create_database(name)
+        server.drop_database(name)
+
+    address = os.environ.get("LATENTWATCH_TEST_DATABASE")
+    return partial(elsewhere, address) if address else here
+
+
+@pytest.fixture
+def postgres_url(fresh_database: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of an empty PostgreSQL database of the test's own, as `postgresql+psycopg://...`."""
+    with fresh_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

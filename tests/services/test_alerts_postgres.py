@@ -1,11 +1,14 @@
 """The alerts room on real PostgreSQL: the promises that tests/alerts/ holds SQLite to, and those of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from sqlalchemy import Engine
 
+from alerts.columns import Row
 from alerts.database import migrate, open_database
+from alerts.session import transaction
 from domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.grouping import GroupingContract
@@ -17,19 +20,23 @@ from tests.alerts.contract.reviewing import ReviewingContract
 from tests.alerts.contract.store import StoreContract
 
 
-@pytest.fixture
-def database_url(postgres_url: str) -> str:
-    """The address of an empty database of the test's own."""
-    return postgres_url
+@pytest.fixture(scope="module")
+def migrated(fresh_database: Callable[[], AbstractContextManager[str]]) -> Iterator[Engine]:
+    """A migrated database that the tests of this module share."""
+    with fresh_database() as url:
+        engine = open_database(url)
+        migrate(engine)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(migrated: Engine) -> Engine:
     """A migrated, empty database."""
-    engine = open_database(database_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
+    with transaction(migrated) as session:
+        for table in reversed(Row.metadata.sorted_tables):
+            session.execute(table.delete())
+    return migrated
 
 
 @pytest.fixture
@@ -66,5 +73,5 @@ class TestMigrations(MigrationContract):
     """The schema's promises, kept by PostgreSQL."""
 
     @pytest.fixture
-    def empty_url(self, database_url: str) -> str:
-        return database_url
+    def empty_url(self, postgres_url: str) -> str:
+        return postgres_url

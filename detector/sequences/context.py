@@ -19,8 +19,10 @@ from domain.record import Batch
 HEADER = 6
 """State before the channels: records seen, time of the last one in three parts, moved constants, missing values."""
 AVERAGES = 3
-BLOCKS = AVERAGES + 3
-"""Blocks of C floats in a context row."""
+RECENT = 4
+"""Blocks of C floats that tell of the record and its recent past; they come first in a context row."""
+PATCHES = 8
+"""Segments that a window's shape is told in, where it is."""
 _STEP_SPAN = 16
 _TRAIL_SPAN = 16
 """Span of the counts of moved constants and of missing values."""
@@ -35,6 +37,8 @@ class SequenceContext:
     """W, in records."""
     gap_milliseconds: int
     """After a silence longer than this the past says nothing any more: the entity starts again."""
+    patches: int
+    """PATCHES, or 0 where the window's shape is not looked at."""
     step_start: NDArray[np.float32]
     """[C] mean variance of steps in training: where an entity's own begins."""
 
@@ -44,19 +48,19 @@ class SequenceContext:
         return max(2, self.window // 4), self.window, 4 * self.window
 
     @property
-    def lag(self) -> int:
-        """Records back of the delayed channel values."""
-        return max(1, self.window // 2)
+    def state_size(self) -> int:
+        """S: header, averages, step variance and last value per channel; with patches a ring of the last W values."""
+        return HEADER + (AVERAGES + 2 + self.ring) * self.channels.count
 
     @property
-    def state_size(self) -> int:
-        """S: header, averages, step variance and last value per channel, and a ring of the last `lag` values."""
-        return HEADER + (AVERAGES + 2 + self.lag) * self.channels.count
+    def ring(self) -> int:
+        """Values per channel kept for the window's shape: whole segments, at least one value each."""
+        return self.patches * max(1, self.window // PATCHES)
 
     @property
     def width(self) -> int:
         """D."""
-        return BLOCKS * self.channels.count + 2
+        return (RECENT + self.patches + 1) * self.channels.count + 2
 
     @property
     def warm_after(self) -> int:
@@ -82,7 +86,8 @@ class SequenceContext:
             rates,
             self.step_start,
             self.gap_milliseconds,
-            self.lag,
+            self.ring,
+            self.patches,
             features,
             seen,
         )
@@ -91,10 +96,12 @@ class SequenceContext:
     def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
         """Continue another sequence context's states: z -> a z + b per channel, by the two scalings.
 
-        None where channels or window differ. The map treats the soft clip as linear and entity offsets as the
+        None where channels, window or patches differ. The map treats the soft clip as linear and entity offsets as the
         population's, so that beyond the clip it is an approximation that fades with the averages' spans.
         """
         if not isinstance(previous, SequenceContext) or previous.window != self.window:
+            return None
+        if previous.patches != self.patches:
             return None
         old, new = previous.channels, self.channels
         if old.words != new.words or old.schema != new.schema:
@@ -106,7 +113,7 @@ class SequenceContext:
         count = new.count
         adopted = states.copy()
         body = adopted[:, HEADER:].reshape(len(states), -1, count)
-        linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.lag)]
+        linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.ring)]
         seen = (states[:, 0] > 0).astype(np.float32)[:, None, None]
         body[:, linear] = (body[:, linear] * ratio + shift) * seen
         body[:, AVERAGES] *= ratio**2
@@ -118,17 +125,25 @@ class SequenceContext:
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
-        return {"window": self.window, "gap_milliseconds": self.gap_milliseconds, **self.channels.meta()}
+        return {
+            "window": self.window,
+            "gap_milliseconds": self.gap_milliseconds,
+            "patches": self.patches,
+            **self.channels.meta(),
+        }
 
     @classmethod
     def from_bundle(cls, channels: Channels, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `meta`."""
         if arrays["step_start"].shape != (channels.count,) or int(meta["window"]) < 2:
             raise ValueError("the context does not fit its channels")
-        return cls(channels, int(meta["window"]), int(meta["gap_milliseconds"]), arrays["step_start"])
+        patches = int(meta["patches"])
+        if patches not in (0, PATCHES):
+            raise ValueError("a window's shape is told in another number of segments")
+        return cls(channels, int(meta["window"]), int(meta["gap_milliseconds"]), patches, arrays["step_start"])
 
 
-def fit_context(channels: Channels, batch: Batch, window: int) -> SequenceContext:
+def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0) -> SequenceContext:
     """Learn the pace of records and of steps from training records."""
     z, _ = channels.transform(batch)
     squares, intervals = [], []
@@ -143,7 +158,7 @@ def fit_context(channels: Channels, batch: Batch, window: int) -> SequenceContex
     paces = paces[paces > 0]
     pace, longest = np.quantile(paces, (0.5, 0.999)) if len(paces) else (1000.0, 1000.0)
     gap = round(max(2 * window * pace, 2 * longest))
-    return SequenceContext(channels, window, gap, start.astype(np.float32))
+    return SequenceContext(channels, window, gap, patches, start.astype(np.float32))
 
 
 def encode(context: SequenceContext, batch: Batch) -> Contexts:
@@ -153,7 +168,7 @@ def encode(context: SequenceContext, batch: Batch) -> Contexts:
 
 
 @numba.njit(cache=True, fastmath=False)  # type: ignore[untyped-decorator]
-def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _extend(states, owners, z, moved, times, rates, step_start, gap, ring, patches, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     """The recursion. One row at a time and float32 throughout, so that where a batch is split cannot matter."""
     count = z.shape[1]
     low = np.int64(1 << 20)
@@ -176,7 +191,8 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, featur
         slow = short + count
         steps = slow + count
         last = steps + count
-        ring = last + count + (number % lag) * count
+        shape = last + count
+        length = ring // max(1, patches)
         for c in range(count):
             value = z[row, c]
             if np.isnan(value):
@@ -198,11 +214,27 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, lag, featur
             features[row, 3 * count + c] = np.log(
                 state[steps + c] / (step_start[c] + np.float32(1e-6)) + np.float32(0.02)
             )
-            features[row, 4 * count + c] = state[slow + c]
-            features[row, 5 * count + c] = state[ring + c] if number >= lag else state[slow + c]
-            state[ring + c] = value
+            features[row, (4 + patches) * count + c] = state[slow + c]
+            if patches > 0:
+                if number == 0:
+                    for k in range(ring):
+                        state[shape + k * count + c] = value
+                state[shape + (number % ring) * count + c] = value
+                total = np.float32(0.0)
+                square = np.float32(0.0)
+                for k in range(ring):
+                    entry = state[shape + k * count + c]
+                    total += entry
+                    square += entry * entry
+                mean = total / np.float32(ring)
+                spread = np.sqrt(max(square / np.float32(ring) - mean * mean, np.float32(0.0)))
+                for k in range(patches):
+                    part = np.float32(0.0)
+                    for j in range(length):
+                        part += state[shape + ((number + 1 + k * length + j) % ring) * count + c]
+                    features[row, (4 + k) * count + c] = (part / np.float32(length) - mean) / (spread + np.float32(0.3))
         state[4] += rates[4] * (moved[row] - state[4])
         state[5] += rates[4] * (missing - state[5])
-        features[row, 6 * count] = state[4]
-        features[row, 6 * count + 1] = state[5]
+        features[row, (5 + patches) * count] = state[4]
+        features[row, (5 + patches) * count + 1] = state[5]
         state[0] = np.float32(min(number + 1, np.int64(1 << 23)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.calibration import Calibration
 from detector.interface import Contexts, MapGround
 from detector.sequences.channels import Channels
-from detector.sequences.context import BLOCKS, SequenceContext
+from detector.sequences.context import RECENT, SequenceContext
 from detector.sequences.densities import PrototypeDensity
 from detector.sequences.explanation import Memory, explain_rows
 from detector.sequences.pace import Pace
@@ -25,10 +25,15 @@ from domain.scores import Explanation, Scores
 
 Floats = NDArray[np.float32]
 
-DENSITIES = {"level": (0, 3), "dyn": (0, 4), "slow": (4, 5)}
-"""Blocks of the context row that each density sees: first and one past the last."""
+
+def density_blocks(patches: int) -> dict[str, tuple[int, int]]:
+    """Blocks of the context row that each density sees: first and one past the last."""
+    blocks = {"level": (0, 3), "dyn": (0, RECENT), "slow": (RECENT + patches, RECENT + patches + 1)}
+    return blocks | {"patch": (RECENT, RECENT + patches)} if patches else blocks
+
+
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
-WEIGHTS = {"level": 1.0, "dyn": 1.0, "slow": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
+WEIGHTS = {"level": 1.0, "dyn": 1.0, "slow": 0.5, "patch": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
 """What each witness counts for; chosen on pumps, a chemical plant and servers together, the same for all."""
 AGES = 8
 """Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""
@@ -46,16 +51,21 @@ class SequenceModel:
     retrieval: Retrieval
     channels: int
     """C."""
+    patches: int
 
     def blocks(self, features: Floats, name: str) -> Floats:
         """The part of context rows [N, D] that a density sees."""
-        first, stop = DENSITIES[name]
+        first, stop = density_blocks(self.patches)[name]
         return features[:, first * self.channels : stop * self.channels]
+
+    def recent(self, features: Floats) -> Floats:
+        """The part of context rows [N, D] that the autoencoder sees: the record, its recent past, the window's shape."""
+        return features[:, : (RECENT + self.patches) * self.channels]
 
     def energies(self, features: Floats) -> dict[str, Floats]:
         """Energies [N] by witness, of context rows [N, D]."""
         out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
-        badly, sparse = self.retrieval.energies(self.blocks(features, "dyn"))
+        badly, sparse = self.retrieval.energies(self.recent(features))
         return {**out, RECONSTRUCTION: badly, DENSITY: sparse}
 
 
@@ -172,16 +182,20 @@ class SequenceDetector:
         schema = RecordSchema.model_validate(meta["schema"])
         channels = Channels.from_bundle(schema, below(arrays, "context."), meta["context"])
         context = SequenceContext.from_bundle(channels, below(arrays, "context."), meta["context"])
-        densities = {name: PrototypeDensity.from_bundle(below(arrays, f"density.{name}.")) for name in DENSITIES}
-        for name, part in densities.items():
-            first, stop = DENSITIES[name]
-            if len(part.mean) != (stop - first) * channels.count or stop > BLOCKS:
-                raise ValueError(f"density {name!r} does not fit the channels")
+        spans = density_blocks(context.patches)
+        densities = {name: PrototypeDensity.from_bundle(below(arrays, f"density.{name}.")) for name in spans}
+        retrieval = Retrieval.from_bundle(below(arrays, "retrieval."))
+        if any(
+            len(part.mean) != (spans[name][1] - spans[name][0]) * channels.count for name, part in densities.items()
+        ):
+            raise ValueError("the densities do not fit the channels")
+        if len(retrieval.centre) != (RECENT + context.patches) * channels.count:
+            raise ValueError("the autoencoder does not fit the channels")
         witnesses = {
             name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
             for name, part in meta["witnesses"].items()
         }
-        if witnesses.keys() != {*DENSITIES, RECONSTRUCTION, DENSITY}:
+        if witnesses.keys() != {*spans, RECONSTRUCTION, DENSITY}:
             raise ValueError("the calibrations do not name the witnesses")
         youth = below(arrays, "youth.")
         if youth.keys() != witnesses.keys() or any(part.shape != (AGES,) for part in youth.values()):
@@ -190,7 +204,7 @@ class SequenceDetector:
         return cls(
             schema=schema,
             context=context,
-            model=SequenceModel(densities, Retrieval.from_bundle(below(arrays, "retrieval.")), channels.count),
+            model=SequenceModel(densities, retrieval, channels.count, context.patches),
             calibration=SequenceCalibration(witnesses, composite, float(meta["missing_usual"]), youth),
             memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
             pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),

@@ -89,7 +89,7 @@ def explain_rows(
     density = model.densities["dyn"]
     features = model.blocks(contexts.features, "dyn")
     whitened = density.whiten(features)
-    codes = model.retrieval.encode(features)[0]
+    codes = model.retrieval.encode(model.recent(contexts.features))[0]
     places = memory.place(codes)
     reductions, expected = conditionals(density, features, model.channels)
     shares = _shares(context, batch, reductions)

@@ -16,16 +16,16 @@ from detector.autoencoders.training import train_network
 from detector.calibration import fit_calibration
 from detector.interface import MapGround
 from detector.sequences.channels import fit_channels
-from detector.sequences.context import SequenceContext, encode, fit_context
+from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context
 from detector.sequences.densities import PrototypeDensity, cluster, fit_density
 from detector.sequences.detector import (
     AGES,
-    DENSITIES,
     DENSITY,
     RECONSTRUCTION,
     SequenceCalibration,
     SequenceDetector,
     SequenceModel,
+    density_blocks,
 )
 from detector.sequences.explanation import Memory
 from detector.sequences.pace import fit_pace
@@ -80,17 +80,21 @@ def fit_sequences(
     tell = progress or (lambda _stage, _share: None)
     tell("reading context", 0.0)
     channels = fit_channels(history)
-    context = fit_context(channels, history, max(2, window))
+    patches = PATCHES if choice.kind is ModelKind.WINDOWED else 0
+    context = fit_context(channels, history, max(2, window), patches)
     contexts = encode(context, history)
     entities = np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)
     blocks, inner = time_blocks(entities, 4 * window)
     rows = _Rows(contexts.features, blocks, inner)
     tell("fitting densities", 0.1)
-    densities = _fit_densities(rows.features, channels.count, choice.seed)
+    densities = _fit_densities(rows.features, channels.count, patches, choice.seed)
     retrieval = _fit_retrieval(
-        4 * channels.count, rows, choice, lambda share: tell("training the autoencoder", 0.2 + 0.5 * share)
+        (RECENT + patches) * channels.count,
+        rows,
+        choice,
+        lambda share: tell("training the autoencoder", 0.2 + 0.5 * share),
     )
-    model = SequenceModel(densities, retrieval, channels.count)
+    model = SequenceModel(densities, retrieval, channels.count, patches)
     tell("calibrating", 0.7)
     energies = _out_of_sample(model, rows, choice.seed)
     youth = _measure_youth(model, context, history, entities)
@@ -132,10 +136,10 @@ def time_blocks(entities: NDArray[np.intp], gap: int) -> tuple[NDArray[np.intp],
     return blocks, inner
 
 
-def _fit_densities(features: Floats, channels: int, seed: int) -> dict[str, PrototypeDensity]:
+def _fit_densities(features: Floats, channels: int, patches: int, seed: int) -> dict[str, PrototypeDensity]:
     return {
         name: fit_density(features[:, first * channels : stop * channels], _PROTOTYPES, seed)
-        for name, (first, stop) in DENSITIES.items()
+        for name, (first, stop) in density_blocks(patches).items()
     }
 
 
@@ -183,14 +187,14 @@ def _blind_residuals(retrieval: Retrieval, rows: _Rows) -> Floats:
 
 def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Floats]:
     """Energies [N] by witness, each block's from what did not see it."""
-    out = {name: np.empty(len(rows.features), np.float32) for name in (*DENSITIES, RECONSTRUCTION, DENSITY)}
+    out = {name: np.empty(len(rows.features), np.float32) for name in (*model.densities, RECONSTRUCTION, DENSITY)}
     residuals = _blind_residuals(model.retrieval, rows)
     for block in range(BLOCKS):
         inside = np.flatnonzero(rows.blocks == block)
-        densities = _fit_densities(rows.features[rows.outside(block)], model.channels, seed)
+        densities = _fit_densities(rows.features[rows.outside(block)], model.channels, model.patches, seed)
         for name, density in densities.items():
             out[name][inside] = density.energy(model.blocks(rows.features[inside], name))
-        codes, _ = model.retrieval.parts(model.blocks(rows.features[inside], "dyn"))
+        codes, _ = model.retrieval.parts(model.recent(rows.features[inside]))
         out[DENSITY][inside] = model.retrieval.codes[block].energy(codes[block])
         out[RECONSTRUCTION][inside] = fit_density(residuals[rows.outside(block)], 1, seed).energy(residuals[inside])
     return out
@@ -246,7 +250,7 @@ def _remember(model: SequenceModel, context: SequenceContext, history: Batch, fe
     chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
     seen = model.blocks(features[chosen], "dyn")
     whitened = model.densities["dyn"].whiten(seen)
-    codes = model.retrieval.encode(seen)[0]
+    codes = model.retrieval.encode(model.recent(features[chosen]))[0]
     centre = codes.mean(axis=0)
     _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
     axes = np.zeros((codes.shape[1], 2))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.sequences.channels import fit_channels
-from detector.sequences.context import SequenceContext, encode, fit_context
+from detector.sequences.context import PATCHES, SequenceContext, encode, fit_context
 from domain.record import Batch, batch_from_columns, concatenate
 from domain.schema import RecordSchema
 
@@ -26,9 +26,9 @@ def walk(count: int, seed: int = 0, entities: int = 3, level: float = 0.0, size:
     return batch_from_columns(SCHEMA, columns, entities=names)
 
 
-def context_of(batch: Batch, window: int = 8) -> SequenceContext:
+def context_of(batch: Batch, window: int = 8, patches: int = 0) -> SequenceContext:
     """A context learned from the batch."""
-    return fit_context(fit_channels(batch), batch, window)
+    return fit_context(fit_channels(batch), batch, window, patches)
 
 
 def owners_of(batch: Batch) -> np.ndarray:
@@ -37,11 +37,11 @@ def owners_of(batch: Batch) -> np.ndarray:
 
 
 @settings(max_examples=30, deadline=None)
-@given(cuts=st.lists(st.integers(0, 300), max_size=5), seed=st.integers(0, 5))
-def test_splitting_a_batch_anywhere_changes_no_bit(cuts, seed):
+@given(cuts=st.lists(st.integers(0, 300), max_size=5), seed=st.integers(0, 5), patches=st.sampled_from([0, PATCHES]))
+def test_splitting_a_batch_anywhere_changes_no_bit(cuts, seed, patches):
     """Contexts and states are the same for one batch and for its pieces."""
     batch = walk(300, seed)
-    context = context_of(walk(600, 99))
+    context = context_of(walk(600, 99), 16, patches)
     whole = context.fresh(["e0", "e1", "e2"])
     expected = context.extend(whole, owners_of(batch), batch)
     states = context.fresh(["e0", "e1", "e2"])
@@ -120,6 +120,20 @@ def test_states_are_adopted_by_a_context_with_another_scaling():
     assert adopted is not None
     np.testing.assert_allclose(adopted[:, :4], own[:, :4])
     assert np.median(np.abs(adopted - own)) < 0.05
+
+
+def test_a_patch_tells_the_shape_of_the_window_whatever_its_level():
+    """A ramp gives rising segments of mean 0; the same ramp higher up gives the same segments."""
+    ramp = np.arange(200, dtype=float) % 50
+    schema = RecordSchema.model_validate({"features": {"a": "numeric"}})
+    low, high = (batch_from_columns(schema, {"a": ramp + level}) for level in (0.0, 20.0))
+    context = fit_context(fit_channels(low), low, 16, PATCHES)
+    segments = encode(context, low).features[40, 4 : 4 + PATCHES]
+    assert (np.diff(segments) > 0).all()
+    assert abs(segments.mean()) < 1e-4
+    again = encode(context, low.take(slice(1, 200))).features[39, 4 : 4 + PATCHES]
+    np.testing.assert_allclose(again, segments, atol=1e-5)
+    assert np.corrcoef(encode(context, high).features[40, 4 : 4 + PATCHES], segments)[0, 1] > 0.98
 
 
 def test_states_of_another_window_are_not_adopted():

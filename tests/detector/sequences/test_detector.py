@@ -15,7 +15,7 @@ from detector.interface import Contexts
 from detector.sequences.context import encode
 from detector.sequences.fitting import fit_sequences
 from domain.errors import InvalidHistory
-from domain.monitor import AlertPolicy, ModelChoice
+from domain.monitor import AlertPolicy, ModelChoice, ModelKind
 from domain.record import Batch, batch_from_columns
 from domain.schema import RecordSchema
 from domain.scores import Scores
@@ -133,6 +133,21 @@ def test_every_shape_of_stream_gets_one_surprise_a_row(rows, columns, constant):
     assert scores.surprise.shape == (rows,)
     assert np.isfinite(scores.surprise).all()
     assert (scores.surprise >= 0).all()
+
+
+@pytest.mark.parametrize("kind", [ModelKind.WINDOWED, ModelKind.LINEAR, ModelKind.VARIATIONAL])
+def test_other_kinds_serve_through_the_same_bundle(kind, history):
+    """Each kind trains, scores what is strange higher than what is not, and comes back from its bundle."""
+    part = history.take(slice(0, 600))
+    trained = fit_sequences(part, ModelChoice(kind=kind), window=16)
+    name, document, weights = encode_bundle(trained)
+    again = decode_bundle(document, weights, name)
+    assert again.kind == kind.value
+    numbers = part.numbers.copy()
+    numbers[400:460, 2] += 500
+    contexts, scores = scored(again, replace(part, numbers=numbers))
+    assert np.median(scores.surprise[400:460]) > 2 > np.median(scores.surprise[:400])
+    assert len(again.explain(part.take(slice(0, 2)), chosen(contexts, np.arange(2)), scores)) == 2
 
 
 def test_first_rows_do_not_blow_up(detector, holdout):

@@ -1,0 +1,67 @@
+"""A broken promise is noticed, a kept one is left alone, and a slow threshold follows a drift but not an anomaly."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.drift import PromiseState, SlowThreshold, recalibrated, watch
+
+
+def calibrated(count: int, seed: int = 0) -> np.ndarray:
+    """Surprises whose p-values are uniform."""
+    return -np.log10(np.random.default_rng(seed).random(count)).astype(np.float32)
+
+
+def test_calibrated_scores_keep_the_promise():
+    """Over 50 long streams the alarm stays quiet."""
+    assert not any(watch(PromiseState(), calibrated(5000, seed)).broken for seed in range(50))
+
+
+@pytest.mark.parametrize("shift", [0.4, 1.0])
+def test_a_lasting_shift_is_noticed_within_a_few_hundred_records(shift):
+    """Surprises that are all a little too high break the promise."""
+    state = watch(PromiseState(), calibrated(3000))
+    state = watch(state, calibrated(800, 1) + np.float32(shift))
+    assert state.broken
+    assert "recalibrate" in state.verdict
+
+
+def test_a_single_anomaly_does_not_break_the_promise():
+    """Two records, however strange, are an alert and no drift."""
+    surprises = calibrated(2000)
+    surprises[1000:1002] = 9.0
+    assert not watch(PromiseState(), surprises).broken
+
+
+@settings(max_examples=25, deadline=None)
+@given(cut=st.integers(0, 500))
+def test_the_state_goes_on_where_it_stopped(cut):
+    """Reading a stream in two pieces is reading it at once."""
+    surprises = calibrated(500)
+    assert watch(watch(PromiseState(), surprises[:cut]), surprises[cut:]) == watch(PromiseState(), surprises)
+
+
+def test_a_new_model_starts_again():
+    """What the old one lost does not count."""
+    assert recalibrated().verdict == "too early to tell"
+    assert watch(recalibrated(), calibrated(10)).verdict == "the promise holds"
+
+
+def test_the_slow_threshold_holds_the_rate_under_drift():
+    """While normal surprises rise for good, the share of flagged records returns to the promised one."""
+    drifting = calibrated(60_000) + np.linspace(0, 2, 60_000).astype(np.float32)
+    still = float(np.mean(drifting >= 2.0))
+    flagged, after = SlowThreshold(2.0, 0.01).follow(drifting)
+    assert still > 0.1
+    assert 0.005 < flagged.mean() < 0.02
+    assert after.offset > 1.0
+
+
+def test_the_slow_threshold_leaves_calm_streams_and_events_alone():
+    """On calibrated records it stays near the promised one, and an event of 100 records stays flagged."""
+    surprises = calibrated(20_000)
+    surprises[10_000:10_100] = 5.0
+    flagged, _ = SlowThreshold(2.0, 0.01).follow(surprises)
+    assert flagged[10_000:10_100].all()
+    assert 0.004 < np.delete(flagged, np.arange(10_000, 10_100)).mean() < 0.012

@@ -1,0 +1,95 @@
+"""A first monitor is sensible, says why, and is read back as it was meant."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from domain.errors import InvalidHistory
+from domain.monitor import parse_monitor
+from latentwatch.guessing import guess_monitor
+
+_ROWS = 240
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """A table with one column of every kind."""
+    numbers = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "id": range(_ROWS),
+            "timestamp": pd.date_range("2026-01-01", periods=_ROWS, freq="min", tz="UTC").strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            ),
+            "machine_id": [f"m{row % 4}" for row in range(_ROWS)],
+            "pressure": numbers.normal(size=_ROWS),
+            "limit": 5.0,
+            "open": numbers.random(_ROWS) > 0.5,
+            "mode": numbers.choice(["run", "idle"], _ROWS),
+            "hour": np.arange(_ROWS) % 24,
+            "note": [f"operator wrote a free remark, number {row}" for row in range(_ROWS)],
+            "token": [f"t{row:08x}" for row in range(_ROWS)],
+            "anomaly": 0.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_every_role_is_guessed_and_said(form: str, frame: pd.DataFrame, tmp_path: Path):
+    """Time, entity and types are found in every format; counters, identifiers and labels are left out, each with a word."""
+    path = tmp_path / f"Plant Data.{form}"
+    if form == "parquet":
+        frame.to_parquet(path)
+    elif form == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False, sep=";")
+    guess = guess_monitor(str(path))
+    record = guess.monitor.record
+    assert guess.monitor.name == "plant-data"
+    assert (record.time, record.entity) == ("timestamp", "machine_id")
+    assert {feature.name: feature.type.value for feature in record.features} == {
+        "pressure": "numeric",
+        "limit": "numeric",
+        "open": "boolean",
+        "mode": "category",
+        "hour": "cyclic",
+        "note": "text",
+    }
+    notes = "\n".join(guess.notes)
+    for said in ("left out 'id': it counts the rows", "left out 'token'", "left out 'anomaly': it looks like a label"):
+        assert said in notes
+    assert parse_monitor(guess.yaml(path.name)) == guess.monitor
+
+
+def test_numbers_alone_are_a_monitor_without_a_day_to_count_by(tmp_path: Path):
+    """No time, no entity: records are scored one by one, and the budget is a share of records."""
+    path = tmp_path / "numbers.csv"
+    pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), columns=list("abc")).to_csv(path, index=False)
+    monitor = guess_monitor(str(path)).monitor
+    assert (monitor.record.time, monitor.record.entity, monitor.window) == (None, None, 1)
+    assert monitor.alert.false_alarm_rate == 0.01
+    assert monitor.record.numbers == ("a", "b", "c")
+
+
+def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFrame, tmp_path: Path):
+    """What people say goes; a field that is not there is named with those that are."""
+    path = tmp_path / "x.csv"
+    frame.to_csv(path, index=False)
+    monitor = guess_monitor(str(path), name="mine", topic="plant.x", entity="mode").monitor
+    assert (monitor.name, monitor.record.entity) == ("mine", "mode")
+    assert monitor.source.kafka is not None
+    assert monitor.source.kafka.topic == "plant.x"
+    with pytest.raises(InvalidHistory, match=r"no field 'rig' for the entity; it has id, timestamp"):
+        guess_monitor(str(path), entity="rig")
+
+
+def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path):
+    """A column called 'engine' with fractions is a reading, not a name."""
+    path = tmp_path / "x.csv"
+    path.write_text("engine,b\n" + "".join(f"{row % 7 + 0.5},{row}\n" for row in range(60)))
+    record = guess_monitor(str(path)).monitor.record
+    assert record.entity is None
+    assert record.names == ("engine", "b")

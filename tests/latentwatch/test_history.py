@@ -1,0 +1,148 @@
+"""Files become one batch in the order of time, and what cannot be learned from is refused with its place."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.reviewing import Interval
+from domain.clock import ManualClock, to_microseconds
+from domain.errors import InvalidHistory
+from domain.record import batch_from_columns
+from domain.schema import RecordSchema
+from latentwatch.history import read_history, without_incidents
+from streams.file_source import FileSource
+
+_SCHEMA = RecordSchema.model_validate(
+    {"time": "at", "entity": "rig", "features": {"flow": "numeric", "open": "boolean", "mode": "category"}}
+)
+_PLAIN = RecordSchema.model_validate({"features": {"a": "numeric", "b": "numeric"}})
+_ROWS = [
+    {"at": "2026-01-01T00:00:02Z", "rig": "r1", "flow": 2.5, "open": True, "mode": "run"},
+    {"at": "2026-01-01T00:00:01Z", "rig": "r2", "flow": None, "open": False, "mode": None},
+]
+
+
+def _write(folder: Path, name: str) -> Path:
+    path, frame = folder / name, pd.DataFrame(_ROWS)
+    if name.endswith(".parquet"):
+        frame.assign(at=pd.to_datetime(frame["at"])).to_parquet(path)
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in _ROWS))
+    elif name.endswith(".gz"):
+        path.write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+    else:
+        frame.to_csv(path, index=False, sep="\t" if name.endswith(".tsv") else ";")
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.jsonl", "x.parquet", "x.csv.gz"])
+def test_every_format_means_the_same(name: str, tmp_path: Path):
+    """The same rows are the same batch, sorted by time, whatever the file."""
+    batch = read_history(_SCHEMA, [str(_write(tmp_path, name))])
+    assert batch.entities.tolist() == ["r2", "r1"]
+    assert [batch.values(row) for row in range(2)] == [
+        {"flow": None, "open": False, "mode": None},
+        {"flow": 2.5, "open": True, "mode": "run"},
+    ]
+    assert batch.time(0) == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert batch.offsets.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+def test_history_means_what_the_stream_means(name: str, tmp_path: Path):
+    """A file learned from and the same file scored give the same records."""
+    path = str(_write(tmp_path, name))
+    source = FileSource(path, clock=ManualClock())
+    source.open()
+    decoder = source.decoder(_SCHEMA)
+    source.seek(0, 0)
+    streamed = decoder.decode(source.poll(10, 0.1))
+    source.close()
+    learned = read_history(_SCHEMA, [path])
+    assert streamed.dead_letters == ()
+    back = np.argsort(learned.offsets)
+    assert learned.times[back].tolist() == streamed.batch.times.tolist()
+    assert [learned.values(int(row)) for row in back] == [streamed.batch.values(row) for row in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("a,b\n", "no record"),
+        ("a,c\n1,2\n", "lacks 'b'; it has a, c"),
+        ("a,b\n1,2\n3,high\n5,low\n", r"row 2, field 'b': 'high' is not a number \(and 1 more rows\)"),
+        ("a,b\n1,2\n3,inf\n", "row 2, field 'b': 'inf' is not finite"),
+        ("a,b\n1,2\n3\n", "line 3 has 1 columns where the header has 2"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_with_its_place(text: str, said: str, tmp_path: Path):
+    """The message names file, row and field."""
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(InvalidHistory, match=said) as caught:
+        read_history(_PLAIN, [str(path)])
+    assert "bad.csv" in str(caught.value)
+
+
+def test_times_that_are_none_and_files_that_are_missing_are_named(tmp_path: Path):
+    """A missing time and a pattern without a match are told apart."""
+    path = tmp_path / "x.csv"
+    path.write_text("at,rig,flow,open,mode\nyesterday,r1,1,true,run\n")
+    with pytest.raises(InvalidHistory, match="row 1, field 'at': 'yesterday' is not a time"):
+        read_history(_SCHEMA, [str(path)])
+    with pytest.raises(InvalidHistory, match="no such file"):
+        read_history(_SCHEMA, [str(tmp_path / "*.parquet")])
+
+
+def test_a_constant_sensor_and_bare_numbers_are_history(tmp_path: Path):
+    """A column that never moves is kept, and a file without a header has numbered columns."""
+    path = tmp_path / "bare.csv"
+    path.write_text("1.5,7\n2.5,7\n")
+    schema = RecordSchema.model_validate({"features": {"x1": "numeric", "x2": "numeric"}})
+    assert read_history(schema, [str(path)]).numbers.tolist() == [[1.5, 7.0], [2.5, 7.0]]
+
+
+def test_files_that_overlap_in_time_are_entities_and_others_are_one(tmp_path: Path):
+    """Without an entity, runs side by side are kept apart by their names; one after the other they are one sequence."""
+    schema = RecordSchema.model_validate({"time": "at", "features": {"a": "numeric"}})
+    for name, start in (("one", 0), ("two", 5), ("three", 100)):
+        rows = "".join(f"2026-01-01T00:{(start + i) // 60:02}:{(start + i) % 60:02}Z,{i}\n" for i in range(10))
+        (tmp_path / f"{name}.csv").write_text(f"at,a\n{rows}")
+    together = read_history(schema, [str(tmp_path / "one.csv"), str(tmp_path / "two.csv")])
+    assert set(together.entities) == {"one", "two"}
+    apart = read_history(schema, [str(tmp_path / "one.csv"), str(tmp_path / "three.csv")])
+    assert set(apart.entities) == {""}
+    assert (np.diff(together.times) >= 0).all()
+
+
+def test_only_the_last_stretch_counts_where_asked(tmp_path: Path):
+    """The span is measured back from the newest record."""
+    path = tmp_path / "x.csv"
+    path.write_text("at,a\n" + "".join(f"2026-01-{day:02}T00:00:00Z,{day}\n" for day in range(1, 11)))
+    schema = RecordSchema.model_validate({"time": "at", "features": {"a": "numeric"}})
+    assert read_history(schema, [str(path)], timedelta(days=3)).numbers[:, 0].tolist() == [7.0, 8.0, 9.0, 10.0]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 50), st.integers(0, 20)), max_size=4))
+def test_incidents_leave_and_nothing_else(incidents: list[tuple[str, int, int]]):
+    """A record stays exactly when no incident of its own entity holds its time."""
+    base = datetime(2026, 1, 1, tzinfo=UTC)
+    times = np.arange(60, dtype=np.int64) * 1_000_000 + to_microseconds(base)
+    entities = np.array(["a", "b"] * 30, object)
+    batch = batch_from_columns(_PLAIN, {"a": np.zeros(60), "b": np.zeros(60)}, entities=entities, times=times)
+    intervals = [
+        Interval(entity, base + timedelta(seconds=start), base + timedelta(seconds=start + length))
+        for entity, start, length in incidents
+    ]
+    kept = set(without_incidents(batch, intervals).offsets.tolist())
+    for row in range(60):
+        hit = any(e == entities[row] and start <= row < start + length for e, start, length in incidents)
+        assert (row in kept) != hit

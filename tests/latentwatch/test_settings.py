@@ -1,0 +1,68 @@
+"""Settings come from the environment, secrets from files, and what is wrong is said in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from latentwatch.settings import InvalidSettings, load_settings, unknown_variables, without_password
+
+
+def test_without_any_variable_everything_is_embedded():
+    """A laptop needs no setting: SQLite, a folder, the loopback address, and no secret."""
+    settings = load_settings()
+    assert settings.database == "sqlite:///latentwatch.db"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8484)
+    assert settings.password is None
+
+
+def test_a_secret_may_come_from_a_file_and_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The file's text counts, without its line end; printing the settings does not give it away."""
+    secret = tmp_path / "password"
+    secret.write_text("open sesame\n")
+    monkeypatch.setenv("LATENTWATCH_PASSWORD_FILE", str(secret))
+    settings = load_settings()
+    assert settings.password is not None
+    assert settings.password.get_secret_value() == "open sesame"
+    assert "sesame" not in repr(settings)
+
+
+def test_channels_may_be_a_yaml_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One name and address a line is enough."""
+    file = tmp_path / "channels.yaml"
+    file.write_text("oncall: json://localhost\nnight: json://elsewhere\n")
+    monkeypatch.setenv("LATENTWATCH_CHANNELS_FILE", str(file))
+    assert sorted(load_settings().channels) == ["night", "oncall"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PORT": "many"}, "LATENTWATCH_PORT"),
+        ({"PORT": "70000"}, "65535"),
+        ({"PASSWORD_FILE": "/nowhere/password"}, "cannot be read"),
+        ({"PASSWORD_FILE": "/dev/null", "PASSWORD": "x"}, "both set"),
+        ({"CHANNELS": "oncall"}, "JSON"),
+        ({"CHANNELS_FILE": "/dev/null"}, "is not a mapping"),
+        ({"LOG_LEVEL": "chatty"}, "LATENTWATCH_LOG_LEVEL"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(variables, said, monkeypatch: pytest.MonkeyPatch):
+    """The message names the variable or its file, and fits on a line."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"LATENTWATCH_{name}", value)
+    with pytest.raises(InvalidSettings, match=said) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_misspelt_variable_is_found_with_the_one_that_was_meant():
+    """Nothing of ours in the environment goes unnoticed."""
+    strays = unknown_variables({"LATENTWATCH_DATABSE": "x", "LATENTWATCH_PORT": "1", "HOME": "/"})
+    assert strays == {"LATENTWATCH_DATABSE": "LATENTWATCH_DATABASE"}
+
+
+def test_a_database_address_is_shown_without_its_password():
+    """What is printed may be read by anybody."""
+    assert without_password("postgresql+psycopg://me:secret@db/x") == "postgresql+psycopg://me:***@db/x"
+    assert without_password("sqlite:///a@b.db") == "sqlite:///a@b.db"

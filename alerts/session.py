@@ -13,13 +13,17 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
-from domain.errors import Unavailable
+from domain.errors import InvalidInput, Unavailable
 
 _PASSING_STATES = ("08", "40", "53", "55", "57", "58", "25006")
 """SQLSTATE classes worth waiting out: connection, rollback (deadlock), resources (disk, memory, connections), lock not
 available, operator intervention (restart), I/O; and a server that is read-only while it fails over."""
 
+_DAMAGED = (11, 26)
+"""SQLite's codes for a file that is corrupt, and for one that never was a database."""
+
 _READ_ONLY = "latentwatch_read_only"
+_UNDEFINED_TABLE = "42P01"
 
 
 @contextmanager
@@ -44,11 +48,21 @@ def make_durable(session: Session) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A consistent view of the database that changes nothing and, on SQLite, waits for no writer. Raises Unavailable."""
-    with _translated(engine), engine.connect() as connection:
-        connection = connection.execution_options(**{_READ_ONLY: True})
-        with Session(connection, autoflush=False) as session:
-            yield session
+    """A consistent view of the database that changes nothing and, on SQLite, waits for no writer.
+
+    Raises Unavailable, also where nobody has prepared the database yet: a reader waits until a writer has.
+    """
+    try:
+        with _translated(engine), engine.connect() as connection:
+            connection = connection.execution_options(**{_READ_ONLY: True})
+            with Session(connection, autoflush=False) as session:
+                yield session
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNDEFINED_TABLE and "no such table" not in str(error.orig):
+            raise
+        raise Unavailable(
+            f"database {where(engine)} has no tables yet; start a scorer or run 'latentwatch doctor'"
+        ) from error
 
 
 def take_turns(connection: Connection, names: Iterable[str]) -> None:
@@ -86,6 +100,10 @@ def _translated(engine: Engine) -> Iterator[None]:
             "it is tried again, or allow more connections"
         ) from error
     except DBAPIError as error:
+        if _sqlite_code(error) in _DAMAGED:
+            raise InvalidInput(
+                f"database {where(engine)}: {reason(error)}; name another file, or restore this one from a backup"
+            ) from error
         if not is_passing(error):
             raise
         raise Unavailable(f"database {where(engine)}: {reason(error)}; check that it runs and has room") from error
@@ -104,7 +122,13 @@ def is_passing(error: DBAPIError) -> bool:
 
 def _is_wrong_statement(error: OperationalError) -> bool:
     """SQLite files wrong SQL under operational errors as well, all with its general code 1."""
-    return getattr(error.orig, "sqlite_errorcode", None) == 1
+    return _sqlite_code(error) == 1
+
+
+def _sqlite_code(error: DBAPIError) -> int | None:
+    """SQLite's primary result code, without the details that the higher bits carry."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else int(code) & 0xFF
 
 
 def reason(error: DBAPIError) -> str:

@@ -30,15 +30,35 @@ _STATUS = {NotFound: 404, InvalidInput: 422, BundleRefused: 409, Unavailable: 50
 _DESCRIPTION = "Monitors, alerts, labels and models of Latentwatch, as JSON. Times are UTC; surprise is -log10 p."
 
 
+def create_api(
+    engine: Engine, config: ReviewConfig | None = None, bundles: str = "bundles", clock: Clock | None = None
+) -> FastAPI:
+    """The HTTP API alone, guarded like the whole app."""
+    return _guarded(_api(), engine, config or ReviewConfig(), bundles, clock or SystemClock())
+
+
 def create_app(
     engine: Engine, config: ReviewConfig | None = None, bundles: str = "bundles", clock: Clock | None = None
 ) -> FastAPI:
     """The whole app over one database. `bundles` is the folder or address that holds trained models.
 
-    Raises InvalidInput when the configured address would be open to others without a password or token.
+    NiceGUI keeps its state in its module, so that one process can start one such app. Raises InvalidInput when the
+    configured address would be open to others without a password or token.
     """
-    config, clock = config or ReviewConfig(), clock or SystemClock()
-    check_exposure(config)
+    app = _api()
+    ui.run_with(
+        app,
+        title="Latentwatch",
+        favicon=_MARK,
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10.0,
+    )
+    return _guarded(app, engine, config or ReviewConfig(), bundles, clock or SystemClock())
+
+
+def _api() -> FastAPI:
     app = FastAPI(
         title="Latentwatch",
         description=_DESCRIPTION,
@@ -50,15 +70,11 @@ def create_app(
         app.add_exception_handler(error, _answer(status))
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    ui.run_with(
-        app,
-        title="Latentwatch",
-        favicon=_MARK,
-        dark=None,
-        tailwind=False,
-        show_welcome_message=False,
-        reconnect_timeout=10.0,
-    )
+    return app
+
+
+def _guarded(app: FastAPI, engine: Engine, config: ReviewConfig, bundles: str, clock: Clock) -> FastAPI:
+    check_exposure(config)
     app.add_middleware(CarryRoom, room=Room(engine, config, bundles, clock))
     app.add_middleware(Access, config=config, clock=clock)
     return app

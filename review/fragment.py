@@ -29,10 +29,15 @@ class Asking:
         try:
             answer = await asyncio.to_thread(query, *given)
         except Unavailable as error:
-            show(self._notice, render("away.html", problem=str(error), since=self._clock.now()))
+            self._tell(str(error))
             return None
-        show(self._notice, Markup(""))
+        self._tell("")
         return answer
+
+    def _tell(self, problem: str) -> None:
+        """Put the notice up, or take it back where there is no problem."""
+        notice = render("away.html", problem=problem, since=self._clock.now()) if problem else Markup("")
+        show(self._notice, notice)
 
 
 def fragment(content: Markup | str = "") -> ui.html:

@@ -8,7 +8,6 @@ from alerts.reading.alert import AlertDetail, AlertEvent, alert_detail
 from alerts.reading.inbox import AlertFilter, AlertPage, inbox
 from alerts.reading.models import Promotion, promotions, surprise_counts
 from alerts.reading.overview import MonitorFacts, PromiseFacts, ScorerFacts, monitor_facts, open_alerts, overview
-from alerts.reading.sessions import reading
 from alerts.reading.stream import (
     DeadLetterPage,
     EntityFacts,
@@ -44,7 +43,6 @@ __all__ = [
     "open_alerts",
     "overview",
     "promotions",
-    "reading",
     "surprise_counts",
     "trace",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from alerts.reading.rows import alert_of, flagged_of, label_of, trace_of
-from alerts.reading.sessions import reading
+from alerts.session import reading
 from alerts.tables import AlertEventRow, AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
 from domain.alert import Alert, FlaggedRecord, Label
 from domain.outcome import TracePoint

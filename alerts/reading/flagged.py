@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Engine, select, tuple_
 
 from alerts.reading.rows import flagged_of
-from alerts.reading.sessions import reading
+from alerts.session import reading
 from alerts.tables import FlaggedRecordRow
 from domain.alert import FlaggedRecord
 
@@ -42,4 +42,5 @@ def flagged_records(
         yield from found
         if len(found) < _PAGE:
             return
-        last = tuple(found[-1].position)
+        end = found[-1].position
+        last = (end.source, end.partition, end.offset)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Engine, Select, case, func, select
 
 from alerts.reading.rows import alert_of
-from alerts.reading.sessions import reading
+from alerts.session import reading
 from alerts.tables import AlertRow
 from domain.alert import Alert, AlertStatus, Severity, Verdict
 

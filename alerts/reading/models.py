@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from alerts.reading.sessions import reading
+from alerts.session import reading
 from alerts.tables import MinuteCountRow, PromotionRow
 
 MOST_PROMOTIONS = 100

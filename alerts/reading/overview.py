@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from alerts.reading.sessions import reading
 from alerts.reading.stream import MinuteTotal
+from alerts.session import reading
 from alerts.tables import (
     AlertRow,
     DeadLetterRow,

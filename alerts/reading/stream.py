@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, select
 
 from alerts.reading.rows import trace_of
-from alerts.reading.sessions import reading
+from alerts.session import reading
 from alerts.tables import AlertRow, DeadLetterRow, EntityRow, FlaggedRecordRow, MinuteCountRow, TraceRow
 from domain.alert import Severity, Verdict
 from domain.outcome import TracePoint

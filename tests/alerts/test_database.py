@@ -118,6 +118,6 @@ def test_waiting_ends_when_the_database_comes(tmp_path: Path, migrated_file: Pat
 
 def test_a_wrong_statement_is_not_a_database_that_is_away(engine: Engine) -> None:
     """Mistakes of the program surface as they are, so that nobody waits for them to pass."""
-    with pytest.raises(Exception, match="no such table") as mistake, reading(engine) as session:
-        session.execute(text("SELECT * FROM nowhere"))
+    with pytest.raises(Exception, match="nowhere") as mistake, reading(engine) as session:
+        session.execute(text("SELECT nowhere"))
     assert not isinstance(mistake.value, Unavailable)

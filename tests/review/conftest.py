@@ -1,6 +1,9 @@
 """A drawn database and a client of the app over it."""
 
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from starlette.testclient import TestClient
 
 from alerts.database import migrate, open_database
 from domain.clock import ManualClock
-from review.app import create_app
+from review.app import create_api, create_app
 from review.config import ReviewConfig
 from tests.review.sketch import NOW, draw
 
@@ -53,23 +56,58 @@ def empty_engine(blank_database: Path, tmp_path: Path) -> Iterator[Engine]:
     yield from _copy(blank_database, tmp_path)
 
 
+@dataclass(frozen=True)
+class Pages:
+    """The whole app with its pages, started once, over a file that each test fills anew."""
+
+    client: TestClient
+    engine: Engine
+    file: Path
+
+    def show(self, database: Path) -> TestClient:
+        """A client of the pages over a copy of another database."""
+        self.engine.dispose()
+        _fill(self.file, database)
+        return self.client
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """NiceGUI starts once in a process."""
+    folder = tmp_path_factory.mktemp("pages")
+    engine = open_database(f"sqlite:///{folder}/review.db")
+    app = create_app(engine, None, str(folder / "bundles"), ManualClock(NOW))
+    with ExitStack() as stack:
+        with warnings.catch_warnings():
+            # NiceGUI looks for its server among all objects of the process; one of torch's warns when looked at.
+            warnings.filterwarnings("ignore", "`torch.distributed.reduce_op` is deprecated", FutureWarning)
+            client = stack.enter_context(TestClient(app, base_url="http://localhost", follow_redirects=False))
+        yield Pages(client, engine, folder / "review.db")
+    engine.dispose()
+
+
 def _copy(source: Path, folder: Path) -> Iterator[Engine]:
     file = folder / "review.db"
-    file.write_bytes(source.read_bytes())
-    wal = source.with_name(source.name + "-wal")
-    if wal.exists():
-        file.with_name(file.name + "-wal").write_bytes(wal.read_bytes())
+    _fill(file, source)
     engine = open_database(f"sqlite:///{file}")
     yield engine
     engine.dispose()
 
 
+def _fill(file: Path, source: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        beside = file.with_name(file.name + suffix)
+        beside.unlink(missing_ok=True)
+        if suffix != "-shm" and source.with_name(source.name + suffix).exists():
+            beside.write_bytes(source.with_name(source.name + suffix).read_bytes())
+
+
 @pytest.fixture
 def client_of(clock: ManualClock, tmp_path: Path) -> Callable[..., TestClient]:
-    """Makes a client of an app over an engine, without cookies, coming from this machine."""
+    """Makes a client of the API over an engine, without cookies, coming from this machine."""
 
     def make(engine: Engine, config: ReviewConfig | None = None, base_url: str = "http://localhost") -> TestClient:
-        app = create_app(engine, config, str(tmp_path / "bundles"), clock)
+        app = create_api(engine, config, str(tmp_path / "bundles"), clock)
         return TestClient(app, base_url=base_url, follow_redirects=False)
 
     return make
@@ -77,5 +115,5 @@ def client_of(clock: ManualClock, tmp_path: Path) -> Callable[..., TestClient]:
 
 @pytest.fixture
 def client(engine: Engine, client_of: Callable[..., TestClient]) -> TestClient:
-    """A client of the app over the drawing."""
+    """A client of the API over the drawing."""
     return client_of(engine)

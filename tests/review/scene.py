@@ -1,6 +1,6 @@
 """A database as the scorer, the judge and people leave it: a real plant, a real detector, real commits.
 
-Run as a program it serves the scene, to look at the pages: `python -m tests.review.scene FOLDER [PORT] [--live]`.
+Run as a program it serves the scene, to look at the pages: `python -m tests.review.scene FOLDER [PORT] [--live | --empty]`.
 """
 
 import sys
@@ -19,23 +19,30 @@ from alerts.monitors import register_monitor
 from alerts.reading import AlertFilter, inbox
 from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
-from detector.bundle import save_bundle
+from detector.bundle import load_bundle, save_bundle
 from detector.evaluation import evaluate, judge
 from detector.faults import FaultKind
 from detector.interface import Detector
 from detector.plant import Plant, plant_schema
 from detector.sequences.fitting import fit_sequences
 from domain.alert import Verdict
-from domain.clock import ManualClock, from_microseconds
+from domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
 from domain.model import Judgement
 from domain.monitor import AlertPolicy, FileSource, KafkaSource, ModelChoice, Monitor, Source
 from domain.outcome import OffsetMove, Outcome
 from domain.record import Batch, DeadLetter, Position
+from review.app import create_app, server
+from review.config import ReviewConfig
 from streams.context_store import ContextStore
 from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
 from streams.traces import TraceSampler
 
 NOW = datetime(2026, 11, 20, 22, 40, tzinfo=UTC)
+DAY_ONE = datetime(2026, 11, 2, 6, tzinfo=UTC)
+"""Where the plant's history begins; what follows is drawn from there and moved to now, so that every scene is alike."""
+PERIOD_SECONDS = 30
+SHORT_HISTORY, LONG_HISTORY = 400, 4320
+"""Records of each rig's history: enough for a detector, and a day and a half, enough for a good one."""
 PLANT = Monitor(
     name="plant",
     source=Source(kafka=KafkaSource(topic="plant.rigs")),
@@ -66,15 +73,15 @@ def empty_scene(folder: Path, now: datetime = NOW) -> Scene:
     return scene
 
 
-def full_scene(folder: Path, now: datetime = NOW) -> Scene:
+def full_scene(folder: Path, now: datetime = NOW, history: int = SHORT_HISTORY) -> Scene:
     """Two monitors: a plant that is watched, with alerts and labels, and a kiln that waits for its first model."""
     scene = empty_scene(folder, now)
     engine = open_database(scene.database)
-    plant = Plant(seed=7, rigs=4)
+    plant = Plant(seed=7, rigs=4, period_seconds=PERIOD_SECONDS)
     register_monitor(engine, PLANT, scene.clock)
     register_monitor(engine, KILN, scene.clock)
-    detector = train_and_promote(engine, scene, plant)
-    commit_stream(engine, scene, plant, detector)
+    detector = train_and_promote(engine, scene, plant, history)
+    commit_stream(engine, scene, plant, detector, history)
     dead_letters(engine, scene)
     heartbeat(engine, scene.clock.now())
     people(engine, scene)
@@ -82,13 +89,12 @@ def full_scene(folder: Path, now: datetime = NOW) -> Scene:
     return scene
 
 
-def train_and_promote(engine: Engine, scene: Scene, plant: Plant) -> Detector:
+def train_and_promote(engine: Engine, scene: Scene, plant: Plant, records: int) -> Detector:
     """A real detector, version 2 of the monitor; version 1 was the same, a day earlier."""
-    start = scene.clock.now() - timedelta(days=9)
-    history = plant.history(start, 700)
-    detector = fit_sequences(history, PLANT.model, window=20)
+    start, history = DAY_ONE, plant.history(DAY_ONE, records)
+    detector = fit_sequences(history, PLANT.model, window=30)
     bundle = save_bundle(detector, scene.bundles)
-    seen = evaluate(detector, plant.history(start + timedelta(days=3), 400), PLANT.alert)
+    seen = evaluate(detector, plant.history(start + timedelta(seconds=PERIOD_SECONDS * records), 400), PLANT.alert)
     registry = ModelRegistry(engine, ManualClock(scene.clock.now() - timedelta(days=1)))
     for champion in (None, replace(seen, faults_found=max(0, seen.faults_found - 2))):
         version = registry.register(
@@ -102,12 +108,14 @@ def train_and_promote(engine: Engine, scene: Scene, plant: Plant) -> Detector:
     return replace(detector, bundle=bundle)
 
 
-def commit_stream(engine: Engine, scene: Scene, plant: Plant, detector: Detector) -> None:
-    """Two hours and a half of the plant with planted faults, scored and committed as the scorer does."""
+def commit_stream(engine: Engine, scene: Scene, plant: Plant, detector: Detector, records: int) -> None:
+    """Seven hours of the plant with planted faults, scored and committed as the scorer does."""
     kinds = (FaultKind.VALVE_CLOSING, FaultKind.BEARING_WEAR, FaultKind.CAVITATION, FaultKind.LEAK, FaultKind.SPIKE)
     rows = 900
-    start = scene.clock.now() - timedelta(seconds=10 * rows + 5)
+    start = DAY_ONE + timedelta(seconds=PERIOD_SECONDS * records)
     batch, _ = plant.stream(start, rows, kinds, spacing_records=300)
+    shift = to_microseconds(scene.clock.now()) - int(batch.times[-1]) - 5_000_000
+    batch = replace(batch, times=batch.times + shift)
     names = {name: name for name in np.unique(batch.entities)} | {"rig-4": ODD_ENTITY}
     batch = replace(batch, entities=np.array([names[name] for name in batch.entities], object), source="plant.rigs")
     store = AlertStore(engine, PLANT.name, scene.clock)
@@ -190,15 +198,13 @@ def people(engine: Engine, scene: Scene) -> None:
 
 
 def main() -> None:
-    """Serve the scene for people to look at."""
-    from domain.clock import SystemClock
-    from review.app import create_app, server
-    from review.config import ReviewConfig
-
+    """Serve the scene for people to look at; a folder that holds one already is served as it is."""
     folder, port = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 8484
-    folder.mkdir(parents=True, exist_ok=True)
-    now = SystemClock().now()
-    scene = full_scene(folder, now) if "--empty" not in sys.argv else empty_scene(folder, now)
+    clock = SystemClock()
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        _ = empty_scene(folder) if "--empty" in sys.argv else full_scene(folder, clock.now(), LONG_HISTORY)
+    scene = Scene(f"sqlite:///{folder}/review.db", f"{folder}/bundles", ManualClock(clock.now()))
     engine = open_database(scene.database)
     config = ReviewConfig(port=port)
     if "--live" in sys.argv:
@@ -207,22 +213,24 @@ def main() -> None:
 
 
 def _live(engine: Engine, scene: Scene) -> None:
-    """Go on streaming, eight records of each rig a second."""
-    from detector.bundle import load_bundle
-    from domain.clock import SystemClock
-
+    """Go on streaming: every rig sends a record a second."""
     clock = SystemClock()
-    registry = ModelRegistry(engine)
-    champion = registry.champion(PLANT.name)
+    champion = ModelRegistry(engine).champion(PLANT.name)
     assert champion is not None
     feed = Feed(AlertStore(engine, PLANT.name), load_bundle(scene.bundles, champion.bundle))
-    batch, _ = Plant(seed=7, rigs=4, period_seconds=1).stream(clock.now(), 20_000, spacing_records=200)
+    plant = Plant(seed=7, rigs=4, period_seconds=PERIOD_SECONDS)
+    batch, _ = plant.stream(DAY_ONE + timedelta(days=2), 20_000, spacing_records=240)
     stored = feed.store.positions("plant.rigs")[0]
-    batch = replace(batch, source="plant.rigs", offsets=batch.offsets + stored)
+    begin = to_microseconds(clock.now())
+    batch = replace(
+        batch,
+        source="plant.rigs",
+        offsets=batch.offsets + stored,
+        times=begin + (batch.times - batch.times[0]) // PERIOD_SECONDS,
+    )
     for first in range(0, len(batch), 4):
         part = batch.take(slice(first, first + 4))
-        wait = (from_microseconds(int(part.times[0])) - clock.now()).total_seconds()
-        clock.sleep(max(0.0, wait))
+        clock.sleep(max(0.0, (from_microseconds(int(part.times[0])) - clock.now()).total_seconds()))
         feed.commit(part)
         if first % 20 == 0:
             heartbeat(engine, clock.now(), stored + first)

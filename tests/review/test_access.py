@@ -10,7 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 from domain.clock import ManualClock
 from domain.errors import InvalidInput
 from review.access import COOKIE, SESSION_SECONDS
-from review.app import create_app
+from review.app import create_api
 from review.config import ReviewConfig, check_exposure
 
 GUARDED = ReviewConfig(host="0.0.0.0", password="open sesame", token="t0ken")
@@ -37,7 +37,7 @@ def log_in(client: TestClient, password: str = "open sesame", target: str = "/al
 def test_other_addresses_need_a_secret(engine: Engine, host: str):
     """Without password or token only loopback is allowed, and the refusal says what to set."""
     with pytest.raises(InvalidInput, match="LATENTWATCH_PASSWORD"):
-        create_app(engine, ReviewConfig(host=host))
+        create_api(engine, ReviewConfig(host=host))
 
 
 @pytest.mark.parametrize("config", [ReviewConfig(), ReviewConfig(host="::1"), ReviewConfig(host="0.0.0.0", token="x")])

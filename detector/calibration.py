@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.kernels import compiled
 from domain.errors import BundleRefused, InvalidHistory
 
 MAXIMUM_KNOTS = 512
@@ -36,12 +37,6 @@ class Tail:
     """sigma, positive, in units of energy."""
     shape: float
     """xi, 0 to 1/2."""
-
-    def surprise(self, energies: NDArray[np.float64]) -> NDArray[np.float64]:
-        """-log10 p of energies beyond the start."""
-        excess = np.maximum(energies - self.start, 0.0) / self.scale
-        decay = np.log1p(self.shape * excess) / self.shape if self.shape > 1e-9 else excess
-        return np.asarray(decay / _LOG10 - np.log10(self.share), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +58,11 @@ class Calibration:
         >>> calibration.surprise(np.array([0.5])).round(2).tolist()
         [0.30000001192092896]
         """
-        values = np.asarray(energies, np.float64)
-        position, level = self.knots
-        inside = np.interp(values, position, level)
-        width = max(position[-1] - position[0], 1e-12)
-        with np.errstate(over="ignore", invalid="ignore"):
-            below = level[0] * np.exp(np.minimum(values - position[0], 0.0) / width)
-            beyond = self.tail.surprise(values)
-        inside = np.where(values < position[0], below, inside)
-        return np.where(values > self.tail.start, beyond, inside).astype(np.float32)
+        values = np.ascontiguousarray(energies, np.float64)
+        out = np.empty(values.shape, np.float32)
+        tail = self.tail
+        look_up(values.ravel(), self.knots, tail.start, -np.log10(tail.share), tail.scale, tail.shape, out.ravel())
+        return out
 
     def extrapolated(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Whether each energy lies beyond everything the sample held."""
@@ -110,6 +101,39 @@ class Calibration:
         if not (tail.scale > 0 and 0 < tail.share <= 1 and 0 <= tail.shape <= 0.5):
             raise BundleRefused("a calibration's tail is not a probability; the bundle is damaged: train again")
         return cls(knots, tail, float(meta["seen_until"]), int(meta["count"]))
+
+
+@compiled
+def look_up(
+    energies: NDArray[np.float64],
+    knots: NDArray[np.float64],
+    start: float,
+    top: float,
+    scale: float,
+    shape: float,
+    out: NDArray[np.float32],
+) -> None:
+    """Surprises of energies [N]: linear between knots, the tail beyond its start, and below the first knot a decay to 0."""
+    position, level = knots[0], knots[1]
+    last = position.shape[0] - 1
+    width = max(position[last] - position[0], 1e-12)
+    for n in range(energies.shape[0]):
+        energy = energies[n]
+        if energy > start:
+            excess = (energy - start) / scale
+            out[n] = top + (np.log1p(shape * excess) / shape if shape > 1e-9 else excess) / _LOG10
+        elif energy < position[0]:
+            out[n] = level[0] * np.exp((energy - position[0]) / width)
+        else:
+            low, high = 0, last
+            while high - low > 1:
+                middle = (low + high) // 2
+                if position[middle] <= energy:
+                    low = middle
+                else:
+                    high = middle
+            share = (energy - position[low]) / (position[high] - position[low])
+            out[n] = level[low] + share * (level[high] - level[low])
 
 
 def fit_calibration(energies: NDArray[np.floating[Any]]) -> Calibration:

@@ -57,7 +57,7 @@ def fit_whitening(codes: Floats) -> Whitening:
     """From the covariance shrunk towards its diagonal and a little towards the identity (Ledoit & Wolf 2004 in spirit)."""
     count, width = codes.shape
     mean: NDArray[np.float64] = codes.mean(axis=0, dtype=np.float64)
-    covariance: NDArray[np.float64] = (codes - mean).T @ (codes - mean) / max(count - 1, 1)
+    covariance: NDArray[np.float64] = np.asarray((codes - mean).T @ (codes - mean) / max(count - 1, 1), np.float64)
     shrink = min(1.0, width / (count + width))
     typical = float(np.trace(covariance)) / width + 1e-12
     shrunk = (1 - shrink) * covariance + shrink * np.diag(np.diag(covariance)) + 1e-3 * typical * np.eye(width)

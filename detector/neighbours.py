@@ -24,6 +24,11 @@ LIST_LENGTH = 48
 """Rows per list aimed at."""
 EXACT_BELOW = 256
 """Memories up to this many rows are one list: searching it whole is cheaper than choosing."""
+VECTOR = 16
+"""Rows in a whole vector of the machine."""
+FAR_AWAY = np.float32(1e15)
+NEVER = np.float32(1e29)
+"""A squared distance that no row has, though one filled up does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +87,39 @@ class Memory:
 
 
 class Searched(NamedTuple):
-    """A memory laid out so that one loop runs over many rows."""
+    """A memory laid out so that one loop runs over many rows, every list filled up to whole vectors of the machine.
+
+    What fills is so far away that nothing finds it.
+    """
 
     centres: Floats
-    """[P, L]"""
-    starts: NDArray[np.int64]
-    """[L + 1]"""
-    lists: Floats
-    """[M * P] list after list, each column by column."""
+    """[P * L] column by column, L filled up."""
+    begins: NDArray[np.int64]
+    """[lists] where each list begins in `rows`, in rows."""
+    lengths: NDArray[np.int64]
+    """[lists] how many rows it has, filled up."""
+    first: NDArray[np.int64]
+    """[lists] the memory's index of its first row."""
+    rows: Floats
+    """List after list, each column by column."""
+    width: int
+    """P"""
 
 
 def _lay_out(centres: Floats, starts: NDArray[np.int32], rows: Floats) -> Searched:
-    lists = [rows[first:last].T.ravel() for first, last in pairwise(starts.tolist())]
-    return Searched(np.ascontiguousarray(centres.T), starts.astype(np.int64), np.concatenate(lists))
+    lists = [_filled(rows[first:last]) for first, last in pairwise(starts.tolist())]
+    lengths = np.array([len(rows) for rows in lists], np.int64)
+    begins = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    flat = np.concatenate([np.ravel(rows.T) for rows in lists])
+    return Searched(
+        np.ravel(_filled(centres).T), begins, lengths, starts[:-1].astype(np.int64), flat, int(rows.shape[1])
+    )
+
+
+def _filled(rows: Floats) -> Floats:
+    """Rows [M, P] filled up to a multiple of `VECTOR` rows."""
+    missing = -len(rows) % VECTOR
+    return np.concatenate([rows, np.full((missing, rows.shape[1]), FAR_AWAY, np.float32)])
 
 
 def build_memory(rows: Floats, seed: int) -> tuple[Memory, NDArray[np.int64]]:
@@ -138,45 +163,42 @@ def search(
     indices: NDArray[np.int64],
 ) -> None:
     """Fill distances and indices [N, k] of each query's nearest rows; see `Memory.nearest`."""
-    scratch = new_scratch(memory)
-    to_centre = np.empty(memory.centres.shape[1], np.float32)
+    scratch, to_centre = new_scratch(memory)
     for n in range(queries.shape[0]):
         search_one(queries[n], memory, probes, leave_out[n], distances[n], indices[n], scratch, to_centre)
 
 
 @compiled
-def new_scratch(memory: Searched) -> Floats:
-    """Room for the distances of the longest list."""
-    longest = 0
-    for a in range(memory.starts.shape[0] - 1):
-        longest = max(longest, memory.starts[a + 1] - memory.starts[a])
-    return np.empty(longest, np.float32)
+def new_scratch(memory: Searched) -> tuple[Floats, Floats]:
+    """Room for the distances of the longest list, and of the centres."""
+    return np.empty(memory.lengths.max(), np.float32), np.empty(memory.centres.shape[0] // memory.width, np.float32)
 
 
 @compiled
-def add_squares(query: Floats, columns: Floats, start: int, length: int, out: Floats) -> None:
-    """Squared distances of a query [P] from `length` rows that lie column by column from `start` on."""
+def add_squares(query: Floats, columns: Floats, length: int, out: Floats) -> None:
+    """Squared distances [length] of a query [P] from rows that lie column by column."""
     width = query.shape[0]
     for i in range(length):
         out[i] = 0.0
-    j = 0
-    while j + 4 <= width:
+    for quarter in range(width // 4):
+        j = 4 * quarter
         a, b, c, d = query[j], query[j + 1], query[j + 2], query[j + 3]
-        first = columns[start + j * length : start + (j + 4) * length]
+        first = columns[j * length : (j + 1) * length]
+        second = columns[(j + 1) * length : (j + 2) * length]
+        third = columns[(j + 2) * length : (j + 3) * length]
+        fourth = columns[(j + 3) * length : (j + 4) * length]
         for i in range(length):
             p = a - first[i]
-            q = b - first[i + length]
-            r = c - first[i + 2 * length]
-            s = d - first[i + 3 * length]
+            q = b - second[i]
+            r = c - third[i]
+            s = d - fourth[i]
             out[i] += (p * p + q * q) + (r * r + s * s)
-        j += 4
-    while j < width:
+    for j in range(width // 4 * 4, width):
         a = query[j]
-        first = columns[start + j * length : start + (j + 1) * length]
+        first = columns[j * length : (j + 1) * length]
         for i in range(length):
             p = a - first[i]
             out[i] += p * p
-        j += 1
 
 
 @compiled
@@ -194,42 +216,38 @@ def search_one(
 
     One exact copy of the query is passed over: see the module's docstring.
     """
-    width, lists = memory.centres.shape
-    k = best.shape[0]
+    width, lists, k = memory.width, memory.begins.shape[0], best.shape[0]
+    if lists > 1:
+        add_squares(query, memory.centres, to_centre.shape[0], to_centre)
+    for a in range(k):
+        best[a] = NEVER
     found = 0
     copy_passed = False
-    if lists > 1:
-        add_squares(query, memory.centres.ravel(), 0, lists, to_centre)
-    else:
-        to_centre[0] = 0.0
     for probe in range(lists):
         if probe >= probes and found >= k:
             break
-        chosen = 0
-        smallest = to_centre[0]
-        for a in range(1, lists):
-            if to_centre[a] < smallest:
-                smallest = to_centre[a]
-                chosen = a
-        to_centre[chosen] = np.float32(3.4e38)
-        first = memory.starts[chosen]
-        length = memory.starts[chosen + 1] - first
-        add_squares(query, memory.lists, first * width, length, scratch)
-        for i in range(length):
-            distance = scratch[i]
-            if (found == k and distance >= best[k - 1]) or first + i == leave_out:
+        chosen = place_of_smallest(to_centre) if lists > 1 else 0
+        to_centre[chosen] = NEVER
+        length, first = memory.lengths[chosen], memory.first[chosen]
+        begin = memory.begins[chosen] * width
+        add_squares(query, memory.rows[begin : begin + length * width], length, scratch)
+        for start in range(0, length, VECTOR):
+            if smallest_in(scratch, start) >= best[k - 1]:
                 continue
-            if distance == 0.0 and not copy_passed:
-                copy_passed = True
-                continue
-            place = found if found < k else k - 1
-            while place > 0 and best[place - 1] > distance:
-                best[place] = best[place - 1]
-                index[place] = index[place - 1]
-                place -= 1
-            best[place] = distance
-            index[place] = first + i
-            if found < k:
+            for i in range(start, start + VECTOR):
+                distance = scratch[i]
+                if distance >= best[k - 1] or first + i == leave_out:
+                    continue
+                if distance == 0.0 and not copy_passed:
+                    copy_passed = True
+                    continue
+                place = k - 1
+                while place > 0 and best[place - 1] > distance:
+                    best[place] = best[place - 1]
+                    index[place] = index[place - 1]
+                    place -= 1
+                best[place] = distance
+                index[place] = first + i
                 found += 1
     for i in range(k):
         if i < found:
@@ -240,3 +258,27 @@ def search_one(
         else:
             best[i] = 0.0
             index[i] = max(leave_out, 0)
+
+
+@compiled
+def smallest_in(values: Floats, start: int) -> float:
+    """The smallest of one vector's values."""
+    smallest: float = values[start]
+    for i in range(1, VECTOR):
+        value = values[start + i]
+        smallest = value if value < smallest else smallest
+    return smallest
+
+
+@compiled
+def place_of_smallest(values: Floats) -> int:
+    """Where the smallest of the values is; their number is a multiple of `VECTOR`."""
+    smallest, found = smallest_in(values, 0), 0
+    for start in range(VECTOR, values.shape[0], VECTOR):
+        value = smallest_in(values, start)
+        if value < smallest:
+            smallest, found = value, start
+    for i in range(found, found + VECTOR):
+        if values[i] == smallest:
+            return i
+    return found

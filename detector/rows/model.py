@@ -14,7 +14,7 @@ from detector.autoencoders.network import Network
 from detector.density import AnyDensity, density_from_bundle
 from detector.neighbours import Memory
 from detector.rows.features import Rows
-from detector.rows.scoring import NEIGHBOURS, Parts, score_rows
+from detector.rows.scoring import Parts, score_rows, stack_network
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -27,6 +27,8 @@ DENSITY_WEIGHT = 0.5
 class Work:
     """How hard a row is looked at."""
 
+    neighbours: int
+    """Neighbours that it meets."""
     probes: int
     """Lists of the memory that are searched."""
     members: int
@@ -34,8 +36,8 @@ class Work:
     tangent: bool
 
 
-GLANCE = Work(probes=4, members=1, tangent=False)
-STUDY = Work(probes=8, members=1_000, tangent=True)
+GLANCE = Work(neighbours=5, probes=3, members=1, tangent=False)
+STUDY = Work(neighbours=10, probes=8, members=1_000, tangent=True)
 
 
 class Seen(NamedTuple):
@@ -46,7 +48,7 @@ class Seen(NamedTuple):
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
-    """[N, 10] places in the memory, nearest first."""
+    """[N, k] places in the memory, nearest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,6 @@ class Energies:
     """[N]"""
     neighbours: Floats
     """[N]"""
-    codes: Floats
-    """[N, K] the first member's latent codes."""
-    nearest: NDArray[np.int64]
-    """[N, 10] places in the memory, nearest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +94,15 @@ class RowModel:
 
     def __post_init__(self) -> None:
         mean, spread, smallest = self.distance
-        halves = [
-            (tuple(layer.weight for layer in layers), tuple(layer.bias for layer in layers))
-            for layers in (self.network.encoder, self.network.decoder)
-        ]
-        memory = self.memory
         parts = Parts(
-            memory.searched, memory.rows, self.spacing, halves[0], halves[1], self.importance, mean, spread, smallest
+            self.memory.searched,
+            self.memory.rows,
+            self.spacing,
+            stack_network(self.network),
+            self.importance,
+            mean,
+            spread,
+            smallest,
         )
         object.__setattr__(self, "parts", parts)
 
@@ -134,7 +134,7 @@ class RowModel:
         seen = Seen(
             np.empty((count, 4), np.float32),
             np.empty((count, self.network.code_size), np.float32),
-            np.empty((count, NEIGHBOURS), np.int64),
+            np.empty((count, work.neighbours), np.int64),
         )
         members = min(work.members, self.network.members)
         score_rows(values, present, self.parts, work.probes, members, work.tangent, place, member, *seen)
@@ -204,7 +204,7 @@ def fuse(seen: Seen, density: Floats, work: Work) -> Energies:
     """One energy from all parts: a plain sum of logs."""
     near, spacing, tangent, residual = seen.logs.T
     fused = near + residual - SPACING_WEIGHT * spacing + DENSITY_WEIGHT * density
-    return Energies(fused + tangent if work.tangent else fused, residual, density, near, seen.codes, seen.nearest)
+    return Energies(fused + tangent if work.tangent else fused, residual, density, near)
 
 
 def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:

@@ -15,17 +15,30 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.autoencoders.network import Network
 from detector.kernels import compiled
-from detector.neighbours import Searched, new_scratch, search_one
+from detector.neighbours import VECTOR, Searched, new_scratch, search_one
 
 Floats: TypeAlias = NDArray[np.float32]
-NEIGHBOURS = 10
-"""Neighbours that a row meets."""
+BLOCK = 8
+"""Rows that meet the autoencoder together, while its weights are near."""
 NEAREST = 3
 """Neighbours whose distance counts."""
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
 RIDGE = 0.1
+
+
+class Stack(NamedTuple):
+    """The weights of all members, end to end, each layer's outputs filled up with zeros to whole vectors of the machine."""
+
+    weights: Floats
+    """Row by row [inputs, outputs], then the bias [outputs], layer after layer, member after member."""
+    layers: NDArray[np.int64]
+    """[members, depth, 3] where a layer begins, its inputs, its outputs."""
+    encoder_depth: int
+    widest: int
+    """Outputs of the widest layer."""
 
 
 class Parts(NamedTuple):
@@ -36,9 +49,7 @@ class Parts(NamedTuple):
     """[M, P]"""
     spacing: Floats
     """[M] each normal row's own mean distance to its neighbours."""
-    encoder: tuple[tuple[Floats, ...], tuple[Floats, ...]]
-    """Weights [members, inputs, outputs] and biases [members, outputs] by depth."""
-    decoder: tuple[tuple[Floats, ...], tuple[Floats, ...]]
+    stack: Stack
     importance: Floats
     """[P] weight of each column in the residual; they sum to 1."""
     distance_mean: float
@@ -48,47 +59,65 @@ class Parts(NamedTuple):
     """Added to distances before their log."""
 
 
-@compiled
-def encode_decode(
-    member: int, seen: Floats, parts: Parts, code: Floats, out: Floats, here: Floats, there: Floats
-) -> None:
-    """One member's code [K] and correction [P] for what it sees [P + P + 1]; `here`, `there` are room for layers."""
-    width = seen.shape[0]
-    here[:width] = seen
-    depth = len(parts.encoder[0])
-    for layer in range(depth):
-        affine(here, parts.encoder[0][layer], parts.encoder[1][layer], member, layer < depth - 1, there)
-        here, there = there, here
-    code[:] = here[: code.shape[0]]
-    depth = len(parts.decoder[0])
-    for layer in range(depth):
-        affine(here, parts.decoder[0][layer], parts.decoder[1][layer], member, layer < depth - 1, there)
-        here, there = there, here
-    out[:] = here[: out.shape[0]]
+def stack_network(network: Network) -> Stack:
+    """A network's weights for the compiled functions."""
+    flat, layers, begin, widest = [], [], 0, 0
+    for member in range(network.members):
+        for layer in (*network.encoder, *network.decoder):
+            inputs, outputs = layer.weight.shape[1:]
+            filled = outputs + -outputs % VECTOR
+            weight = np.zeros((inputs + 1, filled), np.float32)
+            weight[:-1, :outputs], weight[-1, :outputs] = layer.weight[member], layer.bias[member]
+            flat.append(weight.ravel())
+            layers.append((begin, inputs, filled))
+            begin, widest = begin + weight.size, max(widest, filled)
+    depth = len(network.encoder) + len(network.decoder)
+    return Stack(np.concatenate(flat), np.array(layers, np.int64).reshape(-1, depth, 3), len(network.encoder), widest)
 
 
 @compiled
-def affine(values: Floats, weight: Floats, bias: Floats, member: int, rectify: bool, out: Floats) -> None:
-    """out = values @ weight[member] + bias[member], then max(0, out) where `rectify`."""
-    inputs, outputs = weight.shape[1], weight.shape[2]
-    for o in range(outputs):
-        out[o] = bias[member, o]
-    i = 0
-    while i + 4 <= inputs:
-        a, b, c, d = values[i], values[i + 1], values[i + 2], values[i + 3]
+def affine(values: Floats, weight: Floats, rectify: bool, out: Floats) -> None:
+    """out [B, outputs] = values [B, inputs] @ weight[:-1] + weight[-1], then max(0, out) where `rectify`.
+
+    Each row's sums are made in the same order whatever B is.
+    """
+    inputs, outputs = weight.shape[0] - 1, weight.shape[1]
+    bias = weight[inputs]
+    for row in range(out.shape[0]):
+        line, value = out[row], values[row]
         for o in range(outputs):
-            out[o] += (a * weight[member, i, o] + b * weight[member, i + 1, o]) + (
-                c * weight[member, i + 2, o] + d * weight[member, i + 3, o]
-            )
-        i += 4
-    while i < inputs:
-        a = values[i]
-        for o in range(outputs):
-            out[o] += a * weight[member, i, o]
-        i += 1
-    if rectify:
-        for o in range(outputs):
-            out[o] = max(out[o], np.float32(0.0))
+            line[o] = bias[o]
+        for quarter in range(inputs // 4):
+            i = 4 * quarter
+            a, b, c, d = value[i], value[i + 1], value[i + 2], value[i + 3]
+            first, second, third, fourth = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+            for o in range(outputs):
+                line[o] += (a * first[o] + b * second[o]) + (c * third[o] + d * fourth[o])
+        for i in range(inputs // 4 * 4, inputs):
+            a = value[i]
+            first = weight[i]
+            for o in range(outputs):
+                line[o] += a * first[o]
+        if rectify:
+            for o in range(outputs):
+                line[o] = line[o] if line[o] > 0.0 else np.float32(0.0)
+
+
+@compiled
+def encode_decode(member: int, seen: Floats, stack: Stack, codes: Floats, here: Floats, there: Floats) -> Floats:
+    """One member's codes [B, K] and, returned, its corrections [B, at least P] for what it sees [B, P + P + 1]."""
+    depth, count = stack.layers.shape[1], seen.shape[0]
+    values = seen
+    for layer in range(depth):
+        begin, inputs, outputs = stack.layers[member, layer]
+        weight = stack.weights[begin : begin + (inputs + 1) * outputs].reshape(inputs + 1, outputs)
+        out = here[: count * outputs].reshape(count, outputs)
+        affine(values, weight, layer != stack.encoder_depth - 1 and layer != depth - 1, out)
+        if layer == stack.encoder_depth - 1:
+            codes[:] = out[:, : codes.shape[1]]
+        values = out
+        here, there = there, here
+    return values
 
 
 @compiled
@@ -96,12 +125,12 @@ def residual_of(
     row: Floats, present: Floats, baseline: Floats, correction: Floats, importance: Floats, smallest: float
 ) -> float:
     """Half the log of the mean squared residual over the columns that are present."""
-    total, weight = 0.0, 0.0
+    total, weight = np.float32(0.0), np.float32(0.0)
     for j in range(row.shape[0]):
         error = row[j] - baseline[j] - correction[j]
         total += importance[j] * present[j] * error * error
         weight += importance[j] * present[j]
-    energy: float = 0.5 * np.log(total / max(weight, 1e-9) + smallest * smallest)
+    energy: float = 0.5 * np.log(total / max(weight, np.float32(1e-9)) + smallest * smallest)
     return energy
 
 
@@ -172,6 +201,26 @@ def solve_in_place(gram: NDArray[np.float64], target: NDArray[np.float64]) -> No
 
 
 @compiled
+def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
+    """Fill a row's near and spacing in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
+    width, count = row.shape[0], distances.shape[0]
+    near, shown, spread = 0.0, 0.0, 0.0
+    for a in range(count):
+        near += distances[a] if a < NEAREST else 0.0
+        shown += distances[a] if a < SHOWN else 0.0
+        spread += parts.spacing[index[a]]
+    out[0] = np.log(near / NEAREST + parts.smallest)
+    out[1] = np.log(spread / count + parts.smallest)
+    seen[:width] = row
+    seen[width:] = 0.0
+    for a in range(SHOWN):
+        neighbour = parts.rows[index[a]]
+        for j in range(width):
+            seen[width + j] += neighbour[j] / np.float32(SHOWN)
+    seen[2 * width] = (np.log(shown / SHOWN + parts.smallest) - parts.distance_mean) / parts.distance_spread
+
+
+@compiled
 def score_rows(
     values: Floats,
     present: Floats,
@@ -185,49 +234,51 @@ def score_rows(
     codes: Floats,
     indices: NDArray[np.int64],
 ) -> None:
-    """Fill `out` [N, 4] with near, spacing, tangent and residual, `codes` [N, K] and the neighbours' `indices` [N, 10].
+    """Fill `out` [N, 4] with near, spacing, tangent and residual, `codes` [N, K] and the neighbours' `indices` [N, k].
 
     `present` is [N, P] or [1, P] for all rows. `leave_out` [N] is a memory row not to be found, or -1. `only` [N] is the
     one member to ask, or -1 for the first `members` of them.
     """
-    width = values.shape[1]
-    scratch = new_scratch(parts.memory)
-    to_centre = np.empty(parts.memory.centres.shape[1], np.float32)
-    distances = np.empty(NEIGHBOURS, np.float32)
-    seen = np.empty(2 * width + 1, np.float32)
-    widest = 2 * width + 1
-    for layer in range(len(parts.encoder[0])):
-        widest = max(widest, parts.encoder[0][layer].shape[2])
-    for layer in range(len(parts.decoder[0])):
-        widest = max(widest, parts.decoder[0][layer].shape[2])
-    here, there = np.empty(widest, np.float32), np.empty(widest, np.float32)
-    other = np.empty(codes.shape[1], np.float32)
-    correction = np.empty(width, np.float32)
-    for n in range(values.shape[0]):
-        row = values[n]
-        mask = present[n if present.shape[0] > 1 else 0]
-        search_one(row, parts.memory, probes, leave_out[n], distances, indices[n], scratch, to_centre)
-        near, shown, spread = 0.0, 0.0, 0.0
-        for a in range(NEIGHBOURS):
-            near += distances[a] if a < NEAREST else 0.0
-            shown += distances[a] if a < SHOWN else 0.0
-            spread += parts.spacing[indices[n, a]]
-        out[n, 0] = np.log(near / NEAREST + parts.smallest)
-        out[n, 1] = np.log(spread / NEIGHBOURS + parts.smallest)
-        out[n, 2] = tangent_of(row, parts.rows, indices[n], parts.smallest) if with_tangent else 0.0
-        for j in range(width):
-            middle = np.float32(0.0)
-            for a in range(SHOWN):
-                middle += parts.rows[indices[n, a], j]
-            seen[j] = row[j]
-            seen[width + j] = middle / np.float32(SHOWN)
-        seen[2 * width] = (np.log(shown / SHOWN + parts.smallest) - parts.distance_mean) / parts.distance_spread
-        baseline = seen[width : 2 * width]
-        first = 0 if only[n] < 0 else only[n]
-        last = members if only[n] < 0 else only[n] + 1
-        total = 0.0
-        for member in range(first, last):
-            kept = codes[n] if member == first else other
-            encode_decode(member, seen, parts, kept, correction, here, there)
-            total += residual_of(row, mask, baseline, correction, parts.importance, parts.smallest)
-        out[n, 3] = total / (last - first)
+    count, width = values.shape
+    scratch, to_centre = new_scratch(parts.memory)
+    distances = np.empty(indices.shape[1], np.float32)
+    seen = np.empty((BLOCK, 2 * width + 1), np.float32)
+    here, there = np.empty(BLOCK * parts.stack.widest, np.float32), np.empty(BLOCK * parts.stack.widest, np.float32)
+    other = np.empty((BLOCK, codes.shape[1]), np.float32)
+    for start in range(0, count, BLOCK):
+        stop = min(start + BLOCK, count)
+        alone = False
+        for n in range(start, stop):
+            search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch, to_centre)
+            meet(values[n], indices[n], distances, parts, out[n], seen[n - start])
+            out[n, 2] = tangent_of(values[n], parts.rows, indices[n], parts.smallest) if with_tangent else 0.0
+            out[n, 3] = 0.0
+            alone = alone or only[n] >= 0
+        if alone:
+            for n in range(start, stop):
+                block = seen[n - start : n - start + 1]
+                correction = encode_decode(only[n], block, parts.stack, codes[n : n + 1], here, there)
+                out[n, 3] = residual_of(
+                    values[n],
+                    present[n % present.shape[0]],
+                    block[0, width:],
+                    correction[0],
+                    parts.importance,
+                    parts.smallest,
+                )
+            continue
+        for member in range(members):
+            kept = codes[start:stop] if member == 0 else other[: stop - start]
+            correction = encode_decode(member, seen[: stop - start], parts.stack, kept, here, there)
+            for n in range(start, stop):
+                out[n, 3] += (
+                    residual_of(
+                        values[n],
+                        present[n % present.shape[0]],
+                        seen[n - start, width:],
+                        correction[n - start],
+                        parts.importance,
+                        parts.smallest,
+                    )
+                    / members
+                )

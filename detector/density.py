@@ -49,8 +49,7 @@ class Whitening:
     """[K, K]"""
 
     def __call__(self, codes: Floats) -> Floats:
-        out: Floats = (codes - self.mean) @ self.matrix
-        return out
+        return np.asarray((codes - self.mean) @ self.matrix, np.float32)
 
 
 def fit_whitening(codes: Floats) -> Whitening:

@@ -18,7 +18,9 @@ from detector.rows.scoring import Parts, score_rows, stack_network
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
-SPACING_WEIGHT = 0.5
+RESIDUAL_WEIGHT = 1.5
+TANGENT_WEIGHT = 0.25
+SPACING_WEIGHT = 0.75
 """How much a sparse neighbourhood excuses a distant neighbour."""
 DENSITY_WEIGHT = 0.5
 
@@ -201,10 +203,10 @@ def join(first: Energies, second: Energies) -> Energies:
 
 
 def fuse(seen: Seen, density: Floats, work: Work) -> Energies:
-    """One energy from all parts: a plain sum of logs."""
+    """One energy from all parts: a weighted sum of logs; the weights are chosen once, for all tables."""
     near, spacing, tangent, residual = seen.logs.T
-    fused = near + residual - SPACING_WEIGHT * spacing + DENSITY_WEIGHT * density
-    return Energies(fused + tangent if work.tangent else fused, residual, density, near)
+    fused = near + RESIDUAL_WEIGHT * residual - SPACING_WEIGHT * spacing + DENSITY_WEIGHT * density
+    return Energies(fused + TANGENT_WEIGHT * tangent if work.tangent else fused, residual, density, near)
 
 
 def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:

@@ -3,9 +3,9 @@
 A row [P] meets its nearest normal rows; the retrieval autoencoder sees the row with the mean of its nearest and how far
 they are, and says what it should have been. Five numbers come out, all logs of distances:
 
-    near      log mean distance to the 3 nearest normal rows
-    spacing   log mean spacing of the 10 nearest among their own neighbours: how wide normal is spread there
-    tangent   log distance from the plane that the 10 nearest span, shrunk by a ridge
+    near      log distance to the nearest normal row
+    spacing   log mean spacing of the nearest rows among their own neighbours: how wide normal is spread there
+    tangent   log distance from the plane that the nearest rows span, shrunk by a ridge
     residual  mean over members of half the log mean squared residual of the autoencoder
     code      the first member's latent code, for the latent density
 """
@@ -22,8 +22,6 @@ from detector.neighbours import VECTOR, Searched, new_scratch, search_one
 Floats: TypeAlias = NDArray[np.float32]
 BLOCK = 8
 """Rows that meet the autoencoder together, while its weights are near."""
-NEAREST = 3
-"""Neighbours whose distance counts."""
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
 RIDGE = 0.1
@@ -204,12 +202,11 @@ def solve_in_place(gram: NDArray[np.float64], target: NDArray[np.float64]) -> No
 def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
     """Fill a row's near and spacing in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
     width, count = row.shape[0], distances.shape[0]
-    near, shown, spread = 0.0, 0.0, 0.0
+    shown, spread = 0.0, 0.0
     for a in range(count):
-        near += distances[a] if a < NEAREST else 0.0
         shown += distances[a] if a < SHOWN else 0.0
         spread += parts.spacing[index[a]]
-    out[0] = np.log(near / NEAREST + parts.smallest)
+    out[0] = np.log(distances[0] + parts.smallest)
     out[1] = np.log(spread / count + parts.smallest)
     seen[:width] = row
     seen[width:] = 0.0

@@ -4,9 +4,12 @@ import os
 
 PREFIX = "LATENTWATCH_"
 # Where tests may be told to find data and services; everything else of ours in the environment would change results.
-FOR_TESTS = ("LATENTWATCH_TEST_", "LATENTWATCH_DATA", "LATENTWATCH_SOAK_")
+FOR_TESTS = ("LATENTWATCH_TEST_", "LATENTWATCH_SOAK_")
+DATA = "LATENTWATCH_DATA"
 
-for name in [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(FOR_TESTS)]:
+for name in [
+    name for name in os.environ if name.startswith(PREFIX) and not name.startswith(FOR_TESTS) and name != DATA
+]:
     del os.environ[name]
 
 # Before numpy and torch are imported: small matrices gain nothing from more threads, and test processes share the cores.

@@ -27,6 +27,7 @@ from benchmarks.quality.cases import Numbers
 from benchmarks.quality.datasets import data_folder, skab_names
 from benchmarks.quality.ours import sensor_method
 from benchmarks.quality.suites import skab_run
+from dags import monitor_files
 from domain.clock import SystemClock, to_microseconds
 from domain.record import Batch
 from latentwatch.snapshots import read_snapshot
@@ -67,8 +68,8 @@ class Plant:
             "LATENTWATCH_MONITORS": str(self.folder / "monitors"),
             "LATENTWATCH_WORK": str(self.folder / "work"),
             "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(Path(monitor_files.__file__).parent),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         }
 
     @property

@@ -40,6 +40,21 @@ class Witness:
 
     name: str
     value: float
+    meaning: str
+    """What it looks at."""
+
+
+_WITNESSES = {
+    "surprise": ("surprise", "the fused score, the one that is compared with the threshold"),
+    "reconstruction": ("reconstruction", "how badly the autoencoder rebuilds it"),
+    "density": ("density", "how sparsely its part of latent space is populated"),
+    "neighbours": ("neighbours", "how far the nearest normal records are"),
+    "level": ("level", "whether its values are usual together"),
+    "dyn": ("dynamics", "whether its recent movement is usual"),
+    "slow": ("slow change", "whether its values are usual for its slow trend"),
+    "novelty": ("novelty", "parts that never moved and moved, values that never lacked and lack"),
+}
+"""How people call a witness, and what it looks at."""
 
 
 def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Line], list[Line]]:
@@ -71,4 +86,8 @@ def witnesses(flagged: FlaggedRecord) -> list[Witness]:
     halves = {"reconstruction": flagged.reconstruction, "density": flagged.density}
     others = {name: value for name, value in flagged.witnesses.items() if name not in halves}
     named = {"surprise": flagged.surprise, **halves, **dict(sorted(others.items(), key=lambda one: -one[1]))}
-    return [Witness(name, max(0.0, value)) for name, value in named.items()]
+    heard = []
+    for name, value in named.items():
+        called, meaning = _WITNESSES.get(name, (name.replace("_", " "), ""))
+        heard.append(Witness(called, max(0.0, value), meaning))
+    return heard

@@ -1,7 +1,8 @@
 """Long traces to a fixed number of points, without losing what people look for."""
 
-import itertools
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from domain.outcome import TracePoint
 
@@ -18,16 +19,15 @@ def thin(points: Sequence[TracePoint], most: int) -> list[TracePoint]:
     inner, stretches = points[1:-1], most - 2
     edges = [round(stretch * len(inner) / stretches) for stretch in range(stretches + 1)]
     chosen = [
-        max(inner[first:stop], key=lambda point: point.surprise)
-        for first, stop in itertools.pairwise(edges)
-        if stop > first
+        max(inner[first:stop], key=lambda point: point.surprise) for first, stop in pairwise(edges) if stop > first
     ]
     return [points[0], *chosen, points[-1]]
 
 
-def stretches(points: Sequence[TracePoint], gap_seconds: float) -> list[tuple[int, int]]:
-    """Flagged stretches as (first, last) milliseconds since 1970; flagged points closer than the gap are one stretch."""
+def stretches(points: Sequence[TracePoint]) -> list[tuple[int, int]]:
+    """Flagged stretches as (first, last) milliseconds since 1970; up to two unflagged points between are bridged."""
     found: list[tuple[int, int]] = []
+    gap_seconds = 3 * pace_seconds(points)
     for point in points:
         if not point.flagged:
             continue
@@ -37,6 +37,24 @@ def stretches(points: Sequence[TracePoint], gap_seconds: float) -> list[tuple[in
         else:
             found.append((moment, moment))
     return found
+
+
+def around(points: Sequence[TracePoint], start: datetime, end: datetime) -> list[TracePoint]:
+    """The part of a kept trace that belongs beside an alert: not so much before it that the alert becomes a sliver.
+
+    Before it stay twice its own length, or forty points where that is more, and nothing from before a long pause.
+    """
+    lead = max(2 * (end - start), timedelta(seconds=40 * pace_seconds(points)))
+    near = [point for point in points if point.time >= start - lead]
+    pause = timedelta(seconds=30 * pace_seconds(near))
+    pauses = [after for before, after in pairwise(near) if after.time <= start and after.time - before.time > pause]
+    return near if not pauses else [point for point in near if point.time >= pauses[-1].time]
+
+
+def pace_seconds(points: Sequence[TracePoint]) -> float:
+    """The usual time between neighbouring points."""
+    steps = sorted((after.time - before.time).total_seconds() for before, after in pairwise(points))
+    return steps[len(steps) // 2] if steps else 1.0
 
 
 def milliseconds(point: TracePoint) -> int:

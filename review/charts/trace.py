@@ -35,12 +35,11 @@ def trace_option(
     features: Sequence[str],
     points: Sequence[TracePoint],
     threshold: float | None,
-    gap_seconds: float,
 ) -> Option:
     """The whole chart: the score with its threshold on top, one band a feature below, flagged stretches shaded."""
     kept = thin(points, MOST_POINTS)
     moments = [milliseconds(point) for point in kept]
-    shaded = _shading(stretches(points, gap_seconds), moments)
+    shaded = _shading(stretches(points), moments)
     bands = [_Band(schema.feature(name), kept, moments) for name in features]
     option = _frame(len(bands), moments)
     option["title"].append(_score_title())
@@ -150,7 +149,13 @@ def _frame(bands: int, moments: Sequence[int]) -> Option:
 
 def _score_axis(points: Sequence[TracePoint], threshold: float | None) -> Option:
     """From zero to comfortably above the threshold; it only grows with what is seen, so that the line keeps its place."""
-    top = max([5.0, (threshold or 0.0) * 1.25, *(point.surprise * 1.05 for point in points)])
+    top = max(
+        [
+            5.0,
+            (threshold or 0.0) * 1.25,
+            *(1.05 * max(point.surprise, point.reconstruction, point.density) for point in points),
+        ]
+    )
     return _axis(0) | {"min": 0, "max": float(-(-top // 1)), "splitNumber": 3}
 
 

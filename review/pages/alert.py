@@ -10,6 +10,7 @@ from detector.interface import MapGround
 from domain.errors import BundleRefused
 from domain.monitor import Monitor
 from review.charts.latent import map_option
+from review.charts.thinning import around
 from review.charts.trace import chosen_features, trace_height, trace_option
 from review.deeds import Done, act, label
 from review.evidence import lines, witnesses
@@ -116,10 +117,11 @@ class _AlertView:
         self.chart = ui.echart(self._trace_option()).classes("chart").style(f"height:{height}px")
 
     def _trace_option(self) -> dict[str, object]:
-        if self.schema is None or self.monitor is None:
+        if self.schema is None:
             return {}
-        gap = self.monitor.alert.group_gap.total_seconds()
-        return trace_option(self.schema, self.features, self.detail.trace, self.detail.alert.threshold, gap)
+        alert = self.detail.alert
+        points = around(self.detail.trace, alert.started, alert.ended)
+        return trace_option(self.schema, self.features, points, alert.threshold)
 
     def _build_replay(self) -> None:
         async def check() -> None:

@@ -123,9 +123,8 @@ class _LiveView:
         )
 
     def _option(self) -> dict[str, object]:
-        gap = self.monitor.alert.group_gap.total_seconds()
         threshold = self.look.threshold if self.look else None
-        return trace_option(self.monitor.record, self.features, self.points, threshold, gap)
+        return trace_option(self.monitor.record, self.features, self.points, threshold)
 
     def _show_form(self) -> None:
         known = self.look.entities if self.look else ()

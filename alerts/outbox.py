@@ -112,17 +112,27 @@ class Notifier:
             given_up += status == GIVEN_UP
         return Delivery(sent, postponed, given_up)
 
-    def run(self, stop: Callable[[], bool], on_round: Callable[[Delivery], None], every_seconds: float = 2.0) -> None:
-        """Deliver until told to stop; a database that is away is waited for. Calls `on_round` after rounds that did something."""
+    def run(
+        self,
+        stop: Callable[[], bool],
+        on_round: Callable[[Delivery], None],
+        on_wait: Callable[[str], None],
+        every_seconds: float = 2.0,
+    ) -> None:
+        """Deliver until told to stop.
+
+        Calls `on_round` after rounds that did something, and `on_wait` with the reason while the database is away.
+        """
         while not stop():
+            delivery = Delivery()
             try:
                 delivery = self.deliver()
-            except Unavailable:
-                delivery = Delivery()
-            if delivery != Delivery():
-                on_round(delivery)
-            else:
+            except Unavailable as error:
+                on_wait(str(error))
+            if delivery == Delivery():
                 self._clock.sleep(every_seconds)
+            else:
+                on_round(delivery)
 
     def _claim(self, limit: int) -> list[Notification]:
         """Due messages, moved out of other notifiers' sight until the lease ends."""

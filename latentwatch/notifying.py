@@ -27,7 +27,7 @@ def run_notifier(*, once: bool) -> None:
         return
     stop = stop_on_signals()
     say(f"notifier: sending to {', '.join(addresses) or 'nobody'} until stopped")
-    notifier.run(stop.is_set, _tell)
+    notifier.run(stop.is_set, _tell, lambda reason: say(f"notifier waits: {reason}"))
 
 
 def _tell(delivery: Delivery) -> None:

@@ -1,8 +1,12 @@
 """Grouping, as the database shows it: which flagged records share an alert, and what the alert says of them."""
 
 from dataclasses import replace
+from itertools import pairwise
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from alerts.reviewing import acknowledge, close, label
@@ -43,6 +47,31 @@ class GroupingContract:
         assert len(third.alerts_opened) == 1
         spans = [(alert.started, alert.ended, alert.records) for alert in self.alerts(engine)]
         assert spans == [(at(0), at(120), 3), (at(180.000001), at(180.000001), 1)]
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(moments=st.lists(st.integers(0, 400), min_size=2, max_size=12), data=st.data())
+    def test_any_cutting_stores_the_same_alerts(self, engine: Engine, moments: list[int], data: st.DataObject) -> None:
+        """However a stream is cut into commits, the same alerts with the same records end in the database."""
+        cuts = sorted(data.draw(st.sets(st.integers(1, len(moments) - 1), max_size=4)))
+        records = [flagged(offset, float(second), f"rig-{offset % 2}") for offset, second in enumerate(moments)]
+        seen = []
+        for spans in ([0, len(moments)], [0, *cuts, len(moments)]):
+            monitor = f"m{uuid4().hex}"
+            store = AlertStore(engine, monitor)
+            store.claim(SOURCE, 0, 0)
+            for start, end in pairwise(spans):
+                store.commit(replace(outcome(start, end, records[start:end]), monitor=monitor))
+            alert, row = AlertRow, FlaggedRecordRow
+            with reading(engine) as session:
+                described = session.execute(
+                    select(alert.entity, alert.started, alert.ended, alert.records, alert.peak_offset, row.offset)
+                    .join(row, row.alert_id == alert.id)
+                    .where(alert.monitor == monitor)
+                    .order_by(alert.id, row.offset)
+                ).all()
+            seen.append([tuple(each) for each in described])
+        assert len(seen[0]) == len(records)
+        assert seen[0] == seen[1]
 
     def test_entities_do_not_share_alerts(self, store: AlertStore, engine: Engine) -> None:
         """Two entities flagged at the same time are two alerts."""

@@ -148,6 +148,8 @@ class OutboxContract:
         oncall, desk = RecordingChannel(), RecordingChannel()
         store.commit(outcome(0, 1, [flagged(0)]))
         rounds: list[Delivery] = []
+        waits: list[str] = []
         end = clock.monotonic() + 6
-        self.notifier(engine, clock, oncall=oncall, desk=desk).run(lambda: clock.monotonic() >= end, rounds.append)
-        assert rounds == [Delivery(sent=2)]
+        notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
+        notifier.run(lambda: clock.monotonic() >= end, rounds.append, waits.append)
+        assert (rounds, waits) == ([Delivery(sent=2)], [])

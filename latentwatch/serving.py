@@ -7,7 +7,6 @@ from domain.errors import InvalidInput
 from latentwatch.console import say
 from latentwatch.settings import Settings, load_settings
 from latentwatch.wiring import ready_database
-from review.app import serve
 from review.config import ReviewConfig, check_exposure
 
 
@@ -39,6 +38,8 @@ def free_port(host: str, port: int) -> int:
 
 def serve_review(host: str | None, port: int | None) -> None:
     """Serve until stopped."""
+    from review.app import serve  # the web stack, which the scorer's image does not have
+
     settings = load_settings()
     config = review_config(settings, host, port)
     chosen = free_port(config.host, config.port)

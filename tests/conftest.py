@@ -1,6 +1,7 @@
 """What every test stands on: an environment that is the same on every machine."""
 
 import os
+import signal
 
 PREFIX = "LATENTWATCH_"
 # Where tests may be told to find data and services; everything else of ours in the environment would change results.
@@ -15,3 +16,6 @@ for name in [
 # Before numpy and torch are imported: small matrices gain nothing from more threads, and test processes share the cores.
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# A run that is told to end (a time limit's SIGTERM) ends as by Ctrl-C: fixtures finish, and no service stays behind.
+signal.signal(signal.SIGTERM, signal.default_int_handler)

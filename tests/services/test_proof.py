@@ -145,7 +145,7 @@ def test_the_whole_loop_on_the_pump_test_bed(plant: Plant, database: Engine, pag
     write_a_sensible_monitor(plant)
     train_the_first_model(plant, database)
     stream = messages()
-    half = len(stream) // 2
+    half, last = len(stream) // 2, len(stream) * 3 // 4
     first = plant.start("score", str(plant.monitor_file))
     plant.start("score", str(plant.monitor_file))
     with Producing(plant, stream[:half], per_second=1500):
@@ -154,10 +154,12 @@ def test_the_whole_loop_on_the_pump_test_bed(plant: Plant, database: Engine, pag
         say("scorer killed with kill -9; the other one takes its partitions")
     wait_until(lambda: accounted(database) == half, "the first half to be accounted for", database)
     plant.start("score", str(plant.monitor_file))
-    with Producing(plant, stream[half:], per_second=400) as producing:
+    with Producing(plant, stream[half:last], per_second=200) as producing:
         run_the_retraining_dag(plant)
         wait_until(lambda: serving_versions(database) == [2, 2], "both scorers to serve version 2", database)
         producing.hurry()
+    with Producing(plant, stream[last:], per_second=4000):
+        say("both scorers swapped to version 2 while scoring; the last quarter follows")
     wait_until(lambda: accounted(database) == len(stream), "every record to be accounted for", database)
 
     every_record_is_accounted_for_once(plant, database, len(stream))

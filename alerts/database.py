@@ -1,8 +1,7 @@
 """Opening the database, waiting for it, and bringing its schema up to date.
 
-SQLite runs in WAL mode with `synchronous=NORMAL`: a power cut may undo the last commits but never tears one, and since
-a stream's position is committed together with its results, such a cut only rewinds the stream. Readers never wait for
-the writer. PostgreSQL is reached with psycopg 3 only.
+SQLite runs in WAL mode, where readers never wait for the writer and a commit need not wait for the disk. PostgreSQL is
+reached with psycopg 3 only.
 """
 
 import json

@@ -27,14 +27,13 @@ ATTEMPTS = 12
 """Tries before a message is given up: about an hour and a half."""
 
 
-def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], now: datetime) -> int:
-    """Put one message per alert and channel of the monitor into the outbox; returns how many."""
+def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], now: datetime) -> None:
+    """Put one message per alert and channel of the monitor into the outbox."""
     if not episodes:
-        return 0
+        return
     channels = connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
     rows = [_message(monitor, episode, channel, now) for episode in episodes for channel in channels]
     insert_new(connection, NotificationRow, rows)
-    return len(rows)
 
 
 def _message(monitor: str, episode: Episode, channel: str, now: datetime) -> dict[str, object]:
@@ -135,7 +134,11 @@ class Notifier:
                 on_round(delivery)
 
     def _claim(self, limit: int) -> list[Notification]:
-        """Due messages, moved out of other notifiers' sight until the lease ends."""
+        """Due messages, moved out of other notifiers' sight until the lease ends.
+
+        The transaction is durable, and with it every earlier one: no message goes out about an alert that a power cut
+        could still undo.
+        """
         now = self._clock.now()
         row = NotificationRow
         with transaction(self._engine) as session:

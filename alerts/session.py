@@ -22,7 +22,7 @@ available, operator intervention (restart), I/O; and a server that is read-only 
 _DAMAGED = (11, 26)
 """SQLite's codes for a file that is corrupt, and for one that never was a database."""
 
-_READ_ONLY = "latentwatch_read_only"
+_READ_ONLY, _DURABLE = "latentwatch_read_only", "latentwatch_durable"
 _UNDEFINED_TABLE = "42P01"
 
 
@@ -30,20 +30,16 @@ _UNDEFINED_TABLE = "42P01"
 def transaction(engine: Engine, *, durable: bool = True) -> Iterator[Session]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
-    Not durable means: on PostgreSQL, a power cut may undo the last commits (never tear one). It serves whoever can
-    repeat the work, as the scorer can, whose position is in the same transaction. Raises Unavailable.
+    A durable one is on disk when the block has ended, and with it all that was committed before. Not durable means: a
+    power cut may undo the last commits (never tear one). It serves whoever can repeat the work, as the scorer can, whose
+    position is in the same transaction. Raises Unavailable.
     """
     with _translated(engine), Session(engine, expire_on_commit=False, autoflush=False) as session:
+        session.connection(execution_options={_DURABLE: durable})
         if not durable and engine.dialect.name == "postgresql":
             session.execute(_RELAX)
         yield session
         session.commit()
-
-
-def make_durable(session: Session) -> None:
-    """Have a relaxed transaction wait for the disk after all: it holds something that cannot be repeated."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(_INSIST)
 
 
 @contextmanager
@@ -75,7 +71,6 @@ def take_turns(connection: Connection, names: Iterable[str]) -> None:
 
 _LOCK = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
 _RELAX = text("SET LOCAL synchronous_commit = off")
-_INSIST = text("SET LOCAL synchronous_commit = on")
 
 
 def begin_explicitly(engine: Engine) -> None:
@@ -87,6 +82,9 @@ def begin_explicitly(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         read_only = connection.get_execution_options().get(_READ_ONLY)
+        if not read_only:
+            durable = connection.get_execution_options().get(_DURABLE, True)
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 

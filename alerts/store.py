@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from alerts.episodes import StoredBefore, entity_key, store_flagged
 from alerts.outbox import announce
-from alerts.session import make_durable, reading, transaction
+from alerts.session import reading, transaction
 from alerts.tables import (
     AuditRow,
     DeadLetterRow,
@@ -37,9 +37,8 @@ A prime, so that records that come at any steady pace, say one a minute, fill th
 class AlertStore:
     """One monitor's results. Safe to share between threads.
 
-    `durable=False` lets PostgreSQL acknowledge commits before they are on disk: after a power cut the stream is rewound
-    by what was lost and scored again, so the promise holds; a commit that opens an alert with notifications waits for
-    the disk all the same.
+    `durable=False` does not wait for the disk: after a power cut the stream is rewound by what was lost and scored again,
+    so the promise holds; docs/decisions/relaxed-durability.md says more.
     """
 
     def __init__(
@@ -106,8 +105,7 @@ class AlertStore:
                 receipt, urgent = store_flagged(
                     connection, self.monitor, outcome.flagged, gap, now, look_first=look_first
                 )
-                if announce(connection, self.monitor, urgent, now):
-                    make_durable(session)
+                announce(connection, self.monitor, urgent, now)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             _write_snapshots(connection, outcome, now)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from alerts.columns import Row
 from alerts.database import migrate, open_database
@@ -75,3 +75,12 @@ class TestMigrations(MigrationContract):
     @pytest.fixture
     def empty_url(self, postgres_url: str) -> str:
         return postgres_url
+
+
+@pytest.mark.parametrize(("durable", "setting"), [(True, "on"), (False, "off")])
+def test_only_who_cannot_repeat_waits_for_the_disk(engine: Engine, durable: bool, setting: str) -> None:
+    """A relaxed transaction does not wait for the log to reach the disk; the next one on the connection does again."""
+    with transaction(engine, durable=False):
+        pass
+    with transaction(engine, durable=durable) as session:
+        assert session.execute(text("SHOW synchronous_commit")).scalar() == setting

@@ -48,7 +48,13 @@ class GroupingContract:
         spans = [(alert.started, alert.ended, alert.records) for alert in self.alerts(engine)]
         assert spans == [(at(0), at(120), 3), (at(180.000001), at(180.000001), 1)]
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    # Each example writes under a monitor of its own, so the engine may be shared; each database runs its own examples.
+    @settings(
+        max_examples=12,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(moments=st.lists(st.integers(0, 400), min_size=2, max_size=12), data=st.data())
     def test_any_cutting_stores_the_same_alerts(self, engine: Engine, moments: list[int], data: st.DataObject) -> None:
         """However a stream is cut into commits, the same alerts with the same records end in the database."""

@@ -28,14 +28,14 @@ Floats = NDArray[np.float32]
 
 def density_blocks(patches: int) -> dict[str, tuple[int, int]]:
     """Blocks of the context row that each density sees: first and one past the last."""
-    blocks = {"level": (0, 3), "dyn": (0, RECENT), "slow": (RECENT + patches, RECENT + patches + 1)}
+    blocks = {"now": (0, 1), "level": (0, 3), "dyn": (0, RECENT), "slow": (RECENT + patches, RECENT + patches + 1)}
     return blocks | {"patch": (RECENT, RECENT + patches)} if patches else blocks
 
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
-WEIGHTS = {"level": 1.0, "dyn": 1.0, "slow": 0.5, "patch": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
+WEIGHTS = {"now": 1.0, "level": 1.0, "dyn": 1.0, "slow": 0.5, "patch": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
 """What each witness counts for; chosen on pumps, a chemical plant and servers together, the same for all."""
-AGES = 8
+AGES = 9
 """Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""
 _FORGOTTEN = 0.02
 """Recent moved constants below which the last one is long ago."""

@@ -47,6 +47,7 @@ _CODE_PROTOTYPES = 16
 _TRAINING_ROWS = 20_000
 _REMEMBERED = 256
 _RESTARTS = 64
+_YOUTH_QUANTILES = (0.5, 0.75, 0.9)
 _MAP_CELLS = 48
 
 
@@ -216,7 +217,7 @@ def _calibrate(
 def _measure_youth(
     model: SequenceModel, context: SequenceContext, history: Batch, entities: NDArray[np.intp]
 ) -> dict[str, Floats]:
-    """By witness, [AGES] how far the ninth decile of energies lies above its usual place, the context being that young.
+    """By witness, [AGES] how far energies lie above their usual place while the context is that young.
 
     Stretches of the history are read once more, each as if it were the first that is known of its entity.
     """
@@ -238,10 +239,10 @@ def _measure_youth(
     age = np.minimum(np.log2(contexts.seen + 1.0), AGES - 1).astype(np.intp)
     out = {}
     for name, energy in energies.items():
-        tops = np.array([np.quantile(energy[age == at], 0.9) if (age == at).any() else np.nan for at in range(AGES)])
-        usual = tops[np.isfinite(tops)][-1]
-        excess = np.maximum(np.where(np.isfinite(tops), tops, usual) - usual, 0.0)
-        out[name] = np.maximum.accumulate(excess[::-1])[::-1].astype(np.float32)
+        levels = np.array([np.quantile(energy[age == at], _YOUTH_QUANTILES) for at in range(AGES) if (age == at).any()])
+        higher = np.zeros(AGES)
+        higher[: len(levels)] = np.maximum(levels - levels[-1], 0.0).max(axis=1)
+        out[name] = np.maximum.accumulate(higher[::-1])[::-1].astype(np.float32)
     return out
 
 

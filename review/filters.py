@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 from alerts.reading import AlertFilter
 from domain.alert import AlertStatus, Severity, Verdict
+from domain.clock import SystemClock
 from domain.monitor import parse_duration
 
 PAGE_SIZE = 50
@@ -90,7 +91,7 @@ def view_of_text(query: str) -> View:
 
 def _readable(text: str) -> bool:
     try:
-        _moment(text, datetime.now(UTC))
+        _moment(text, SystemClock().now())
     except (ValueError, OverflowError):
         return False
     return True

@@ -67,12 +67,16 @@ def called(node: ast.AST) -> str:
 
 
 def test_transactions_end_in_one_place() -> None:
-    """Only `alerts/session.py` ends a database transaction; everybody else is inside somebody's."""
+    """Only `alerts/session.py` ends a database transaction; the other rooms are inside somebody's.
+
+    Benchmarks are free to: they hold what people would write without us.
+    """
 
     def ends_transaction(node: ast.AST) -> bool:
         return called(node).endswith(".commit") and isinstance(node, ast.Call) and not (node.args or node.keywords)
 
-    assert not offences(ends_transaction, TRANSACTIONS)
+    found = offences(ends_transaction, TRANSACTIONS)
+    assert not [place for place in found if place.startswith(tuple(f"{room}/" for room in ROOMS))]
 
 
 def test_no_mocks() -> None:

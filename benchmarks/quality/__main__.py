@@ -8,7 +8,6 @@ python -m benchmarks.quality --suite tables --method Latentwatch --set 29_Pima
 import argparse
 import platform
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.quality.cases import Cache
@@ -16,6 +15,7 @@ from benchmarks.quality.datasets import data_folder
 from benchmarks.quality.report import write
 from benchmarks.quality.runner import run
 from benchmarks.quality.suites import suites
+from domain.clock import SystemClock
 from domain.errors import InvalidInput
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     outcomes = run(chosen, cases, data, Cache(options.output / "cache", HOUSE), options.workers)
     about = (
-        f"{'Quick run' if options.quick else 'Full run'} of {datetime.now(UTC):%d %B %Y}, {len(cases)} measurements, "
+        f"{'Quick run' if options.quick else 'Full run'} of {SystemClock().now():%d %B %Y}, {len(cases)} measurements, "
         f"one thread each, Python {platform.python_version()}. Shipped defaults everywhere, no per-set settings. "
         "Peers that train a network get one seed. Higher is better unless said; AUROC, AP and VUS-PR in percent."
     )

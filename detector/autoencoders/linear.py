@@ -1,31 +1,42 @@
 """The linear autoencoder: principal components, in closed form and without torch."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.autoencoders.examples import Examples, Floats, TrainingPlan
 from detector.autoencoders.network import Layer, Network
 
 
 def fit_linear(examples: Examples, plan: TrainingPlan) -> Network:
-    """Each member's best linear code of size K for the rows it may see, least squares."""
-    width = 0 if examples.aside is None else examples.aside.shape[1]
-    importance = np.ones(examples.rows.shape[1], np.float32) if examples.importance is None else examples.importance
-    parts = [_principal(_seen_by(member, examples), importance, plan.code) for member in range(plan.members)]
+    """Each member's best linear code of size K for the rows it may see, least squares.
+
+    Where there is a baseline, what is coded is the deviation from it; `aside` then begins with the baseline.
+    """
+    rows = examples.rows if examples.baseline is None else examples.rows - examples.baseline
+    importance = np.ones(rows.shape[1], np.float32) if examples.importance is None else examples.importance
+    parts = [
+        _principal(_seen_by(member, rows, examples.folds), importance, plan.code) for member in range(plan.members)
+    ]
     down = np.stack([down for down, _, _ in parts])
     up = np.stack([up for _, up, _ in parts])
     mean = np.stack([mean for _, _, mean in parts])
-    blind = np.zeros((plan.members, width, down.shape[2]), np.float32)
+    weights = [down] if examples.baseline is None else [down, -down]
+    width = rows.shape[1] + (0 if examples.aside is None else examples.aside.shape[1])
+    blind = np.zeros((plan.members, width - len(weights) * rows.shape[1], down.shape[2]), np.float32)
     bias = -np.einsum("mp,mpk->mk", mean, down).astype(np.float32)
-    return Network(
-        (Layer(np.concatenate([down, blind], axis=1), bias),),
-        (Layer(up, mean),),
-    )
+    return Network((Layer(np.concatenate([*weights, blind], axis=1), bias),), (Layer(up, mean),))
 
 
-def _seen_by(member: int, examples: Examples) -> Floats:
-    others = np.ones(len(examples.rows), bool) if examples.folds is None else examples.folds != member
-    seen: Floats = examples.rows[others if others.any() else ~others]
-    return seen
+def components(rows: Floats, share: float = 0.85) -> int:
+    """How many principal components hold that share of the rows' variance; at least one, and fewer than columns."""
+    spread = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False) ** 2
+    enough = int(np.searchsorted(np.cumsum(spread), share * spread.sum()) + 1)
+    return max(1, min(enough, int(rows.shape[1]) - 1))
+
+
+def _seen_by(member: int, rows: Floats, folds: NDArray[np.intp] | None) -> Floats:
+    others = np.ones(len(rows), bool) if folds is None else folds != member
+    return np.asarray(rows[others if others.any() else ~others], np.float32)
 
 
 def _principal(rows: Floats, importance: Floats, code: int) -> tuple[Floats, Floats, Floats]:

@@ -1,7 +1,8 @@
 """Why a record scored as it did, in the record's own terms.
 
-Expected values are a plausible normal record: the mean of the nearest normal rows, corrected by the autoencoder.
-Contributions split the reconstruction surprise by each feature's part of the squared residual, so that they sum to it.
+Contributions split the reconstruction surprise by how much repairing each feature alone would calm the record, so that
+they sum to it. Expected values are a plausible normal record: the most guilty feature is repaired, and the autoencoder
+says what the whole should have been, given the normal rows near the repaired one.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 
 from detector.interface import MapGround
 from detector.rows.features import Features, Rows
-from detector.rows.model import STUDY, RowModel
+from detector.rows.model import STUDY, RowModel, Seen
+from detector.rows.repair import repair
 from detector.rows.scoring import SHOWN
 from domain.errors import BundleRefused
 from domain.record import Batch, Value
-from domain.schema import FeatureType, RecordSchema
+from domain.schema import Feature, FeatureType, RecordSchema
 from domain.scores import Explanation, Neighbour, Scores
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -48,7 +50,10 @@ class Normal:
         numbers = dict(zip(schema.numbers, self.numbers[place].tolist(), strict=True))
         names = (*schema.categories, *schema.texts)
         words = {name: self.words[at][self.index[place, at]] for at, name in enumerate(names)}
-        return {name: _shown(numbers[name], schema, name) if name in numbers else words[name] for name in schema.names}
+        return {
+            feature.name: _shown(numbers[feature.name], feature) if feature.is_number else words[feature.name]
+            for feature in schema.features
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights; NaN, which a bundle does not hold, becomes a mask."""
@@ -149,18 +154,20 @@ def explain_rows(
     """Why each record of the batch scored as it did."""
     values, present = model.prepare(rows)
     seen = model.look(values, present, STUDY)
-    baseline = model.memory.rows[seen.nearest[:, :SHOWN]].mean(axis=1)
+    residual = _by_feature(np.square(_rebuilt(model, values, seen) - values) * present * model.importance, features)
+    repairs = repair(model, features, values, present, seen, residual)
+    shares = _shares(repairs.relief, residual)
+    repaired = np.ascontiguousarray(repairs.values)
+    expected = _rebuilt(model, repaired, model.look(repaired, present, STUDY)) * model.divisor
     distances = np.linalg.norm(model.memory.rows[seen.nearest[:, :SHOWN]] - values[:, None], axis=2)
-    mean, spread, smallest = model.distance
-    aside = np.concatenate([baseline, ((np.log(distances.mean(axis=1) + smallest) - mean) / spread)[:, None]], axis=1)
-    rebuilt = model.network.reconstruct(values, aside.astype(np.float32), baseline)
-    shares = _shares(np.square(rebuilt - values).mean(axis=0) * present * model.importance, features)
-    expected = rebuilt.mean(axis=0) * model.divisor
     places = latent.place(seen.codes)
-    names = features.schema.names
+    schema, names = features.schema, features.schema.names
+    readings = features.read(expected.astype(np.float64), batch.entities)
+    for reading, nearest in zip(readings, seen.nearest[:, 0].tolist(), strict=True):
+        reading.update({name: normal.values(nearest, schema)[name] for name in schema.texts})
     return [
         Explanation(
-            expected=_expected(features, normal, expected[row], str(batch.entities[row]), int(seen.nearest[row, 0])),
+            expected=readings[row],
             contributions=dict(zip(names, (shares[row] * scores.reconstruction[row]).tolist(), strict=True)),
             neighbours=_neighbours(features, normal, seen.nearest[row, :SHOWN], distances[row]),
             code=tuple(seen.codes[row].tolist()),
@@ -170,22 +177,30 @@ def explain_rows(
     ]
 
 
-def _shares(squared: Floats, features: Features) -> NDArray[np.float64]:
-    """[N, F] each feature's share of the squared residual [N, P]; even where there is none."""
-    out = np.zeros((len(squared), len(features.schema.names)))
+def _rebuilt(model: RowModel, values: Floats, seen: Seen) -> Floats:
+    """[N, P] what the autoencoder makes of rows [N, P] and their neighbours, mean over members."""
+    baseline = model.memory.rows[seen.nearest[:, :SHOWN]].mean(axis=1)
+    distances = np.linalg.norm(model.memory.rows[seen.nearest[:, :SHOWN]] - values[:, None], axis=2)
+    mean, spread, smallest = model.distance
+    far = (np.log(distances.mean(axis=1) + smallest) - mean) / spread
+    aside = np.concatenate([baseline, far[:, None]], axis=1).astype(np.float32)
+    return np.asarray(model.network.reconstruct(values, aside, baseline).mean(axis=0), np.float32)
+
+
+def _by_feature(columns: Floats, features: Features) -> Floats:
+    """[N, F] the sum of each feature's columns [N, P]."""
+    out = np.zeros((len(columns), len(features.schema.names)), np.float32)
     for column, owner in enumerate(features.owners):
-        out[:, owner] += squared[:, column]
-    total = out.sum(axis=1, keepdims=True)
-    return np.where(total > 0, out / np.where(total > 0, total, 1.0), 1.0 / out.shape[1])
+        out[:, owner] += columns[:, column]
+    return out
 
 
-def _expected(features: Features, normal: Normal, row: Floats, entity: str, nearest: int) -> dict[str, Value]:
-    found = normal.values(nearest, features.schema)
-    wide = row.astype(np.float64)
-    return {
-        feature.name: found[feature.name] if feature.type is FeatureType.TEXT else features.value(feature, wide, entity)
-        for feature in features.schema.features
-    }
+def _shares(relief: Floats, residual: Floats) -> NDArray[np.float64]:
+    """[N, F] each feature's share of the relief; of the residual where no repair helps; even where there is none."""
+    helped = relief.sum(axis=1, keepdims=True) > 0
+    parts = np.where(helped, relief, residual).astype(np.float64)
+    total = parts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, parts / np.where(total > 0, total, 1.0), 1.0 / parts.shape[1])
 
 
 def _neighbours(
@@ -195,7 +210,7 @@ def _neighbours(
     return tuple(Neighbour(distance, normal.values(place, features.schema)) for place, distance in distinct.items())
 
 
-def _shown(value: float, schema: RecordSchema, name: str) -> Value:
+def _shown(value: float, feature: Feature) -> Value:
     if value != value:  # NaN
         return None
-    return bool(value) if schema.feature(name).type is FeatureType.BOOLEAN else value
+    return bool(value) if feature.type is FeatureType.BOOLEAN else value

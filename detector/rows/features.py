@@ -88,20 +88,31 @@ class Features:
         numbers[surprising] = MOVED
         return ~missing | surprising
 
-    def value(self, feature: Feature, row: NDArray[np.float64], entity: str) -> Value:
-        """What a row [P] says of one feature, in the records' own units; None for a text."""
+    def read(self, rows: NDArray[np.float64], entities: NDArray[np.object_]) -> list[dict[str, Value]]:
+        """What rows [N, P] say of each feature, in the records' own units and the schema's order; None for a text."""
+        owners = self.owners
+        numbers = self.scale.inverse(rows[:, : len(self.scale.centre)], entities)
+        columns = {
+            feature.name: self._read(feature, rows, numbers, np.flatnonzero(owners == place))
+            for place, feature in enumerate(self.schema.features)
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _read(
+        self, feature: Feature, rows: NDArray[np.float64], numbers: NDArray[np.float64], columns: NDArray[np.intp]
+    ) -> list[Value]:
         if feature.type is FeatureType.TEXT:
-            return None
-        columns = np.flatnonzero(self.owners == self.schema.names.index(feature.name))
+            return [None] * len(rows)
         if feature.type is FeatureType.CATEGORY:
             table = self.categories[self.schema.categories.index(feature.name)]
-            return table.closest(row[columns[:-1]].astype(np.float32))
+            return [table.closest(row) for row in rows[:, columns[:-1]].astype(np.float32)]
         if feature.type is FeatureType.CYCLIC:
-            sine, cosine = row[columns[:2]]
-            return float(np.arctan2(sine, cosine) / (2 * np.pi) % 1.0 * (feature.period or 1.0))
-        plain = len(self.scale.centre)
-        value = float(self.scale.inverse(row[None, :plain], np.array([entity], object))[0, columns[0]])
-        return value > 0.5 if feature.type is FeatureType.BOOLEAN else value
+            sine, cosine = rows[:, columns[:2]].T
+            turned: list[Value] = (np.arctan2(sine, cosine) / (2 * np.pi) % 1.0 * (feature.period or 1.0)).tolist()
+            return turned
+        values = numbers[:, columns[0]]
+        read: list[Value] = (values > 0.5).tolist() if feature.type is FeatureType.BOOLEAN else values.tolist()
+        return read
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""

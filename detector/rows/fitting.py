@@ -4,7 +4,7 @@ Rows [N, P] -> FittedRows: a RowModel, and out-of-fold Energies [N] at each kind
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -141,11 +141,12 @@ def _fit_network(
         folds=held.member.astype(np.intp),
     )
     kind = ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind
-    plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, seed=choice.seed)
+    batch = int(np.clip(len(values) // 2, 32, 256))
+    plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, batch=batch, seed=choice.seed)
     if kind is ModelKind.LINEAR:
-        from detector.autoencoders.linear import fit_linear
+        from detector.autoencoders.linear import components, fit_linear
 
-        return fit_linear(examples, plan), distance
+        return fit_linear(examples, replace(plan, code=components(values - baseline))), distance
     from detector.autoencoders.training import train_network
 
     return train_network(examples, plan, lambda share: progress(0.1 + 0.8 * share)), distance

@@ -125,7 +125,10 @@ class RowModel:
 
     def energies(self, values: Floats, present: Floats, work: Work) -> Energies:
         """Energies of prepared rows."""
-        seen = self.look(values, present, work)
+        return self.judged(self.look(values, present, work), work)
+
+    def judged(self, seen: Seen, work: Work) -> Energies:
+        """Energies of what was found for rows."""
         return fuse(seen, self.density.energy(seen.codes), work)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:

@@ -1,0 +1,171 @@
+"""What every detector must keep, whatever its kind: one suite, run over all of them.
+
+Each check takes a trained detector, normal records it never saw and strange ones, and raises CheckFailed with a sentence.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.bundle import Bundled, decode_bundle, encode_bundle
+from detector.interface import Contexts, Detector
+from domain.monitor import AlertPolicy
+from domain.record import Batch
+from domain.scores import Scores
+
+
+class CheckFailed(AssertionError):
+    """A detector broke a promise; the message says which."""
+
+
+Check = Callable[[Bundled, Batch, Batch], None]
+
+
+def read(detector: Detector, batch: Batch) -> Contexts:
+    """Contexts of a batch whose entities were never seen before."""
+    names, owners = np.unique(batch.entities.astype(str), return_inverse=True)
+    return detector.context.extend(detector.context.fresh(names.tolist()), owners.astype(np.intp), batch)
+
+
+def take_contexts(contexts: Contexts, rows: NDArray[np.intp]) -> Contexts:
+    """The contexts of some rows."""
+    return Contexts(contexts.features[rows], contexts.seen[rows])
+
+
+def check_purity(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """The same records get the same bits, and are left as they were."""
+    before = normal.numbers.copy()
+    contexts = read(detector, normal)
+    first, second = detector.score(normal, contexts), detector.score(normal, contexts)
+    _same(first, second, "scoring twice gives different scores")
+    _require(np.array_equal(before, normal.numbers, equal_nan=True), "scoring changed the records")
+
+
+def check_row_order(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """A row's score does not depend on where in the batch it stands."""
+    contexts = read(detector, normal)
+    order = np.random.default_rng(0).permutation(len(normal))
+    shuffled = detector.score(normal.take(order), take_contexts(contexts, order))
+    _same(_rows(detector.score(normal, contexts), order), shuffled, "scores depend on the order of rows")
+
+
+def check_batch_equals_single(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """A row scored alone gets what it gets in a batch."""
+    contexts = read(detector, normal)
+    together = detector.score(normal, contexts)
+    for row in range(0, len(normal), max(1, len(normal) // 20)):
+        one = np.array([row])
+        alone = detector.score(normal.take(one), take_contexts(contexts, one))
+        _same(_rows(together, one), alone, f"row {row} scores differently alone")
+
+
+def check_bundle_round_trip(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """A detector read back from its bundle scores and explains the same, and gives the same bundle."""
+    name, document, weights = encode_bundle(detector)
+    again = decode_bundle(document, weights, name)
+    contexts = read(detector, normal)
+    scores = detector.score(normal, contexts)
+    _same(scores, again.score(normal, read(again, normal)), "a bundle read back scores differently")
+    _require(encode_bundle(again)[0] == name, "a bundle read back and written again has another hash")
+    _require(again.bundle == name, "a detector does not know the bundle it was read from")
+    few = normal.take(np.arange(2))
+    here, there = (
+        each.explain(few, take_contexts(contexts, np.arange(2)), _rows(scores, np.arange(2)))
+        for each in (detector, again)
+    )
+    _require(here == there, "a bundle read back explains differently")
+
+
+def check_scores_are_surprises(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """Every number is finite and not negative, and of normal records about one in ten reaches 1."""
+    scores = detector.score(normal, read(detector, normal))
+    for part in (scores.surprise, scores.reconstruction, scores.density, *scores.witnesses.values()):
+        _require(bool(np.isfinite(part).all() and (part >= 0).all()), "a surprise is negative or not finite")
+        _require(part.shape == (len(normal),), "a part of the scores has a wrong length")
+    share = float((scores.surprise >= 1.0).mean())
+    _require(share < 0.25, f"{share:.0%} of normal records have a surprise of 1, promised are 10 %")
+
+
+def check_monotone_calibration(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """No calibration in the bundle ever turns an order round."""
+    knots = [array for name, array in detector.arrays().items() if name.split(".")[-1] == "knots"]
+    _require(bool(knots), "no calibration in the bundle")
+    _require(all(bool((np.diff(array) > 0).all()) for array in knots), "a calibration is not increasing")
+    thresholds = [detector.threshold(AlertPolicy(false_alarm_rate=rate)) for rate in (0.1, 0.01, 0.001)]
+    _require(thresholds == sorted(thresholds), "a smaller false-alarm rate gives a lower threshold")
+
+
+def check_better_than_chance(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """Strange records score higher than normal ones, on both halves too."""
+    low, high = (detector.score(batch, read(detector, batch)) for batch in (normal, strange))
+    for name in ("surprise", "reconstruction", "density"):
+        area = float((getattr(high, name)[:, None] > getattr(low, name)[None, :]).mean())
+        _require(area > 0.6, f"{name} is hardly better than chance: area under the curve {area:.2f}")
+
+
+def check_explanations(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """Contributions are not negative and sum to the reconstruction surprise; everything shown is there and finite."""
+    contexts = read(detector, strange)
+    scores = detector.score(strange, contexts)
+    rows = np.arange(min(5, len(strange)))
+    found = detector.explain(strange.take(rows), take_contexts(contexts, rows), _rows(scores, rows))
+    _require(len(found) == len(rows), "not every record is explained")
+    for row, explanation in enumerate(found):
+        parts = explanation.contributions
+        _require(set(parts) <= set(strange.schema.names), "contributions of features that are not there")
+        _require(min(parts.values()) >= 0.0, "a contribution is negative")
+        total, whole = sum(parts.values()), float(scores.reconstruction[row])
+        _require(abs(total - whole) <= 1e-3 * max(1.0, whole), f"contributions sum to {total}, not to {whole}")
+        _require(set(explanation.expected) == set(strange.schema.names), "a feature without an expected value")
+        _require(len(explanation.neighbours) > 0, "no normal neighbour is shown")
+        _require(bool(np.isfinite([*explanation.code, *explanation.place]).all()), "the latent code is not finite")
+
+
+def check_map(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """The latent map has a ground between 0 and 1, and normal records lie on it."""
+    ground = detector.map_ground()
+    _require(ground.density.shape == (len(ground.y), len(ground.x)), "the map's ground has a wrong shape")
+    _require(bool((ground.density >= 0).all() and ground.density.max() <= 1.0 + 1e-6), "the map's ground leaves 0 to 1")
+    _require(ground.sample.shape[1] == 2 and len(ground.sample) > 0, "the map shows no normal record")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_purity,
+    check_row_order,
+    check_batch_equals_single,
+    check_bundle_round_trip,
+    check_scores_are_surprises,
+    check_monotone_calibration,
+    check_better_than_chance,
+    check_explanations,
+    check_map,
+)
+
+
+def _require(kept: bool, broken: str) -> None:
+    if not kept:
+        raise CheckFailed(broken)
+
+
+def _rows(scores: Scores, rows: NDArray[np.intp]) -> Scores:
+    return Scores(
+        scores.surprise[rows],
+        scores.reconstruction[rows],
+        scores.density[rows],
+        {name: part[rows] for name, part in scores.witnesses.items()},
+        scores.extrapolated[rows],
+        scores.warming[rows],
+    )
+
+
+def _same(first: Scores, second: Scores, broken: str) -> None:
+    pairs = [
+        (first.surprise, second.surprise),
+        (first.reconstruction, second.reconstruction),
+        (first.density, second.density),
+        *((first.witnesses[name], second.witnesses[name]) for name in first.witnesses),
+    ]
+    for here, there in pairs:
+        _require(bool(np.allclose(here, there, rtol=1e-5, atol=1e-5)), broken)
+    _require(first.witnesses.keys() == second.witnesses.keys(), broken)

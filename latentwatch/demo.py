@@ -127,7 +127,7 @@ class Demo:
         say(f"review app: {self.address}")
         if browser:
             webbrowser.open(self.address)
-        self._write_history(-FIRST_DAYS, 0)
+        self._write_history(-FIRST_DAYS - ARCHIVE_DAYS, -ARCHIVE_DAYS)
         training = self._start("train", "train", "plant.yaml", "--history", "history", "--json")
         self._wait(lambda: self._done(training), f"learning what normal is from {FIRST_DAYS * 24:g} hours of history")
         scorer = self._start("score", "score", "plant.yaml", feed=True)
@@ -155,7 +155,7 @@ class Demo:
             self.sent, self.broken, self._reached = self.sent + 1, self.broken + line.broken, line.time
             now = self._clock.monotonic()
             if retraining is None and now - started > _RETRAIN_AFTER_SECONDS:
-                self._write_history(-FIRST_DAYS - ARCHIVE_DAYS, -FIRST_DAYS)
+                self._write_history(-ARCHIVE_DAYS, 0)
                 retraining = self._start("retrain", "retrain", "plant.yaml", "--history", "history", "--json")
                 say(f"retraining on {ARCHIVE_DAYS + FIRST_DAYS:g} days of history while scoring goes on")
             if now - told > _STATUS_SECONDS:

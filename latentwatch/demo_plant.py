@@ -21,11 +21,13 @@ from domain.record import Batch
 RIGS = 4
 PERIOD_SECONDS = 10.0
 FIRST_DAYS = 0.5
-"""History the first model learns from; the archive then brings the days before it."""
+"""History the first model learns from; the days after it are what the second learns from as well."""
 ARCHIVE_DAYS = 4.0
 _RECORDS_PER_DAY = int(86_400 / PERIOD_SECONDS)
 _EPOCH = datetime(2026, 1, 12, tzinfo=UTC)
 """Where the plant's own calendar begins, so that a seed gives the same plant whenever it is run."""
+_FAULT_EVERY = 1_440
+"""Records of a rig from one fault to the next, on average: four hours."""
 _TIME, _RIG = "time", "rig"
 _BROKEN_EVERY = 4_000
 """One message in so many is broken on purpose."""
@@ -41,19 +43,24 @@ class Line:
 
 
 class Feed:
-    """The plant's live records as messages in time order, with broken ones among them."""
+    """One uninterrupted stretch of the plant: normal history first, then live records with faults and broken messages."""
 
     def __init__(self, seed: int, begins: datetime, days: float) -> None:
-        self._plant = Plant(seed, RIGS, PERIOD_SECONDS)
-        self._shift = begins - _EPOCH
-        batch, faults = self._plant.stream(_EPOCH, max(1, round(days * _RECORDS_PER_DAY)))
-        self._batch, self.faults = shift_times(batch, faults, self._shift)
+        """`begins` is the time of the first live record, `days` how long the plant is live."""
+        plant, lead = Plant(seed, RIGS, PERIOD_SECONDS), ARCHIVE_DAYS + FIRST_DAYS
+        shift = begins - _EPOCH - timedelta(days=lead)
+        records = max(1, round((lead + days) * _RECORDS_PER_DAY))
+        # Outside of faults both are the same records, so that history and live stream join without a seam.
+        self._normal, _ = shift_times(plant.history(_EPOCH, records), (), shift)
+        faulty, faults = shift_times(*plant.stream(_EPOCH, records, spacing_records=_FAULT_EVERY), shift)
+        self._live = round(lead * _RECORDS_PER_DAY) * RIGS
+        self._batch = faulty.take(slice(self._live, None))
+        self.faults = tuple(fault for fault in faults if fault.end >= begins)
 
     def history(self, first_day: float, last_day: float) -> Batch:
-        """Normal operation from `first_day` to before `last_day`, counted from where the stream begins."""
-        start = _EPOCH + timedelta(days=first_day)
-        batch = self._plant.history(start, round((last_day - first_day) * _RECORDS_PER_DAY))
-        return shift_times(batch, (), self._shift)[0]
+        """Normal operation from `first_day` to before `last_day`, counted from where the stream begins; both at most 0."""
+        first, last = (self._live + round(day * _RECORDS_PER_DAY) * RIGS for day in (first_day, last_day))
+        return self._normal.take(slice(first, last))
 
     @property
     def records(self) -> int:

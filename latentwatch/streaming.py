@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -132,7 +133,7 @@ class Pulse:
 
 def log_as_lines(level: str) -> None:
     """Structured logs to stderr: readable on a terminal, JSON where a machine collects them."""
-    readable = os.isatty(2)
+    readable = sys.stderr.isatty()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -141,7 +142,7 @@ def log_as_lines(level: str) -> None:
             structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=os.fdopen(os.dup(2), "w", buffering=1)),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
 
 

@@ -1,0 +1,219 @@
+"""The command line end to end on a plain table: the forms scripts rely on, the exit codes, and clear errors."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentwatch.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in a folder of its own; its exit code, what it printed for scripts, and what for people."""
+    monkeypatch.chdir(tmp_path)
+
+    def go(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return go
+
+
+def write_table(path: Path, rows: int, seed: int, odd: int | None = None) -> None:
+    """Three coupled columns of plain numbers; row `odd` breaks their coupling."""
+    numbers = np.random.default_rng(seed)
+    a, b = numbers.normal(size=(2, rows))
+    c = a + b + 0.05 * numbers.normal(size=rows)
+    if odd is not None:
+        c[odd] += 6.0
+    np.savetxt(path, np.stack([a, b, c], axis=1), delimiter=",", header="a,b,c", comments="", fmt="%.5f")
+
+
+@pytest.fixture
+def trained(run: Run, tmp_path: Path) -> Run:
+    """A folder with a monitor and a promoted model of a plain table."""
+    write_table(tmp_path / "normal.csv", 400, seed=1)
+    code, _, said = run("init", "normal.csv", "-o", "monitor.yaml")
+    assert code == 0
+    assert "wrote monitor.yaml" in said
+    with (tmp_path / "monitor.yaml").open("a") as monitor:
+        monitor.write("model: {kind: linear, effort: light}\n")
+    code, out, said = run("train", "monitor.yaml", "--history", "normal.csv", "--json")
+    assert code == 0, said
+    result = json.loads(out)
+    assert (result["version"], result["status"], result["records"]) == (1, "champion", 400)
+    return run
+
+
+def test_a_plain_table_goes_from_init_to_scores(trained: Run, tmp_path: Path):
+    """One object a row in input order, through files and through pipes alike; the odd row is flagged."""
+    write_table(tmp_path / "new.csv", 50, seed=2, odd=17)
+    code, out, said = trained("score", "monitor.yaml", "--input", "new.csv", "--output", "scores.jsonl")
+    assert code == 0, said
+    assert out == ""
+    text = (tmp_path / "scores.jsonl").read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [row["position"] for row in rows] == list(range(50))
+    assert all({"surprise", "reconstruction", "density", "flagged", "position"} <= set(row) for row in rows)
+    assert rows[17]["flagged"]
+    assert max(range(50), key=lambda at: rows[at]["surprise"]) == 17
+    piped = subprocess.run(
+        [sys.executable, "-m", "latentwatch", "score", "monitor.yaml", "--input", "-", "--output", "-"],
+        input=(tmp_path / "new.csv").read_bytes(),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=300,
+        check=True,
+    )
+    assert piped.stdout.decode() == text
+
+
+def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run, tmp_path: Path):
+    """Scoring the monitor's own source stores alerts; a second run has nothing left to do; verdicts replay."""
+    write_table(tmp_path / "normal.csv", 60, seed=3, odd=30)
+    with (tmp_path / "normal.csv").open("a") as more:
+        more.write("1.0,high,2.0\n")
+    code, _, said = trained("score", "monitor.yaml")
+    assert code == 0, said
+    assert "scored 60 records" in said
+    assert "1 dead letters" in said
+    assert "scored 0 records" in trained("score", "monitor.yaml")[2]
+    alerts = json.loads(trained("alerts", "list", "--json")[1])
+    assert len(alerts) >= 1
+    number = str(alerts[0]["id"])
+    assert trained("alerts", "acknowledge", number)[0] == 0
+    assert trained("alerts", "label", number, "true", "--cause", "a bent pipe")[0] == 0
+    labelled = json.loads(trained("alerts", "list", "--json", "--status", "closed")[1])
+    assert [str(alert["id"]) for alert in labelled if alert["verdict"] == "true"] == [number]
+    verified = json.loads(trained("replay", "monitor.yaml", "--json")[1])
+    assert verified["records"] >= 1
+    assert verified["differing"] == 0
+    compared = json.loads(trained("replay", "monitor.yaml", "--version", "1", "--json")[1])
+    assert (compared["records"], compared["only_stored"], compared["only_replayed"]) == (60, [], [])
+    assert compared["flagged_by_both"] == verified["records"]
+
+
+def test_the_same_history_gives_the_same_model_and_it_is_not_promoted_twice(trained: Run):
+    """Retraining without anything new is held, says so, and succeeds; the registry shows both."""
+    code, out, said = trained("retrain", "monitor.yaml", "--json")
+    assert code == 0, said
+    result = json.loads(out)
+    assert (result["version"], result["status"]) == (2, "held")
+    assert "the very model that serves already" in result["reasons"][0]
+    versions = json.loads(trained("models", "list", "normal", "--json")[1])
+    assert [(version["version"], version["status"]) for version in versions] == [(2, "held"), (1, "champion")]
+    assert "let in" in trained("models", "show", "normal", "1")[1]
+    code, _, said = trained("models", "rollback", "normal")
+    assert code == 2
+    assert "no earlier champion" in said
+
+
+def test_the_doctor_finds_what_is_wrong_and_says_how_to_mend_it(trained: Run, tmp_path: Path):
+    """All is well after training; a damaged bundle is a failure with its fix and an exit code."""
+    code, out, _ = trained("doctor", "monitor.yaml", "--json")
+    assert code == 0
+    assert json.loads(out)["ok"]
+    weights = next((tmp_path / "bundles").glob("*/weights.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1")
+    code, out, _ = trained("doctor", "--json")
+    assert code == 1
+    failures = [finding for finding in json.loads(out)["findings"] if finding["state"] == "failure"]
+    assert [finding["what"] for finding in failures] == ["bundles"]
+    assert "rollback" in failures[0]["fix"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("train", "none.yaml", "--history", "x.csv"), 2, "none.yaml: no such monitor file"),
+        (("score", "odd.yaml", "--input", "x.csv"), 2, "odd.yaml:1: source"),
+        (("score", "good.yaml", "--input", "x.csv"), 2, "no model serves yet"),
+        (("train", "good.yaml", "--history", "nothing.csv"), 2, "nothing.csv: no such file"),
+        (("train", "good.yaml", "--history", "words.csv"), 2, "row 1, field 'a': 'one' is not a number"),
+        (("init", "words.csv", "-o", "good.yaml"), 2, "exists already"),
+        (("alerts", "list", "--status", "shut"), 2, "choose one of open, acknowledged, closed"),
+        (("alerts", "label", "7", "true"), 2, "there is no alert 7"),
+        (("serve", "--host", "0.0.0.0"), 2, "without a password or a token"),
+        (("retention", "--keep", "cats=2d"), 2, "no such kind of row: cats"),
+        (("retention", "--keep", "trace=soon"), 2, "is not a duration"),
+        (("replay", "good.yaml", "--since", "yesterday"), 2, "is not a time"),
+        (("demo", "--for", "ever"), 2, "is not a duration"),
+    ],
+)
+def test_a_mistake_is_one_clear_message_and_an_exit_code(
+    arguments: tuple[str, ...], code: int, said: str, run: Run, tmp_path: Path
+):
+    """No traceback; what was wrong, where, and what to do."""
+    (tmp_path / "odd.yaml").write_text("{name: x, record: {features: {a: numeric}}}\n")
+    (tmp_path / "good.yaml").write_text(
+        "name: good\nsource: {file: {path: words.csv}}\nrecord: {features: {a: numeric}}\n"
+    )
+    (tmp_path / "words.csv").write_text("a\none\n")
+    ended, out, err = run(*arguments)
+    assert ended == code
+    assert out == ""
+    assert said.replace(":1: source", ":1:") in err
+    assert "Traceback" not in err
+
+
+def test_a_database_that_is_away_is_waited_for_visibly(run: Run, monkeypatch: pytest.MonkeyPatch):
+    """Every try is told; in the end the exit code says that trying later may help."""
+    monkeypatch.setattr("latentwatch.wiring.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setenv("LATENTWATCH_DATABASE", "postgresql+psycopg://u:secret@127.0.0.1:1/x")
+    code, _, said = run("doctor", "--only", "database")
+    assert code == 1
+    assert "secret" not in said
+
+
+def test_help_is_complete_and_imports_nothing_heavy():
+    """Every command says what it does with an example, and asking for help costs no torch, pandas or database."""
+    script = (
+        "import sys, typer\n"
+        "from latentwatch.cli import app\n"
+        "command = typer.main.get_command(app)\n"
+        "heavy = [name for name in ('torch', 'pandas', 'numpy', 'sqlalchemy', 'kafka', 'nicegui', 'mlflow') if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+        "for name, one in command.commands.items():\n"
+        "    for each in getattr(one, 'commands', {name: one}).values():\n"
+        "        assert each.help, name\n"
+        "        assert 'Example' in (each.epilog or ''), name\n"
+        "print(sorted(command.commands))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(
+        sorted(
+            [
+                "init",
+                "train",
+                "score",
+                "serve",
+                "retrain",
+                "notify",
+                "replay",
+                "retention",
+                "doctor",
+                "demo",
+                "models",
+                "alerts",
+            ]
+        )
+    )
+
+
+def test_the_package_is_light_until_the_estimator_is_asked_for():
+    """`import latentwatch` costs nothing; `from latentwatch import LatentDetector` works."""
+    script = (
+        "import sys, latentwatch; assert 'numpy' not in sys.modules; from latentwatch import LatentDetector as d; d()"
+    )
+    subprocess.run([sys.executable, "-c", script], timeout=120, check=True)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -79,32 +80,33 @@ class RecordSchema(BaseModel):
             raise ValueError(f"named more than once: {', '.join(doubled)}; give each field one role")
         return self
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[str, ...]:
         """Names of the columns of `Batch.numbers`, in order."""
         return tuple(feature.name for feature in self.features if feature.is_number)
 
-    @property
+    @cached_property
     def categories(self) -> tuple[str, ...]:
         """Names of the columns of `Batch.categories`, in order."""
         return tuple(feature.name for feature in self.features if feature.type is FeatureType.CATEGORY)
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """Names of the columns of `Batch.texts`, in order."""
         return tuple(feature.name for feature in self.features if feature.type is FeatureType.TEXT)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Every feature's name, in the order of the monitor file."""
         return tuple(feature.name for feature in self.features)
 
     def feature(self, name: str) -> Feature:
         """The feature of that name; KeyError where there is none."""
-        for feature in self.features:
-            if feature.name == name:
-                return feature
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.features}
 
     def fingerprint(self) -> str:
         """A short hash of the whole schema; a bundle serves only the schema it was trained for."""

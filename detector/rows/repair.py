@@ -1,0 +1,65 @@
+"""Which feature, put right, would make a record normal: the evidence behind contributions and expected values.
+
+A residual blames the wrong feature as soon as the record's neighbours are wrong too: one sensor far off drags the record
+to a strange part of normal, where all the others look off. So each feature is left out in turn, taken from the normal
+records that agree in everything else, and the whole record is judged again. What its energy falls by is the feature's
+part.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.rows.features import Features
+from detector.rows.model import STUDY, RowModel, Seen, fill_gaps
+
+Floats: TypeAlias = NDArray[np.float32]
+REFERENCES = 512
+"""Normal rows among which a left-out feature finds its value; the memory is ordered by place, so every n-th will do."""
+MOST_TRIED = 32
+"""Features of a record that are left out in turn, those with the largest residuals; the others get no part."""
+CHUNK = 64
+"""Records repaired at a time."""
+
+
+class Repairs(NamedTuple):
+    """What repairing one feature at a time does to N records."""
+
+    relief: Floats
+    """[N, F] by how much the energy falls, not negative."""
+    values: Floats
+    """[N, P] the records with the feature of most relief repaired."""
+
+
+def repair(
+    model: RowModel, features: Features, values: Floats, present: Floats, seen: Seen, residual: Floats
+) -> Repairs:
+    """Repair prepared records [N, P] as seen with all care; `residual` [N, F] says which features to try first."""
+    whole = np.broadcast_to(present, values.shape)
+    energy = model.judged(seen, STUDY).fused
+    parts = [
+        _repair(model, features, values[rows], whole[rows], energy[rows], residual[rows])
+        for rows in (slice(start, start + CHUNK) for start in range(0, len(values), CHUNK))
+    ]
+    return Repairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _repair(
+    model: RowModel, features: Features, values: Floats, present: Floats, energy: Floats, residual: Floats
+) -> Repairs:
+    count, names = len(values), residual.shape[1]
+    tried = np.argsort(-residual, axis=1, kind="stable")[:, :MOST_TRIED]
+    kept = features.owners != tried[:, :, None]  # [N, T, P]
+    mask = (present[:, None] * kept).reshape(-1, values.shape[1]).astype(np.float32)
+    references = model.memory.rows[:: max(1, len(model.memory.rows) // REFERENCES)]
+    variants = fill_gaps(np.repeat(values, tried.shape[1], axis=0), mask, references)
+    # What was missing stays missing: only the feature left out is judged anew.
+    known = np.repeat(present, tried.shape[1], axis=0)
+    after = model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), STUDY).fused
+    falls = np.maximum(energy[:, None] - after.reshape(tried.shape), 0.0)
+    relief = np.zeros((count, names), np.float32)
+    np.put_along_axis(relief, tried, falls, axis=1)
+    best = falls.argmax(axis=1)
+    chosen = variants.reshape(*tried.shape, -1)[np.arange(count), best]
+    return Repairs(relief, np.where(falls.max(axis=1, keepdims=True) > 0, chosen, values))

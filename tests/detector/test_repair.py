@@ -1,0 +1,62 @@
+"""Repairing one feature at a time finds the one that is wrong, and what it should have been."""
+
+import numpy as np
+import pandas as pd
+
+from detector.estimator import LatentDetector
+
+
+def _ring(random, count):
+    """Two numbers on a circle, a third that doubles the first, and a word that names the side."""
+    angle = random.uniform(0, 2 * np.pi, count)
+    first, second = np.cos(angle), np.sin(angle)
+    noise = 0.03 * random.normal(size=(3, count))
+    return pd.DataFrame(
+        {
+            "first": first + noise[0],
+            "second": second + noise[1],
+            "double": 2 * first + noise[2],
+            "side": np.where(first > 0, "right", "left"),
+        }
+    )
+
+
+def test_a_wrong_word_is_the_guilty_feature_and_the_right_one_is_expected():
+    """A category that contradicts the numbers bears the largest part; the expected value is the other word."""
+    random = np.random.default_rng(0)
+    model = LatentDetector(kind="linear").fit(_ring(random, 800))
+    wrong = _ring(random, 200)
+    wrong = wrong[np.abs(wrong["first"]) > 0.5].head(40)
+    truth = wrong["side"].to_numpy()
+    wrong["side"] = np.where(truth == "right", "left", "right")
+    explanations = model.explain(wrong)
+    guilty = [max(found.contributions, key=found.contributions.__getitem__) for found in explanations]
+    assert np.mean([name == "side" for name in guilty]) >= 0.9
+    assert np.mean([found.expected["side"] == side for found, side in zip(explanations, truth, strict=True)]) >= 0.9
+
+
+def test_a_missing_value_is_not_guilty_of_what_another_feature_did():
+    """Where one number is missing and another is wrong, the wrong one bears the largest part."""
+    random = np.random.default_rng(1)
+    rows = _ring(random, 800).drop(columns="side")
+    rows.loc[random.random(800) < 0.05, "second"] = np.nan
+    model = LatentDetector(kind="linear").fit(rows)
+    wrong = _ring(random, 30).drop(columns="side")
+    wrong["second"] = np.nan
+    wrong["double"] += 4.0
+    guilty = [max(found.contributions, key=found.contributions.__getitem__) for found in model.explain(wrong)]
+    assert np.mean([name in ("double", "first") for name in guilty]) == 1.0
+
+
+def test_contributions_sum_to_the_reconstruction_surprise_of_any_row():
+    """Shares are not negative and sum to the reconstruction half, of the most normal rows too."""
+    random = np.random.default_rng(2)
+    model = LatentDetector(kind="linear").fit(_ring(random, 400))
+    rows = pd.concat([_ring(random, 20), _ring(random, 20).assign(first=9.0)])
+    batch, contexts, scores = model._score(rows)
+    for found, reconstruction in zip(
+        model.detector_.explain(batch, contexts, scores), scores.reconstruction, strict=True
+    ):
+        parts = np.array(list(found.contributions.values()))
+        assert (parts >= 0).all()
+        assert np.isclose(parts.sum(), reconstruction, rtol=1e-4, atol=1e-5)

@@ -95,18 +95,16 @@ class Batch:
 
     def values(self, row: int) -> dict[str, Value]:
         """One row as people see it: feature name to value, None where missing, in the schema's order."""
-        numbers = dict(zip(self.schema.numbers, self.numbers[row].tolist(), strict=True))
-        words = dict(zip(self.schema.categories, self.categories[row], strict=True))
-        texts = dict(zip(self.schema.texts, self.texts[row], strict=True))
+        found: dict[str, Value] = dict(zip(self.schema.numbers, self.numbers[row].tolist(), strict=True))
+        found.update(zip(self.schema.categories, self.categories[row].tolist(), strict=True))
+        found.update(zip(self.schema.texts, self.texts[row].tolist(), strict=True))
         return {
-            feature.name: _number(numbers[feature.name], feature.type)
-            if feature.is_number
-            else (words if feature.type is FeatureType.CATEGORY else texts)[feature.name]
+            feature.name: _number(found[feature.name], feature.type) if feature.is_number else found[feature.name]
             for feature in self.schema.features
         }
 
 
-def _number(value: float, kind: FeatureType) -> Value:
+def _number(value: Value, kind: FeatureType) -> Value:
     if value != value:  # NaN
         return None
     return bool(value) if kind is FeatureType.BOOLEAN else value

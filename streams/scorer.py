@@ -89,7 +89,7 @@ class Scorer:
         self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc)
         self._committer = Committer(store, source, clock)
         self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
-        self._traces = TraceSampler()
+        self._traces = TraceSampler(clock)
         self._told = float("-inf")
 
     def run(self, stop: Event) -> Totals:

@@ -1,27 +1,35 @@
-"""Which records the live page gets to see: at most one an entity and second, flagged ones first."""
+"""Which records the live page gets to see: at most one an entity and second, and a fixed number a second in all."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.clock import Clock
 from domain.outcome import TracePoint
 from domain.record import Batch
 from domain.scores import Scores
 
-MAX_POINTS = 500
-"""Trace points of one batch: the cost of a page must not grow with the stream."""
+POINTS_PER_SECOND = 200.0
+"""Trace points the scorer writes: the cost of a page must not grow with the stream. A backlog is thinned."""
 
 
 class TraceSampler:
     """Chooses trace points. Remembers the last second it sampled of each entity; used by one thread."""
 
-    def __init__(self, max_points: int = MAX_POINTS, max_entities: int = 10_000) -> None:
-        self._max_points = max_points
+    def __init__(self, clock: Clock, points_per_second: float = POINTS_PER_SECOND, max_entities: int = 10_000) -> None:
+        self._clock = clock
+        self._rate = points_per_second
         self._max_entities = max_entities
+        self._budget = points_per_second
+        self._filled = clock.monotonic()
         self._last_second: dict[str, int] = {}
 
     def sample(self, batch: Batch, scores: Scores, flagged: NDArray[np.intp]) -> tuple[TracePoint, ...]:
         """Points of this batch, in row order."""
-        rows = self._choose(batch, flagged)
+        now = self._clock.monotonic()
+        self._budget = min(self._rate, self._budget + (now - self._filled) * self._rate)
+        self._filled = now
+        rows = self._choose(batch, flagged, int(self._budget))
+        self._budget -= len(rows)
         is_flagged = np.zeros(len(batch), bool)
         is_flagged[flagged] = True
         return tuple(
@@ -39,22 +47,24 @@ class TraceSampler:
             for row in rows
         )
 
-    def _choose(self, batch: Batch, flagged: NDArray[np.intp]) -> list[int]:
+    def _choose(self, batch: Batch, flagged: NDArray[np.intp], limit: int) -> list[int]:
+        if not limit or not len(batch):
+            return []
+        # The last row of each entity and second; long batches are thinned to a few times the limit first.
         seconds = batch.times // 1_000_000
-        # The last row of each entity and second in the batch; a dict keeps the last value given for a key. Long
-        # batches are thinned first: the ring of a page holds far fewer points than a backlog has.
-        step = max(1, len(batch) // (4 * self._max_points))
-        places = np.arange(0, len(batch), step)
+        places = np.arange(len(batch) - 1, -1, -max(1, len(batch) // (4 * limit)))[::-1]
         keys = zip(batch.entities[places].tolist(), seconds[places].tolist(), strict=True)
         latest = dict(zip(keys, places.tolist(), strict=True))
-        shown = flagged[-self._max_points :].tolist()
+        shown = flagged[-limit:].tolist()
         latest.update({(batch.entities[row], int(seconds[row])): row for row in shown})
         always = set(shown)
         chosen = [
             row
             for (entity, second), row in latest.items()
             if row in always or second > self._last_second.get(entity, -1)
-        ][-self._max_points :]
+        ]
+        if len(chosen) > limit:
+            chosen = sorted(chosen, key=lambda row: (row in always, row))[-limit:]
         if len(self._last_second) > self._max_entities:
             self._last_second.clear()
         for row in chosen:

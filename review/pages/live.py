@@ -43,6 +43,8 @@ class _Look:
     state: MonitorState | None
     entities: tuple[EntityFacts, ...]
     threshold: float | None
+    unarmed: str
+    """Why there is no threshold; empty where there is one."""
 
 
 class _LiveView:
@@ -119,6 +121,7 @@ class _LiveView:
                 newest=self.points[-1].time,
                 stopped=age > 120,
                 hidden=max(0, hidden),
+                unarmed=self.look.unarmed if self.look else "",
             ),
         )
 
@@ -160,13 +163,13 @@ class _LiveView:
 def _observe(room: Room, monitor: Monitor) -> _Look:
     now = room.now()
     facts = monitor_facts(room.engine, monitor.name, now)
-    threshold = None
+    threshold, unarmed = None, "no model serves yet."
     if facts is not None and facts.champion_bundle is not None:
         try:
-            threshold = room.shelf.detector(facts.champion_bundle).threshold(monitor.alert)
-        except BundleRefused:
-            threshold = None  # the models page says what is wrong with it; traces can be drawn without
-    return _Look(state_of(facts, now) if facts else None, entities(room.engine, monitor.name), threshold)
+            threshold, unarmed = room.shelf.detector(facts.champion_bundle).threshold(monitor.alert), ""
+        except BundleRefused as error:
+            unarmed = str(error)
+    return _Look(state_of(facts, now) if facts else None, entities(room.engine, monitor.name), threshold, unarmed)
 
 
 def _span(text: str) -> int:

@@ -1,22 +1,27 @@
 """A small database made by hand through the real store: exact values, no detector, made in a fraction of a second."""
 
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Engine
 
+from alerts.database import migrate, open_database
 from alerts.heartbeats import Heartbeat, beat
 from alerts.monitors import register_monitor
 from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
 from domain.alert import FlaggedRecord
-from domain.clock import Clock
+from domain.clock import Clock, SystemClock
 from domain.model import Evaluation, Judgement
 from domain.monitor import AlertPolicy, FileSource, Monitor, Source
 from domain.outcome import EntityState, MinuteCount, OffsetMove, Outcome, TracePoint
 from domain.record import DeadLetter, Position
 from domain.schema import Feature, FeatureType, RecordSchema
 from domain.scores import Explanation, Neighbour
+from review.app import create_app, server
+from review.config import ReviewConfig
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BUNDLE = "b" * 64
@@ -120,3 +125,17 @@ def draw(engine: Engine, clock: Clock) -> None:
         engine,
         Heartbeat("s-1", "pump", "edge-1", 1, start, now, now, [0], 1, 42, 7200, 60.0, "scoring"),
     )
+
+
+def main() -> None:
+    """Serve the drawing, for a browser: `python -m tests.review.sketch FOLDER PORT`."""
+    folder, port, clock = Path(sys.argv[1]), int(sys.argv[2]), SystemClock()
+    engine = open_database(f"sqlite:///{folder}/review.db")
+    migrate(engine)
+    draw(engine, clock)
+    config = ReviewConfig(port=port)
+    server(create_app(engine, config, f"{folder}/bundles", clock), config).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The pages in a real browser: keys, labels, charts, a phone, a database that goes away and comes back."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import text
+
+from alerts.database import open_database
+from alerts.tables import Row
+from domain.clock import SystemClock
+from tests.review.sketch import draw
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Review:
+    """A running review app."""
+
+    address: str
+    database: Path
+
+    def asks(self, question: str) -> list[tuple[object, ...]]:
+        """Rows of the app's database."""
+        engine = open_database(f"sqlite:///{self.database}")
+        with engine.connect() as connection:
+            rows = [tuple(row) for row in connection.execute(text(question))]
+        engine.dispose()
+        return rows
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
+    """The app in a process of its own."""
+    tmp_path = tmp_path_factory.mktemp("review")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "tests.review.sketch", str(tmp_path), str(port)]
+    log = tmp_path / "review.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(address, process, log)
+        yield Review(address, tmp_path / "review.db")
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def review(running: Review) -> Review:
+    """The app over a database drawn anew."""
+    engine = open_database(f"sqlite:///{running.database}")
+    with engine.begin() as connection:
+        for table in reversed(Row.metadata.sorted_tables):
+            connection.execute(table.delete())
+    draw(engine, SystemClock())
+    engine.dispose()
+    return running
+
+
+def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + PATIENCE_SECONDS
+    while clock.monotonic() < deadline:
+        assert process.poll() is None, f"the review app ended:\n{log.read_text()}"
+        try:
+            if httpx.get(f"{address}/api/healthz", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        clock.sleep(0.2)
+    raise AssertionError(f"the review app was not ready after {PATIENCE_SECONDS:.0f} s:\n{log.read_text()}")
+
+
+@pytest.fixture
+def complaints(page: Page) -> list[str]:
+    """What the page writes to the browser's console as an error or warning."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    return said
+
+
+def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaints: list[str]):
+    """j moves, a acknowledges, f labels, Enter opens, Escape goes back; every key lands in the database."""
+    page.goto(f"{review.address}/alerts")
+    rows = page.locator(".inbox tbody tr")
+    expect(rows).to_have_count(3)
+    page.keyboard.press("j")
+    expect(rows.nth(0)).to_have_class("now")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(rows.nth(0)).to_have_class("now")
+    page.keyboard.press("a")
+    expect(page.get_by_text("Alert 3 acknowledged.")).to_be_visible()
+    expect(rows.nth(0)).to_contain_text("acknowledged")
+    page.keyboard.press("j")
+    page.keyboard.press("f")
+    expect(rows).to_have_count(2)
+    assert review.asks("SELECT alert_id, verdict, author FROM labels") == [(2, "false", "unnamed")]
+    assert review.asks("SELECT status FROM alerts ORDER BY id") == [("open",), ("closed",), ("acknowledged",)]
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-alert-page]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(rows).to_have_count(2)
+    page.keyboard.press("?")
+    expect(page.locator("dialog#keys")).to_be_visible()
+    assert complaints == []
+
+
+def test_filters_live_in_the_address(review: Review, page: Page):
+    """Choosing a filter changes list and address, and the address alone gives the same list again."""
+    page.goto(f"{review.address}/alerts")
+    rows = page.locator(".inbox tbody tr")
+    expect(rows).to_have_count(3)
+    page.get_by_label("Severity").select_option("critical")
+    expect(rows).to_have_count(1)
+    page.wait_for_url("**/alerts?severity=critical")
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_label("Severity")).to_have_value("critical")
+    page.get_by_label("Entity").fill("nobody")
+    expect(page.get_by_text("No alert matches these filters.")).to_be_visible()
+
+
+def test_a_verdict_with_cause_and_note_lands(review: Review, page: Page, complaints: list[str]):
+    """The form writes verdict, author, cause and note; the page shows them; a hostile note stays text."""
+    page.goto(f"{review.address}/alerts/3")
+    expect(page.locator(".nicegui-echart canvas").first).to_be_visible()
+    form = page.locator("form[data-label]")
+    form.get_by_role("button", name="True").click()
+    form.get_by_label("Cause").fill("valve")
+    form.get_by_label("Note").fill("<b onclick=alert(1)>stuck</b>")
+    form.get_by_label("Your name").fill("Ada")
+    form.get_by_role("button", name="Save verdict").click()
+    expect(page.get_by_text("stays out of the next training data")).to_be_visible()
+    expect(page.get_by_text("<b onclick=alert(1)>stuck</b>").first).to_be_visible()
+    rows = review.asks("SELECT verdict, author, cause, note FROM labels WHERE alert_id = 3")
+    assert rows == [("true", "Ada", "valve", "<b onclick=alert(1)>stuck</b>")]
+    assert page.title() == "Alert 3 · Latentwatch"
+    assert complaints == []
+
+
+def test_times_are_the_viewers(review: Review, browser: Browser):
+    """Times show the viewer's zone, with UTC on hover."""
+    context = browser.new_context(timezone_id="Asia/Kolkata")
+    page = context.new_page()
+    page.goto(f"{review.address}/alerts/3")
+    time = page.locator("[data-alert-page] time").first
+    expect(time).to_have_attribute("data-local", "1")
+    shown, utc = time.inner_text()[-8:], (time.get_attribute("title") or "")[11:19]
+    minutes = [int(clock[:2]) * 60 + int(clock[3:5]) for clock in (shown, utc)]
+    assert (minutes[0] - minutes[1]) % 1440 == 330
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_never_scrolls_sideways(review: Review, browser: Browser, scheme: str):
+    """At phone width every page fits, and its scripts stay silent, in light and in dark."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme, has_touch=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    for path in ("/", "/alerts", "/alerts/3", "/live/pump", "/map/pump", "/models/pump", "/dead-letters/pump"):
+        page.goto(review.address + path)
+        expect(page.locator("h1").first).to_be_visible()
+        page.wait_for_function("document.querySelector('.pill') !== null")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    assert said == []
+    context.close()
+
+
+def test_live_moves_and_pauses(review: Review, page: Page, complaints: list[str]):
+    """A new record appears by itself; while paused none does."""
+    page.goto(f"{review.address}/live/pump?entity=rig-a")
+    expect(page.locator(".nicegui-echart canvas").first).to_be_visible()
+    expect(page.get_by_text("300 sampled records")).to_be_visible()
+    newest = page.locator("time").last
+    before = newest.get_attribute("datetime")
+    _add_record(review)
+    expect(newest).not_to_have_attribute("datetime", before or "")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("this picture does not")).to_be_visible()
+    assert complaints == []
+
+
+def _add_record(review: Review) -> None:
+    engine = open_database(f"sqlite:///{review.database}")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE trace SET time = (SELECT datetime(max(time), '+5 seconds') || '.000000' FROM trace)"
+                " WHERE time = (SELECT min(time) FROM trace)"
+            )
+        )
+    engine.dispose()
+
+
+def test_a_database_that_goes_away_is_said_and_survived(review: Review, page: Page):
+    """The page says so, keeps what it knew, and recovers by itself without a reload."""
+    page.goto(f"{review.address}/")
+    expect(page.get_by_text("3 alerts wait for you")).to_be_visible()
+    engine = open_database(f"sqlite:///{review.database}")
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE monitors RENAME TO hidden"))
+    notice = page.get_by_text("The database does not answer.")
+    expect(notice).to_be_visible()
+    expect(page.get_by_text("3 alerts wait for you")).to_be_visible()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE hidden RENAME TO monitors"))
+    engine.dispose()
+    expect(notice).to_have_count(0)

@@ -1,0 +1,133 @@
+"""Charts: a fixed number of points, no peak lost, honest gaps, and maps that keep their ground."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.reading import MapPoint
+from detector.interface import MapGround
+from domain.alert import Severity, Verdict
+from domain.outcome import TracePoint
+from review.charts.latent import map_option
+from review.charts.thinning import around, stretches, thin
+from review.charts.trace import MOST_POINTS, chosen_features, trace_option
+from tests.review.sketch import NOW, PUMP, trace_point
+
+GROUND = MapGround(
+    x=np.linspace(-2, 2, 100, dtype=np.float32),
+    y=np.linspace(-1, 1, 100, dtype=np.float32),
+    density=np.eye(100, dtype=np.float32),
+    sample=np.zeros((5, 2), np.float32),
+)
+
+
+def points(surprises: list[float], step: float = 1.0) -> list[TracePoint]:
+    """A trace with these surprises, evenly spaced."""
+    return [trace_point("rig-a", NOW + timedelta(seconds=step * n), n, value) for n, value in enumerate(surprises)]
+
+
+@given(st.lists(st.floats(0, 20), min_size=0, max_size=400), st.integers(3, 100))
+def test_thinning_keeps_order_ends_and_peak(surprises: list[float], most: int):
+    """However long the trace, as many points as fit, in order, with both ends and the highest peak."""
+    whole = points(surprises)
+    kept = thin(whole, most)
+    assert len(kept) == min(len(whole), most)
+    assert [point.time for point in kept] == sorted(point.time for point in kept)
+    if whole:
+        assert (kept[0], kept[-1]) == (whole[0], whole[-1])
+        assert max(point.surprise for point in kept) == max(surprises)
+
+
+def test_flagged_stretches():
+    """Neighbouring flagged points are one stretch; a pause of more than two points parts them."""
+    found = stretches(points([0, 4, 4, 0, 0, 4, 0, 0, 0, 4]))
+    start = round(NOW.timestamp() * 1000)
+    assert found == [(start + 1000, start + 5000), (start + 9000, start + 9000)]
+
+
+def test_a_short_alert_keeps_a_short_lead():
+    """A long trace before an alert is cut, and so is what came before a long pause."""
+    whole = points([0.0] * 500 + [5.0] * 10)
+    near = around(whole, whole[500].time, whole[-1].time)
+    assert near[0].time == whole[460].time
+    moved = [
+        replace(point, time=point.time - timedelta(hours=1)) if n < 490 else point for n, point in enumerate(whole)
+    ]
+    assert around(moved, moved[500].time, moved[-1].time)[0] is moved[490]
+
+
+def test_every_band_shares_one_time_axis():
+    """Score and sensors have the same ends, every point its place, and the threshold is drawn."""
+    option = trace_option(PUMP.record, chosen_features(PUMP.record), points([0.5] * 1000), 3.0)
+    assert len({(axis["min"], axis["max"]) for axis in option["xAxis"]}) == 1
+    assert len(option["grid"]) == len(option["xAxis"]) == len(option["yAxis"]) == 4
+    assert all(len(series["data"]) <= MOST_POINTS for series in option["series"])
+    assert option["series"][0]["markLine"]["data"] == [{"yAxis": 3.0}]
+    json.dumps(option, allow_nan=False)
+
+
+def test_a_pause_of_the_stream_is_a_gap():
+    """No line is drawn across time in which nothing was seen; a missing value is a gap too."""
+    seen = points([0.5] * 10)
+    later = [replace(point, time=point.time + timedelta(minutes=10)) for point in seen]
+    option = trace_option(PUMP.record, ["flow"], [*seen, *later], None)
+    for series in option["series"]:
+        assert [value for _, value in series["data"]].count(None) == 1
+    hole = [replace(point, values={**point.values, "flow": None}) if n == 4 else point for n, point in enumerate(seen)]
+    assert trace_option(PUMP.record, ["flow"], hole, None)["series"][-1]["data"][4][1] is None
+
+
+@pytest.mark.parametrize("values", [[], [5.0], [5.0, 5.0], [0.0, 0.0], [-3.0, 1e6], [1e-7, 2e-7]])
+def test_axes_hold_their_values(values: list[float]):
+    """An axis has round ends that contain what it shows, also for a constant."""
+    seen = [
+        replace(point, values={"flow": value}) for point, value in zip(points([0.5] * len(values)), values, strict=True)
+    ]
+    option = trace_option(PUMP.record, ["flow"], seen, None)
+    axis = option["yAxis"][1]
+    assert axis["max"] > axis["min"]
+    assert all(axis["min"] <= value <= axis["max"] for value in values)
+
+
+def test_guilty_features_come_first_and_text_has_no_band():
+    """An alert's chart begins with what was strange."""
+    assert chosen_features(PUMP.record, ["mode", "unknown"]) == ["mode", "flow", "pressure"]
+
+
+def place(x: float, y: float, verdict: Verdict | None = None) -> MapPoint:
+    """A flagged record on the map."""
+    return MapPoint(1, "rig-a", NOW, 4.0, Severity.LOW, verdict, (x, y))
+
+
+def test_the_map_draws_ground_and_verdicts():
+    """Ground first, then one series a verdict, each with its own shape."""
+    option = map_option(GROUND, [place(0, 0), place(1, 0, Verdict.TRUE), place(1, 1, Verdict.FALSE)], brush=True)
+    ground, *marks = option["series"]
+    assert ground["id"] == "ground"
+    assert 0 < len(ground["data"]) <= 72 * 72
+    assert [(series["id"], len(series["data"])) for series in marks] == [
+        ("none", 1),
+        ("true", 1),
+        ("false", 1),
+        ("unsure", 0),
+    ]
+    assert len({series["symbol"] for series in marks}) == 4
+    json.dumps(option, allow_nan=False)
+
+
+def test_one_far_record_does_not_hide_the_ground():
+    """The map widens for what lies outside, but only so far."""
+    near = map_option(GROUND, [place(3, 0)], brush=False)
+    far = map_option(GROUND, [place(1e9, 0)], brush=False)
+    assert near["xAxis"]["max"] >= 3
+    assert far["xAxis"]["max"] < 10
+
+
+def test_a_map_without_anything_still_draws():
+    """No ground and no record is an empty map, not an error."""
+    assert map_option(None, [], brush=True)["xAxis"]["min"] < 0

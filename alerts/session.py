@@ -8,6 +8,7 @@ one exception: a COMMIT whose acknowledgement was lost may have happened, so loo
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
@@ -50,7 +51,10 @@ def reading(engine: Engine) -> Iterator[Session]:
     """
     try:
         with _translated(engine), engine.connect() as connection:
-            connection = connection.execution_options(**{_READ_ONLY: True})
+            options: dict[str, Any] = {_READ_ONLY: True}
+            if engine.dialect.name == "postgresql":
+                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            connection = connection.execution_options(**options)
             with Session(connection, autoflush=False) as session:
                 yield session
     except DBAPIError as error:

@@ -196,6 +196,15 @@ class StoreContract:
             stored = session.execute(select(row.time, row.reconstruction, row.density).order_by(row.time)).all()
         assert [tuple(each) for each in stored] == [(time, 1e300, 0.0) for time in ends]
 
+    def test_reading_sees_one_moment(self, store: AlertStore, engine: Engine) -> None:
+        """What is committed while somebody reads does not appear half-way through, and nobody waits."""
+        store.claim(SOURCE, 0, 0)
+        with reading(engine) as session:
+            before = session.scalar(select(func.count()).select_from(AlertRow))
+            store.commit(outcome(0, 5, [flagged(1)]))
+            assert session.scalar(select(func.count()).select_from(AlertRow)) == before
+        assert size(engine, AlertRow) == 1
+
     def test_an_outcome_of_another_monitor_is_a_mistake(self, store: AlertStore) -> None:
         """A store takes its own monitor's outcomes only."""
         with pytest.raises(ValueError, match="store of 'pump'"):

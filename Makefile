@@ -121,7 +121,7 @@ clean: services-down ## remove .venv and everything else that was made here
 	@touch $@
 
 .venv/.demo .venv/.all: .venv/.%: requirements/%.txt pyproject.toml | .venv/bin/uv
-	@echo "2/3  $$(grep -c '==' $<) packages of $<; the first time they are downloaded, torch alone is about 2 GB"
+	@echo "2/3  $$(grep -c '==' $<) packages of $<; 2.6 GB or more to download the first time, most of it torch"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps -r $<
 	@echo "3/3  latentwatch itself"
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-build-isolation --no-deps --editable .

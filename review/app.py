@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
-from sqlalchemy import Engine
 
 import review.pages  # noqa: F401 - registers the pages
+from alerts.database import Engine
 from domain.clock import Clock, SystemClock
 from domain.errors import BundleRefused, InvalidInput, NotFound, Unavailable
 from review.access import Access

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import Engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alerts.database import Engine
 from detector.bundle import load_bundle
 from detector.interface import Detector
 from domain.clock import Clock

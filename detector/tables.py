@@ -65,7 +65,7 @@ def batch_of_frame(frame: pd.DataFrame, schema: RecordSchema) -> Batch:
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             hour = column.dt.hour + column.dt.minute / 60.0 + column.dt.second / 3600.0
             columns[f"{label}.hour"] = hour.to_numpy(np.float64, na_value=np.nan)
-            columns[f"{label}.weekday"] = (column.dt.weekday + hour / 24.0).to_numpy(np.float64, na_value=np.nan)
+            columns[f"{label}.weekday"] = (column.dt.day_of_week + hour / 24.0).to_numpy(np.float64, na_value=np.nan)
         elif label in schema.numbers:
             columns[label] = column.to_numpy(np.float64, na_value=np.nan)
         else:

@@ -8,7 +8,140 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from latentwatch import LatentDetector
 
 
-@parametrize_with_checks([LatentDetector(kind="linear"), LatentDetector(kind="linear", effort="light")])
+@parametrize_with_checks([LatentDetector(kind="linear")])
 def test_scikit_learn_checks(estimator, check):
     """The estimator passes scikit-learn's own checks."""
     check(estimator)
+
+
+def _numbers(count: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    hidden = random.normal(size=(count, 2))
+    return np.column_stack([hidden, hidden.sum(axis=1), hidden[:, 0] ** 2]) + 0.05 * random.normal(size=(count, 4))
+
+
+def test_surprise_predict_and_scores_agree():
+    """Scores are minus the surprise, and a row is abnormal where its surprise exceeds the promised rate's."""
+    model = LatentDetector(false_alarm_rate=0.05, random_state=3).fit(_numbers(400, 0))
+    fresh = np.concatenate([_numbers(200, 1), [[0.0, 0.0, 9.0, 0.0]]])
+    surprise = model.surprise(fresh)
+    assert np.array_equal(model.score_samples(fresh), -surprise)
+    assert np.array_equal(model.predict(fresh) == -1, surprise > -np.log10(0.05))
+    assert model.predict(fresh)[-1] == -1
+    assert (model.predict(fresh[:-1]) == -1).mean() < 0.15
+
+
+@pytest.mark.parametrize("effort", ["light", "balanced", "full"])
+def test_every_effort_keeps_its_promise(effort):
+    """Of fresh normal rows about one in ten reaches 1 and one in a hundred reaches 2, at any effort."""
+    model = LatentDetector(kind="linear", effort=effort).fit(_numbers(3_000, 0))
+    surprise = model.surprise(_numbers(20_000, 1))
+    assert 0.08 < (surprise >= 1.0).mean() < 0.12
+    assert 0.006 < (surprise >= 2.0).mean() < 0.015
+
+
+def test_a_training_row_does_not_vouch_for_itself():
+    """An outlier that was trained on is still surprising when it is scored."""
+    rows = np.concatenate([_numbers(400, 0), [[0.0, 0.0, 8.0, -8.0]]])
+    model = LatentDetector(kind="linear").fit(rows)
+    surprise = model.surprise(rows)
+    assert surprise[-1] > 2.0
+    assert np.argmax(surprise) == 400
+
+
+def _frame(count: int, seed: int) -> pd.DataFrame:
+    """Pumps: when running, current flows and the log says so."""
+    random = np.random.default_rng(seed)
+    running = random.random(count) < 0.5
+    note = np.where(running, "motor is running under load", "motor is at rest, valve shut")
+    return pd.DataFrame(
+        {
+            "current": np.where(running, 5.0, 0.2) + 0.1 * random.normal(size=count),
+            "mode": pd.Categorical(np.where(running, "on", "off")),
+            "alarm": random.random(count) < 0.1,
+            "at": pd.Timestamp("2026-01-01") + pd.to_timedelta(random.integers(0, 7 * 24 * 60, count), unit="min"),
+            "note": [f"{text} {number}" for text, number in zip(note, random.integers(0, 999, count), strict=True)],
+        }
+    )
+
+
+def test_an_anomaly_across_types_is_found():
+    """A pump that is off and draws current shows only values that are normal one by one."""
+    model = LatentDetector().fit(_frame(600, 0))
+    normal, strange = _frame(300, 1), _frame(300, 2)
+    strange["current"] = np.where(strange["mode"] == "off", 5.0, 0.2)
+    high, low = model.surprise(strange), model.surprise(normal)
+    assert (high[:, None] > low[None, :]).mean() > 0.95
+
+
+def test_a_contradicting_text_is_found():
+    """A log line that fits another mode than the record's raises the surprise."""
+    model = LatentDetector().fit(_frame(600, 0))
+    normal, strange = _frame(300, 1), _frame(300, 1)
+    swapped = np.where(strange["mode"] == "on", "motor is at rest, valve shut", "motor is running under load")
+    strange["note"] = [f"{text} 12" for text in swapped]
+    assert (model.surprise(strange) > model.surprise(normal)).mean() > 0.9
+
+
+def test_an_unseen_category_is_information():
+    """A word that training never saw is surprising and does not break anything."""
+    model = LatentDetector(kind="linear").fit(_frame(600, 0))
+    strange = _frame(50, 1)
+    strange["mode"] = "exploded"
+    strange.loc[0, "mode"] = None
+    assert np.median(model.surprise(strange)) > 2.0
+
+
+def test_an_explanation_names_the_guilty_column():
+    """The column that was changed contributes most, and what is expected there is near what it was."""
+    model = LatentDetector().fit(_frame(600, 0))
+    row = _frame(1, 5)
+    was = row["current"].iloc[0]
+    row["current"] = 5.2 - was
+    found = model.explain(row)[0]
+    assert max(found.contributions, key=found.contributions.get) in ("current", "mode")
+    assert set(found.neighbours[0].values) == set(model.schema_.names)
+    assert found.neighbours[0].values["note"].startswith("motor")
+
+
+def test_large_offsets_lose_nothing():
+    """Columns far from zero keep their small differences, and explanations are in their own units."""
+    rows = _numbers(300, 0)
+    plain, moved = (LatentDetector(kind="linear").fit(rows + shift) for shift in (0.0, 1e9))
+    fresh = np.concatenate([_numbers(50, 1), [[0.0, 0.0, 5.0, 0.0]]])
+    assert np.allclose(plain.surprise(fresh), moved.surprise(fresh + 1e9), atol=0.05)
+    assert abs(moved.explain(fresh[:1] + 1e9)[0].expected["x0"] - 1e9) < 10
+
+
+def test_a_sequence_is_scored_row_by_row():
+    """With a window each row has one causal surprise: what comes later changes nothing."""
+    random = np.random.default_rng(0)
+    wave = np.sin(np.arange(1500) / 8.0)[:, None] + 0.1 * random.normal(size=(1500, 1))
+    model = LatentDetector(window="auto").fit(wave[:1000])
+    assert model.window_ > 1
+    test = wave[1000:].copy()
+    test[300:340] = 0.0
+    surprise = model.surprise(test)
+    assert surprise.shape == (500,)
+    assert surprise[305:340].mean() > surprise[:300].mean() + 0.5
+    assert np.allclose(model.surprise(test[:320]), surprise[:320], atol=1e-5)
+
+
+def test_auto_scores_unordered_rows_on_their_own():
+    """Rows without memory of each other get no window."""
+    assert LatentDetector(kind="linear", window="auto").fit(_numbers(300, 0)).window_ == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"false_alarm_rate": 0.0}, "false_alarm_rate"),
+        ({"kind": "magic"}, "kind"),
+        ({"window": 0}, "window"),
+        ({"window": 9}, "at least 30 rows"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(parameters, reason):
+    """A parameter that cannot be used is named in the error."""
+    with pytest.raises(ValueError, match=reason):
+        LatentDetector(**parameters).fit(_numbers(10, 0))

@@ -1,0 +1,100 @@
+"""Surprise is calibrated, monotone and finite, whatever the sample."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.calibration import Calibration, Fusion, fit_calibration, fit_fusion
+from domain.errors import BundleRefused, InvalidHistory
+
+FINITE = st.floats(-1e6, 1e6, allow_nan=False, width=32)
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential", "standard_t"])
+def test_realised_rates_match_the_promise(draw):
+    """On fresh draws one in ten reaches 1, one in a hundred 2, and about one in a thousand 3."""
+    random = np.random.default_rng(1)
+    sample = {"normal": random.normal, "exponential": random.exponential, "standard_t": random.standard_t}[draw]
+    more = {"standard_t": (5,)}.get(draw, ())
+    rates = []
+    for _ in range(20):
+        calibration = fit_calibration(sample(*more, size=3_000))
+        surprise = calibration.surprise(sample(*more, size=20_000))
+        rates.append([(surprise >= level).mean() for level in (1.0, 2.0, 3.0)])
+    tenth, hundredth, thousandth = np.mean(rates, axis=0)
+    assert 0.095 < tenth < 0.105
+    assert 0.009 < hundredth < 0.0115
+    assert 0.0004 < thousandth < 0.0018
+
+
+@given(st.lists(FINITE, min_size=1, max_size=60), st.lists(FINITE, min_size=2, max_size=60))
+@settings(max_examples=80, deadline=None)
+def test_surprise_never_turns_an_order_round(sample, energies):
+    """A larger energy never gets a smaller surprise; surprises are finite and not negative."""
+    surprise = fit_calibration(np.array(sample)).surprise(np.sort(np.array(energies)))
+    assert np.isfinite(surprise).all()
+    assert (surprise >= 0).all()
+    assert (np.diff(surprise) >= 0).all()
+
+
+@given(st.lists(FINITE, min_size=5, max_size=60, unique=True), st.floats(0.05, 6.0))
+@settings(max_examples=80, deadline=None)
+def test_energy_inverts_surprise(sample, level):
+    """The energy of a surprise is where the surprise is reached."""
+    calibration = fit_calibration(np.array(sample))
+    energy = calibration.energy(level)
+    above = calibration.surprise(np.array([energy + 1e-6 * max(1.0, abs(energy))]))[0]
+    assert above >= level - 1e-3
+
+
+def test_what_lies_beyond_the_sample_is_marked():
+    """Only energies beyond the largest of the sample are extrapolated, and they keep growing."""
+    calibration = fit_calibration(np.arange(1000.0))
+    energies = np.array([10.0, 999.0, 1000.0, 2000.0])
+    assert calibration.extrapolated(energies).tolist() == [False, False, True, True]
+    assert (np.diff(calibration.surprise(energies)) > 0).all()
+
+
+def test_a_common_value_is_not_surprising():
+    """Energies that many normal records share flag none of them."""
+    random = np.random.default_rng(0)
+    calibration = fit_calibration(random.integers(0, 3, 5_000).astype(float))
+    assert calibration.surprise(np.array([0.0, 1.0, 2.0])).max() < 1.0
+    assert calibration.surprise(np.array([3.0]))[0] > 3.0
+
+
+def test_an_empty_sample_is_refused():
+    """Without a finite energy there is nothing to calibrate on."""
+    with pytest.raises(InvalidHistory, match="train on more records"):
+        fit_calibration(np.array([np.nan]))
+
+
+def test_a_fusion_of_dependent_witnesses_is_calibrated():
+    """Two witnesses that say the same still give one in a hundred at 2."""
+    random = np.random.default_rng(3)
+
+    def draw(count: int) -> dict[str, np.ndarray]:
+        shared = random.normal(size=count)
+        return {"one": shared, "two": shared + 0.1 * random.normal(size=count)}
+
+    fusion = fit_fusion(draw(5_000), {"one": 1.0, "two": 2.0})
+    fused = fusion.apply(draw(40_000))
+    assert 0.007 < (fused.surprise >= 2.0).mean() < 0.013
+    assert set(fused.witnesses) == {"one", "two"}
+
+
+def test_a_fusion_survives_its_bundle():
+    """A fusion read back says the same."""
+    random = np.random.default_rng(3)
+    energies = {"one": random.normal(size=500), "two": random.exponential(size=500)}
+    fusion = fit_fusion(energies)
+    again = Fusion.from_bundle(fusion.arrays(), fusion.meta())
+    assert np.array_equal(fusion.apply(energies).surprise, again.apply(energies).surprise)
+
+
+def test_damaged_knots_are_refused():
+    """Knots that do not increase make no calibration."""
+    calibration = fit_calibration(np.arange(50.0))
+    with pytest.raises(BundleRefused, match="do not increase"):
+        Calibration.from_bundle({"knots": calibration.knots[:, ::-1]}, calibration.meta())

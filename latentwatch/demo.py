@@ -31,7 +31,7 @@ from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput, LoopFailed
 from domain.monitor import AlertPolicy, FileSource, Monitor, RetrainPolicy, Source, dump_monitor, parse_duration
 from latentwatch.console import people, print_json, say
-from latentwatch.demo_plant import ARCHIVE_DAYS, FIRST_DAYS, Feed, tally, write_history
+from latentwatch.demo_plant import FIRST_DAYS, INSTALMENTS, LEAD_DAYS, Feed, tally, write_history
 from latentwatch.processes import Child
 from latentwatch.serving import free_port
 from latentwatch.settings import PREFIX
@@ -47,7 +47,6 @@ _MARKER = ".latentwatch-demo"
 _HOST = "127.0.0.1"
 _TICK_SECONDS = 0.1
 _STATUS_SECONDS = 5.0
-_RETRAIN_AFTER_SECONDS = 5.0
 _PATIENCE_SECONDS = 600.0
 """How long a step may take on a slow, busy machine."""
 _LATE_SECONDS = 240.0
@@ -106,6 +105,7 @@ class Demo:
         self._port = port
         self._clock = clock
         self._children: list[Child] = []
+        self._retrainings: list[Child] = []
         days = UNATTENDED_DAYS if seconds is None else (seconds + _LATE_SECONDS) * SPEED / 86_400
         planned = UNATTENDED_DAYS if seconds is None else seconds * SPEED / 86_400
         self._begins = (clock.now() - timedelta(days=planned)).replace(microsecond=0)
@@ -127,7 +127,7 @@ class Demo:
         say(f"review app: {self.address}")
         if browser:
             webbrowser.open(self.address)
-        self._write_history(-FIRST_DAYS - ARCHIVE_DAYS, -ARCHIVE_DAYS)
+        self._write_history(-LEAD_DAYS, FIRST_DAYS - LEAD_DAYS)
         training = self._start("train", "train", "plant.yaml", "--history", "history", "--json")
         self._wait(lambda: self._done(training), f"learning what normal is from {FIRST_DAYS * 24:g} hours of history")
         scorer = self._start("score", "score", "plant.yaml", feed=True)
@@ -147,28 +147,47 @@ class Demo:
     def _stream(self, scorer: Child) -> None:
         """Send the plant's records as its days pass; retrain on the way; go on until time is over and the swap is seen."""
         started = told = self._clock.monotonic()
-        retraining: Child | None = None
-        say(f"streaming the plant: {SPEED // 1440} day a minute, {self._feed.records:,} records to come")
+        say(f"streaming the plant, {SPEED / 1440:g} day a minute: {self._feed.records:,} records to come")
         for line in self._feed.lines():
             self._keep_pace(line.time, started)
             scorer.send(line.payload + b"\n")
             self.sent, self.broken, self._reached = self.sent + 1, self.broken + line.broken, line.time
             now = self._clock.monotonic()
-            if retraining is None and now - started > _RETRAIN_AFTER_SECONDS:
-                self._write_history(-ARCHIVE_DAYS, 0)
-                retraining = self._start("retrain", "retrain", "plant.yaml", "--history", "history", "--json")
-                say(f"retraining on {ARCHIVE_DAYS + FIRST_DAYS:g} days of history while scoring goes on")
-            if now - told > _STATUS_SECONDS:
-                told = now
-                self._tell(retraining)
-                for child in self._children:
-                    child.check()
-                if (
-                    self._seconds is not None
-                    and now - started > self._seconds
-                    and self._retrained(retraining, now - started)
-                ):
-                    return
+            if now - told < _STATUS_SECONDS:
+                continue
+            told = now
+            self._retrain()
+            self._tell()
+            for child in self._children:
+                child.check()
+            if self._seconds is not None and now - started > self._seconds and self._settled(now - started):
+                return
+
+    def _retrain(self) -> None:
+        """Have the next instalment of history learned from, unless that is under way or the better model serves."""
+        trained = len(self._retrainings)
+        if trained and (self._retrainings[-1].running or self._promoted() > 1):
+            return
+        if trained == len(INSTALMENTS):
+            return
+        if trained:
+            say("the challenger was not better and is held; trying again with more history")
+        self._write_history(*INSTALMENTS[trained])
+        name = f"retrain-{trained + 1}"
+        self._retrainings.append(self._start(name, "retrain", "plant.yaml", "--history", "history", "--json"))
+        say(f"retraining on {LEAD_DAYS + INSTALMENTS[trained][1]:g} days of history while scoring goes on")
+
+    def _settled(self, elapsed: float) -> bool:
+        """Whether the second model scores, or will not any more within reason."""
+        if elapsed > (self._seconds or 0.0) + _LATE_SECONDS - 10:
+            return True
+        if len(surprise_counts(self._engine, NAME)) > 1:
+            return True
+        over = len(self._retrainings) == len(INSTALMENTS) and not self._retrainings[-1].running
+        return over and self._promoted() < 2
+
+    def _promoted(self) -> int:
+        return sum(version.promoted is not None for version in ModelRegistry(self._engine).versions(NAME))
 
     def _keep_pace(self, moment: datetime, started: float) -> None:
         """Wait until the plant's time has come: compressed while it lies in the past, real from now on."""
@@ -182,16 +201,10 @@ class Demo:
                 return
             self._clock.sleep(min(ahead, 1.0))
 
-    def _retrained(self, retraining: Child | None, elapsed: float) -> bool:
-        """Whether the second model scores, or will not any more within reason."""
-        if elapsed > (self._seconds or 0.0) + _LATE_SECONDS - 10:
-            return True
-        return retraining is not None and not retraining.running and len(surprise_counts(self._engine, NAME)) > 1
-
-    def _tell(self, retraining: Child | None) -> None:
+    def _tell(self) -> None:
         counts = surprise_counts(self._engine, NAME)
         found = tally(self._alerts(), self._feed.faults, self._reached, GRACE)
-        at_work = ", retraining" if retraining is not None and retraining.running else ""
+        at_work = ", retraining" if any(child.running for child in self._retrainings) else ""
         say(
             f"  plant time {self._reached:%d %b %H:%M} · {sum(scored for scored, _ in counts.values()):,} scored by "
             f"version {max(counts, default=1)}{at_work} · {found.faults_found} of {found.faults_planted} faults found · "
@@ -211,7 +224,7 @@ class Demo:
             faults_found=found.faults_found,
             false_alarms=found.false_alarms,
             promised_false_alarms=round(days * FALSE_ALARMS_PER_DAY, 2),
-            models_promoted=sum(version.promoted is not None for version in ModelRegistry(self._engine).versions(NAME)),
+            models_promoted=self._promoted(),
             address=self.address,
         )
 

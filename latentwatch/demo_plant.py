@@ -21,8 +21,10 @@ from domain.record import Batch
 RIGS = 4
 PERIOD_SECONDS = 10.0
 FIRST_DAYS = 0.5
-"""History the first model learns from; the days after it are what the second learns from as well."""
-ARCHIVE_DAYS = 4.0
+"""History the first model learns from: half a day, so that there is something left to learn."""
+INSTALMENTS = ((-4.0, -1.5), (-1.5, 0.0))
+"""Days before the live stream whose history comes later: the second for when the first did not make a better model."""
+LEAD_DAYS = FIRST_DAYS - INSTALMENTS[0][0]
 _RECORDS_PER_DAY = int(86_400 / PERIOD_SECONDS)
 _EPOCH = datetime(2026, 1, 12, tzinfo=UTC)
 """Where the plant's own calendar begins, so that a seed gives the same plant whenever it is run."""
@@ -47,7 +49,7 @@ class Feed:
 
     def __init__(self, seed: int, begins: datetime, days: float) -> None:
         """`begins` is the time of the first live record, `days` how long the plant is live."""
-        plant, lead = Plant(seed, RIGS, PERIOD_SECONDS), ARCHIVE_DAYS + FIRST_DAYS
+        plant, lead = Plant(seed, RIGS, PERIOD_SECONDS), LEAD_DAYS
         shift = begins - _EPOCH - timedelta(days=lead)
         records = max(1, round((lead + days) * _RECORDS_PER_DAY))
         # Outside of faults both are the same records, so that history and live stream join without a seam.

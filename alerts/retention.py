@@ -17,6 +17,7 @@ from alerts.tables import (
     AlertRow,
     AuditRow,
     DeadLetterRow,
+    EntityRow,
     MinuteCountRow,
     NotificationRow,
     ScorerRow,
@@ -41,6 +42,8 @@ class Ages:
     notifications: timedelta = timedelta(days=30)
     audit: timedelta = timedelta(days=400)
     scorers: timedelta = timedelta(days=7)
+    entities: timedelta = timedelta(days=90)
+    """Since they were last heard of: names may be many, and new ones every day."""
 
 
 def prune(
@@ -55,6 +58,7 @@ def prune(
         (NotificationRow, _CHUNK, [notification.status != DUE, notification.created < now - ages.notifications]),
         (AuditRow, _CHUNK, [AuditRow.created < now - ages.audit]),
         (ScorerRow, _CHUNK, [ScorerRow.seen < now - ages.scorers]),
+        (EntityRow, _CHUNK, [EntityRow.updated < now - ages.entities]),
         (
             AlertRow,
             _ALERT_CHUNK,

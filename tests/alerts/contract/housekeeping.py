@@ -23,6 +23,7 @@ from alerts.tables import (
 from domain.alert import Verdict
 from domain.clock import ManualClock
 from domain.errors import NotFound
+from domain.outcome import EntityState
 from tests.alerts.build import MONITOR, SOURCE, START, at, count, dead, flagged, outcome, point
 from tests.alerts.contract.outbox import PUMP
 
@@ -84,9 +85,9 @@ class HousekeepingContract:
             start = number * 10
             records = [flagged(start + place, when + place, f"rig-{place}") for place in range(4)]
             counts = [count(int(when / 60), 5)]
-            store.commit(
-                outcome(start, start + 10, records, dead=[dead(start + 9)], counts=counts, trace=[point(when)])
-            )
+            batch = outcome(start, start + 10, records, dead=[dead(start + 9)], counts=counts, trace=[point(when)])
+            heard = EntityState(f"rig-{number}", 0, at(when), 10, False)
+            store.commit(replace(batch, entities=(heard,)))
         with reading(engine) as session:
             alerts = session.scalars(select(AlertRow.id).order_by(AlertRow.id)).all()
         for decided in (alerts[:4], alerts[4:]):
@@ -96,7 +97,7 @@ class HousekeepingContract:
         ages = Ages(minute_counts=timedelta(days=30))
         seen: list[str] = []
         deleted = prune(engine, ages, clock.now(), lambda table, rows: seen.append(table))
-        expected = {"alerts": 1, "trace": 1, "minute_counts": 1, "dead_letters": 1}
+        expected = {"alerts": 1, "trace": 1, "minute_counts": 1, "dead_letters": 1, "entities": 1}
         assert {table: rows for table, rows in deleted.items() if rows} == expected
         assert list(deleted) == seen
         with reading(engine) as session:

@@ -1,6 +1,7 @@
 """The outbox's promises: a message for every occasion, delivered at least once, retried with patience, never lost."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -131,6 +132,25 @@ class OutboxContract:
         assert notifier.deliver() == Delivery()
         clock.advance(1)
         assert notifier.deliver() == Delivery(sent=2)
+
+    def test_notifiers_do_not_send_each_other_s_messages(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """Several notifiers at once send every message, and none twice."""
+        store.commit(outcome(0, 30, [flagged(number, 1000 * number) for number in range(30)]))
+        channels = [RecordingChannel() for _ in range(4)]
+
+        def deliver(channel: RecordingChannel) -> int:
+            notifier = self.notifier(engine, clock, oncall=channel, desk=channel)
+            sent = 0
+            while delivery := notifier.deliver(limit=5).sent:
+                sent += delivery
+            return sent
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(deliver, channels)) == 60
+        keys = [message.dedupe_key for channel in channels for message in channel.taken]
+        assert (len(keys), len(set(keys))) == (60, 60)
 
     def test_a_round_is_bounded(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
         """One round takes the oldest messages up to its limit, the next goes on."""

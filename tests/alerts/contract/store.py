@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, event, func, select
 
 from alerts.columns import Row
+from alerts.monitors import register_monitor
 from alerts.session import reading
 from alerts.store import AlertStore
 from alerts.tables import (
@@ -17,18 +18,27 @@ from alerts.tables import (
     EntityRow,
     FlaggedRecordRow,
     MinuteCountRow,
+    MonitorRow,
+    NotificationRow,
+    OffsetRow,
+    SnapshotRow,
     TraceRow,
 )
 from domain.clock import ManualClock
 from domain.errors import PartitionLost
-from domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove
+from domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove, Outcome
 from tests.alerts.build import MONITOR, SOURCE, at, count, dead, flagged, outcome, point
+from tests.alerts.contract.outbox import PUMP
 
 
 def size(engine: Engine, row: type[Row]) -> int:
     """How many rows a table has."""
     with reading(engine) as session:
         return session.scalar(select(func.count()).select_from(row)) or 0
+
+
+class Died(Exception):
+    """The process ended here."""
 
 
 class StoreContract:
@@ -195,6 +205,44 @@ class StoreContract:
         with reading(engine) as session:
             stored = session.execute(select(row.time, row.reconstruction, row.density).order_by(row.time)).all()
         assert [tuple(each) for each in stored] == [(time, 1e300, 0.0) for time in ends]
+
+    def test_a_crash_at_any_statement_leaves_nothing(self, store: AlertStore, engine: Engine) -> None:
+        """Whichever statement of a commit is the last, nothing of the batch is seen; given again, all of it is, once."""
+        register_monitor(engine, PUMP)
+        store.claim(SOURCE, 0, 0)
+        given = replace(
+            outcome(0, 9, [flagged(1), flagged(2)], dead=[dead(3)], counts=[count(0, 8)], trace=[point(1)]),
+            entities=(EntityState("rig-1", 0, at(2), 8, False),),
+            snapshots=(ContextSnapshot(0, 9, "abc123", b"blob"),),
+            audit=(AuditEntry("gap", 0, "skipped"),),
+        )
+        tables = [row for row in Row.__subclasses__() if row not in (MonitorRow, OffsetRow)]
+        survived = 0
+        while not self.commit_until(engine, store, given, survived):
+            assert [size(engine, row) for row in tables] == [0] * len(tables)
+            assert store.positions(SOURCE) == {0: 0}
+            survived += 1
+        assert survived >= 10
+        assert store.positions(SOURCE) == {0: 9}
+        assert [size(engine, row) for row in (AlertRow, FlaggedRecordRow, NotificationRow, SnapshotRow)] == [1, 2, 2, 1]
+
+    def commit_until(self, engine: Engine, store: AlertStore, given: Outcome, survived: int) -> bool:
+        """Commit, dying before statement number `survived`; whether there were no more than that."""
+        left = [survived]
+
+        def die(*_: object) -> None:
+            if not left[0]:
+                raise Died
+            left[0] -= 1
+
+        event.listen(engine, "before_cursor_execute", die)
+        try:
+            store.commit(given)
+        except Died:
+            return False
+        finally:
+            event.remove(engine, "before_cursor_execute", die)
+        return True
 
     def test_reading_sees_one_moment(self, store: AlertStore, engine: Engine) -> None:
         """What is committed while somebody reads does not appear half-way through, and nobody waits."""

@@ -27,6 +27,8 @@ MOST_ROWS = 40_000
 """Rows that training looks at; of more, so many are drawn at random."""
 SCALE_ROWS = 3_000
 """Rows whose neighbours decide how columns are scaled."""
+COMMON_WIDTH = 200
+"""Columns up to which a training batch has its full size; with more it shrinks, so that a step costs the same."""
 MEMBERS = 5
 OWN_NEIGHBOURS = 20
 """Neighbours over which a normal row's own spacing is taken."""
@@ -141,7 +143,8 @@ def _fit_network(
         folds=held.member.astype(np.intp),
     )
     kind = ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind
-    batch = int(np.clip(len(values) // 2, 32, 256))
+    widest = int(256 * min(1.0, COMMON_WIDTH / values.shape[1]))
+    batch = int(np.clip(len(values) // 2, 32, max(32, widest)))
     plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, batch=batch, seed=choice.seed)
     if kind is ModelKind.LINEAR:
         from detector.autoencoders.linear import components, fit_linear

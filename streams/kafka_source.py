@@ -6,7 +6,6 @@ keeps new partitions silent. Everything else happens between polls, in the threa
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +25,7 @@ from kafka.errors import (
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput, Unavailable
 from streams.ports import Changes, Gap, Messages
+from streams.record_batches import read_columns
 from streams.stall import StallWatch
 
 log = structlog.get_logger()
@@ -34,7 +34,6 @@ Assignor = Literal["cooperative", "eager"]
 _ASSIGNORS = {"cooperative": CooperativeStickyAssignor, "eager": RangePartitionAssignor}
 _CONNECT_SECONDS = 5.0
 _CALL_MS = 5_000
-_OFFSET, _TIMESTAMP, _VALUE = attrgetter("offset"), attrgetter("timestamp"), attrgetter("value")
 _HOPELESS = (
     KafkaConfigurationError,
     SaslAuthenticationFailedError,
@@ -73,6 +72,7 @@ class KafkaSource:
         self._next: dict[int, int] = {}
         self._paused = False
         self._faults = 0
+        self._columnar = False
         self._stall = StallWatch(self._clock)
         self._on_stall = on_stall or (lambda partition: None)
 
@@ -95,6 +95,7 @@ class KafkaSource:
                 f"topic {self.name!r} does not exist on Kafka at {self._servers}; create it, or correct"
                 " source.kafka.topic in the monitor file"
             )
+        self._columnar = read_columns(consumer)
         consumer.subscribe([self.name], listener=_Listener(consumer, self._events))
         self._consumer = consumer
 
@@ -165,10 +166,14 @@ class KafkaSource:
             if place.partition not in self._next:
                 continue  # given away while these were on their way
             partitions.append(np.full(len(records), place.partition, np.int32))
-            offsets.append(np.fromiter(map(_OFFSET, records), np.int64, len(records)))
-            timestamps.append(np.fromiter(map(_TIMESTAMP, records), np.int64, len(records)))
-            values += map(_VALUE, records)
-            self._next[place.partition] = records[-1].offset + 1
+            if self._columnar:
+                of_each, times, payloads = zip(*records, strict=True)
+            else:
+                of_each, times, payloads = zip(*((r.offset, r.timestamp, r.value) for r in records), strict=True)
+            offsets.append(np.array(of_each, np.int64))
+            timestamps.append(np.array(times, np.int64))
+            values += payloads
+            self._next[place.partition] = of_each[-1] + 1
         if not values:
             return Messages(self.name, np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), [])
         return Messages(

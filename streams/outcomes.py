@@ -82,6 +82,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             bundle=serving.detector.bundle,
             values=batch.values(row),
             context=contexts[row].tobytes(),
+            seen=int(scored.contexts.seen[row]),
             explanation=reasons[row],
         )
         for row in range(len(batch))

@@ -3,6 +3,8 @@
 Rule. Per entity, in row order, the lag-1 autocorrelation of every moving number is compared with what shuffled rows would
 give. When the median over the moving numbers exceeds both 0.2 and four standard errors, neighbouring rows tell of each
 other and the window is 32 records; otherwise each record is scored on its own. At least 120 rows are needed to tell.
+Numbers of two values have a say only where there are no others: on spacecraft telemetry, one channel among dozens of
+rare command bits is the sequence, and the bits, alike or not, would outvote it.
 """
 
 import numpy as np
@@ -26,7 +28,7 @@ def choose_window(batch: Batch) -> int:
 
 
 def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:
-    """[moving numbers] rank autocorrelation at lag 1 within entities, and the number of row pairs behind it.
+    """[numbers asked] rank autocorrelation at lag 1 within entities, and the number of row pairs behind it.
 
     Ranks make it indifferent to a few wild values. Each entity's level is taken out first, or different levels would look
     like memory.
@@ -45,7 +47,9 @@ def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:
     first, second = np.where(both, first, 0.0), np.where(both, second, 0.0)
     power = np.sqrt((first**2).sum(0) * (second**2).sum(0))
     moving = power > 1e-9
-    return (first * second).sum(0)[moving] / power[moving], len(first)
+    graded = moving & np.array([len(np.unique(column[np.isfinite(column)])) > 2 for column in numbers.T], bool)
+    asked = graded if graded.any() else moving
+    return (first * second).sum(0)[asked] / power[asked], len(first)
 
 
 def _ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -52,3 +52,18 @@ def test_too_few_rows_to_tell():
     """Without evidence a record is scored on its own."""
     assert choose_window(table(smooth(50, 3))) == 1
     assert choose_window(table(np.full((500, 2), np.nan))) == 1
+
+
+def test_rare_bits_do_not_outvote_the_channel_they_accompany():
+    """One smooth channel among dozens of command bits, as on a spacecraft, is a sequence."""
+    rng = np.random.default_rng(0)
+    numbers = np.hstack([smooth(1000, 1), rng.random((1000, 20)) < 0.02])
+    assert choose_window(table(numbers)) == WINDOW
+
+
+def test_bits_alone_still_decide():
+    """Where everything is on or off, long stretches of either are a sequence and coin tosses are not."""
+    rng = np.random.default_rng(1)
+    stretches = np.repeat(rng.integers(0, 2, (50, 3)), 20, axis=0).astype(float)
+    assert choose_window(table(stretches)) == WINDOW
+    assert choose_window(table(rng.integers(0, 2, (1000, 3)).astype(float))) == 1

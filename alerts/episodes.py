@@ -237,6 +237,7 @@ def _flagged_row(monitor: str, record: FlaggedRecord, episode: Episode) -> dict[
         "bundle": record.bundle,
         "values": record.values,
         "context": record.context,
+        "seen": record.seen,
         "expected": why.expected,
         "contributions": why.contributions,
         "neighbours": [{"distance": near.distance, "values": near.values} for near in why.neighbours],

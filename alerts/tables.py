@@ -111,6 +111,8 @@ class FlaggedRecordRow(Row):
     values: Mapped[dict[str, Any]] = mapped_column(JSON)
     context: Mapped[bytes]
     """float32, little-endian."""
+    seen: Mapped[int] = mapped_column(BigInteger)
+    """Records of the entity before it."""
     expected: Mapped[dict[str, Any]] = mapped_column(JSON)
     contributions: Mapped[dict[str, float]] = mapped_column(JSON)
     neighbours: Mapped[list[dict[str, Any]]] = mapped_column(JSON)

@@ -28,7 +28,9 @@ class FlaggedRecord:
     """Content hash of the bundle that scored it."""
     values: dict[str, Value]
     context: bytes
-    """The context row the score was computed from: float32, little-endian. With `values` it replays the verdict."""
+    """The context row the score was computed from: float32, little-endian. With `values` and `seen` it replays the verdict."""
+    seen: int
+    """How many records of the entity came before it: scores of young contexts depend on it."""
     explanation: Explanation
 
 

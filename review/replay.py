@@ -27,7 +27,7 @@ class Replay:
 
 def replay(detector: Detector, flagged: FlaggedRecord) -> Replay:
     """Score a flagged record again from what was stored with it."""
-    scores = detector.score(batch_of(detector, flagged), contexts_of(detector, flagged))
+    scores = detector.score(batch_of(detector, flagged), contexts_of(flagged))
     return Replay(stored=flagged.surprise, replayed=float(scores.surprise[0]))
 
 
@@ -43,7 +43,7 @@ def batch_of(detector: Detector, flagged: FlaggedRecord) -> Batch:
     return batch_from_columns(detector.schema, filled, entities=[flagged.entity], times=moment)
 
 
-def contexts_of(detector: Detector, flagged: FlaggedRecord) -> Contexts:
-    """The context row that was stored. How many records came before is known only as far as it matters: warm or not."""
+def contexts_of(flagged: FlaggedRecord) -> Contexts:
+    """The context row that was stored, and how many records of the entity came before."""
     features = np.frombuffer(flagged.context, "<f4").reshape(1, -1)
-    return Contexts(features, np.array([0 if flagged.warming else detector.context.warm_after], np.int64))
+    return Contexts(features, np.array([flagged.seen], np.int64))

@@ -174,6 +174,7 @@ class FlaggedOut(BaseModel):
     code: tuple[float, ...]
     place: tuple[float, float]
     context: str = Field(description="the context row as base64 of float32, little-endian")
+    seen: int = Field(description="how many records of the entity came before it")
 
     @classmethod
     def of(cls, flagged: FlaggedRecord) -> Self:
@@ -200,6 +201,7 @@ class FlaggedOut(BaseModel):
             code=why.code,
             place=why.place,
             context=base64.b64encode(flagged.context).decode(),
+            seen=flagged.seen,
         )
 
 

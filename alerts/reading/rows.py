@@ -56,6 +56,7 @@ def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
         bundle=row.bundle,
         values=row.values,
         context=row.context,
+        seen=row.seen,
         explanation=Explanation(
             expected=row.expected,
             contributions=row.contributions,

@@ -38,6 +38,7 @@ def flagged(
         bundle="abc123",
         values={"Pressure": 0.1 + offset, "Mode": "auto", "Open": True, "Note": None},
         context=np.arange(5, dtype="<f4").tobytes(),
+        seen=offset + 3,
         explanation=Explanation(
             expected={"Pressure": 0.25, "Mode": "auto", "Open": False, "Note": None},
             contributions={"Mode": 0.5, f"Pressure{offset}": 2.0, "Open": 0.0},

@@ -68,6 +68,7 @@ def flagged(entity: str, offset: int, time: datetime, surprise: float = 5.0, flo
         bundle=BUNDLE,
         values={"flow": flow, "pressure": None, "mode": EVIL},
         context=np.zeros(2, "<f4").tobytes(),
+        seen=offset,
         explanation=Explanation(
             expected={"flow": 120.0, "pressure": 3.0, "mode": "eco"},
             contributions={"flow": 2.0, "mode": 0.5, "pressure": 0.0},

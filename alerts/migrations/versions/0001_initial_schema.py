@@ -246,6 +246,7 @@ def upgrade() -> None:
         sa.Column("bundle", sa.Text(), nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("context", sa.LargeBinary(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
         sa.Column("expected", sa.JSON(), nullable=False),
         sa.Column("contributions", sa.JSON(), nullable=False),
         sa.Column("neighbours", sa.JSON(), nullable=False),

@@ -89,6 +89,7 @@ class StoreContract:
         assert row.values == given.values
         assert list(row.values) == list(given.values)
         assert row.context == given.context
+        assert row.seen == given.seen
         assert row.expected == given.explanation.expected
         assert row.contributions == given.explanation.contributions
         assert row.neighbours == [{"distance": 0.5, "values": given.explanation.neighbours[0].values}]

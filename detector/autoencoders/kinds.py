@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from detector.autoencoders.adam import Adam
 from detector.autoencoders.examples import TrainingPlan
 from domain.monitor import ModelKind
 
@@ -150,7 +151,7 @@ class Adversarial(Denoising):
     def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
         super().__init__(inputs, outputs, plan, random)
         self._critic = [self._affine(plan.code, 32), self._affine(32, 1)]
-        self._critic_step = torch.optim.Adam([t for pair in self._critic for t in pair], lr=1e-3, betas=(0.5, 0.9))
+        self._critic_step = Adam([tensor for pair in self._critic for tensor in pair], (0.5, 0.9))
         self._latest: Tensor | None = None
 
     def loss(self, batch: Batch) -> Tensor:
@@ -165,9 +166,11 @@ class Adversarial(Denoising):
         prior = torch.randn(self._latest.shape, generator=self.random)
         loss = torch.nn.functional.softplus(_through(self._critic, self._latest)).mean(dim=(1, 2))
         loss = loss + torch.nn.functional.softplus(-_through(self._critic, prior)).mean(dim=(1, 2))
-        self._critic_step.zero_grad(set_to_none=True)
+        for pair in self._critic:
+            for tensor in pair:
+                tensor.grad = None
         loss.sum().backward()
-        self._critic_step.step()
+        self._critic_step.step(1e-3)
 
 
 def _through(layers: list[tuple[Tensor, Tensor]], values: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from detector.autoencoders.adam import Adam, one_cycle
 from detector.autoencoders.examples import Examples, TrainingPlan
 from detector.autoencoders.kinds import KINDS, Batch, Denoising
 from detector.autoencoders.linear import fit_linear
@@ -35,17 +36,11 @@ def train_network(examples: Examples, plan: TrainingPlan, progress: Progress | N
     kind = KINDS[plan.kind](data.inputs, data.outputs, plan, random)
     best = [parameter.detach().clone() for parameter in kind.parameters]
     best_loss = torch.full((plan.members,), torch.inf)
-    optimiser = torch.optim.Adam(kind.parameters, lr=plan.learning_rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.learning_rate, total_steps=plan.steps, pct_start=0.15, anneal_strategy="cos"
-    )
+    optimiser = Adam(kind.parameters, (0.9, 0.98))
     every, waited = max(1, plan.steps // LOOKS), 0
     for step in range(1, plan.steps + 1):
-        optimiser.zero_grad(set_to_none=True)
         kind.loss(data.draw(plan.batch)).backward()
-        torch.nn.utils.clip_grad_norm_(kind.parameters, 1.0 * plan.members)
-        optimiser.step()
-        schedule.step()
+        optimiser.step(one_cycle(step / plan.steps, plan.learning_rate))
         kind.after_step()
         if step % every and step != plan.steps:
             continue

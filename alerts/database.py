@@ -83,7 +83,7 @@ def _address(url: str) -> URL:
         _check_folder(address)
         return address
     raise InvalidInput(
-        f"database address {where_of(address)} names {address.drivername!r}; "
+        f"database address {where(address)} names {address.drivername!r}; "
         "only sqlite:///file and postgresql://... are supported"
     )
 
@@ -93,12 +93,7 @@ def _check_folder(address: URL) -> None:
         return
     folder = Path(str(address.database)).parent
     if not folder.is_dir():
-        raise InvalidInput(f"database {where_of(address)}: the folder {folder} does not exist; create it")
-
-
-def where_of(address: URL) -> str:
-    """An address without its password."""
-    return address.render_as_string(hide_password=True)
+        raise InvalidInput(f"database {where(address)}: the folder {folder} does not exist; create it")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -175,7 +170,7 @@ def migrate(engine: Engine) -> None:
                 command.upgrade(alembic_config(connection), "head")
         except CommandError as error:
             raise InvalidInput(
-                f"database {where(engine)}: its schema is not one this version knows ({error}); "
+                f"database {where(engine.url)}: its schema is not one this version knows ({error}); "
                 "install the version of Latentwatch that wrote it, or a newer one"
             ) from error
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, select, update
 
 from alerts.session import reading, transaction
 from alerts.tables import ScorerRow
@@ -64,9 +64,3 @@ def heartbeats(engine: Engine, monitor: str | None = None, since: datetime | Non
         query = query.where(ScorerRow.seen >= since)
     with reading(engine) as session:
         return [Heartbeat(*row) for row in session.execute(query.order_by(ScorerRow.seen.desc()).limit(1000))]
-
-
-def forget_silent(engine: Engine, before: datetime) -> int:
-    """Delete scorers not heard from since; returns how many. Raises Unavailable."""
-    with transaction(engine) as session:
-        return len(session.scalars(delete(ScorerRow).where(ScorerRow.seen < before).returning(ScorerRow.id)).all())

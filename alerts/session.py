@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -61,7 +61,7 @@ def reading(engine: Engine) -> Iterator[Session]:
         if getattr(error.orig, "sqlstate", None) != _UNDEFINED_TABLE and "no such table" not in str(error.orig):
             raise
         raise Unavailable(
-            f"database {where(engine)} has no tables yet; start a scorer or run 'latentwatch doctor'"
+            f"database {where(engine.url)} has no tables yet; start a scorer or run 'latentwatch doctor'"
         ) from error
 
 
@@ -98,17 +98,17 @@ def _translated(engine: Engine) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise Unavailable(
-            f"database {where(engine)}: every connection of the pool is busy ({error}); "
+            f"database {where(engine.url)}: every connection of the pool is busy ({error}); "
             "it is tried again, or allow more connections"
         ) from error
     except DBAPIError as error:
         if _sqlite_code(error) in _DAMAGED:
             raise InvalidInput(
-                f"database {where(engine)}: {reason(error)}; name another file, or restore this one from a backup"
+                f"database {where(engine.url)}: {reason(error)}; name another file, or restore this one from a backup"
             ) from error
         if not is_passing(error):
             raise
-        raise Unavailable(f"database {where(engine)}: {reason(error)}; check that it runs and has room") from error
+        raise Unavailable(f"database {where(engine.url)}: {reason(error)}; check that it runs and has room") from error
 
 
 def is_passing(error: DBAPIError) -> bool:
@@ -138,6 +138,6 @@ def reason(error: DBAPIError) -> str:
     return " ".join(str(error.orig).split()) or type(error.orig).__name__
 
 
-def where(engine: Engine) -> str:
-    """The database's address without its password."""
-    return engine.url.render_as_string(hide_password=True)
+def where(address: URL) -> str:
+    """A database's address without its password."""
+    return address.render_as_string(hide_password=True)

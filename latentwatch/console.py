@@ -34,7 +34,7 @@ def print_json(value: Any) -> None:
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """A table on stdout, or a sentence where there is nothing to list."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     if not rows:
         console.print(empty, markup=False)
         return

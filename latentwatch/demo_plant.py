@@ -22,7 +22,7 @@ RIGS = 4
 PERIOD_SECONDS = 10.0
 FIRST_DAYS = 0.5
 """History the first model learns from: half a day, so that there is something left to learn."""
-INSTALMENTS = ((-4.0, -1.5), (-1.5, 0.0))
+INSTALMENTS = ((-4.0, -0.5), (-0.5, 0.0))
 """Days before the live stream whose history comes later: the second for when the first did not make a better model."""
 LEAD_DAYS = FIRST_DAYS - INSTALMENTS[0][0]
 _RECORDS_PER_DAY = int(86_400 / PERIOD_SECONDS)

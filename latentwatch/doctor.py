@@ -16,6 +16,7 @@ from pathlib import Path
 from alerts.channels import open_channels
 from alerts.database import Engine, open_database, schema_is_current, wait_for_database
 from alerts.monitors import monitors
+from alerts.outbox import GIVEN_UP, outbox_state
 from alerts.registry import ModelRegistry
 from detector.bundle import load_bundle
 from domain.clock import SystemClock
@@ -87,6 +88,7 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
         "work folder": _work,
         "mlflow": _mlflow,
         "channels": _channels,
+        "outbox": _outbox,
         "training": _training,
     }
     for name, check in checks.items():
@@ -235,6 +237,20 @@ def _channels(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
             return
         else:
             yield Finding("channels", State.FINE, f"{name} can be sent to")
+
+
+def _outbox(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+    try:
+        engine = _answering(settings)
+        messages = outbox_state(engine) if schema_is_current(engine) else {}
+    except LatentwatchError:
+        return  # the database's own finding says it
+    counted = ", ".join(f"{number} {status}" for status, number in messages.items()) or "empty"
+    if messages.get(GIVEN_UP):
+        fix = "the reasons are in the table notifications, column error; correct the channel"
+        yield Finding("outbox", State.WARNING, f"messages to people were given up: {counted}", fix)
+    else:
+        yield Finding("outbox", State.FINE, f"messages to people: {counted}")
 
 
 def _training(_: Settings, __: Sequence[Path]) -> Iterator[Finding]:

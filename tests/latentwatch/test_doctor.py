@@ -1,0 +1,42 @@
+"""What `latentwatch doctor` says of the messages to people."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from alerts.database import migrate, open_database
+from alerts.monitors import register_monitor
+from alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Notifier
+from alerts.store import AlertStore
+from domain.clock import ManualClock
+from latentwatch.cli import app
+from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
+from tests.alerts.contract.outbox import PUMP
+
+
+def test_messages_that_were_given_up_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that no channel took in all its attempts is reported with where to look."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATENTWATCH_DATABASE", f"sqlite:///{tmp_path / 'latentwatch.db'}")
+    engine, clock = open_database(f"sqlite:///{tmp_path / 'latentwatch.db'}"), ManualClock()
+    migrate(engine)
+    register_monitor(engine, PUMP, clock)
+    store = AlertStore(engine, MONITOR, clock)
+    store.claim(SOURCE, 0, 0)
+    store.commit(outcome(0, 1, [flagged(0)]))
+
+    def finding() -> dict[str, str]:
+        result = CliRunner().invoke(app, ["doctor", "--only", "outbox", "--json"])
+        (found,) = json.loads(result.stdout)["findings"]
+        return dict(found)
+
+    assert finding() | {"what": "outbox", "state": "fine"} == finding()
+    assert "2 due" in finding()["detail"]
+    for _ in range(ATTEMPTS):
+        Notifier(engine, {}, clock).deliver()
+        clock.advance(LONGEST_PAUSE.total_seconds())
+    engine.dispose()
+    assert finding()["state"] == "warning"
+    assert "2 given up" in finding()["detail"]

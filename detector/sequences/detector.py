@@ -33,7 +33,7 @@ def density_blocks(patches: int) -> dict[str, tuple[int, int]]:
 
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
-WEIGHTS = {"now": 1.0, "level": 1.0, "dyn": 1.0, "slow": 0.5, "patch": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
+WEIGHTS = {"now": 1.0, "level": 1.0, "dyn": 1.0, "slow": 0.1, "patch": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
 """What each witness counts for; chosen on pumps, a chemical plant and servers together, the same for all."""
 AGES = 9
 """Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""

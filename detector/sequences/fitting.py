@@ -46,6 +46,7 @@ _PROTOTYPES = 16
 _CODE_PROTOTYPES = 16
 _TRAINING_ROWS = 20_000
 _REMEMBERED = 256
+_SUB_BLOCKS = 6
 _RESTARTS = 64
 _YOUTH_QUANTILES = (0.5, 0.75, 0.9)
 _MAP_CELLS = 48
@@ -99,7 +100,7 @@ def fit_sequences(
     tell("calibrating", 0.7)
     energies = _out_of_sample(model, rows, choice.seed)
     youth = _measure_youth(model, context, history, entities)
-    calibration, fused = _calibrate(energies, rows.features, contexts.seen, youth)
+    calibration, fused = _calibrate(energies, rows, contexts.seen, youth)
     surprise = calibration.composite.surprise(fused)
     tell("remembering normal records", 0.95)
     detector = SequenceDetector(
@@ -151,10 +152,13 @@ def _fit_retrieval(width: int, rows: _Rows, choice: ModelChoice, progress: Calla
     features = rows.features[chosen, :width]
     centre, scale = features.mean(axis=0), features.std(axis=0)
     scale[scale < 1e-4] = 0.0
-    start = Retrieval(centre, scale, np.zeros((1, width), np.float32), _UNTRAINED, _NO_DENSITY, ())
+    start = Retrieval(centre, scale, np.zeros((BLOCKS, 1, width), np.float32), _UNTRAINED, _NO_DENSITY, ())
     scaled = start.standardise(features)
-    prototypes = cluster(scaled[:: max(1, len(scaled) // 4000)], _PROTOTYPES, choice.seed)
-    nearest = replace(start, prototypes=prototypes).nearest(scaled)
+    blocks = rows.blocks[chosen]
+    start = replace(start, prototypes=_prototypes_by_block(scaled, blocks, choice.seed))
+    nearest = np.empty_like(scaled)
+    for block in range(BLOCKS):
+        nearest[blocks == block] = start.nearest(scaled[blocks == block], block)
     plan = TrainingPlan(
         kind=ModelKind.DENOISING if choice.kind in (ModelKind.AUTO, ModelKind.WINDOWED) else choice.kind,
         members=BLOCKS,
@@ -164,15 +168,24 @@ def _fit_retrieval(width: int, rows: _Rows, choice: ModelChoice, progress: Calla
         code=int(np.clip(width // 4, 2, 16)),
         seed=choice.seed,
     )
-    examples = Examples(rows=scaled, aside=nearest, baseline=nearest, folds=rows.blocks[chosen])
+    examples = Examples(rows=scaled, aside=nearest, baseline=nearest, folds=blocks)
     network = train_network(examples, plan, progress)
-    untested = replace(start, prototypes=prototypes, network=network)
-    codes, _ = untested.parts(features)
+    untested = replace(start, network=network)
+    codes = network.encode(scaled, nearest)
     densities = tuple(
-        fit_density(codes[member, rows.blocks[chosen] != member], _CODE_PROTOTYPES, choice.seed)
-        for member in range(BLOCKS)
+        fit_density(codes[member, blocks != member], _CODE_PROTOTYPES, choice.seed) for member in range(BLOCKS)
     )
     return replace(untested, residuals=fit_density(_blind_residuals(untested, rows), 1, choice.seed), codes=densities)
+
+
+def _prototypes_by_block(scaled: Floats, blocks: NDArray[np.intp], seed: int) -> Floats:
+    """[BLOCKS, P, D] prototypes of the rows outside each block, so that no row is near one merely for having made it."""
+    sets = []
+    for block in range(BLOCKS):
+        others = scaled[blocks != block] if (blocks != block).any() else scaled
+        found = cluster(others[:: max(1, len(others) // 4000)], _PROTOTYPES, seed)
+        sets.append(found[np.arange(_PROTOTYPES) % len(found)])
+    return np.stack(sets)
 
 
 def _blind_residuals(retrieval: Retrieval, rows: _Rows) -> Floats:
@@ -182,7 +195,7 @@ def _blind_residuals(retrieval: Retrieval, rows: _Rows) -> Floats:
     for block in range(BLOCKS):
         inside = np.flatnonzero(rows.blocks == block)
         for part in np.array_split(inside, max(1, len(inside) // 4096)):
-            out[part] = retrieval.parts(rows.features[part, :width])[1][block]
+            out[part] = retrieval.parts(rows.features[part, :width], block)[1][block]
     return out
 
 
@@ -195,23 +208,39 @@ def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Fl
         densities = _fit_densities(rows.features[rows.outside(block)], model.channels, model.patches, seed)
         for name, density in densities.items():
             out[name][inside] = density.energy(model.blocks(rows.features[inside], name))
-        codes, _ = model.retrieval.parts(model.recent(rows.features[inside]))
+        codes, _ = model.retrieval.parts(model.recent(rows.features[inside]), block)
         out[DENSITY][inside] = model.retrieval.codes[block].energy(codes[block])
         out[RECONSTRUCTION][inside] = fit_density(residuals[rows.outside(block)], 1, seed).energy(residuals[inside])
     return out
 
 
 def _calibrate(
-    energies: dict[str, Floats], features: Floats, seen: NDArray[np.int64], youth: dict[str, Floats]
+    energies: dict[str, Floats], rows: _Rows, seen: NDArray[np.int64], youth: dict[str, Floats]
 ) -> tuple[SequenceCalibration, Floats]:
     """Calibrate each witness, then what they say together [N]."""
-    missing_usual = float(features[:, -1].max())
+    missing_usual = float(rows.features[:, -1].max())
     start = SequenceCalibration({}, fit_calibration(np.zeros(2)), missing_usual, youth)
     settled = start.settle(energies, seen)
     witnesses = {name: fit_calibration(part) for name, part in settled.items()}
     surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
-    fused = start.fuse(surprises, start.novelty(features))
-    return SequenceCalibration(witnesses, fit_calibration(fused), missing_usual, youth), fused
+    fused = start.fuse(surprises, start.novelty(rows.features))
+    composite = fit_calibration(fused + drift_allowance(fused, rows.blocks))
+    return SequenceCalibration(witnesses, composite, missing_usual, youth), fused
+
+
+def drift_allowance(fused: Floats, blocks: NDArray[np.intp]) -> float:
+    """How much stranger than the training blocks the next stretch of normal records may look, on 95 of 100 occasions.
+
+    Level drifts from block to block by more than autocorrelation explains: s^2 = variance of the blocks' means less what
+    their own sub-blocks predict of it (batch means). With three blocks the one-sided 95 % prediction bound of a fourth is
+    t(2, .95) sqrt(1 + 1/3) s = 3.4 s beyond the mean; 3 s is allowed. It is near 0 where the level does not drift.
+    """
+    parts = [fused[blocks == block] for block in range(BLOCKS)]
+    if min(map(len, parts)) < _SUB_BLOCKS:
+        return 0.0
+    means = [float(part.mean()) for part in parts]
+    within = [np.var([sub.mean() for sub in np.array_split(part, _SUB_BLOCKS)], ddof=1) / _SUB_BLOCKS for part in parts]
+    return 3.0 * float(np.sqrt(max(np.var(means, ddof=1) - np.mean(within), 0.0)))
 
 
 def _measure_youth(

@@ -3,7 +3,7 @@
 features [N, D] → standardised, beside their nearest prototype → M members' residuals [M, N, D] and codes [M, N, K]
 
 The features are standardised one by one, not whitened: a whitening learned on all rows would make the rows that members
-are calibrated on look nearer than fresh ones, badly so where there are few rows and many channels.
+are calibrated on look nearer than fresh ones, badly so where there are few rows and many channels. For the same reason a row's prototypes come from other time blocks.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Retrieval:
     scale: Floats
     """[D] standard deviation of each feature; 0 where it never moves: then it is left out."""
     prototypes: Floats
-    """[P, D] of standardised features."""
+    """[M, P, D] of standardised features; those of member m come from rows that it trained on."""
     network: Network
     residuals: PrototypeDensity
     """How residuals of normal records lie that the network did not train on: one prototype, their mean."""
@@ -45,20 +45,21 @@ class Retrieval:
         )
         return out.astype(np.float32)
 
-    def nearest(self, rows: Floats) -> Floats:
-        """[N, D] the prototype nearest to each standardised row."""
-        distance = rows @ (-2.0 * self.prototypes.T) + np.einsum("pk,pk->p", self.prototypes, self.prototypes)
-        return np.asarray(self.prototypes[distance.argmin(axis=1)], np.float32)
+    def nearest(self, rows: Floats, member: int | None = None) -> Floats:
+        """[N, D] the prototype nearest to each standardised row, of one member's or of all."""
+        known = self.prototypes.reshape(-1, rows.shape[1]) if member is None else self.prototypes[member]
+        distance = rows @ (-2.0 * known.T) + np.einsum("pk,pk->p", known, known)
+        return np.asarray(known[distance.argmin(axis=1)], np.float32)
 
     def encode(self, features: Floats) -> Floats:
         """Codes [M, N, K] of features [N, D]."""
         rows = self.standardise(features)
         return self.network.encode(rows, self.nearest(rows))
 
-    def parts(self, features: Floats) -> tuple[Floats, Floats]:
-        """Codes [M, N, K] and residuals [M, N, D] of features [N, D]."""
+    def parts(self, features: Floats, member: int | None = None) -> tuple[Floats, Floats]:
+        """Codes [M, N, K] and residuals [M, N, D] of features [N, D], with one member's prototypes or with all."""
         rows = self.standardise(features)
-        nearest = self.nearest(rows)
+        nearest = self.nearest(rows, member)
         codes = self.network.encode(rows, nearest)
         return codes, rows - self.network.decode(codes, nearest)
 
@@ -83,7 +84,7 @@ class Retrieval:
         network = Network.from_bundle(below(arrays, "network."))
         centre, scale, prototypes = (arrays[name] for name in ("centre", "scale", "prototypes"))
         residuals = PrototypeDensity.from_bundle(below(arrays, "residual."))
-        if residuals.mean.shape != centre.shape or scale.shape != centre.shape or prototypes.shape[1:] != centre.shape:
+        if residuals.mean.shape != centre.shape or scale.shape != centre.shape or prototypes.shape[2:] != centre.shape:
             raise ValueError("the parts of the reconstruction do not fit each other")
         codes = tuple(PrototypeDensity.from_bundle(below(arrays, f"code.{m}.")) for m in range(network.members))
         return cls(centre, scale, prototypes, network, residuals, codes)

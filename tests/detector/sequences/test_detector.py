@@ -13,7 +13,7 @@ from detector.evaluation import evaluate
 from detector.faults import FaultKind
 from detector.interface import Contexts
 from detector.sequences.context import encode
-from detector.sequences.fitting import fit_sequences
+from detector.sequences.fitting import drift_allowance, fit_sequences
 from domain.errors import InvalidHistory
 from domain.monitor import AlertPolicy, ModelChoice, ModelKind
 from domain.record import Batch, batch_from_columns
@@ -163,6 +163,16 @@ def test_training_twice_gives_the_same_bundle(history):
     part = history.take(slice(0, 300))
     first, second = (encode_bundle(fit_sequences(part, ModelChoice(seed=3), window=16))[0] for _ in range(2))
     assert first == second
+
+
+def test_a_level_that_drifts_is_allowed_for():
+    """Blocks that differ by more than their autocorrelation explains raise the bar; alike ones do not."""
+    rng = np.random.default_rng(0)
+    blocks = np.repeat(np.arange(3), 1000)
+    calm = rng.normal(size=3000).astype(np.float32)
+    assert drift_allowance(calm, blocks) < 0.15
+    drifting = calm + np.repeat([0.0, 1.0, 2.0], 1000).astype(np.float32)
+    assert drift_allowance(drifting, blocks) == pytest.approx(3.0, abs=0.2)
 
 
 def test_too_few_records_are_refused(history):

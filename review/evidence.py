@@ -49,6 +49,7 @@ _WITNESSES = {
     "reconstruction": ("reconstruction", "how badly the autoencoder rebuilds it"),
     "density": ("density", "how sparsely its part of latent space is populated"),
     "neighbours": ("neighbours", "how far the nearest normal records are"),
+    "now": ("this record", "whether its values alone, without its past, are usual together"),
     "level": ("level", "whether its values are usual together"),
     "dyn": ("dynamics", "whether its recent movement is usual"),
     "slow": ("slow change", "whether its values are usual for its slow trend"),

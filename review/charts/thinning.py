@@ -42,13 +42,15 @@ def stretches(points: Sequence[TracePoint]) -> list[tuple[int, int]]:
 def around(points: Sequence[TracePoint], start: datetime, end: datetime) -> list[TracePoint]:
     """The part of a kept trace that belongs beside an alert: not so much before it that the alert becomes a sliver.
 
-    Before it stay twice its own length, or forty points where that is more, and nothing from before a long pause.
+    Before it stay twice its own length, or forty points where that is more; a long pause ends the picture either way.
     """
     lead = max(2 * (end - start), timedelta(seconds=40 * pace_seconds(points)))
     near = [point for point in points if point.time >= start - lead]
     pause = timedelta(seconds=30 * pace_seconds(near))
-    pauses = [after for before, after in pairwise(near) if after.time <= start and after.time - before.time > pause]
-    return near if not pauses else [point for point in near if point.time >= pauses[-1].time]
+    pauses = [(before.time, after.time) for before, after in pairwise(near) if after.time - before.time > pause]
+    first = max((after for _, after in pauses if after <= start), default=start - lead)
+    last = min((before for before, _ in pauses if before >= end), default=near[-1].time if near else end)
+    return [point for point in near if first <= point.time <= last]
 
 
 def pace_seconds(points: Sequence[TracePoint]) -> float:

@@ -1,6 +1,7 @@
 """Map: where does this live? Normal density as the ground, flagged records on it, a selection lists its records."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 from nicegui import events, ui
@@ -62,8 +63,14 @@ class _MapView:
             return
         self.chart = ui.echart(self._option()).classes("chart map")
         self.chart.on("chart:brushselected", self._selected, js_handler=_SELECTION)
+        self.chart.on_point_click(_open)
+        ui.timer(0.3, self._take_brush, once=True)
         self.listed = fragment(render("map_list.html", points=None, cut=False))
         ui.timer(_SECONDS, self.refresh, immediate=False)
+
+    def _take_brush(self) -> None:
+        """With a mouse, dragging selects at once; a finger's drag goes on scrolling the page."""
+        self.chart.run_chart_method(":dispatchAction", _BRUSH_AT_ONCE)
 
     async def refresh(self) -> None:
         drawn = await self.asking.ask(latent_map, self.room, self.name)
@@ -100,6 +107,19 @@ _SELECTION = (
     " emit(picked.areas.length ? picked.selected.filter((s) => s.seriesId !== 'ground')"
     ".map((s) => [s.seriesId, s.dataIndex]) : null); }"
 )
+
+
+_BRUSH_AT_ONCE = (
+    "{type: 'takeGlobalCursor', key: 'brush', brushOption:"
+    " {brushType: matchMedia('(pointer: fine)').matches ? 'rect' : false, brushMode: 'single'}}"
+)
+
+
+def _open(event: events.EChartPointClickEventArguments) -> None:
+    """A click on a record leads to its alert."""
+    point: Any = event.data
+    if isinstance(point, dict) and isinstance(point.get("alert"), int):
+        ui.navigate.to(f"/alerts/{point['alert']}")
 
 
 def selected(points: tuple[MapPoint, ...], said: object) -> list[MapPoint] | None:

@@ -132,7 +132,7 @@ class Feed:
         self.store = store
         self.contexts = ContextStore(detector.context)
         self.serving = Serving(detector, 2, detector.threshold(PLANT.alert))
-        self.sampler = TraceSampler()
+        self.sampler = TraceSampler(SystemClock(), points_per_second=1e9)
 
     def commit(self, batch: Batch) -> None:
         """Score and commit one batch."""

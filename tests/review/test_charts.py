@@ -59,6 +59,8 @@ def test_a_short_alert_keeps_a_short_lead():
         replace(point, time=point.time - timedelta(hours=1)) if n < 490 else point for n, point in enumerate(whole)
     ]
     assert around(moved, moved[500].time, moved[-1].time)[0] is moved[490]
+    later = [*whole, *(replace(point, time=point.time + timedelta(hours=1)) for point in whole[-5:])]
+    assert around(later, whole[500].time, whole[-1].time)[-1] is whole[-1]
 
 
 def test_every_band_shares_one_time_axis():

@@ -209,6 +209,28 @@ def _add_record(review: Review) -> None:
     engine.dispose()
 
 
+def test_a_selection_on_the_map_lists_its_records(review: Review, page: Page, complaints: list[str]):
+    """Drawing a box over the flagged records lists them with links to their alerts."""
+    page.goto(f"{review.address}/map/pump")
+    chart = page.locator(".chart.map")
+    expect(chart.locator("canvas").first).to_be_visible()
+    box = chart.bounding_box()
+    assert box is not None
+    for step in range(200):  # the brush is in hand once the cursor over the map says so
+        page.mouse.move(box["x"] + 10, box["y"] + 50 + step % 2)
+        if page.evaluate("document.querySelector('.chart.map canvas').parentElement.style.cursor") == "crosshair":
+            break
+        page.wait_for_timeout(50)
+    page.mouse.move(box["x"] + 10, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 10, box["y"] + box["height"] - 10, steps=5)
+    page.mouse.up()
+    expect(page.get_by_text("22 selected records")).to_be_visible()
+    page.get_by_role("link", name="alert 2").click()
+    expect(page.locator("[data-alert-page='2']")).to_be_visible()
+    assert complaints == []
+
+
 def test_a_database_that_goes_away_is_said_and_survived(review: Review, page: Page):
     """The page says so, keeps what it knew, and recovers by itself without a reload."""
     page.goto(f"{review.address}/")

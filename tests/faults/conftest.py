@@ -1,0 +1,67 @@
+"""Fixtures of the accidents: the services of tests/services, and a scene on them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.scene import Scene
+from tests.faults.workload import PARTITIONS
+from tests.services.conftest import (
+    fresh_database,
+    kafka_address,
+    postgres_server,
+    postgres_url,
+    services_folder,
+    start_kafka,
+    start_postgres,
+    topic,
+)
+
+__all__ = [
+    "fresh_database",
+    "kafka_address",
+    "postgres_server",
+    "postgres_url",
+    "services_folder",
+    "start_kafka",
+    "start_postgres",
+    "topic",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of this folder needs real services."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'faults.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+    """Builds scenes, and leaves no process behind."""
+    scenes: list[Scene] = []
+
+    def build(servers: str, name: str, database: str) -> Scene:
+        scene = Scene(servers, name, database, tmp_path)
+        scene.promote("gain-1.0")
+        scenes.append(scene)
+        return scene
+
+    yield build
+    for scene in scenes:
+        scene.close()
+
+
+@pytest.fixture
+def scene(stage: Callable[..., Scene], kafka_address: str, topic: Callable[..., str], database: str) -> Scene:
+    """The usual scene: the shared broker, four partitions, either database."""
+    return stage(kafka_address, topic(partitions=PARTITIONS), database)

@@ -1,0 +1,97 @@
+"""Reads the topic and the database, nothing else, and says whether every record is accounted for exactly once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+from sqlalchemy import Engine, text
+
+from domain.record import RawMessage
+from streams.context_store import ContextStore
+from streams.json_decoding import JsonDecoder
+from streams.ports import messages_of
+from tests.faults.workload import detector, monitor
+
+Place = tuple[int, int]
+
+
+@dataclass
+class Account:
+    """What the topic holds and what the database says of it."""
+
+    produced: int
+    scored: dict[Place, float]
+    dead: set[Place]
+    counted: int
+    missing: set[Place] = field(default_factory=set)
+    strangers: set[Place] = field(default_factory=set)
+    both: set[Place] = field(default_factory=set)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every message has its one outcome, and the counts agree with the rows."""
+        return not (self.missing or self.strangers or self.both) and self.counted == len(self.scored)
+
+    def __str__(self) -> str:
+        if self.settled:
+            return f"ALL RECORDS ACCOUNTED FOR: {self.produced} = {len(self.scored)} scored + {len(self.dead)} dead letters"
+        return (
+            f"NOT ACCOUNTED FOR: {len(self.missing)} missing {sorted(self.missing)[:10]}, {len(self.both)} both scored"
+            f" and dead {sorted(self.both)[:10]}, {len(self.strangers)} never produced {sorted(self.strangers)[:10]};"
+            f" {self.counted} counted where {len(self.scored)} were scored"
+        )
+
+
+def read_topic(servers: str, topic: str) -> list[RawMessage]:
+    """Every committed message there is, read outside any group."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    consumer.assign(places)
+    ends = consumer.end_offsets(places)
+    found: list[RawMessage] = []
+    while any(consumer.position(place) < ends[place] for place in places):
+        for records in consumer.poll(timeout_ms=1_000, max_records=5_000).values():
+            found += [RawMessage(each.partition, each.offset, each.value, each.timestamp) for each in records]
+    consumer.close()
+    return sorted(found)
+
+
+def audit(engine: Engine, servers: str, topic: str) -> Account:
+    """Compare topic and database."""
+    messages = read_topic(servers, topic)
+    with engine.connect() as connection:
+        of = {"topic": topic}
+        rows = connection.execute(
+            text('SELECT "partition", "offset", surprise FROM flagged_records WHERE source = :topic'), of
+        )
+        scored = {(partition, offset): surprise for partition, offset, surprise in rows}
+        rows = connection.execute(text('SELECT "partition", "offset" FROM dead_letters WHERE source = :topic'), of)
+        dead = {(partition, offset) for partition, offset in rows}
+        counted = connection.execute(text("SELECT coalesce(sum(scored), 0) FROM minute_counts")).scalar_one()
+    produced = {(message.partition, message.offset) for message in messages}
+    return Account(
+        produced=len(produced),
+        scored=scored,
+        dead=dead,
+        counted=int(counted),
+        missing=produced - scored.keys() - dead,
+        strangers=(scored.keys() | dead) - produced,
+        both=scored.keys() & dead,
+    )
+
+
+def expected(servers: str, topic: str, bundle: str) -> Iterator[tuple[Place, float]]:
+    """Each record's surprise in a run that nothing ever interrupted."""
+    messages = read_topic(servers, topic)
+    model, schema = detector(bundle), monitor(topic).record
+    contexts = ContextStore(model.context)
+    batch = JsonDecoder(schema).decode(messages_of(topic, messages)).batch
+    surprise = model.score(batch, contexts.extend(batch)).surprise
+    for row in range(len(batch)):
+        yield (int(batch.partitions[row]), int(batch.offsets[row])), float(np.float64(surprise[row]))

@@ -1,0 +1,217 @@
+"""The Kafka source against a real broker: the contract of all sources, and what only Kafka does."""
+
+from collections.abc import Callable, Iterator
+from threading import Event
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewPartitions
+
+from deploy.services.process import free_port
+from domain.clock import SystemClock
+from domain.errors import Unavailable
+from streams.kafka_source import KafkaSource
+from streams.ports import Source
+from streams.waiting import wait_for
+from tests.streams.contract import PATIENCE_SECONDS, SourceContract, await_partitions, read
+from tests.streams.stage import record
+
+
+def fill(servers: str, topic: str, count: int, partition: int = 0, **options: object) -> None:
+    """Records 0, 1, ... acknowledged by the broker."""
+    producer = KafkaProducer(bootstrap_servers=servers, **options)
+    for sent in [producer.send(topic, record(number), partition=partition) for number in range(count)]:
+        sent.get(timeout=60)
+    producer.close()
+
+
+@pytest.fixture
+def join(kafka_address: str) -> Iterator[Callable[..., KafkaSource]]:
+    """Members of a group of the test's own."""
+    group, members = f"test-{uuid4().hex[:8]}", []
+
+    def make(topic: str, **options: object) -> KafkaSource:
+        fast = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500}
+        member = KafkaSource(topic, kafka_address, group, options=fast, **options)  # type: ignore[arg-type]
+        members.append(member)
+        return member
+
+    yield make
+    for member in members:
+        member.close()
+
+
+class TestKafkaSource(SourceContract):
+    """The contract."""
+
+    @pytest.fixture
+    def source(self, kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]) -> Source:
+        """A hundred records in one partition."""
+        name = topic()
+        fill(kafka_address, name, self.COUNT)
+        return join(name)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed_topics(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource], codec: str
+) -> None:
+    """Every codec of Kafka's is read, value for value and with the broker's timestamps."""
+    name = topic()
+    fill(kafka_address, name, 300, compression_type=codec, linger_ms=50)
+    source = join(name)
+    source.open()
+    await_partitions(source)
+    source.seek(0, 0)
+    found = source.poll(1_000, 20.0)
+    while len(found) < 300:
+        source.seek(0, 0)
+        found = source.poll(1_000, 5.0)
+    assert found.values == [record(number) for number in range(300)]
+    now_ms = SystemClock().now().timestamp() * 1_000
+    assert (abs(found.timestamps_ms - now_ms) < 600_000).all()
+
+
+def test_transactions_and_tombstones(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+) -> None:
+    """Aborted records are not delivered, markers leave gaps in the offsets, tombstones come without a value."""
+    name = topic()
+    producer = KafkaProducer(bootstrap_servers=kafka_address, transactional_id=f"tx-{uuid4().hex[:8]}")
+    producer.init_transactions()
+    for number, commits in enumerate((True, False, True)):
+        producer.begin_transaction()
+        producer.send(name, f'{{"number": {number}}}'.encode(), partition=0)
+        producer.send(name, None, key=b"gone", headers=[("h", b"x")], partition=0)
+        producer.flush()
+        producer.commit_transaction() if commits else producer.abort_transaction()
+    producer.close()
+    source = join(name)
+    source.open()
+    await_partitions(source)
+    source.seek(0, 0)
+    assert read(source, 4) == [0, 1, 6, 7]
+    source.seek(0, 0)
+    assert source.poll(1, 10.0).values == [b'{"number": 0}']
+    assert source.poll(1, 10.0).values == [None]
+
+
+@pytest.mark.parametrize("assignor", ["cooperative", "eager"])
+def test_members_share_partitions(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource], assignor: str
+) -> None:
+    """A second member takes its share, and a member that leaves gives it back."""
+    name = topic(partitions=4)
+    first, second = join(name, assignor=assignor), join(name, assignor=assignor)
+    owned: dict[KafkaSource, set[int]] = {first: set(), second: set()}
+
+    def follow(*members: KafkaSource) -> None:
+        for member in members:
+            member.poll(10, 0.1)
+            changes = member.changes()
+            owned[member] -= set(changes.lost)
+            owned[member] |= set(changes.gained)
+
+    def until(done: Callable[[], bool], *members: KafkaSource) -> None:
+        clock = SystemClock()
+        deadline = clock.monotonic() + 2 * PATIENCE_SECONDS
+        while not done():
+            follow(*members)
+            assert clock.monotonic() < deadline, f"ownership stays {[sorted(mine) for mine in owned.values()]}"
+
+    until(lambda: owned[first] == {0, 1, 2, 3}, first)
+    until(lambda: len(owned[first]) == len(owned[second]) == 2, first, second)
+    assert owned[first] | owned[second] == {0, 1, 2, 3}
+    first.close()
+    owned[first].clear()
+    until(lambda: owned[second] == {0, 1, 2, 3}, second)
+
+
+def test_added_partitions_are_noticed(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+) -> None:
+    """Partitions added while a member reads are assigned to it, and its other partitions stay with it."""
+    name = topic(partitions=2)
+    source = join(name)
+    source.open()
+    assert sorted(await_partitions(source)) == [0, 1]
+    admin = KafkaAdminClient(bootstrap_servers=kafka_address)
+    admin.create_partitions({name: NewPartitions(total_count=4)})
+    admin.close()
+    clock, gained, lost = SystemClock(), set(), set()
+    deadline = clock.monotonic() + 2 * PATIENCE_SECONDS
+    while gained != {2, 3} and clock.monotonic() < deadline:
+        source.poll(10, 0.2)
+        changes = source.changes()
+        gained |= set(changes.gained)
+        lost |= set(changes.lost)
+    assert (gained, lost) == ({2, 3}, set())
+
+
+def test_deleted_records_are_reported_as_a_gap(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+) -> None:
+    """A position that the broker no longer has silences the partition and is reported with where it begins now."""
+    name = topic()
+    fill(kafka_address, name, 100)
+    admin = KafkaAdminClient(bootstrap_servers=kafka_address)
+    admin.delete_records({TopicPartition(name, 0): 40})
+    admin.close()
+    source = join(name)
+    source.open()
+    await_partitions(source)
+    assert source.start_offset(0) == 40
+    source.seek(0, 10)
+    clock = SystemClock()
+    deadline, gaps = clock.monotonic() + PATIENCE_SECONDS, ()
+    while not gaps and clock.monotonic() < deadline:
+        assert len(source.poll(10, 0.2)) == 0
+        gaps = source.changes().gaps
+    assert [(gap.partition, gap.start, gap.end) for gap in gaps] == [(0, 10, 40)]
+    source.seek(0, 40)
+    assert read(source, 5)[:5] == [40, 41, 42, 43, 44]
+
+
+def test_kafkas_own_tools_see_the_lag(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+) -> None:
+    """Acknowledged positions arrive as the group's committed offsets."""
+    name = topic()
+    fill(kafka_address, name, 50)
+    source = join(name)
+    source.open()
+    await_partitions(source)
+    source.seek(0, 0)
+    read(source, 50)
+    assert source.lag() == {0: 0}
+    reader = KafkaConsumer(bootstrap_servers=kafka_address, group_id=source._group, enable_auto_commit=False)
+    clock = SystemClock()
+    deadline, committed = clock.monotonic() + PATIENCE_SECONDS, None
+    while committed != 42 and clock.monotonic() < deadline:
+        source.acknowledge({0: 42})
+        source.poll(10, 0.2)
+        committed = reader.committed(TopicPartition(name, 0))
+    reader.close()
+    assert committed == 42
+
+
+def test_a_missing_topic_is_waited_for_with_words(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+) -> None:
+    """Each attempt says what is missing and what to do; once the topic is there, reading begins."""
+    source = join(f"missing.{uuid4().hex[:8]}")
+    told: list[str] = []
+    with pytest.raises(Unavailable, match="does not exist"):
+        wait_for(source.open, SystemClock(), Event(), patience_seconds=1.0, tell=told.append)
+    assert told
+    assert all("create it, or correct source.kafka.topic" in message for message in told)
+
+
+def test_a_broker_that_is_away_is_told() -> None:
+    """No broker at the address: Unavailable, with the address."""
+    port = free_port()
+    source = KafkaSource("any", f"127.0.0.1:{port}", "group", options={"bootstrap_timeout_ms": 1_000})
+    with pytest.raises(Unavailable, match=f"127.0.0.1:{port} does not answer"):
+        source.open()
+    source.close()

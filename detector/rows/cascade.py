@@ -22,7 +22,7 @@ from domain.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 Effort: TypeAlias = Literal["light", "balanced", "full"]
-SHARE = 0.3
+SHARE = 0.25
 """g, share of normal rows that are looked at with care under balanced effort."""
 ENOUGH = 50
 """Rows that must pass the gate in calibration for the cascade to be worth it; with fewer every row is studied."""

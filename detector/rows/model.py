@@ -38,8 +38,8 @@ class Work:
     tangent: bool
 
 
-GLANCE = Work(neighbours=5, probes=3, members=1, tangent=False)
-STUDY = Work(neighbours=10, probes=8, members=1_000, tangent=True)
+GLANCE = Work(neighbours=5, probes=2, members=1, tangent=False)
+STUDY = Work(neighbours=10, probes=6, members=1_000, tangent=True)
 
 
 class Seen(NamedTuple):

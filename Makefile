@@ -34,7 +34,7 @@ check: setup ## format, lint, types, import rules and the fast tests, under a mi
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q -n 2 --ignore=tests/services --ignore=tests/faults -m "not services" $(ARGS)
+	$(PYTEST) -q -n 2 --dist loadfile --ignore=tests/services --ignore=tests/faults -m "not services and not slow" $(ARGS)
 
 .PHONY: format
 format: setup ## let ruff format, and fix what it can

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _DAGS = Path(__file__).resolve().parents[2] / "dags"
 _PARSE = """
 import json, sys

@@ -12,6 +12,8 @@ from domain.monitor import ModelChoice, ModelKind
 from domain.record import Batch, batch_from_columns
 from domain.schema import RecordSchema
 
+pytestmark = pytest.mark.slow
+
 KINDS = [kind for kind in ModelKind if kind is not ModelKind.AUTO]
 NAMES = [f"f{column}" for column in range(6)]
 

@@ -7,6 +7,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from latentwatch import LatentDetector
 
+pytestmark = pytest.mark.slow
+
 
 @parametrize_with_checks([LatentDetector(kind="linear")])
 def test_scikit_learn_checks(estimator, check):

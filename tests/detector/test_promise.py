@@ -7,6 +7,8 @@ from scipy.stats import betabinom
 
 from detector.estimator import LatentDetector
 
+pytestmark = pytest.mark.slow
+
 TRAIN, FRESH = 1_200, 20_000
 FEATURES = 6
 

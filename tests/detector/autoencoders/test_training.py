@@ -12,6 +12,8 @@ from detector.autoencoders.training import train_network
 from domain.errors import BundleRefused
 from domain.monitor import ModelKind
 
+pytestmark = pytest.mark.slow
+
 ALL = [*KINDS, ModelKind.LINEAR]
 
 

@@ -21,6 +21,8 @@ from domain.schema import RecordSchema
 from domain.scores import Scores
 from tests.detector.sequences.conftest import PLANT
 
+pytestmark = pytest.mark.slow
+
 
 def scored(detector, batch: Batch) -> tuple[Contexts, Scores]:
     """Contexts and scores of a batch whose entities start fresh."""

@@ -92,6 +92,11 @@ class MemorySource:
         self._next = {p: offset for p, offset in self._next.items() if p in wanted}
         self._assigned = wanted
 
+    @property
+    def delivering(self) -> dict[int, int]:
+        """Sought partition to the offset delivered next."""
+        return dict(self._next)
+
     def open(self) -> None:
         """Nothing to connect to."""
 

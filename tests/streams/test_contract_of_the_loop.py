@@ -1,0 +1,149 @@
+"""The contract under every order of events: a state machine over poll, crash, rebalance, swap and outage."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain.record import Position
+from streams.failpoints import Step
+from streams.scorer import Scorer
+from streams.testing import FakeDetector, MemorySource
+from tests.streams.stage import Stage, record
+
+PARTITIONS = 3
+
+
+class Crash(BaseException):
+    """The process dies."""
+
+
+class Loop(RuleBasedStateMachine):
+    """Some scorers over one topic; whatever happens, each message has at most one outcome, and in the end exactly one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.members: list[tuple[Scorer, MemorySource]] = []
+        self.die_at: Step | None = None
+        self.number = 0
+
+    @initialize()
+    def begin(self) -> None:
+        """One scorer, an empty topic."""
+        self.stage = Stage(partitions=PARTITIONS)
+        self.join()
+
+    def reach(self, step: Step) -> None:
+        """Crash where a rule asked for it; time passes at every step."""
+        self.stage.clock.advance(0.05)
+        if step == self.die_at:
+            self.die_at = None
+            raise Crash
+
+    @rule(count=st.integers(1, 40))
+    def produce(self, count: int) -> None:
+        """Records arrive, some broken."""
+        for number in range(self.number, self.number + count):
+            self.stage.broker.produce(b"{" if number % 13 == 5 else record(number), number % 7 % PARTITIONS)
+        self.number += count
+
+    @rule(partition=st.integers(0, PARTITIONS - 1), count=st.integers(1, 5))
+    def leave_a_gap(self, partition: int, count: int) -> None:
+        """Offsets without records."""
+        self.stage.broker.skip_offsets(partition, count)
+
+    @precondition(lambda self: len(self.members) < 3)
+    @rule()
+    def join(self) -> None:
+        """Another scorer joins the group."""
+        source = self.stage.broker.join(finite=False)
+        scorer = self.stage.scorer(source=source, records=7, snapshot_seconds=0.5, reach=self.reach)
+        scorer.begin(self.stage.stop)
+        self.members.append((scorer, source))
+
+    @precondition(lambda self: self.members)
+    @rule(member=st.integers(0, 2), turns=st.integers(1, 4))
+    def work(self, member: int, turns: int) -> None:
+        """One scorer takes some turns, and may die in one."""
+        scorer, source = self.members[member % len(self.members)]
+        try:
+            for _ in range(turns):
+                scorer.turn(self.stage.stop)
+        except Crash:
+            self.members.remove((scorer, source))
+            self.stage.broker.leave(source)
+
+    @rule(step=st.sampled_from(["polled", "extended", "described", "before commit", "committed", "snapshotted"]))
+    def plan_a_crash(self, step: Step) -> None:
+        """The next process to reach this step dies there."""
+        self.die_at = step
+
+    @precondition(lambda self: self.members)
+    @rule(member=st.integers(0, 2))
+    def leave(self, member: int) -> None:
+        """A scorer is given no partitions any more, without a word; its work in hand is a zombie's."""
+        _, source = self.members.pop(member % len(self.members))
+        self.stage.broker.leave(source)
+
+    @rule(calls=st.integers(1, 4))
+    def outage(self, calls: int) -> None:
+        """The database is away for a while."""
+        self.stage.store.away = calls
+
+    @rule()
+    def lose_an_acknowledgement(self) -> None:
+        """The next commit happens, but nobody hears of it."""
+        self.stage.store.lose_acknowledgement = True
+
+    @precondition(lambda self: self.members)
+    @rule(member=st.integers(0, 2), back=st.integers(1, 20))
+    def deliver_again(self, member: int, back: int) -> None:
+        """The source repeats messages it has delivered."""
+        _, source = self.members[member % len(self.members)]
+        for partition, offset in source.delivering.items():
+            source.seek(partition, max(0, offset - back))
+
+    @rule()
+    def promote(self) -> None:
+        """A new model, of the same kind, is promoted."""
+        bundle = f"model-{len(self.stage.registry.versions)}"
+        self.stage.bundles.detectors[bundle] = FakeDetector(self.stage.monitor.record, bundle)
+        self.stage.registry.promote(bundle)
+
+    @invariant()
+    def nothing_is_written_twice(self) -> None:
+        """Rows are distinct (the store raises otherwise), and there are never more outcomes than messages."""
+        if hasattr(self, "stage"):
+            outcomes = self.stage.store.surprises.keys() | self.stage.store.dead_letters.keys()
+            assert outcomes <= self.produced()
+            assert self.stage.accounted() <= self.number
+
+    def produced(self) -> set[Position]:
+        """Positions of all messages."""
+        logs = self.stage.broker.logs.values()
+        return {Position("memory", each.partition, each.offset) for log in logs for each in log}
+
+    def teardown(self) -> None:
+        """After the dust has settled, every message has its outcome, with the score of an undisturbed run."""
+        if not hasattr(self, "stage"):
+            return
+        self.die_at = None
+        self.stage.store.away = 0
+        self.stage.store.lose_acknowledgement = False
+        for _, source in self.members:
+            self.stage.broker.leave(source)
+        self.stage.clock.advance(10)
+        self.stage.run()
+        assert self.stage.accounted() == self.number
+        undisturbed = Stage(partitions=PARTITIONS)
+        undisturbed.broker.logs, undisturbed.broker.ends = self.stage.broker.logs, self.stage.broker.ends
+        undisturbed.run()
+        assert self.stage.store.surprises == undisturbed.store.surprises
+        assert self.stage.store.dead_letters == undisturbed.store.dead_letters
+        assert {p: blob for p, (_, blob) in self.stage.contexts().items()} == {
+            p: blob for p, (_, blob) in undisturbed.contexts().items()
+        }
+
+
+Loop.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLoop = Loop.TestCase
+TestLoop.__doc__ = "Every order of events keeps the contract."

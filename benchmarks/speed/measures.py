@@ -44,6 +44,8 @@ class Settings:
     database: str = ""
     threshold: float = 3.0
     group: str = ""
+    rate: int = 5_000
+    seconds: float = 5.0
     core: int | None = None
 
 
@@ -91,8 +93,7 @@ def polls(settings: Settings, max_records: int = POLL_RECORDS) -> Iterator[list[
     )
     try:
         while True:
-            for records in consumer.poll(timeout_ms=1_000, max_records=max_records).values():
-                yield records
+            yield from consumer.poll(timeout_ms=1_000, max_records=max_records).values()
     finally:
         consumer.close(timeout_ms=1_000)
 
@@ -194,6 +195,16 @@ def build_scorer(settings: Settings, reach: Callable[[Any], None]) -> Any:
         lambda bundle: AtThreshold(load_bundle(settings.bundles, bundle), settings.threshold),
         clock=CLOCK,
         reach=reach,
+    )
+
+
+def latency(settings: Settings) -> dict[str, Any]:
+    """(e) Record in topic to committed row."""
+    from benchmarks.speed.latency import create, measure
+
+    create(settings.servers, settings.topic)
+    return measure(
+        lambda reach: build_scorer(settings, reach), settings.servers, settings.topic, settings.rate, settings.seconds
     )
 
 
@@ -313,7 +324,9 @@ def prepare(settings: Settings) -> dict[str, Any]:
     return found
 
 
-MEASURES = {each.__name__: each for each in (poll, decode, scorer, user_batch, user_record, user_trees, prepare)}
+MEASURES = {
+    each.__name__: each for each in (poll, decode, scorer, user_batch, user_record, user_trees, latency, prepare)
+}
 
 
 def main() -> None:

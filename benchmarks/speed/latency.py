@@ -1,0 +1,92 @@
+"""End-to-end latency: from a record's arrival in the topic to the commit that holds its verdict, at a steady rate."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import numpy as np
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from benchmarks.speed.stream import PARTITIONS, payloads
+from domain.clock import SystemClock
+from streams.ports import Messages
+
+RATES = (1_000, 5_000, 20_000)
+_TICK_SECONDS = 0.01
+_WARM_SHARE = 0.3
+
+
+def create(servers: str, topic: str) -> None:
+    """An empty topic."""
+    admin = KafkaAdminClient(bootstrap_servers=servers)
+    admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
+    admin.close()
+
+
+def send_steadily(servers: str, topic: str, rate: int, seconds: float) -> None:
+    """Send `rate` records a second, a handful every ten milliseconds."""
+    clock = SystemClock()
+    producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0)
+    messages = list(payloads(int(rate * seconds)))
+    started, sent = clock.monotonic(), 0
+    while sent < len(messages):
+        due = min(len(messages), int((clock.monotonic() - started) * rate) + 1)
+        for partition, value in messages[sent:due]:
+            producer.send(topic, value, partition=partition)
+        sent = due
+        clock.sleep(_TICK_SECONDS)
+    producer.flush()
+    producer.close()
+
+
+def measure(
+    build: Callable[[Callable[[Any], None]], Any], servers: str, topic: str, rate: int, seconds: float
+) -> dict[str, Any]:
+    """Run a scorer while another process sends; milliseconds from the producer's stamp to the commit, by percentile."""
+    clock, stop, waits = SystemClock(), Event(), []
+    expected = int(rate * seconds)
+    in_hand: list[Messages] = []
+    progress = 0
+
+    def reach(step: str) -> None:
+        nonlocal progress
+        if step != "committed":
+            return
+        now_ms = clock.now().timestamp() * 1_000
+        for messages in in_hand:
+            waits.append(now_ms - messages.timestamps_ms)
+            progress += len(messages)
+        in_hand.clear()
+        if progress >= expected:
+            stop.set()
+
+    scorer = build(reach)
+    poll = scorer._source.poll
+
+    def remember(max_records: int, timeout_seconds: float) -> Messages:
+        messages: Messages = poll(max_records, timeout_seconds)
+        if len(messages):
+            in_hand.append(messages)
+        return messages
+
+    scorer._source.poll = remember
+    command = [sys.executable, "-m", "benchmarks.speed.latency", servers, topic, str(rate), str(seconds)]
+    sender = subprocess.Popen(command)
+    scorer.run(stop)
+    sender.wait(timeout=60)
+    # The first records wait for the group to be joined.
+    milliseconds = np.concatenate(waits)[int(expected * _WARM_SHARE) :]
+    return {
+        "rate": rate,
+        "records": len(milliseconds),
+        "p50_ms": round(float(np.percentile(milliseconds, 50)), 1),
+        "p99_ms": round(float(np.percentile(milliseconds, 99)), 1),
+        "max_ms": round(float(milliseconds.max()), 1),
+    }
+
+
+if __name__ == "__main__":
+    send_steadily(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

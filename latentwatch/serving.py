@@ -44,5 +44,9 @@ def serve_review(host: str | None, port: int | None) -> None:
     config = review_config(settings, host, port)
     chosen = free_port(config.host, config.port)
     engine = ready_database(settings, patience_seconds=None)
-    say(f"review app: http://{config.host}:{chosen}")
-    serve(engine, replace(config, port=chosen), settings.bundles)
+    serve(
+        engine,
+        replace(config, port=chosen),
+        settings.bundles,
+        listening=lambda: say(f"review app: http://{config.host}:{chosen}"),
+    )

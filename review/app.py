@@ -4,6 +4,7 @@ Engine + ReviewConfig + bundles root + Clock → FastAPI
 """
 
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 
 import uvicorn
@@ -81,17 +82,34 @@ def _guarded(app: FastAPI, engine: Engine, config: ReviewConfig, bundles: str, c
 
 
 def serve(
-    engine: Engine, config: ReviewConfig | None = None, bundles: str = "bundles", clock: Clock | None = None
+    engine: Engine,
+    config: ReviewConfig | None = None,
+    bundles: str = "bundles",
+    clock: Clock | None = None,
+    listening: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run the app until it is told to stop (SIGINT, SIGTERM)."""
+    """Run the app until it is told to stop (SIGINT, SIGTERM); calls `listening` once it answers."""
     config = config or ReviewConfig()
-    server(create_app(engine, config, bundles, clock), config).run()
+    server(create_app(engine, config, bundles, clock), config, listening).run()
 
 
-def server(app: FastAPI, config: ReviewConfig) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """Says when it answers: an address announced before that is refused to whoever is quick."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+
+def server(app: FastAPI, config: ReviewConfig, listening: Callable[[], None] = lambda: None) -> uvicorn.Server:
     """A server for the app, for whoever runs it beside other things: `run()` blocks, `should_exit = True` ends it."""
     logging.getLogger("nicegui").setLevel(logging.ERROR)
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             host=config.host,
@@ -100,7 +118,8 @@ def server(app: FastAPI, config: ReviewConfig) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=3,
-        )
+        ),
+        listening,
     )
 
 

@@ -54,6 +54,7 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
         option["brush"] = {
             "toolbox": ["rect", "polygon", "clear"],
             "xAxisIndex": 0,
+            "seriesIndex": [number for number, series in enumerate(option["series"]) if series["id"] != "ground"],
             "throttleType": "debounce",
             "throttleDelay": 250,
             "outOfBrush": {"colorAlpha": 0.25},
@@ -98,8 +99,8 @@ def _ground_series(ground: MapGround) -> Option:
     columns = np.linspace(0, len(ground.x) - 1, min(_CELLS, len(ground.x))).astype(int)
     cells = [
         [
-            round(float(ground.x[column]), 4),
-            round(float(ground.y[row]), 4),
+            round(float(ground.x[column]), 7),
+            round(float(ground.y[row]), 7),
             round(float(ground.density[row, column]), 3),
         ]
         for row in rows
@@ -115,7 +116,7 @@ def _ground_series(ground: MapGround) -> Option:
         "silent": True,
         "z": 1,
         "dimensions": ["x", "y", "density"],
-        ":renderItem": f"latentwatch.cell({step_x:.6g}, {step_y:.6g})",
+        ":renderItem": f"latentwatch.cell({step_x:.9g}, {step_y:.9g})",
         "data": cells,
         "tooltip": {"show": False},
     }

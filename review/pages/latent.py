@@ -65,7 +65,7 @@ class _MapView:
         self.chart.on("chart:brushselected", self._selected, js_handler=_SELECTION)
         self.chart.on_point_click(_open)
         ui.timer(0.3, self._take_brush, once=True)
-        self.listed = fragment(render("map_list.html", points=None, cut=False))
+        self.listed = fragment(render("map_list.html", points=None, total=0))
         ui.timer(_SECONDS, self.refresh, immediate=False)
 
     def _take_brush(self) -> None:
@@ -95,10 +95,10 @@ class _MapView:
     def _selected(self, event: events.GenericEventArguments) -> None:
         chosen_points = selected(self.drawn.points, event.args)
         if chosen_points is None:
-            show(self.listed, render("map_list.html", points=None, cut=False))
+            show(self.listed, render("map_list.html", points=None, total=0))
             return
         loudest = sorted(chosen_points, key=lambda point: -point.surprise)
-        show(self.listed, render("map_list.html", points=loudest[:_MOST_LISTED], cut=len(loudest) > _MOST_LISTED))
+        show(self.listed, render("map_list.html", points=loudest[:_MOST_LISTED], total=len(loudest)))
 
 
 # Of what a brush event says only the indices are wanted: verdict of the series, places within it.

@@ -128,6 +128,8 @@
 (() => {
   "use strict";
   const escape = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  // Neighbouring cells meet on the same pixel; the odd offset keeps an edge in the very middle of one from going both ways.
+  const snap = (edge) => Math.round(edge + 0.137);
   const value = (one) => (one === null || one === undefined || one === "-" ? "–" : typeof one === "number" ? Number(one.toPrecision(4)).toLocaleString("en") : one);
   Object.assign(window.latentwatch, {
     tip: (items) => {
@@ -144,9 +146,9 @@
     cell: (width, height) => (params, api) => {
       const [x, y] = api.coord([api.value(0), api.value(1)]);
       const [w, h] = api.size([width, height]);
-      const [left, right, upper, lower] = [x - w / 2, x + w / 2, y - h / 2, y + h / 2].map(Math.round);
+      const [left, right, upper, lower] = [x - w / 2, x + w / 2, y - h / 2, y + h / 2].map(snap);
       return {
-        type: "rect", shape: { x: left, y: upper, width: right - left, height: lower - upper },
+        type: "rect", z2: 0, shape: { x: left, y: upper, width: right - left, height: lower - upper },
         style: { fill: latentwatch.colour("chart-1"), opacity: 0.05 + 0.5 * api.value(2) },
       };
     },

@@ -111,7 +111,7 @@ _SELECTION = (
 
 _BRUSH_AT_ONCE = (
     "{type: 'takeGlobalCursor', key: 'brush', brushOption:"
-    " {brushType: matchMedia('(pointer: fine)').matches ? 'rect' : false, brushMode: 'single'}}"
+    " {brushType: matchMedia('(pointer: fine)').matches ? 'rect' : false, brushMode: 'single', z: 10000}}"
 )
 
 

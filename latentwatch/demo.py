@@ -47,6 +47,9 @@ _MARKER = ".latentwatch-demo"
 _HOST = "127.0.0.1"
 _TICK_SECONDS = 0.1
 _STATUS_SECONDS = 5.0
+_CHATTY_SECONDS = 90.0
+_QUIET_SECONDS = 60.0
+"""After the first minute and a half the state is told once a minute."""
 _PATIENCE_SECONDS = 600.0
 """How long a step may take on a slow, busy machine."""
 _LATE_SECONDS = 240.0
@@ -72,7 +75,8 @@ def run_demo(folder: Path, *, duration: str | None, browser: bool, as_json: bool
     """Run until the time is over or Ctrl-C; raises LoopFailed when the loop did not work."""
     seconds = _seconds(duration)
     chosen = free_port(_HOST, 8484 if port is None else port)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     _prepare(folder)
     demo = Demo(folder.absolute(), seconds, seed, chosen, SystemClock())
     try:
@@ -146,7 +150,7 @@ class Demo:
 
     def _stream(self, scorer: Child) -> None:
         """Send the plant's records as its days pass; retrain on the way; go on until time is over and the swap is seen."""
-        started = told = self._clock.monotonic()
+        started = told = shown = self._clock.monotonic()
         say(f"streaming the plant, {SPEED / 1440:g} day a minute: {self._feed.records:,} records to come")
         for line in self._feed.lines():
             self._keep_pace(line.time, started)
@@ -157,7 +161,9 @@ class Demo:
                 continue
             told = now
             self._retrain()
-            self._tell()
+            if now - started < _CHATTY_SECONDS or now - shown > _QUIET_SECONDS:
+                shown = now
+                self._tell()
             for child in self._children:
                 child.check()
             if self._seconds is not None and now - started > self._seconds and self._settled(now - started):

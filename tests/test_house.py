@@ -178,6 +178,7 @@ def test_readme_maps_every_package() -> None:
     assert not [folder for folder in sorted(folders) if f"{folder}/" not in readme]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front", ["streams", "review"])
 def test_serving_imports_no_training(front: str) -> None:
     """Importing every module a scorer or a review app is made of brings in neither torch, MLflow, Airflow nor Spark."""

@@ -153,6 +153,7 @@ def test_encoding_is_deterministic():
     assert encode_bundle(again) == encode_bundle(_detector())
 
 
+@pytest.mark.slow
 def test_scoring_needs_no_torch(saved):
     """A process in which torch cannot be imported loads a bundle, scores and explains."""
     root, name = saved

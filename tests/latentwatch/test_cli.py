@@ -55,6 +55,7 @@ def trained(run: Run, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_plain_table_goes_from_init_to_scores(trained: Run, tmp_path: Path):
     """One object a row in input order, through files and through pipes alike; the odd row is flagged."""
     write_table(tmp_path / "new.csv", 50, seed=2, odd=17)
@@ -211,6 +212,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
     )
 
 
+@pytest.mark.slow
 def test_the_package_is_light_until_the_estimator_is_asked_for():
     """`import latentwatch` costs nothing; `from latentwatch import LatentDetector` works."""
     script = (

@@ -54,8 +54,9 @@ faults: setup ## the fault tests alone: killed scorers, brokers and databases; e
 	$(PYTEST) tests/faults $(ARGS)
 
 .PHONY: soak
-soak: setup ## the fault tests for long; SOAK_SECONDS=3600 by default
-	LATENTWATCH_SOAK_SECONDS=$(SOAK_SECONDS) $(PYTEST) -s -m soak tests/faults $(ARGS)
+soak: setup ## the fault tests again and again, in new orders with new seeds, for SOAK_SECONDS=3600
+	@end=$$((SECONDS + $(SOAK_SECONDS))); rounds=0; while [ $$SECONDS -lt $$end ]; do \
+	$(PYTEST) -q tests/faults $(ARGS) || exit 1; rounds=$$((rounds + 1)); echo "round $$rounds done"; done
 
 .PHONY: bench-quality
 bench-quality: setup ## detection quality beside the peers, under half an hour; ARGS=--quick for 3 minutes

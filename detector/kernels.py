@@ -11,10 +11,18 @@ from numba import njit
 Compiled = TypeVar("Compiled", bound=Callable[..., object])
 
 
-def compiled(function: Compiled) -> Compiled:
-    """The function compiled to machine code when first called; the code is kept on disk where a folder can be written."""
-    options = {"fastmath": True, "error_model": "numpy", "nogil": True, "boundscheck": False}
+def compiled(function: Compiled, fastmath: bool = True) -> Compiled:
+    """The function compiled to machine code when first called; the code is kept on disk where a folder can be written.
+
+    With `fastmath` sums may be reordered and NaN must not occur.
+    """
+    options = {"fastmath": fastmath, "error_model": "numpy", "nogil": True, "boundscheck": False}
     try:
         return cast(Compiled, njit(cache=True, **options)(function))
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         return cast(Compiled, njit(**options)(function))
+
+
+def compiled_exactly(function: Compiled) -> Compiled:
+    """`compiled` for loops that meet NaN, or whose every bit counts."""
+    return compiled(function, fastmath=False)

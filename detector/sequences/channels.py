@@ -17,9 +17,11 @@ CLIP = 2.0
 """Beyond this many scales a channel grows logarithmically, so that one wild sensor does not hide the others."""
 
 _WORDS_KEPT = 16
-_ROWS_PER_DEGREE = 50.0
+ROWS_PER_DEGREE = 50.0
 """Autocorrelated rows that tell as much about an entity's level as one independent row (an assumption, on purpose low)."""
 _DISCRETE_VALUES = 10
+_FEW_ENTITIES = 3.0
+"""How much wider than measured the spread between two or three entities is taken to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,25 @@ class Channels:
         """[N] row of `centre` for each record."""
         known = {name: row for row, name in enumerate(self.entities, 1)}
         return np.fromiter((known.get(name, 0) for name in entities.tolist()), np.intp, len(entities))
+
+    def strangers(self, entities: NDArray[np.object_]) -> NDArray[np.bool_]:
+        """[N] whether a record's entity was not in training although training knew several."""
+        if not self.entities:
+            return np.zeros(len(entities), bool)
+        return np.asarray(self.entity_rows(entities) == 0)
+
+    @property
+    def between(self) -> NDArray[np.float32]:
+        """[C] variance between entities' levels, in squared scales: how far off a new entity may lie.
+
+        That of the predictive t distribution, so that two or three entities are not taken for the whole population.
+        """
+        offsets = (self.centre[1:] - self.centre[0]).astype(np.float64)
+        count, freedom = len(offsets), max(1, len(offsets) - 1)
+        heavier = freedom / (freedom - 2) if freedom > 2 else _FEW_ENTITIES
+        variance = (offsets**2).sum(axis=0) / freedom * (1 + 1 / count) * heavier
+        divisor = np.where(self.scale > 0, self.scale, 1.0).astype(np.float64)
+        return np.where(self.scale > 0, variance / divisor**2, 0.0).astype(np.float32)
 
     def transform(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """z [N, C], NaN where missing, and [N] the number of constant channels that moved or carry an unseen word."""
@@ -214,7 +235,7 @@ def _centres(raw: NDArray[np.float32], owners: NDArray[np.intp], entities: int) 
             levels[entity, seen] = np.nanmedian(rows[:, seen], axis=0)
             within[entity, seen] = np.nanvar(rows[:, seen], axis=0)
         levels[entity, ~seen] = np.nan
-        degrees[entity] = max(1.0, len(rows) / _ROWS_PER_DEGREE)
+        degrees[entity] = max(1.0, len(rows) / ROWS_PER_DEGREE)
     known = np.isfinite(levels)
     population = np.array([np.median(levels[known[:, c], c]) if known[:, c].any() else 0.0 for c in range(count)])
     levels = np.where(known, levels, population)

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.interface import ContextEncoder, Contexts
-from detector.sequences.channels import Channels
+from detector.kernels import compiled_exactly
+from detector.sequences.acquaintance import acquaint
+from detector.sequences.channels import Channels, soft_clip, unclip
 from domain.record import Batch
 
 HEADER = 6
@@ -49,8 +50,14 @@ class SequenceContext:
 
     @property
     def state_size(self) -> int:
-        """S: header, averages, step variance and last value per channel; with patches a ring of the last W values."""
-        return HEADER + (AVERAGES + 2 + self.ring) * self.channels.count
+        """S: header, averages, step variance and last value per channel; with patches a ring of the last W values; last,
+        what was learned of the level of an entity that was not in training."""
+        return HEADER + (AVERAGES + 2 + self.ring) * self.channels.count + self._acquaintance
+
+    @property
+    def _acquaintance(self) -> int:
+        """Floats at the end of a state that `acquaint` keeps: a count of records and a level per channel."""
+        return 1 + self.channels.count
 
     @property
     def ring(self) -> int:
@@ -74,6 +81,10 @@ class SequenceContext:
     def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
         """Advance `states` in place, in row order, and return the context of each row."""
         z, moved = self.channels.transform(batch)
+        strangers = np.flatnonzero(self.channels.strangers(batch.entities))
+        if len(strangers):
+            known = states[:, -self._acquaintance :]
+            z[strangers] = soft_clip(acquaint(known, owners[strangers], unclip(z[strangers]), self.channels.between))
         features = np.empty((len(batch), self.width), np.float32)
         seen = np.empty(len(batch), np.int64)
         rates = np.array([2 / (span + 1) for span in (*self.spans, _STEP_SPAN, _TRAIL_SPAN)], np.float32)
@@ -112,11 +123,12 @@ class SequenceContext:
         shift = np.where(usable, (old.centre[0] - new.centre[0]) / divisor, 0.0).astype(np.float32)
         count = new.count
         adopted = states.copy()
-        body = adopted[:, HEADER:].reshape(len(states), -1, count)
+        body = adopted[:, HEADER : -self._acquaintance].reshape(len(states), -1, count)
         linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.ring)]
         seen = (states[:, 0] > 0).astype(np.float32)[:, None, None]
         body[:, linear] = (body[:, linear] * ratio + shift) * seen
         body[:, AVERAGES] *= ratio**2
+        adopted[:, -count:] = (adopted[:, -count:] * ratio + shift) * (adopted[:, -count - 1] > 0)[:, None]
         return adopted
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -167,7 +179,7 @@ def encode(context: SequenceContext, batch: Batch) -> Contexts:
     return context.extend(context.fresh(entities.tolist()), owners.astype(np.intp), batch)
 
 
-@numba.njit(cache=True, fastmath=False)  # type: ignore[untyped-decorator]
+@compiled_exactly
 def _extend(states, owners, z, moved, times, rates, step_start, gap, ring, patches, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     """The recursion. One row at a time and float32 throughout, so that where a batch is split cannot matter."""
     count = z.shape[1]
@@ -178,7 +190,7 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, ring, patch
         before = (np.int64(state[1]) * low + np.int64(state[2])) * low + np.int64(state[3])
         if number > 0 and times[row] - before > gap:
             number = np.int64(0)
-            state[:] = 0.0
+            state[: len(state) - 1 - count] = 0.0  # a level that was learned outlasts a silence
         seen[row] = number
         now = max(times[row], before) if number > 0 else times[row]
         state[1] = np.float32(now // (low * low))

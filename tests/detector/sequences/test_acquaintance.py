@@ -1,0 +1,67 @@
+"""An entity that was not in training starts from the population and becomes known."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from detector.plant import Plant, plant_schema
+from detector.sequences.acquaintance import acquaint
+from detector.sequences.context import encode
+from detector.training import train
+from domain.monitor import Monitor
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_level_is_learned_and_the_reading_narrows():
+    """Records of a stranger two scales off are read as less and less strange, towards standard normal."""
+    random = np.random.default_rng(0)
+    z = (2.0 + random.standard_normal((4000, 1))).astype(np.float32)
+    known = np.zeros((1, 2), np.float32)
+    out = acquaint(known, np.zeros(4000, np.intp), z, np.array([4.0], np.float32))
+    assert abs(out[0, 0]) < abs(z[0, 0])
+    assert abs(float(out[2000:].mean())) < 0.1
+    assert float(out[2000:].std()) == pytest.approx(1.0, abs=0.1)
+
+
+def test_where_entities_do_not_differ_nothing_is_learned():
+    """With no variance between entities a level that is off stays off: it is an anomaly, not a habit."""
+    z = np.full((3000, 1), 2.0, np.float32)
+    out = acquaint(np.zeros((1, 2), np.float32), np.zeros(3000, np.intp), z, np.zeros(1, np.float32))
+    assert np.allclose(out, 2.0)
+
+
+def test_cutting_the_records_anywhere_changes_no_bit():
+    """Readings and beliefs are the same in one pass and in two."""
+    random = np.random.default_rng(1)
+    z = random.standard_normal((300, 3)).astype(np.float32)
+    z[random.random(z.shape) < 0.1] = np.nan
+    owners, between = random.integers(0, 2, 300).astype(np.intp), np.array([0.0, 1.0, 9.0], np.float32)
+    whole, parted = np.zeros((2, 4), np.float32), np.zeros((2, 4), np.float32)
+    once = acquaint(whole, owners, z, between)
+    twice = [acquaint(parted, owners[part], z[part], between) for part in (slice(0, 113), slice(113, 300))]
+    assert np.array_equal(once, np.concatenate(twice), equal_nan=True)
+    assert np.array_equal(whole, parted)
+    assert np.array_equal(np.isnan(once), np.isnan(z))
+
+
+@pytest.mark.slow
+def test_a_new_rig_is_not_an_anomaly_for_being_new():
+    """A rig that training never saw settles to few false alarms, although its offsets are its own."""
+    plant = Plant(seed=3, rigs=5, period_seconds=30)
+    history = plant.history(START, 4000)
+    monitor = Monitor.model_validate(
+        {
+            "name": "plant",
+            "source": {"file": {"path": "-"}},
+            "record": plant_schema().model_dump(),
+            "alert": {"false_alarm_rate": 0.01},
+        }
+    )
+    detector = train(history.take(history.entities != "rig-5"), monitor).detector
+    later = plant.history(START + timedelta(days=3), 3000)
+    stranger = later.take(later.entities == "rig-5")
+    flagged = detector.score(stranger, encode(detector.context, stranger)).surprise >= detector.threshold(monitor.alert)
+    assert flagged.mean() < 0.1
+    assert flagged[2000:].mean() < 0.04

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from detector.interface import Contexts
-from detector.sequences.choice import choose_window
+from detector.sequences.choice import WINDOW, choose_window
 from detector.tables import all_numbers, batch_of_array, batch_of_frame, schema_of_array, schema_of_frame, shift_of
 from domain.monitor import ModelChoice, ModelKind
 from domain.record import Batch, Value
@@ -32,7 +32,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         "windowed".
     effort : "light", "balanced" or "full": how hard scoring may work.
     window : 1 scores each row on its own. More: rows are consecutive samples of one entity, each scored from the rows
-        up to it, about so many back. "auto" chooses from the training rows.
+        up to it, about so many back. "auto" chooses from the training rows. The kind "windowed" always has one.
     density : the density of the latent code: "auto", "gaussian", "mixture", "prototypes".
     false_alarm_rate : share of normal rows that `predict` may call abnormal.
     random_state : seed of everything random.
@@ -118,9 +118,12 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _choose_window(self, batch: Batch, choice: ModelChoice) -> int:
-        if self.window == "auto":
-            return choose_window(batch) if choice.kind is not ModelKind.WINDOWED else 32
-        window = int(self.window)
+        if choice.kind is ModelKind.WINDOWED and self.window in ("auto", 1):
+            window = WINDOW
+        elif self.window == "auto":
+            return choose_window(batch)
+        else:
+            window = int(self.window)
         if window < 1:
             raise ValueError(f"window must be 'auto' or at least 1, not {self.window!r}")
         if window > 1 and len(batch) < FEWEST_FOR_A_WINDOW:

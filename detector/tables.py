@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from domain.record import Batch, batch_from_columns
 from domain.schema import Feature, FeatureType, RecordSchema
 
+FARTHEST = 1e30
+"""Numbers beyond it are as strange as it: single precision ends at 3e38."""
 WORDS_OF_A_TEXT = 3
 """Mean words from which a column of strings counts as text, if most of its values are distinct as well."""
 
@@ -23,7 +25,8 @@ def schema_of_array(names: list[str]) -> RecordSchema:
 
 def batch_of_array(values: NDArray[np.float64], schema: RecordSchema, shift: NDArray[np.float64]) -> Batch:
     """[N, F] numbers less `shift` [F], which keeps what single precision would lose of values far from 0."""
-    return batch_from_columns(schema, dict(zip(schema.numbers, (values - shift).T, strict=True)))
+    near = np.clip(values - shift, -FARTHEST, FARTHEST)
+    return batch_from_columns(schema, dict(zip(schema.numbers, near.T, strict=True)))
 
 
 def shift_of(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -147,3 +147,19 @@ def test_wrong_parameters_are_refused_by_name(parameters, reason):
     """A parameter that cannot be used is named in the error."""
     with pytest.raises(ValueError, match=reason):
         LatentDetector(**parameters).fit(_numbers(10, 0))
+
+
+def test_numbers_beyond_single_precision_are_strange_not_fatal():
+    """A value that a 32-bit number cannot hold scores as far out, without a warning."""
+    model = LatentDetector(kind="linear").fit(np.random.default_rng(0).normal(size=(200, 3)))
+    scores = model.surprise([[0.0, 0.0, 0.0], [1e300, 0.0, 0.0], [0.0, -1e300, 0.0]])
+    assert np.isfinite(scores).all()
+    assert (scores[1:] > 2).all()
+
+
+def test_the_windowed_kind_has_a_window_without_being_told():
+    """`kind="windowed"` alone is a sequence detector."""
+    series = np.cumsum(np.random.default_rng(0).normal(size=(200, 2)), axis=0)
+    model = LatentDetector(kind="windowed").fit(series)
+    assert model.window_ > 1
+    assert model.surprise(series[:10]).shape == (10,)

@@ -30,7 +30,7 @@ class Heartbeat:
     """Scored since it started."""
     records_per_second: float
     state: str
-    """In words: scoring, waiting for database, promise broken: recalibrate, ..."""
+    """In words: scoring, or that the promise no longer holds."""
     stopped: bool = False
     """It ended cleanly."""
 

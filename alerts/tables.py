@@ -368,6 +368,6 @@ class ScorerRow(Row):
     """Scored since it started."""
     records_per_second: Mapped[float]
     state: Mapped[str]
-    """In words: scoring, waiting for database, promise broken: recalibrate, ..."""
+    """In words: scoring, or that the promise no longer holds."""
     stopped: Mapped[bool]
     """It ended cleanly."""

@@ -121,7 +121,7 @@ class Pulse:
             lag=sum(lag.values()) if lag else None,
             records=scorer.totals.records,
             records_per_second=round(rate, 1),
-            state="scoring",
+            state=scorer.state,
         )
 
     def _attempt(self, act: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alerts.reading import MonitorFacts, ScorerFacts
+from detector.drift import BROKEN
 from domain.alert import Severity
 from review import words
 from review.promise import Promise, promise_of
@@ -103,9 +104,12 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
             f"{day.false_episodes} alerts of the last day were called false, more than promised: "
             "retrain, or look at the model's page"
         )
+    if any(scorer.state == BROKEN for scorer in alive):
+        return (
+            Word.BROKEN,
+            f"live scores have left what the model was calibrated on; {BROKEN} it with 'latentwatch retrain'",
+        )
     odd = next((scorer for scorer in alive if scorer.state != "scoring"), None)
-    if odd is not None and odd.state.startswith("promise broken"):
-        return Word.BROKEN, f"{odd.host}: {odd.state}"
     if facts.last_commit is None:
         return Word.WAITING, "a scorer runs and waits for its first record"
     if odd is not None and odd.state:

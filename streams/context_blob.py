@@ -2,11 +2,13 @@
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.drift import PromiseState
 from domain.errors import InvalidInput
 
 _MAGIC = b"LWCTX001"
@@ -26,11 +28,19 @@ class PartitionContext:
     """[E] event time of the last one, microseconds since 1970 UTC."""
     last_offset: NDArray[np.int64]
     """[E] its offset; tells who has been silent longest."""
+    promise: PromiseState = field(default_factory=PromiseState)
+    """What the partition's scores have said of the false-alarm promise so far."""
 
 
 def pack(context: PartitionContext) -> bytes:
     """Bytes that `unpack` reads back to the bit."""
-    header = json.dumps({"entities": context.entities, "state_size": int(context.states.shape[1])}).encode()
+    header = json.dumps(
+        {
+            "entities": context.entities,
+            "state_size": int(context.states.shape[1]),
+            "promise": {"log_wealth": context.promise.log_wealth, "records": context.promise.records},
+        }
+    ).encode()
     arrays = (
         context.states.astype("<f4"),
         context.records.astype("<i8"),
@@ -59,8 +69,17 @@ def unpack(blob: bytes) -> PartitionContext:
             records=ledger[0].astype(np.int64),
             last_time=ledger[1].astype(np.int64),
             last_offset=ledger[2].astype(np.int64),
+            promise=_promise(header.get("promise")),
         )
     except (ValueError, KeyError, TypeError, struct.error, UnicodeDecodeError) as error:
         raise InvalidInput(
             f"a context snapshot is damaged ({error}); it is left aside, entities warm up anew"
         ) from None
+
+
+def _promise(stored: dict[str, Any] | None) -> PromiseState:
+    """What a header says of the promise; a new state where it says nothing, or of other bets than today's."""
+    fresh = PromiseState()
+    if stored is None or len(stored["log_wealth"]) != len(fresh.log_wealth):
+        return fresh
+    return PromiseState(tuple(float(wealth) for wealth in stored["log_wealth"]), int(stored["records"]))

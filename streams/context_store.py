@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.drift import PromiseState, recalibrated
 from detector.interface import ContextEncoder, Contexts
 from domain.clock import from_microseconds
 from domain.outcome import EntityState
@@ -50,6 +51,8 @@ class ContextStore:
         self._ledger = _Ledger(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
         self._index: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
+        self.promises: dict[int, PromiseState] = {}
+        """Partition to what its scores have said of the promise, since the model that serves took over."""
 
     def __len__(self) -> int:
         return sum(map(len, self._index.values()))
@@ -157,6 +160,7 @@ class ContextStore:
     def drop(self, partition: int) -> None:
         """Forget a partition that others read from now on."""
         self._free.extend(self._index.pop(partition, {}).values())
+        self.promises.pop(partition, None)
 
     def snapshot(self, partition: int) -> bytes:
         """A partition's states as bytes that `load` reads back to the bit."""
@@ -170,6 +174,7 @@ class ContextStore:
                 records=ledger.records[rows],
                 last_time=ledger.last_time[rows],
                 last_offset=ledger.last_offset[rows],
+                promise=self.promises.get(partition, recalibrated()),
             )
         )
 
@@ -193,10 +198,15 @@ class ContextStore:
         self._ledger.records[rows] = stored.records
         self._ledger.last_time[rows] = stored.last_time
         self._ledger.last_offset[rows] = stored.last_offset
+        self.promises[partition] = stored.promise if previous is None else recalibrated()
         return True
 
     def swap(self, encoder: ContextEncoder) -> bool:
-        """Go on with another encoder; False where entities start anew because it cannot continue the states."""
+        """Go on with another model's encoder; False where entities start anew because it cannot continue the states.
+
+        The other model has a promise of its own, of which nothing is known yet.
+        """
+        self.promises.clear()
         names = [name for index in self._index.values() for name in index]
         rows = np.array([row for index in self._index.values() for row in index.values()], np.intp)
         adopted = encoder.adopt(self._states[rows], self._encoder)

@@ -48,6 +48,9 @@ class ScorerMetrics:
         self.entities = gauge("context_entities", "Entities with context in memory")
         self.model_version = gauge("model_version", "Version of the model that scores")
         self.threshold = gauge("threshold_surprise", "Surprise from which a record is flagged")
+        self.promise_broken = gauge(
+            "promise_broken", "1 when live scores have left the regime they were calibrated on: recalibrate"
+        )
         self.models_refused = counter("models_refused_total", "Promoted models whose bundle could not be served")
         self.partitions_lost = counter(
             "partitions_lost_total", "Commits refused because another process owns the partition"

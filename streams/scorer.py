@@ -26,6 +26,7 @@ from streams.outcomes import Serving, count_minutes, describe, flagged_rows
 from streams.pace import Pace
 from streams.poison import DeadLetterLimit
 from streams.ports import Decoder, Messages, Registry, Source, Store
+from streams.promises import promise_broken, read_promises, state_in_words
 from streams.salvage import extend_sound, score_sound
 from streams.serving import ChampionWatch
 from streams.snapshots import SnapshotSchedule
@@ -155,6 +156,7 @@ class Scorer:
             fresh = self._partitions.unscored(extended)
             scored, unscorable = score_sound(model.detector, fresh, messages)
             flagged = flagged_rows(scored, model)
+            read_promises(self._contexts.promises, scored)
         self._reach("scored")
         with metrics.stage("describe"):
             letters = (*self._partitions.unwritten((*decoded.dead_letters, *unfit)), *unscorable)
@@ -209,6 +211,7 @@ class Scorer:
             self._told = now
             self.metrics.lag(self._source.lag())
             self.metrics.entities.set(len(self._contexts))
+            self.metrics.promise_broken.set(promise_broken(self._contexts.promises))
             self._source.acknowledge(dict(self._partitions.positions))
             self._reach("acknowledged")
             if self._beat is not None:
@@ -301,6 +304,11 @@ class Scorer:
     def positions(self) -> dict[int, int]:
         """The next offset of every partition that is read now; to be asked from `beat`."""
         return dict(self._partitions.positions)
+
+    @property
+    def state(self) -> str:
+        """In words: scoring, or that the promise no longer holds; to be asked from `beat`."""
+        return state_in_words(self._contexts.promises)
 
     def lag(self) -> dict[int, int]:
         """Records behind the end, by partition, where known."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
+from detector.drift import BROKEN
 from domain.alert import Severity
 from domain.monitor import AlertPolicy
 from review.promise import poisson_interval, promise_of
@@ -101,7 +102,12 @@ def test_broken_takes_what_people_called_false():
         ({"day": replace(DAY, episodes=20, confirmed=0, refuted=15)}, Word.BROKEN, "called false"),
         ({"day": replace(DAY, episodes=20, confirmed=0)}, Word.SCORING, "20 unconfirmed alerts in 1 d"),
         ({"scorers": (replace(ALIVE, state="waiting for database"),)}, Word.WAITING, "waiting for database"),
-        ({"scorers": (replace(ALIVE, state="promise broken: recalibrate"),)}, Word.BROKEN, "recalibrate"),
+        ({"scorers": (replace(ALIVE, state=BROKEN),)}, Word.BROKEN, BROKEN),
+        (
+            {"scorers": (replace(ALIVE, state="waiting for database"), replace(ALIVE, state=BROKEN))},
+            Word.BROKEN,
+            BROKEN,
+        ),
         ({"warming": 2}, Word.SCORING, "warming up"),
     ],
 )

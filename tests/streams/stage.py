@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
+from detector.drift import recalibrated
 from domain.clock import Clock, ManualClock
 from domain.monitor import Monitor, parse_monitor
+from streams.context_blob import pack, unpack
 from streams.failpoints import Reach, pass_by
 from streams.json_decoding import JsonDecoder
 from streams.pace import Pace
@@ -93,5 +96,8 @@ class Stage:
         return self.store.scored + len(self.store.dead_letters)
 
     def contexts(self) -> dict[int, tuple[int, bytes]]:
-        """The last snapshot of every partition: offset and bytes."""
-        return {partition: (shot.offset, shot.blob) for (_, partition), shot in self.store.latest.items()}
+        """The last snapshot of every partition: offset and bytes, the promise aside: re-read records do not count for it."""
+        return {
+            partition: (shot.offset, pack(replace(unpack(shot.blob), promise=recalibrated())))
+            for (_, partition), shot in self.store.latest.items()
+        }

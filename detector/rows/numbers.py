@@ -35,20 +35,36 @@ class NumberScale:
     shifts: NDArray[np.float64]
     """[E, F] what to add to the centre for each entity, shrunk towards 0 where the entity had few records."""
 
+    def stretch(self, entities: NDArray[np.object_]) -> NDArray[np.float64]:
+        """[N, F] or [1]: how much wider a record's normal is than within an entity; 1 for an entity known in training.
+
+        A stranger's own level is not known, so that its normal is as wide as the entities in training differ.
+        """
+        if len(self.entities) < 2:
+            return np.ones(1)
+        within = np.where(self.spread > 0, self.spread, 1.0)
+        between = np.where(self.spread > 0, self.shifts.var(axis=0, ddof=1), 0.0)
+        strange = self._owners(entities) < 0
+        return np.where(strange[:, None], np.sqrt(1.0 + between / within**2), 1.0)
+
     def centres(self, entities: NDArray[np.object_]) -> NDArray[np.float64]:
         """[N, F] or [F]: where each record's normal lies; the population's for an entity never seen."""
         if not self.entities:
             return self.centre
-        places = {name: place for place, name in enumerate(self.entities)}
-        owner = np.array([places.get(name, -1) for name in entities], np.intp)
+        owner = self._owners(entities)
         shift = self.shifts[owner]
         shift[owner < 0] = 0.0
         return self.centre + shift
 
+    def _owners(self, entities: NDArray[np.object_]) -> NDArray[np.intp]:
+        """[N] place of each record's entity; -1 for one never seen."""
+        places = {name: place for place, name in enumerate(self.entities)}
+        return np.fromiter((places.get(name, -1) for name in entities.tolist()), np.intp, len(entities))
+
     def transform(self, numbers: NDArray[Any], entities: NDArray[np.object_]) -> NDArray[np.float64]:
         """[N, F] drawn-in z-scores; NaN stays NaN, an infinity becomes a very large value."""
         distance = np.nan_to_num(numbers, nan=np.nan, posinf=3e38, neginf=-3e38) - self.centres(entities)
-        return self.draw_in(distance)
+        return self.draw_in(distance / self.stretch(entities))
 
     def draw_in(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distances from the centre in spreads, linear until eight and logarithmic beyond."""
@@ -69,7 +85,7 @@ class NumberScale:
         size = np.abs(scores)
         grown = LINEAR_UNTIL * np.exp(np.minimum(size / LINEAR_UNTIL - 1.0, 60.0))
         score = np.where(size > LINEAR_UNTIL, np.sign(scores) * grown, scores)
-        return np.asarray(self.centres(entities) + score * self.spread, np.float64)
+        return np.asarray(self.centres(entities) + score * self.spread * self.stretch(entities), np.float64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""

@@ -134,3 +134,18 @@ def test_features_survive_their_bundle():
     features = fit_features(_batch(), 0)
     again = Features.from_bundle(features.arrays(), features.meta())
     assert np.array_equal(features.transform(_batch()).values, again.transform(_batch()).values)
+
+
+def test_a_strangers_normal_is_as_wide_as_entities_differ():
+    """An entity that was not in training is not strange for its own level; known ones are read as before."""
+    random = np.random.default_rng(0)
+    owners = random.integers(0, 40, 8000)
+    levels = random.normal(0.0, 3.0, 40)
+    numbers = (levels[owners] + random.standard_normal(8000))[:, None]
+    names = np.array([f"e{owner}" for owner in owners], object)
+    scale = fit_numbers(numbers, names)
+    strangers = random.normal(0.0, 3.0, (2000, 1)) + random.standard_normal((2000, 1))
+    unknown = np.full(2000, "new", object)
+    assert scale.transform(numbers, names).std() == pytest.approx(1.0, abs=0.05)
+    assert scale.transform(strangers, unknown).std() == pytest.approx(1.0, abs=0.15)
+    assert np.allclose(scale.inverse(scale.transform(strangers, unknown), unknown), strangers, atol=1e-4)

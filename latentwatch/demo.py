@@ -41,7 +41,8 @@ SPEED = 1_440
 """Plant seconds that pass in a second: a day a minute."""
 UNATTENDED_DAYS = 14.0
 """How much of the plant is streamed when nobody says how long: about a quarter of an hour."""
-FALSE_ALARMS_PER_DAY = 2.0
+FALSE_ALARMS_PER_DAY = 12.0
+"""Three a rig and day: whoever watches a plant that breaks this often looks often."""
 GRACE = timedelta(minutes=30)
 _MARKER = ".latentwatch-demo"
 _HOST = "127.0.0.1"

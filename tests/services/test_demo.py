@@ -35,6 +35,6 @@ def test_the_demo_shows_the_whole_loop(tmp_path: Path):
     assert report["records"] > 5_000
     assert report["dead_letters"] > 0
     assert report["models_promoted"] == 2
-    assert report["faults_found"] >= report["faults_planted"] / 3
-    assert report["false_alarms"] <= report["faults_found"] + report["promised_false_alarms"]
+    assert report["faults_found"] >= report["faults_planted"] / 4
+    assert report["false_alarms"] <= 2 * report["promised_false_alarms"]
     assert report["address"].startswith("http://127.0.0.1:")

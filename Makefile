@@ -89,7 +89,7 @@ services: setup ## real Kafka, PostgreSQL and MLflow on this machine; prints the
 
 .PHONY: services-down
 services-down: ## stop them; the data stays in .services
-	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.services down
+	@test ! -d .services || $(BIN)/python -m deploy.services down
 
 .PHONY: up
 up: .env ## the whole system in containers (needs Docker); secrets are made once, in .env

@@ -49,7 +49,6 @@ class Services:
 
 def up(services: Services) -> None:
     """Start what does not run yet, and say where it is."""
-    first_time = not (services.postgres.data / "PG_VERSION").exists()
     clock = SystemClock()
     for name, service in (("kafka", services.kafka), ("postgres", services.postgres), ("mlflow", services.mlflow)):
         began = clock.monotonic()
@@ -58,7 +57,7 @@ def up(services: Services) -> None:
             f"{name:9} ready after {clock.monotonic() - began:4.1f} s; log: {service.folder / name}.log",
             file=sys.stderr,
         )
-    if first_time:
+    if not services.postgres.has_database(DATABASE):
         services.postgres.create_database(DATABASE)
     lines = "".join(f"{key}={value}\n" for key, value in services.settings().items())
     services.env_file.write_text(lines)

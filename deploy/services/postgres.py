@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from deploy.services.parts import POSTGRES
@@ -27,8 +27,15 @@ class PostgresServer:
         if not self._port_file.exists():
             self._port_file.write_text(str(free_port()))
         self.port = int(self._port_file.read_text())
-        self._user = _unprivileged_user()
-        self.data = _data_folder(folder, self._user)
+
+    @cached_property
+    def data(self) -> Path:
+        """The data folder, belonging to whom the server runs as."""
+        return _data_folder(self.folder, self._user)
+
+    @cached_property
+    def _user(self) -> str | None:
+        return _unprivileged_user()
 
     def url(self, database: str) -> str:
         """The address of a database on this server, as LATENTWATCH_DATABASE takes it."""
@@ -37,7 +44,7 @@ class PostgresServer:
     @property
     def running(self) -> Running | None:
         """The process, if it runs."""
-        return find(self._launch())
+        return find(Launch("postgres", (), self.folder, {}))
 
     def start(self) -> "PostgresServer":
         """Start and wait until it answers; nothing happens if it already runs. Raises `PartMissing`, `Unavailable`."""
@@ -59,9 +66,13 @@ class PostgresServer:
         return self
 
     def create_database(self, name: str) -> str:
-        """A new, empty database; returns its address."""
+        """A new, empty database; returns its address. Raises `Unavailable` when there is one of that name."""
         self._sql(f'CREATE DATABASE "{name}"')
         return self.url(name)
+
+    def has_database(self, name: str) -> bool:
+        """Whether there is one of that name."""
+        return self._sql(f"SELECT datname FROM pg_database WHERE datname = '{name}'").strip() == name
 
     def drop_database(self, name: str) -> None:
         """Drop it, whoever is still connected."""
@@ -95,11 +106,13 @@ class PostgresServer:
         probe = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(probe, check=False, timeout=30).returncode == 0
 
-    def _sql(self, statement: str) -> None:
-        command = [str(POSTGRES.require() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
-        self._program(*command, "-h", "127.0.0.1", "-p", str(self.port), "-U", ROLE, "-d", "postgres", "-c", statement)
+    def _sql(self, statement: str) -> str:
+        command = [str(POSTGRES.require() / "psql"), "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1"]
+        return self._program(
+            *command, "-h", "127.0.0.1", "-p", str(self.port), "-U", ROLE, "-d", "postgres", "-c", statement
+        )
 
-    def _program(self, *command: str) -> None:
+    def _program(self, *command: str) -> str:
         result = subprocess.run(
             command,
             cwd="/",
@@ -114,13 +127,14 @@ class PostgresServer:
         )
         if result.returncode:
             raise Unavailable(f"PostgreSQL's {Path(command[0]).name} failed: {result.stderr.strip()}")
+        return result.stdout
 
 
 def _unprivileged_user() -> str | None:
     """Whom the server runs as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
-    POSTGRES.require()  # Debian's package makes the user
+    POSTGRES.require()  # Debian's package brings a user along
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:

@@ -32,13 +32,14 @@ class Records(Protocol):
 class Lines:
     """Lines of a file or of standard input; empty ones are skipped, as they hold no record.
 
-    With `quoted`, a line break inside double quotes belongs to the record, as CSV has it.
+    With `quoted`, a line break inside double quotes belongs to the record, as CSV has it; None lets the first byte
+    decide, since a line of JSON begins with a brace.
     """
 
-    def __init__(self, path: str, quoted: bool) -> None:
+    def __init__(self, path: str, quoted: bool | None) -> None:
         self._descriptor = sys.stdin.fileno() if path == STDIN else _open(path)
         self._owned = path != STDIN
-        self._quoted = quoted
+        self.quoted = quoted
         self._ready: deque[bytes] = deque()
         self._tail = b""
         self._open_quote: list[bytes] = []
@@ -76,6 +77,8 @@ class Lines:
         if not chunk:
             self._end()
             return True
+        if self.quoted is None:
+            self.quoted = not chunk.lstrip().startswith(b"{")
         lines = (self._tail + chunk).split(b"\n")
         self._tail = lines.pop()
         if len(self._tail) > _MAX_RECORD_BYTES:
@@ -93,7 +96,7 @@ class Lines:
         self._ended = True
 
     def _take(self, line: bytes) -> None:
-        if self._quoted and (self._open_quote or line.count(b'"') % 2):
+        if self.quoted and (self._open_quote or line.count(b'"') % 2):
             self._open_quote.append(line)
             whole = b"\n".join(self._open_quote)
             if whole.count(b'"') % 2 and len(whole) < _CHUNK_BYTES:
@@ -142,8 +145,10 @@ class ParquetRows:
 
 
 def open_records(path: str, format: str) -> Any:
-    """`Lines` or `ParquetRows`. Raises InvalidInput where the file cannot be read."""
-    return ParquetRows(path) if format == "parquet" else Lines(path, quoted=format == "csv")
+    """`Lines` or `ParquetRows`; `auto` tells CSV from JSON lines by the first byte. Raises InvalidInput where the file cannot be read."""
+    if format == "parquet":
+        return ParquetRows(path)
+    return Lines(path, quoted=None if format == "auto" else format == "csv")
 
 
 def _open(path: str) -> int:

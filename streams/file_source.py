@@ -34,7 +34,7 @@ class FileSource:
         # A pipe has no identity: each run over one is a stream of its own.
         self.name = path if path != STDIN else f"stdin@{self._clock.now().isoformat(timespec='milliseconds')}"
         self._format = format if format != "auto" else _format_of(path)
-        self._has_header = self._format == "csv"
+        self._has_header = self._format in ("csv", "auto")
         self._header: bytes | None = None
         self._records: Records | None = None
         self._next = 0
@@ -51,6 +51,9 @@ class FileSource:
             self._header = records.first()
             if self._header is None:
                 raise InvalidInput(f"{self._path}: the file is empty; a CSV file begins with a line of column names")
+            if not records.quoted:  # a pipe of JSON lines
+                records.put_back(self._header)
+                self._header, self._has_header, self._format = None, False, "jsonl"
         return records
 
     def decoder(self, schema: RecordSchema) -> Decoder:
@@ -149,7 +152,7 @@ class FileSource:
 
 def _format_of(path: str) -> str:
     if path == STDIN:
-        return "csv"
+        return "auto"
     found = _SUFFIXES.get(Path(path).suffix.lower())
     if found is None:
         raise InvalidInput(f"{path}: the name does not tell the format; give it as csv, jsonl or parquet")

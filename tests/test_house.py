@@ -147,18 +147,19 @@ def test_names_say_something() -> None:
 @pytest.mark.parametrize(
     ("what", "pattern"),
     [
-        ("an address of a package registry", r"py[p]i\.org|pythonhoste[d]\.|npm[j]s\.(?:org|com)|mave[n]\.org|repo\.mave[n]"),
+        (
+            "an address of a package registry",
+            r"py[p]i\.org|pythonhoste[d]\.|npm[j]s\.(?:org|com)|mave[n]\.org|repo\.mave[n]",
+        ),
         ("a path of one machine", r"(?<![\w.$}~-])/(?:work|root|home|Users)/\w"),
-        ("a promise instead of code", r"\bTO" + r"DO\b|\bFIX" + r"ME\b|\bXX" + r"X\b"),
+        ("a promise instead of code", r"\bTOD[O]\b|\bFIXM[E]\b|\bXX[X]\b"),
     ],
 )
 def test_files_do_not_hold(what: str, pattern: str) -> None:
     """No tracked text holds what ties it to one machine or one mirror, or leaves work for later."""
-    here = Path(__file__).relative_to(ROOT)
     found = [
         f"{path}:{number}: {line.strip()[:120]}"
         for path, text in texts().items()
-        if path != here
         for number, line in enumerate(text.splitlines(), 1)
         if re.search(pattern, line)
     ]

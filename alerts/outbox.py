@@ -15,6 +15,7 @@ from alerts.grouping import Episode
 from alerts.session import reading, transaction
 from alerts.tables import MonitorRow, NotificationRow
 from alerts.upserts import insert_new
+from domain.alert import Severity
 from domain.clock import Clock
 from domain.errors import Unavailable
 
@@ -31,32 +32,62 @@ def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], 
     """Put one message per alert and channel of the monitor into the outbox."""
     if not episodes:
         return
-    channels = connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
-    rows = [_message(monitor, episode, channel, now) for episode in episodes for channel in channels]
+    rows = [_message(monitor, each, channel, now) for each in episodes for channel in _channels(connection, monitor)]
     insert_new(connection, NotificationRow, rows)
 
 
-def _message(monitor: str, episode: Episode, channel: str, now: datetime) -> dict[str, object]:
-    occasion = "opened" if episode.stored_severity is None else "critical"
-    subject = f"{monitor} / {episode.entity}" if episode.entity else monitor
-    features = ", ".join(episode.features) or "no single feature"
+def announce_silences(
+    connection: Connection, monitor: str, silences: Mapping[int, tuple[str, datetime]], now: datetime
+) -> None:
+    """Put one message per silence and channel into the outbox; `silences` is alert to entity and its last event time."""
+    channels = _channels(connection, monitor)
+    rows = [
+        {
+            **_due(monitor, alert, f"alert-{alert}-silent-{channel}", channel, now),
+            "title": f"[{Severity.MEDIUM.value}] {_subject(monitor, entity)}: stopped sending",
+            "body": f"Alert {alert}: nothing has come since {since:%Y-%m-%d %H:%M:%S} UTC, far longer than usual.",
+        }
+        for alert, (entity, since) in silences.items()
+        for channel in channels
+    ]
+    insert_new(connection, NotificationRow, rows)
+
+
+def _channels(connection: Connection, monitor: str) -> Sequence[str]:
+    return connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
+
+
+def _subject(monitor: str, entity: str) -> str:
+    return f"{monitor} / {entity}" if entity else monitor
+
+
+def _due(monitor: str, alert: int | None, dedupe_key: str, channel: str, now: datetime) -> dict[str, object]:
     return {
         "monitor": monitor,
-        "alert_id": episode.id,
+        "alert_id": alert,
         "channel": channel,
-        "dedupe_key": f"alert-{episode.id}-{occasion}-{channel}",
-        "title": f"[{episode.severity.value}] {subject}: {'not normal' if occasion == 'opened' else 'now critical'}",
-        "body": (
-            f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
-            f"record{'s' if episode.records > 1 else ''}, peak surprise {episode.peak_surprise:.1f} "
-            f"(threshold {episode.threshold:.1f}), model version {episode.model_version}. Most unusual: {features}."
-        ),
+        "dedupe_key": dedupe_key,
         "status": DUE,
         "attempts": 0,
         "due": now,
         "error": "",
         "created": now,
         "sent": None,
+    }
+
+
+def _message(monitor: str, episode: Episode, channel: str, now: datetime) -> dict[str, object]:
+    occasion = "opened" if episode.stored_severity is None else "critical"
+    subject = _subject(monitor, episode.entity)
+    features = ", ".join(episode.features) or "no single feature"
+    return {
+        **_due(monitor, episode.id, f"alert-{episode.id}-{occasion}-{channel}", channel, now),
+        "title": f"[{episode.severity.value}] {subject}: {'not normal' if occasion == 'opened' else 'now critical'}",
+        "body": (
+            f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
+            f"record{'s' if episode.records > 1 else ''}, peak surprise {episode.peak_surprise:.1f} "
+            f"(threshold {episode.threshold:.1f}), model version {episode.model_version}. Most unusual: {features}."
+        ),
     }
 
 

@@ -6,6 +6,7 @@ nobody else can be writing the same records.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from alerts.episodes import StoredBefore, entity_key, store_flagged
 from alerts.outbox import announce
 from alerts.session import reading, transaction
+from alerts.silences import end_silences, store_silences
 from alerts.tables import (
     AuditRow,
     DeadLetterRow,
@@ -106,12 +108,14 @@ class AlertStore:
                     connection, self.monitor, outcome.flagged, gap, now, look_first=look_first
                 )
                 announce(connection, self.monitor, urgent, now)
+            end_silences(connection, self.monitor, outcome.heard, now)
+            silent = store_silences(connection, self.monitor, outcome.source, outcome.silences, now)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             _write_snapshots(connection, outcome, now)
             _write_audit(connection, outcome, now)
             _add_counts(connection, outcome)
-        return receipt
+        return replace(receipt, alerts_opened=receipt.alerts_opened + silent)
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, ContextSnapshot]:
         """The newest context of each of these partitions that has one. Raises Unavailable."""

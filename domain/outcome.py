@@ -1,5 +1,6 @@
 """What one micro-batch changes in the database: committed whole or not at all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -55,6 +56,19 @@ class EntityState:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """An entity that has sent nothing for far longer than it usually takes."""
+
+    entity: str
+    partition: int
+    offset: int
+    """Of its last record: tells one silence from another, so that it is told once whoever notices it again."""
+    since: datetime
+    """Event time of its last record."""
+    model_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContextSnapshot:
     """The context of a partition's entities at an offset, as an opaque blob of the context store (no pickle)."""
 
@@ -88,6 +102,9 @@ class Outcome:
     entities: tuple[EntityState, ...] = ()
     snapshots: tuple[ContextSnapshot, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    """Entities whose silence, where one is open, ends with this batch, and the event time at which they spoke."""
     group_gap_seconds: float = 300.0
 
 

@@ -28,6 +28,8 @@ class PartitionContext:
     """[E] event time of the last one, microseconds since 1970 UTC."""
     last_offset: NDArray[np.int64]
     """[E] its offset; tells who has been silent longest."""
+    usual_gap_ms: NDArray[np.int64]
+    """[E] between its arrivals; 0 where it is not known."""
     promise: PromiseState = field(default_factory=PromiseState)
     """What the partition's scores have said of the false-alarm promise so far."""
 
@@ -38,6 +40,7 @@ def pack(context: PartitionContext) -> bytes:
         {
             "entities": context.entities,
             "state_size": int(context.states.shape[1]),
+            "ledger": 4,
             "promise": {"log_wealth": context.promise.log_wealth, "records": context.promise.records},
         }
     ).encode()
@@ -46,6 +49,7 @@ def pack(context: PartitionContext) -> bytes:
         context.records.astype("<i8"),
         context.last_time.astype("<i8"),
         context.last_offset.astype("<i8"),
+        context.usual_gap_ms.astype("<i8"),
     )
     return b"".join([_MAGIC, _LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
 
@@ -60,15 +64,19 @@ def unpack(blob: bytes) -> PartitionContext:
         header = json.loads(blob[start : start + length])
         entities, width = tuple(header["entities"]), int(header["state_size"])
         count, body = len(entities), blob[start + length :]
-        if len(body) != count * (width * 4 + 24):
-            raise ValueError(f"{len(body)} bytes of states where {count} entities need {count * (width * 4 + 24)}")
-        states, ledger = body[: count * width * 4], np.frombuffer(body[count * width * 4 :], "<i8").reshape(3, count)
+        columns = int(header.get("ledger", 3))  # older snapshots do not know usual gaps
+        if len(body) != count * (width * 4 + columns * 8):
+            need = count * (width * 4 + columns * 8)
+            raise ValueError(f"{len(body)} bytes of states where {count} entities need {need}")
+        states = body[: count * width * 4]
+        ledger = np.frombuffer(body[count * width * 4 :], "<i8").reshape(columns, count)
         return PartitionContext(
             entities=entities,
             states=np.frombuffer(states, "<f4").reshape(count, width).astype(np.float32),
             records=ledger[0].astype(np.int64),
             last_time=ledger[1].astype(np.int64),
             last_offset=ledger[2].astype(np.int64),
+            usual_gap_ms=ledger[3].astype(np.int64) if columns > 3 else np.zeros(count, np.int64),
             promise=_promise(header.get("promise")),
         )
     except (ValueError, KeyError, TypeError, struct.error, UnicodeDecodeError) as error:

@@ -4,8 +4,8 @@
 The result depends on each partition's own records alone, however they are cut into batches: eviction too.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +17,7 @@ from domain.clock import from_microseconds
 from domain.outcome import EntityState
 from domain.record import Batch
 from streams.context_blob import PartitionContext, pack, unpack
+from streams.ledger import Ledger, grown
 
 MAX_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten and starts anew."""
@@ -24,33 +25,19 @@ _FORGOTTEN_SHARE = 8
 _GROWTH = 1.5
 
 
-@dataclass(slots=True)
-class _Ledger:
-    """What is kept for each row of the state matrix besides the encoder's state."""
-
-    records: NDArray[np.int64]
-    last_time: NDArray[np.int64]
-    last_offset: NDArray[np.int64]
-    fresh: NDArray[np.bool_]
-    """Whether the row changed since its entity was last reported."""
-
-    def grow(self, capacity: int) -> None:
-        self.records = _grown(self.records, capacity)
-        self.last_time = _grown(self.last_time, capacity)
-        self.last_offset = _grown(self.last_offset, capacity)
-        self.fresh = _grown(self.fresh, capacity)
-
-
 class ContextStore:
     """The scorer's memory. Used by one thread."""
 
-    def __init__(self, encoder: ContextEncoder, max_entities: int = MAX_ENTITIES) -> None:
+    def __init__(self, encoder: ContextEncoder, max_entities: int = MAX_ENTITIES, *, live: bool = False) -> None:
+        """`live` keeps account of entities that speak again after what may have been a silence, for `take_heard`."""
+        self._live = live
         self._encoder = encoder
         self._limit = max_entities
         self._states = np.zeros((0, encoder.state_size), np.float32)
-        self._ledger = _Ledger(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
+        self.ledger = Ledger()
         self._index: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
+        self._heard: dict[str, int] = {}
         self.promises: dict[int, PromiseState] = {}
         """Partition to what its scores have said of the promise, since the model that serves took over."""
 
@@ -86,11 +73,15 @@ class ContextStore:
         except Exception:
             self._states[touched] = before
             raise
-        ledger = self._ledger
+        ledger = self.ledger
         ledger.records[touched] += np.bincount(owners, minlength=touched[-1] + 1)[touched] if len(touched) else 0
         ledger.last_time[owners] = piece.times  # a later row of the same entity overwrites an earlier one
         ledger.last_offset[owners] = piece.offsets
         ledger.fresh[touched] = True
+        if ledger.doubted[touched].any():
+            for place in np.flatnonzero(ledger.doubted[owners]).tolist():
+                self._heard.setdefault(piece.entities[place], int(piece.times[place]))
+            ledger.doubted[touched] = False
         return contexts
 
     def _own(self, batch: Batch, start: int) -> NDArray[np.intp]:
@@ -140,22 +131,31 @@ class ContextStore:
         if not self._free:
             used = len(self._states)
             capacity = max(64, int(used * _GROWTH))
-            self._states = _grown(self._states, capacity)
-            self._ledger.grow(capacity)
+            self._states = grown(self._states, capacity)
+            self.ledger.grow(capacity)
             self._free = list(range(capacity - 1, used - 1, -1))
         row = self._free.pop()
-        self._ledger.records[row] = 0
-        self._ledger.last_offset[row] = -1
-        self._ledger.fresh[row] = False
+        self.ledger.clear(row)
+        self.ledger.doubted[row] = self._live  # it may have been here before, called silent and forgotten
         return row
 
     def _forget_silent(self, partition: int) -> None:
         index = self._index[partition]
         rows = np.fromiter(index.values(), np.intp, len(index))
-        silent = np.argsort(self._ledger.last_offset[rows], kind="stable")[: max(1, len(rows) // _FORGOTTEN_SHARE)]
+        silent = np.argsort(self.ledger.last_offset[rows], kind="stable")[: max(1, len(rows) // _FORGOTTEN_SHARE)]
         names = list(index)
         for place in silent.tolist():
             self._free.append(index.pop(names[place]))
+
+    def take_heard(self) -> dict[str, datetime]:
+        """Entities that spoke since the last call and may have been called silent before, with the event time."""
+        heard, self._heard = self._heard, {}
+        return {entity: from_microseconds(time) for entity, time in heard.items()}
+
+    def members(self, partition: int) -> tuple[Mapping[str, int], NDArray[np.intp]]:
+        """A partition's entities with their rows in the ledger, and the rows alone, in the same order."""
+        index = self._index.get(partition, {})
+        return index, np.fromiter(index.values(), np.intp, len(index))
 
     def drop(self, partition: int) -> None:
         """Forget a partition that others read from now on."""
@@ -166,7 +166,7 @@ class ContextStore:
         """A partition's states as bytes that `load` reads back to the bit."""
         index = self._index.get(partition, {})
         rows = np.fromiter(index.values(), np.intp, len(index))
-        ledger = self._ledger
+        ledger = self.ledger
         return pack(
             PartitionContext(
                 entities=tuple(index),
@@ -174,6 +174,7 @@ class ContextStore:
                 records=ledger.records[rows],
                 last_time=ledger.last_time[rows],
                 last_offset=ledger.last_offset[rows],
+                usual_gap_ms=ledger.learned_gaps_ms(rows),
                 promise=self.promises.get(partition, recalibrated()),
             )
         )
@@ -195,9 +196,10 @@ class ContextStore:
             index[name] = self._take_row()
         rows = np.fromiter(index.values(), np.intp, len(index))
         self._states[rows] = states
-        self._ledger.records[rows] = stored.records
-        self._ledger.last_time[rows] = stored.last_time
-        self._ledger.last_offset[rows] = stored.last_offset
+        self.ledger.records[rows] = stored.records
+        self.ledger.last_time[rows] = stored.last_time
+        self.ledger.last_offset[rows] = stored.last_offset
+        self.ledger.recall_gaps(rows, stored.usual_gap_ms)
         self.promises[partition] = stored.promise if previous is None else recalibrated()
         return True
 
@@ -217,7 +219,7 @@ class ContextStore:
 
     def report(self, partitions: Sequence[int], limit: int = 1_000) -> tuple[EntityState, ...]:
         """Entities heard of since they were last reported, at most `limit`; the rest waits for the next call."""
-        ledger = self._ledger
+        ledger = self.ledger
         states: list[EntityState] = []
         for partition in partitions:
             index = self._index.get(partition, {})
@@ -249,9 +251,3 @@ def segments(partitions: NDArray[np.int32]) -> list[tuple[int, int, int]]:
         return []
     bounds = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)]
     return [(int(partitions[first]), first, last) for first, last in pairwise(bounds)]
-
-
-def _grown(array: NDArray, capacity: int) -> NDArray:  # type: ignore[type-arg]
-    out = np.zeros((capacity, *array.shape[1:]), array.dtype)
-    out[: len(array)] = array
-    return out

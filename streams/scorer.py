@@ -29,6 +29,7 @@ from streams.ports import Decoder, Messages, Registry, Source, Store
 from streams.promises import promise_broken, read_promises, state_in_words
 from streams.salvage import extend_sound, score_sound
 from streams.serving import ChampionWatch
+from streams.silence import SilenceWatch
 from streams.snapshots import SnapshotSchedule
 from streams.traces import TraceSampler
 from streams.waiting import Stopped
@@ -117,7 +118,8 @@ class Scorer:
         if self.serving is not None:
             return
         self._await_champion(stop)
-        self._contexts = ContextStore(self._model.detector.context)
+        self._contexts = ContextStore(self._model.detector.context, live=self._source.live)
+        self._silences = SilenceWatch(self._contexts, self._clock)
         self._partitions = Partitions(
             self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
         )
@@ -167,6 +169,7 @@ class Scorer:
                 dead_letters=letters,
                 counts=count_minutes(scored, model),
                 trace=self._traces.sample(scored.batch, scored.scores, flagged),
+                heard=self._contexts.take_heard(),
             )
         self._reach("described")
         metrics.batch_records.observe(len(messages))
@@ -209,13 +212,24 @@ class Scorer:
         now = self._clock.monotonic()
         if now - self._told >= _TELL_SECONDS:
             self._told = now
-            self.metrics.lag(self._source.lag())
+            lag = self._source.lag()
+            self._tell_silences(lag, stop)
+            self.metrics.lag(lag)
             self.metrics.entities.set(len(self._contexts))
             self.metrics.promise_broken.set(promise_broken(self._contexts.promises))
             self._source.acknowledge(dict(self._partitions.positions))
             self._reach("acknowledged")
             if self._beat is not None:
                 self._beat(self)
+
+    def _tell_silences(self, lag: dict[int, int], stop: Event) -> None:
+        """Open alerts about entities that stopped sending, each with its partition's context: after a restart nothing
+        from before a silence is read again, so the first record read of its entity does end it."""
+        admitted = {partition: behind for partition, behind in lag.items() if partition in self._partitions.positions}
+        silences = self._silences.look(admitted, self._model.version) if self._source.live else ()
+        if silences:
+            self._snapshots.note(silence.partition for silence in silences)
+            self._commit(self._with_context(self._outcome((), silences=silences)), stop)
 
     def _await_champion(self, stop: Event) -> None:
         told = float("-inf")
@@ -231,11 +245,6 @@ class Scorer:
                         monitor=self._monitor.name,
                     )
                 self._clock.sleep(_POLL_SECONDS)
-        self._contexts = ContextStore(self._model.detector.context)
-        self._partitions = Partitions(
-            self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
-        )
-        self._show_model()
 
     def _swap(self, found: Serving, stop: Event) -> None:
         before = self._model

@@ -17,6 +17,7 @@ from tests.alerts.contract.migrations import MigrationContract
 from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
+from tests.alerts.contract.silences import SilenceContract
 from tests.alerts.contract.store import StoreContract
 
 
@@ -47,6 +48,10 @@ def clock() -> ManualClock:
 
 class TestStore(StoreContract):
     """The store's promises, kept by PostgreSQL."""
+
+
+class TestSilences(SilenceContract):
+    """Silences, kept by PostgreSQL."""
 
 
 class TestGrouping(GroupingContract):

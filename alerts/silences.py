@@ -1,0 +1,105 @@
+"""Alerts about entities that stopped sending: one for each silence, closed in the transaction of the next record.
+
+A silence is known by the last record before it. Noticed again, after a restart, it is the same one, even where people
+have closed its alert meanwhile.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from alerts.episodes import entity_key
+from alerts.outbox import announce_silences
+from alerts.tables import AlertEventRow, AlertRow
+from domain.alert import AlertKind, AlertStatus, Severity
+from domain.outcome import Silence
+
+_NAMES_AT_ONCE = 1_000
+
+
+def store_silences(
+    connection: Connection, monitor: str, source: str, silences: Sequence[Silence], now: datetime
+) -> tuple[int, ...]:
+    """Open an alert for each silence that has none, unless its entity has an open one; returns the new alerts."""
+    latest = {entity_key(silence.entity): silence for silence in silences}
+    for names in _pieces(sorted(latest)):
+        known = connection.execute(
+            select(AlertRow.entity, AlertRow.status, AlertRow.peak_source, AlertRow.peak_partition, AlertRow.peak_offset)
+            .where(AlertRow.monitor == monitor, AlertRow.kind == AlertKind.SILENCE, AlertRow.entity.in_(names))
+        )  # fmt: skip
+        for entity, status, *last in known:
+            silence = latest.get(entity)
+            if silence is None:
+                continue
+            if status is not AlertStatus.CLOSED or last == [source, silence.partition, silence.offset]:
+                del latest[entity]
+    if not latest:
+        return ()
+    rows = [_row(monitor, source, entity, silence, now) for entity, silence in sorted(latest.items())]
+    numbered = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows)
+    opened = dict(zip(numbered.scalars(), sorted(latest.items()), strict=True))
+    announce_silences(connection, monitor, {alert: (entity, one.since) for alert, (entity, one) in opened.items()}, now)
+    return tuple(opened)
+
+
+def _row(monitor: str, source: str, entity: str, silence: Silence, now: datetime) -> dict[str, object]:
+    return {
+        "monitor": monitor,
+        "entity": entity,
+        "kind": AlertKind.SILENCE,
+        "status": AlertStatus.OPEN,
+        "severity": Severity.MEDIUM,
+        "started": silence.since,
+        "ended": silence.since,
+        "records": 0,
+        "peak_surprise": 0.0,
+        "peak_source": source,
+        "peak_partition": silence.partition,
+        "peak_offset": silence.offset,
+        "threshold": 0.0,
+        "model_version": silence.model_version,
+        "features": [],
+        "created": now,
+        "updated": now,
+    }
+
+
+_END = (
+    update(AlertRow)
+    .where(AlertRow.id == bindparam("alert"))
+    .values(status=AlertStatus.CLOSED, ended=bindparam("spoke"), updated=bindparam("now"))
+)
+
+
+def end_silences(connection: Connection, monitor: str, heard: Mapping[str, datetime], now: datetime) -> None:
+    """Close the silence alerts of entities that speak again; the others, mostly all, cost one look together."""
+    spoke = {entity_key(entity): time for entity, time in heard.items()}
+    for names in _pieces(sorted(spoke)):
+        found = connection.execute(
+            select(AlertRow.id, AlertRow.entity, AlertRow.started)
+            .where(
+                AlertRow.monitor == monitor,
+                AlertRow.kind == AlertKind.SILENCE,
+                AlertRow.status != AlertStatus.CLOSED,
+                AlertRow.entity.in_(names),
+            )
+            .order_by(AlertRow.id)
+            .with_for_update()
+        ).all()
+        if found:
+            ends = [
+                {"alert": alert, "spoke": max(spoke[entity], started), "now": now} for alert, entity, started in found
+            ]
+            connection.execute(_END, ends)
+            events = [
+                {"alert_id": alert, "kind": "closed", "author": "", "note": "it speaks again", "created": now}
+                for alert, _, _ in found
+            ]
+            connection.execute(insert(AlertEventRow), events)
+
+
+def _pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Few enough names for a statement's parameters."""
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        yield names[start : start + _NAMES_AT_ONCE]

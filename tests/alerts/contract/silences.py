@@ -1,0 +1,96 @@
+"""Silence alerts: one for each silence, closed in the transaction of the next record."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import Engine, select
+
+from alerts.monitors import register_monitor
+from alerts.reviewing import acknowledge, close
+from alerts.session import reading
+from alerts.store import AlertStore
+from alerts.tables import AlertEventRow, AlertRow, NotificationRow
+from domain.alert import AlertKind, AlertStatus
+from domain.clock import ManualClock
+from domain.errors import PartitionLost
+from domain.outcome import OffsetMove, Outcome, Silence
+from tests.alerts.build import MONITOR, SOURCE, at
+from tests.alerts.contract.outbox import PUMP
+
+
+def quiet(entity: str, offset: int = 10) -> Silence:
+    """A silence after the record of that offset."""
+    return Silence(entity, 0, offset, at(offset), 7)
+
+
+class SilenceContract:
+    """Promises about silences."""
+
+    @pytest.fixture
+    def store(self, engine: Engine, clock: ManualClock) -> AlertStore:
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        return store
+
+    def give(self, store: AlertStore, *silences: Silence, heard: dict[str, datetime] | None = None) -> tuple[int, ...]:
+        """Commit these; the alerts that it opened."""
+        here = store.positions(SOURCE)[0]
+        moves = (OffsetMove(0, here, here),)
+        return store.commit(Outcome(MONITOR, SOURCE, moves, silences=silences, heard=heard or {})).alerts_opened
+
+    def alerts(self, engine: Engine) -> list[AlertRow]:
+        """Every alert, oldest first."""
+        with reading(engine) as session:
+            return list(session.scalars(select(AlertRow).order_by(AlertRow.id)))
+
+    def test_a_silence_opens_one_alert_and_speaking_closes_it(self, store: AlertStore, engine: Engine) -> None:
+        """It lasts from the last record before it to the first after it; its end is in the alert's history."""
+        opened = self.give(store, quiet("rig-1"), quiet("rig-2", 11))
+        assert len(opened) == 2
+        self.give(store, heard={"rig-1": at(500), "rig-9": at(500)})
+        first, second = self.alerts(engine)
+        assert (first.kind, first.status, first.started, first.ended, first.records) == (
+            AlertKind.SILENCE, AlertStatus.CLOSED, at(10), at(500), 0,
+        )  # fmt: skip
+        assert second.status is AlertStatus.OPEN
+        with reading(engine) as session:
+            assert [(event.alert_id, event.kind) for event in session.scalars(select(AlertEventRow))] == [
+                (first.id, "closed")
+            ]
+
+    def test_the_same_silence_is_told_once(self, store: AlertStore, engine: Engine) -> None:
+        """Noticed again after a restart, open, acknowledged or put away by people, it stays the one alert."""
+        (alert,) = self.give(store, quiet("rig-1"))
+        assert self.give(store, quiet("rig-1")) == ()
+        acknowledge(engine, alert, "ann")
+        assert self.give(store, quiet("rig-1")) == ()
+        close(engine, alert, "ann")
+        assert self.give(store, quiet("rig-1")) == ()
+        self.give(store, heard={"rig-1": at(500)})
+        assert len(self.give(store, quiet("rig-1", 20))) == 1
+        assert len(self.alerts(engine)) == 2
+
+    def test_a_process_that_lost_the_partition_tells_nothing(self, store: AlertStore, engine: Engine) -> None:
+        """The fence holds for silences too: who read on elsewhere knows better."""
+        stale = Outcome(MONITOR, SOURCE, (OffsetMove(0, 5, 5),), silences=(quiet("rig-1"),))
+        with pytest.raises(PartitionLost):
+            store.commit(stale)
+        assert self.alerts(engine) == []
+
+    def test_people_are_told_in_its_own_words(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """One message a channel, in the transaction that opens the alert."""
+        register_monitor(engine, PUMP, clock)
+        (alert,) = self.give(store, quiet("rig-1"))
+        self.give(store, quiet("rig-1"))
+        with reading(engine) as session:
+            messages = list(session.scalars(select(NotificationRow)))
+        assert {message.alert_id for message in messages} == {alert}
+        assert len(messages) == len(PUMP.alert.notify)
+        assert all("stopped sending" in message.title for message in messages)
+
+    def test_many_entities_at_once(self, store: AlertStore, engine: Engine) -> None:
+        """Thousands that fall silent and speak again do not exceed what a statement may hold."""
+        names = [f"rig-{number}" for number in range(2_500)]
+        assert len(self.give(store, *(quiet(name) for name in names))) == 2_500
+        self.give(store, heard=dict.fromkeys(names, at(900)))
+        assert all(alert.status is AlertStatus.CLOSED for alert in self.alerts(engine))

@@ -1,0 +1,7 @@
+"""Silence alerts on SQLite."""
+
+from tests.alerts.contract.silences import SilenceContract
+
+
+class TestSilences(SilenceContract):
+    """Promises about silences, kept by SQLite."""

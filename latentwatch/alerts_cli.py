@@ -20,6 +20,7 @@ def list_alerts(
     """List alerts, newest first."""
     from dataclasses import asdict
 
+    from domain.alert import AlertKind
     from latentwatch.console import print_json, print_table
     from latentwatch.inbox import recent_alerts
 
@@ -36,8 +37,8 @@ def list_alerts(
             alert.status,
             alert.started,
             alert.records,
-            f"{alert.peak_surprise:.1f}",
-            ", ".join(alert.features),
+            "" if alert.kind is AlertKind.SILENCE else f"{alert.peak_surprise:.1f}",
+            "stopped sending" if alert.kind is AlertKind.SILENCE else ", ".join(alert.features),
             alert.verdict,
         )
         for alert in found

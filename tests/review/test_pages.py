@@ -10,9 +10,11 @@ from sqlalchemy import Engine, event
 
 from alerts import reviewing
 from alerts.reading import alert_detail
+from alerts.store import AlertStore
 from domain.alert import Verdict
 from domain.clock import ManualClock
 from domain.errors import Unavailable
+from domain.outcome import OffsetMove, Outcome, Silence
 from review.config import ReviewConfig
 from review.deeds import act, label
 from review.filters import View
@@ -118,6 +120,26 @@ def test_the_overview_tells_state_promise_and_alerts(room: Room):
     assert "promised 2/day" in " ".join(content.split())
     assert "1 critical" in content
     assert 'href="/models/pump"' in content
+
+
+def test_a_silence_has_its_own_words(room: Room):
+    """An entity that stopped sending is told in the inbox, on its page and on the overview, without made-up numbers."""
+    since = room.now() - timedelta(minutes=7)
+    here = (OffsetMove(0, 7200, 7200),)
+    silence = Silence("rig-a", 0, 7199, since, 1)
+    (number,) = (
+        AlertStore(room.engine, "pump", room.clock)
+        .commit(Outcome("pump", "pump.csv", here, silences=(silence,)))
+        .alerts_opened
+    )
+    inbox = inbox_markup(room, View())[1]
+    row = inbox[inbox.index(f'data-alert="{number}"') :].split("</tr>")[0]
+    assert "stopped sending" in row
+    assert "no single feature" not in row
+    detail = alert_detail(room.engine, number)
+    assert detail is not None
+    assert "has sent nothing since" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
+    assert "1 of 2 entities stopped sending" in overview_markup(room)
 
 
 def test_the_alert_page_shows_expected_beside_actual(room: Room):

@@ -57,7 +57,7 @@ def _row(monitor: str, source: str, entity: str, silence: Silence, now: datetime
         "peak_source": source,
         "peak_partition": silence.partition,
         "peak_offset": silence.offset,
-        "threshold": 0.0,
+        "threshold": silence.threshold,
         "model_version": silence.model_version,
         "features": [],
         "created": now,

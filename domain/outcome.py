@@ -66,6 +66,9 @@ class Silence:
     since: datetime
     """Event time of its last record."""
     model_version: int
+    """The model that served when it was noticed."""
+    threshold: float
+    """That model's, for whoever looks at the records before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,10 +105,7 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
             "retrain, or look at the model's page"
         )
     if any(scorer.state == BROKEN for scorer in alive):
-        return (
-            Word.BROKEN,
-            f"live scores have left what the model was calibrated on; {BROKEN} it with 'latentwatch retrain'",
-        )
+        return Word.BROKEN, f"{BROKEN} with 'latentwatch retrain'"
     odd = next((scorer for scorer in alive if scorer.state != "scoring"), None)
     if facts.last_commit is None:
         return Word.WAITING, "a scorer runs and waits for its first record"

@@ -226,7 +226,7 @@ class Scorer:
         """Open alerts about entities that stopped sending, each with its partition's context: after a restart nothing
         from before a silence is read again, so the first record read of its entity does end it."""
         admitted = {partition: behind for partition, behind in lag.items() if partition in self._partitions.positions}
-        silences = self._silences.look(admitted, self._model.version) if self._source.live else ()
+        silences = self._silences.look(admitted, self._model) if self._source.live else ()
         if silences:
             self._snapshots.note(silence.partition for silence in silences)
             self._commit(self._with_context(self._outcome((), silences=silences)), stop)

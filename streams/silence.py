@@ -14,6 +14,7 @@ from domain.clock import Clock, from_microseconds
 from domain.outcome import Silence
 from streams.context_store import ContextStore
 from streams.ledger import GAPS_TO_LEARN
+from streams.outcomes import Serving
 
 _TIMES_USUAL = 10.0
 _LEAST_SECONDS = 30.0
@@ -36,7 +37,7 @@ class SilenceWatch:
         self._looked = clock.monotonic()
         self._usual_pause = _LOOK_SECONDS
 
-    def look(self, lag: dict[int, int], version: int) -> tuple[Silence, ...]:
+    def look(self, lag: dict[int, int], serving: Serving) -> tuple[Silence, ...]:
         """Entities that are silent since this look. Call it often; `lag` tells of the partitions read now."""
         ledger, now = self._contexts.ledger, self._clock.monotonic()
         if now - self._looked < _LOOK_SECONDS:
@@ -61,7 +62,8 @@ class SilenceWatch:
                             partition=partition,
                             offset=int(ledger.last_offset[row]),
                             since=from_microseconds(int(ledger.last_time[row])),
-                            model_version=version,
+                            model_version=serving.version,
+                            threshold=serving.threshold,
                         )
                     )
                     ledger.silent[row] = ledger.doubted[row] = True

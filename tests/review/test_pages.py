@@ -126,7 +126,7 @@ def test_a_silence_has_its_own_words(room: Room):
     """An entity that stopped sending is told in the inbox, on its page and on the overview, without made-up numbers."""
     since = room.now() - timedelta(minutes=7)
     here = (OffsetMove(0, 7200, 7200),)
-    silence = Silence("rig-a", 0, 7199, since, 1)
+    silence = Silence("rig-a", 0, 7199, since, 1, 3.0)
     (number,) = (
         AlertStore(room.engine, "pump", room.clock)
         .commit(Outcome("pump", "pump.csv", here, silences=(silence,)))
@@ -140,6 +140,11 @@ def test_a_silence_has_its_own_words(room: Room):
     assert detail is not None
     assert "has sent nothing since" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
     assert "1 of 2 entities stopped sending" in overview_markup(room)
+    spoke = {"rig-a": since + timedelta(minutes=5)}
+    AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, heard=spoke))
+    ended = alert_detail(room.engine, number)
+    assert ended is not None
+    assert "sent nothing for 5 min" in render("alert_head.html", alert=ended.alert, peak=ended.peak)
 
 
 def test_the_alert_page_shows_expected_beside_actual(room: Room):

@@ -10,11 +10,13 @@ from domain.outcome import Outcome
 from domain.record import batch_from_columns
 from domain.schema import RecordSchema
 from streams.context_store import ContextStore
+from streams.outcomes import Serving
 from streams.silence import SilenceWatch
-from streams.testing import FakeContext
+from streams.testing import FakeContext, FakeDetector
 from tests.streams.stage import Stage, record
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})
+SERVING = Serving(FakeDetector(SCHEMA), 1, 3.0)
 
 
 class Yard:
@@ -44,7 +46,7 @@ class Yard:
             self.clock.advance(1)
             if second % every == 0:
                 self.speak(listed)
-            silent += [silence.entity for silence in self.watch.look(dict.fromkeys(self.offsets, lag), 1)]
+            silent += [silence.entity for silence in self.watch.look(dict.fromkeys(self.offsets, lag), SERVING)]
         return silent
 
 

@@ -20,7 +20,7 @@ from tests.alerts.contract.outbox import PUMP
 
 def quiet(entity: str, offset: int = 10) -> Silence:
     """A silence after the record of that offset."""
-    return Silence(entity, 0, offset, at(offset), 7)
+    return Silence(entity, 0, offset, at(offset), 7, 3.0)
 
 
 class SilenceContract:

@@ -33,7 +33,13 @@ def open_channels(addresses: Mapping[str, str], link: str | None = None) -> dict
 
 
 def _notifier(name: str, address: str) -> Any:
-    import apprise  # half a second and 30 MB that only the notifier needs
+    try:
+        import apprise  # half a second and 30 MB that only the notifier needs
+    except ModuleNotFoundError:
+        raise InvalidInput(
+            "Apprise, which delivers notifications, is not installed; "
+            "install 'latentwatch[notify]', or in a checkout run 'make setup'"
+        ) from None
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its log lines name the address, secrets included
     notifier = apprise.Apprise()

@@ -8,6 +8,7 @@ import json
 import math
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ def open_database(url: str) -> Engine:
     address = _address(url)
     options: dict[str, Any] = {"json_serializer": to_json, "json_deserializer": json.loads}
     if address.get_backend_name() == "postgresql":
+        if not find_spec("psycopg"):
+            raise InvalidInput(
+                f"database {where(address)}: psycopg, which reaches PostgreSQL, is not installed; "
+                "install 'latentwatch[postgres]', or in a checkout run 'make setup'"
+            )
         return create_engine(
             address,
             pool_pre_ping=True,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import LatentwatchError
+from domain.errors import InvalidInput, LatentwatchError
 from latentwatch.alerts_cli import app as alerts_app
 from latentwatch.models_cli import app as models_app
 
@@ -37,6 +37,20 @@ Histories = Annotated[
     ),
 ]
 
+_EXTRAS = {
+    "torch": "train",
+    "fastapi": "review",
+    "nicegui": "review",
+    "uvicorn": "review",
+    "apprise": "notify",
+    "psycopg": "postgres",
+    "fastavro": "avro",
+    "httpx": "avro",
+    "confluent_kafka": "confluent",
+    "mlflow": "mlflow",
+}
+"""Parts that not every environment has, and the extra that brings each."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code."""
@@ -45,6 +59,15 @@ def main(arguments: list[str] | None = None) -> None:
     except LatentwatchError as error:
         sys.stderr.write(f"latentwatch: {error}\n")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"latentwatch: {error.name} is not installed, and this command needs it; "
+            f"install 'latentwatch[{extra}]', or in a checkout run 'make setup'\n"
+        )
+        sys.exit(InvalidInput.exit_code)
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

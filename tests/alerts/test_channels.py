@@ -1,6 +1,7 @@
 """Channels through Apprise, against a real web server on this machine."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -80,3 +81,10 @@ def test_an_address_of_no_known_kind_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"'oncall'.*'slakc://'") as refused:
         open_channels({"oncall": "slakc://token-a/token-b"})
     assert "token" not in str(refused.value)
+
+
+def test_absent_apprise_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Apprise is not installed, opening a channel says what to install."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(InvalidInput, match=r"latentwatch\[notify\]"):
+        open_channels({"oncall": "json://127.0.0.1"})

@@ -39,6 +39,14 @@ def test_unusable_addresses_name_the_fix(address: str, fix: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+def test_an_absent_driver_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PostgreSQL's driver is not installed, the address is refused with what to install, without its password."""
+    monkeypatch.setattr("alerts.database.find_spec", lambda name: None)
+    with pytest.raises(InvalidInput, match=r"latentwatch\[postgres\]") as refused:
+        open_database("postgresql://ann:secret@host/db")
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_postgresql_means_psycopg_3(scheme: str) -> None:
     """Every spelling of PostgreSQL leads to the one driver."""

@@ -219,3 +219,15 @@ def test_the_package_is_light_until_the_estimator_is_asked_for():
         "import sys, latentwatch; assert 'numpy' not in sys.modules; from latentwatch import LatentDetector as d; d()"
     )
     subprocess.run([sys.executable, "-c", script], timeout=120, check=True)
+
+
+def test_an_absent_part_is_named_with_what_brings_it(tmp_path: Path):
+    """In an environment without a command's part, the command ends with one line that says what to install."""
+    probe = (
+        "import sys; sys.modules['uvicorn'] = None; from latentwatch.cli import main; main(['serve', '--port', '0'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "uvicorn is not installed" in ended.stderr
+    assert "latentwatch[review]" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from domain.errors import InvalidMonitor
 from domain.schema import RecordSchema
@@ -154,11 +163,12 @@ class Monitor(_Part):
     alert: AlertPolicy = Field(default_factory=lambda: AlertPolicy(false_alarms_per_day=2.0))
     retrain: RetrainPolicy = RetrainPolicy()
 
-    @model_validator(mode="after")
-    def _window_positive(self) -> Self:
-        if self.window != "auto" and self.window < 1:
+    @field_validator("window")
+    @classmethod
+    def _window_positive(cls, value: Literal["auto"] | int) -> Literal["auto"] | int:
+        if value != "auto" and value < 1:
             raise ValueError("window must be 'auto' or at least 1")
-        return self
+        return value
 
     @property
     def group(self) -> str:
@@ -186,17 +196,46 @@ def parse_monitor(text: str, name: str = "monitor") -> Monitor:
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        doubled = _doubled_key(tree)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise InvalidMonitor(f"{name}{line}: not valid YAML: {problem}; check indentation and quotes") from None
     if tree is None or not isinstance(data, dict):
-        raise InvalidMonitor(f"{name}:1: a monitor is a mapping that begins with 'name:', not {type(data).__name__}")
+        raise InvalidMonitor(f"{name}:1: a monitor is a mapping that begins with 'name:', not {_in_words(data)}")
+    if doubled is not None:
+        raise InvalidMonitor(
+            f"{name}:{doubled.start_mark.line + 1}: {doubled.value} is given twice in one mapping; remove one of them"
+        )
     try:
         return Monitor.model_validate(data)
     except ValidationError as error:
-        raise InvalidMonitor("\n".join(_explain(name, tree, problem) for problem in error.errors())) from None
+        problems = error.errors()
+        # A feature that is refused also leaves the list of features short; only the first is news.
+        own = [problem for problem in problems if problem["type"] != "too_short"] or problems
+        raise InvalidMonitor("\n".join(_explain(name, tree, problem) for problem in own)) from None
+
+
+def _in_words(data: Any) -> str:
+    return {type(None): "an empty file", list: "a list"}.get(type(data), "text")
+
+
+def _doubled_key(node: yaml.Node | None) -> yaml.ScalarNode | None:
+    """The first key that a mapping gives for the second time; YAML's reader would silently keep the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    return key
+                seen.add(key.value)
+            found = _doubled_key(value)
+            if found is not None:
+                return found
+    elif isinstance(node, yaml.SequenceNode):
+        return next((found for child in node.value if (found := _doubled_key(child)) is not None), None)
+    return None
 
 
 def dump_monitor(monitor: Monitor) -> str:
@@ -220,6 +259,8 @@ def _explain(name: str, tree: yaml.Node, problem: Any) -> str:
     elif problem["type"] == "missing":
         message = f"field {path[-1]!r} is missing; add it"
         where = ".".join(str(part) for part in path[:-1]) or "the monitor"
+    elif problem["type"] == "too_short":
+        message = "is empty; give at least one"
     elif "given" not in message and problem.get("input") is not None and not isinstance(problem["input"], dict | list):
         message = f"{message} (found {problem['input']!r})"
     return f"{name}:{line}: {where}: {message}"

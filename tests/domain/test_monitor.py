@@ -62,12 +62,13 @@ def test_written_monitors_are_read_back_equal():
         (("topic: plant.pump", "topic: plant pump"), "pump.yaml:2: source.kafka.topic"),
         (("group_gap: 5m", "group_gap: 5 parsecs"), "pump.yaml:13: alert.group_gap: '5 parsecs' is not a duration"),
         (("name: pump\n", ""), "field 'name' is missing; add it"),
-        (("window: auto", "window: 0"), "window must be 'auto' or at least 1"),
+        (("window: auto", "window: 0"), "pump.yaml:12: window: window must be 'auto' or at least 1"),
         (("{type: cyclic, period: 24}", "cyclic"), "'period' is needed for a cyclic feature"),
         (("entity: rig", "entity: Pressure"), "named more than once: Pressure"),
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, false_alarm_rate: 0.1"), "not both"),
         (("source: {kafka: {topic: plant.pump, group: latentwatch-pump}}", "source: {}"), "exactly one of"),
         (("name: pump", "name: [unclosed"), "not valid YAML"),
+        (("window: auto", "name: other"), "pump.yaml:12: name is given twice"),
     ],
 )
 def test_mistakes_name_file_line_and_fix(tmp_path: Path, change: tuple[str, str], expected: str):

@@ -42,6 +42,8 @@ _PERIODS = {
     "heading": 360.0,
 }
 _MOST_CATEGORIES = 50
+_MOSTLY_NUMBERS = 0.95
+"""From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A sampled column: its text, which cells are missing, and its numbers where every cell present is one."""
+    """A sampled column: its text, and its numbers where every cell present is one, or nearly every one."""
 
     name: str
     texts: "pd.Series[Any]"
     numbers: "pd.Series[Any] | None"
     typed_time: bool
+    strays: "pd.Series[Any]"
+    """The words among the numbers, by row; empty where `numbers` is None."""
 
     @property
     def distinct(self) -> int:
@@ -125,8 +129,12 @@ def _column(name: str, found: Any, typed_time: bool) -> _Column:
     values, missing = as_masked(found)
     texts = pd.Series(values.astype(object)).mask(missing, None)
     numbers = pd.to_numeric(texts, errors="coerce")
-    complete = bool(texts.notna().any()) and bool((numbers.notna() | texts.isna()).all())
-    return _Column(name, texts, numbers if complete else None, typed_time)
+    strays = texts[numbers.isna() & texts.notna()]
+    given = int(texts.notna().sum())
+    many = texts.nunique() > _MOST_CATEGORIES and len(strays) <= (1 - _MOSTLY_NUMBERS) * given
+    if given and (strays.empty or many):
+        return _Column(name, texts, numbers, typed_time, strays)
+    return _Column(name, texts, None, typed_time, strays[:0])
 
 
 def _guess_time(columns: Sequence[_Column], notes: list[str]) -> str | None:
@@ -177,6 +185,12 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
             notes.append(f"left out {column.name!r}: {left_out}")
             continue
         features[column.name] = _feature_type(column, rows)
+        if len(column.strays):
+            first = int(column.strays.index[0])
+            notes.append(
+                f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
+                f"{column.strays.iloc[0]!r}); training refuses them, scoring answers such records with an error"
+            )
         if column.distinct == 1:
             constant.append(column.name)
     if features:

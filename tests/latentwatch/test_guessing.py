@@ -93,3 +93,14 @@ def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path):
     record = guess_monitor(str(path)).monitor.record
     assert record.entity is None
     assert record.names == ("engine", "b")
+
+
+def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame, tmp_path: Path):
+    """A sensor that sent a word now and then stays a feature, and the note says where the word is."""
+    path = tmp_path / "pump.csv"
+    frame["pressure"] = frame["pressure"].astype(object)
+    frame.loc[7, "pressure"] = "Sensor Error"
+    frame.to_csv(path, index=False)
+    guess = guess_monitor(str(path))
+    assert "pressure" in guess.monitor.record.numbers
+    assert any("row 8: 'Sensor Error'" in note for note in guess.notes)

@@ -231,6 +231,8 @@ def _spell(raw: msgspec.Raw) -> str:
 
 
 def _kind_of(value: object) -> str:
+    if value is None:
+        return "null"
     for kind, name in (
         (bool, "a truth value"),
         (str, "text"),

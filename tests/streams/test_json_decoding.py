@@ -83,6 +83,7 @@ def test_null_and_absent_fields_are_missing_values() -> None:
         (good() + b"x", "trailing characters"),
         (b"[1, 2]", "a record is a JSON object, this is a list"),
         (b'"text"', "a record is a JSON object, this is text"),
+        (b"null", "a record is a JSON object, this is null"),
         (b"\xff\xfe", "not valid JSON"),
         (b"[" * 100_000, "nested too deeply"),
         (good(P="high"), "field 'P' is text ('high'), a number belongs there"),

@@ -4,7 +4,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List alerts and label them from a terminal or a script.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List alerts and label them from a terminal or a script.",
+    epilog="Example: latentwatch alerts list --status open",
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]

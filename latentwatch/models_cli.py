@@ -4,7 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List model versions, show why one was let in, go back to the former one.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List model versions, show why one was let in, go back to the former one.",
+    epilog="Example: latentwatch models list pump",
+)
 
 Name = Annotated[str, typer.Argument(metavar="MONITOR", help="The monitor's name.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -1,8 +1,8 @@
 """Whether a record should be judged with its past: the rule behind `window: auto`.
 
 Rule. Per entity, in row order, the lag-1 autocorrelation of every moving number is compared with what shuffled rows would
-give. When the median over the moving numbers exceeds both 0.2 and four standard errors, neighbouring rows tell of each
-other and the window is 32 records; otherwise each record is scored on its own. At least 120 rows are needed to tell.
+give. When a quarter of the moving numbers exceed both 0.2 and four standard errors, neighbouring rows tell of each
+other and the window is 32 records (a pump's vibration is noise from row to row, its temperatures are not); otherwise each record is scored on its own. At least 120 rows are needed to tell.
 Numbers of two values have a say only where there are no others: on spacecraft telemetry, one channel among dozens of
 rare command bits is the sequence, and the bits, alike or not, would outvote it.
 """
@@ -16,6 +16,8 @@ WINDOW = 32
 """Records a sequence detector looks back by default; its slowest average reaches four times as far."""
 _FEWEST_ROWS = 120
 _WORTHWHILE = 0.2
+_ENOUGH = 0.25
+"""Share of the numbers whose neighbouring rows are alike that makes a sequence."""
 _STANDARD_ERRORS = 4.0
 
 
@@ -24,7 +26,9 @@ def choose_window(batch: Batch) -> int:
     together, rows = lag_one_autocorrelation(batch)
     if rows < _FEWEST_ROWS or not len(together):
         return 1
-    return WINDOW if float(np.median(together)) > max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows)) else 1
+    return (
+        WINDOW if float(np.quantile(together, 1 - _ENOUGH)) > max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows)) else 1
+    )
 
 
 def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:

@@ -50,6 +50,8 @@ _SUB_BLOCKS = 6
 _RESTARTS = 64
 _YOUTH_QUANTILES = (0.5, 0.75, 0.9)
 _MAP_CELLS = 48
+_ONE_SIDED = 3.4
+"""t(2, .95) sqrt(1 + 1/3): see `drift_allowance`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def fit_sequences(
     tell("calibrating", 0.7)
     energies = _out_of_sample(model, rows, choice.seed)
     youth = _measure_youth(model, context, history, entities)
-    calibration, fused = _calibrate(energies, rows, contexts.seen, youth)
+    stretch = len(history) / (BLOCKS * (int(entities.max()) + 1))
+    calibration, fused = _calibrate(energies, rows, contexts.seen, youth, context.spans[-1] / stretch)
     surprise = calibration.composite.surprise(fused)
     tell("remembering normal records", 0.95)
     detector = SequenceDetector(
@@ -215,16 +218,20 @@ def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Fl
 
 
 def _calibrate(
-    energies: dict[str, Floats], rows: _Rows, seen: NDArray[np.int64], youth: dict[str, Floats]
+    energies: dict[str, Floats], rows: _Rows, seen: NDArray[np.int64], youth: dict[str, Floats], brevity: float
 ) -> tuple[SequenceCalibration, Floats]:
-    """Calibrate each witness, then what they say together [N]."""
+    """Calibrate each witness, then what they say together [N].
+
+    `brevity` is the longest span of a context over the length of a block: blocks much longer than what a context
+    remembers have shown in their own scores how normal drifts, and need no allowance for it.
+    """
     missing_usual = float(rows.features[:, -1].max())
     start = SequenceCalibration({}, fit_calibration(np.zeros(2)), missing_usual, youth)
     settled = start.settle(energies, seen)
     witnesses = {name: fit_calibration(part) for name, part in settled.items()}
     surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
     fused = start.fuse(surprises, start.novelty(rows.features))
-    composite = fit_calibration(fused + drift_allowance(fused, rows.blocks))
+    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, rows.blocks))
     return SequenceCalibration(witnesses, composite, missing_usual, youth), fused
 
 
@@ -233,14 +240,14 @@ def drift_allowance(fused: Floats, blocks: NDArray[np.intp]) -> float:
 
     Level drifts from block to block by more than autocorrelation explains: s^2 = variance of the blocks' means less what
     their own sub-blocks predict of it (batch means). With three blocks the one-sided 95 % prediction bound of a fourth is
-    t(2, .95) sqrt(1 + 1/3) s = 3.4 s beyond the mean; 3 s is allowed. It is near 0 where the level does not drift.
+    t(2, .95) sqrt(1 + 1/3) s = 3.4 s beyond the mean. It is near 0 where the level does not drift.
     """
     parts = [fused[blocks == block] for block in range(BLOCKS)]
     if min(map(len, parts)) < _SUB_BLOCKS:
         return 0.0
     means = [float(part.mean()) for part in parts]
     within = [np.var([sub.mean() for sub in np.array_split(part, _SUB_BLOCKS)], ddof=1) / _SUB_BLOCKS for part in parts]
-    return 3.0 * float(np.sqrt(max(np.var(means, ddof=1) - np.mean(within), 0.0)))
+    return _ONE_SIDED * float(np.sqrt(max(np.var(means, ddof=1) - np.mean(within), 0.0)))
 
 
 def _measure_youth(

@@ -67,3 +67,12 @@ def test_bits_alone_still_decide():
     stretches = np.repeat(rng.integers(0, 2, (50, 3)), 20, axis=0).astype(float)
     assert choose_window(table(stretches)) == WINDOW
     assert choose_window(table(rng.integers(0, 2, (1000, 3)).astype(float))) == 1
+
+
+def test_a_quarter_of_smooth_numbers_is_enough():
+    """Two smooth temperatures among eight noisy vibrations make a sequence; one among ten does not."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(400, 10))
+    noise[:, :3] = smooth(400, 3)
+    assert choose_window(table(noise[:, :10])) == WINDOW
+    assert choose_window(table(noise[:, 2:])) == 1

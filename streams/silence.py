@@ -36,6 +36,7 @@ class SilenceWatch:
         self._clock = clock
         self._looked = clock.monotonic()
         self._usual_pause = _LOOK_SECONDS
+        self._seen: set[int] = set()
 
     def look(self, lag: dict[int, int], serving: Serving) -> tuple[Silence, ...]:
         """Entities that are silent since this look. Call it often; `lag` tells of the partitions read now."""
@@ -50,6 +51,8 @@ class SilenceWatch:
         self._usual_pause = max(self._usual_pause * _FADE, pause)
         silences: list[Silence] = []
         for partition, (index, rows) in members.items():
+            if partition not in self._seen:  # what was not looked at for a while is looked at anew
+                ledger.heard[rows] = np.nan
             watched = seeing and lag[partition] <= SMALL_LAG
             due = self._listen(rows, now, pause, watched)
             names = list(index) if due.any() else []
@@ -67,6 +70,7 @@ class SilenceWatch:
                         )
                     )
                     ledger.silent[row] = ledger.doubted[row] = True
+        self._seen = set(members)
         return tuple(silences)
 
     def _listen(self, rows: NDArray[np.intp], now: float, pause: float, watched: bool) -> NDArray[np.bool_]:

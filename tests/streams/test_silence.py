@@ -98,6 +98,18 @@ def test_a_backlog_makes_nobody_silent(yard: Yard) -> None:
     assert yard.live(20, ["a"]) == []
 
 
+def test_a_partition_that_was_not_read_makes_nobody_silent(yard: Yard) -> None:
+    """While a partition is held back nothing is known of its entities, and afterwards they have time to report."""
+    yard.speak(["c"], partition=1)
+    offsets, yard.offsets = yard.offsets, {1: yard.offsets[1]}
+    for _ in range(100):
+        yard.clock.advance(1)
+        yard.speak(["c"], partition=1)
+        yard.watch.look({1: 0}, SERVING)
+    yard.offsets = {**offsets, 1: yard.offsets[1]}
+    assert yard.live(20, ["a"]) == []
+
+
 def test_who_speaks_in_another_partition_is_not_silent(yard: Yard) -> None:
     """A producer may spread an entity over partitions."""
     silent = list[str]()

@@ -41,6 +41,7 @@ _PERIODS = {
     "wind_direction": 360.0,
     "heading": 360.0,
 }
+_DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
 _MOST_CATEGORIES = 50
 _MOSTLY_NUMBERS = 0.95
 """From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
@@ -83,10 +84,11 @@ def guess_monitor(
 ) -> Guess:
     """Guess a monitor from a file; `time` and `entity` overrule the guess, `topic` makes a Kafka topic its source.
 
-    Raises InvalidHistory when the file is empty or holds no feature.
+    Raises InvalidHistory when the file is empty, holds no feature, or writes numbers with a decimal comma.
     """
     file = open_table(find_files([path])[0])
     columns = _sample(file)
+    _refuse_decimal_commas(columns, path)
     rows = len(columns[0].texts) if columns else 0
     if rows == 0:
         raise InvalidHistory(f"{path}: there is no record in it; give a sample with some hundred normal records")
@@ -115,6 +117,16 @@ def guess_monitor(
         monitor["alert"] = {"false_alarms_per_day": 2.0}
         notes.append("alert: two false alarms a day, to start with")
     return Guess(Monitor.model_validate(monitor), tuple(notes))
+
+
+def _refuse_decimal_commas(columns: Sequence[_Column], path: str) -> None:
+    """Such numbers would otherwise be taken for words, one category each."""
+    for column in columns:
+        given = column.texts.dropna().astype(str)
+        if column.numbers is None and len(given) and given.str.fullmatch(_DECIMAL_COMMA).all():
+            raise InvalidHistory(
+                f"{path}: column {column.name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point"
+            )
 
 
 def _sample(file: TableFile) -> list[_Column]:

@@ -93,6 +93,8 @@ def open_table(path: str) -> TableFile:
     else:
         relation = f"read_csv({literal}, {_csv_options(path)})"
     if form == "jsonl":
+        if _is_local_text(path) and _begins_a_list(path):
+            raise InvalidHistory(f"{path}: is one JSON list; write one object a line instead (JSON lines)")
         keys = _run(f"SELECT unnest(json_keys(json)) FROM (FROM {relation} LIMIT 1000)", path).fetchall()
         return TableFile(path, form, relation, tuple(dict.fromkeys(str(key[0]) for key in keys)), {})
     described = _run(f"DESCRIBE SELECT * FROM {relation}", path).fetchall()
@@ -108,9 +110,18 @@ def _csv_options(path: str) -> str:
         return f"{options}, header=true"
     header = _first_row(path)
     bare = all(_is_number(cell) for cell in header)
-    names = [f"x{place}" for place in range(1, len(header) + 1)] if bare else [cell.strip() for cell in header]
+    names = [f"x{place}" for place in range(1, len(header) + 1)] if bare else _names(header, path)
     listed = ", ".join(_literal(name) for name in names)
     return f"{options}, delim={_literal(sniff_delimiter(path))}, header={'false' if bare else 'true'}, names=[{listed}]"
+
+
+def _names(header: Sequence[str], path: str) -> list[str]:
+    """The columns' names; a blank one, as a table's saved index has it, becomes `column<place>`, as on a stream."""
+    names = [cell.strip() or f"column{place}" for place, cell in enumerate(header)]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise InvalidHistory(f"{path}: the header names {', '.join(map(repr, doubled))} more than once; rename one")
+    return names
 
 
 def format_of(path: str) -> str:
@@ -178,6 +189,11 @@ def as_masked(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
 def _first_row(path: str) -> list[str]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         return next(csv.reader(file, delimiter=sniff_delimiter(path)), [])
+
+
+def _begins_a_list(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(1024).lstrip().startswith(b"[")
 
 
 def _is_local_text(path: str) -> bool:

@@ -28,7 +28,7 @@ class CsvDecoder:
         self, schema: RecordSchema, header: Sequence[str], delimiter: str = ",", bound: TimeBound | None = None
     ) -> None:
         self._schema = schema
-        self._header = [name.strip() for name in header]
+        self._header = [name.strip() or f"column{place}" for place, name in enumerate(header)]
         self._delimiter = delimiter
         self._bound = bound
         self._places = {name: self._place(name) for name in schema.names}

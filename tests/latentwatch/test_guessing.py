@@ -104,3 +104,28 @@ def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame,
     guess = guess_monitor(str(path))
     assert "pressure" in guess.monitor.record.numbers
     assert any("row 8: 'Sensor Error'" in note for note in guess.notes)
+
+
+def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path: Path):
+    """The blank column that pandas writes in front is seen for what it is; the others are read as ever."""
+    path = tmp_path / "pump.csv"
+    frame[["pressure", "limit"]].to_csv(path)
+    guess = guess_monitor(str(path))
+    assert guess.monitor.record.names == ("pressure", "limit")
+    assert any("left out 'column0': it counts the rows" in note for note in guess.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fix"),
+    [
+        ("twice.csv", "a,a,b\n1,2,3\n", "names 'a' more than once; rename one"),
+        ("comma.csv", "a;b\n1,5;2\n-2,25;3\n", "column 'a' has a decimal comma"),
+        ("list.json", '[{"a": 1}, {"a": 2}]', "is one JSON list; write one object a line"),
+    ],
+)
+def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str, fix: str, tmp_path: Path):
+    """Headers with a name twice, decimal commas and JSON lists are told apart from data, with what to do."""
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(InvalidHistory, match=fix):
+        guess_monitor(str(path))

@@ -29,6 +29,14 @@ def test_reads_columns_by_name() -> None:
     assert (batch.times[1] - batch.times[0]).tolist() == 1_000_000
 
 
+def test_a_blank_name_stands_for_its_place() -> None:
+    """A saved index has no name in the header; it is called as the command line's training calls it."""
+    schema = RecordSchema.model_validate({"features": {"column0": "numeric", "P": "numeric"}})
+    rows = [RawMessage(0, 0, b"7,1.5", 0)]
+    batch = CsvDecoder(schema, ["", "P"]).decode(messages_of("file.csv", rows)).batch
+    assert batch.numbers.tolist() == [[7.0, 1.5]]
+
+
 def test_empty_cells_and_the_usual_words_are_missing() -> None:
     """Empty, NA, NaN and null are missing values, in numbers and words alike."""
     batch = decode(b",2026-01-01T00:00:00,,,a,", b"NA,2026-01-01T00:00:00,,NaN,a,null").batch

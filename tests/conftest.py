@@ -2,6 +2,9 @@
 
 import os
 import signal
+from collections.abc import Iterator
+
+import pytest
 
 PREFIX = "LATENTWATCH_"
 # Where tests may be told to find data and services; everything else of ours in the environment would change results.
@@ -19,3 +22,12 @@ for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
 
 # A run that is told to end (a time limit's SIGTERM) ends as by Ctrl-C: fixtures finish, and no service stays behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    """Commands that run until stopped take the signals over; a test of one gives them back, or nothing could end the run."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -30,8 +30,12 @@ SCALE_ROWS = 3_000
 COMMON_WIDTH = 200
 """Columns up to which a training batch has its full size; with more it shrinks, so that a step costs the same."""
 MEMBERS = 5
-OWN_NEIGHBOURS = 20
-"""Neighbours over which a normal row's own spacing is taken."""
+REACH = 0.05
+"""Share of all rows within a row's reach: groups of strange rows smaller than that do not look common."""
+REACH_ROWS = 1_000
+"""Rows, drawn at random, among which reach is measured."""
+NARROWEST = 0.05
+"""Quartiles of the log reach are taken to lie at least so far apart."""
 EXACT = 1 << 30
 """Probes that search every list."""
 CAREFUL = 12
@@ -80,11 +84,12 @@ def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[Fitte
     place = np.full(len(values), -1, np.int64)
     place[kept] = np.arange(len(kept))
     progress(0.05)
-    spacing, smallest = _own_spacing(memory)
+    smallest = _smallest_distance(memory)
+    remoteness = _remoteness(memory.rows, smallest, random)
     folds = random.permutation(len(values)) % MEMBERS
     held = Held(place, folds.astype(np.int64))
     network, distance = _fit_network(values, present, memory, smallest, held, choice, progress)
-    model, densities = _assemble(values, divisor, memory, spacing, network, distance, held, choice)
+    model, densities = _assemble(values, divisor, memory, remoteness, network, distance, held, choice)
     return FittedRows(model, values, present, held, densities, kept), chosen
 
 
@@ -112,12 +117,29 @@ def _draw(count: int, most: int, random: np.random.Generator) -> NDArray[np.intp
     return np.arange(count) if count <= most else np.sort(random.choice(count, most, replace=False))
 
 
-def _own_spacing(memory: Memory) -> tuple[Floats, float]:
-    """Each memory row's mean distance to its nearest others [M], and a distance small beside all."""
-    count = max(1, min(OWN_NEIGHBOURS, len(memory) - 1))
-    distances, _ = memory.nearest(memory.rows, count, CAREFUL)
-    typical = float(np.median(distances[:, 0]))
-    return distances.mean(axis=1), 1e-3 * typical + 1e-6
+def _smallest_distance(memory: Memory) -> float:
+    """A distance small beside those between neighbours."""
+    distances, _ = memory.nearest(memory.rows, 1, CAREFUL)
+    return 1e-3 * float(np.median(distances)) + 1e-6
+
+
+def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> Floats:
+    """How far each row [M, P] lies from the bulk of them [M]: its log reach, from the median, in quartile distances.
+
+    Reach is the distance within which a share `REACH` of all rows lies. Strange rows that training data hold in groups
+    are each other's nearest neighbours and would vouch for each other, but their reach gives them away.
+    """
+    others = rows[_draw(len(rows), REACH_ROWS, random)]
+    place = min(max(1, round(REACH * len(others))), len(others) - 1)
+    squares = np.square(others).sum(axis=1)
+    squared = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), 512):
+        block = rows[start : start + 512]
+        apart = np.square(block).sum(axis=1)[:, None] + squares - 2.0 * block @ others.T
+        squared[start : start + 512] = np.partition(apart, place, axis=1)[:, place]
+    reach = np.log(np.sqrt(np.maximum(squared, 0.0)) + smallest)
+    lower, median, upper = np.quantile(reach, [0.25, 0.5, 0.75])
+    return np.asarray((reach - median) / max(upper - lower, NARROWEST), np.float32)
 
 
 def _fit_network(
@@ -159,7 +181,7 @@ def _assemble(
     values: Floats,
     divisor: Floats,
     memory: Memory,
-    spacing: Floats,
+    remoteness: Floats,
     network: Network,
     distance: tuple[float, float, float],
     held: Held,
@@ -174,7 +196,7 @@ def _assemble(
         seen = held.member != member
         densities.append(fit_density(kind, codes[member][seen if seen.any() else ~seen], choice.seed))
     importance = np.full(values.shape[1], 1.0 / values.shape[1], np.float32)
-    model = RowModel(divisor, importance, memory, spacing, network, densities[0], distance)
+    model = RowModel(divisor, importance, memory, remoteness, network, densities[0], distance)
     return model, tuple(densities)
 
 

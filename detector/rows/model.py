@@ -18,10 +18,12 @@ from detector.rows.scoring import Parts, score_rows, stack_network
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
+NEAR_WEIGHT = 0.5
+"""Little, because a single stray training row excuses whatever resembles it."""
 RESIDUAL_WEIGHT = 1.5
 TANGENT_WEIGHT = 0.25
-SPACING_WEIGHT = 0.75
-"""How much a sparse neighbourhood excuses a distant neighbour."""
+REMOTENESS_WEIGHT = 0.5
+"""How much neighbours that are strange themselves count against a row that is like them."""
 DENSITY_WEIGHT = 0.5
 
 
@@ -46,7 +48,7 @@ class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
 
     logs: Floats
-    """[N, 4] near, spacing, tangent, residual."""
+    """[N, 4] near, remoteness, tangent, residual."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -86,8 +88,8 @@ class RowModel:
     importance: Floats
     """[P] weight of each column in the residual; they sum to 1."""
     memory: Memory
-    spacing: Floats
-    """[M] each memory row's mean distance to its own nearest."""
+    remoteness: Floats
+    """[M] how far each memory row lies from the bulk of the memory; 0 is the median."""
     network: Network
     density: AnyDensity
     distance: tuple[float, float, float]
@@ -99,7 +101,7 @@ class RowModel:
         parts = Parts(
             self.memory.searched,
             self.memory.rows,
-            self.spacing,
+            self.remoteness,
             stack_network(self.network),
             self.importance,
             mean,
@@ -147,7 +149,11 @@ class RowModel:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        out: dict[str, NDArray[Any]] = {"divisor": self.divisor, "importance": self.importance, "spacing": self.spacing}
+        out: dict[str, NDArray[Any]] = {
+            "divisor": self.divisor,
+            "importance": self.importance,
+            "remoteness": self.remoteness,
+        }
         named = {"memory": self.memory.arrays(), "network": self.network.arrays(), "density": self.density.arrays()}
         return out | {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
 
@@ -170,7 +176,7 @@ class RowModel:
         found = (
             arrays["divisor"].shape,
             arrays["importance"].shape,
-            arrays["spacing"].shape,
+            arrays["remoteness"].shape,
             memory.rows.shape[1],
             network.encoder[0].weight.shape[1],
             network.decoder[-1].weight.shape[2],
@@ -182,7 +188,7 @@ class RowModel:
             arrays["divisor"],
             arrays["importance"],
             memory,
-            arrays["spacing"],
+            arrays["remoteness"],
             network,
             density,
             (mean, spread, smallest),
@@ -207,8 +213,8 @@ def join(first: Energies, second: Energies) -> Energies:
 
 def fuse(seen: Seen, density: Floats, work: Work) -> Energies:
     """One energy from all parts: a weighted sum of logs; the weights are chosen once, for all tables."""
-    near, spacing, tangent, residual = seen.logs.T
-    fused = near + RESIDUAL_WEIGHT * residual - SPACING_WEIGHT * spacing + DENSITY_WEIGHT * density
+    near, remoteness, tangent, residual = seen.logs.T
+    fused = NEAR_WEIGHT * near + RESIDUAL_WEIGHT * residual + REMOTENESS_WEIGHT * remoteness + DENSITY_WEIGHT * density
     return Energies(fused + TANGENT_WEIGHT * tangent if work.tangent else fused, residual, density, near)
 
 

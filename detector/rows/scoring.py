@@ -1,13 +1,13 @@
 """The arithmetic of a row's energies, compiled, one row at a time.
 
 A row [P] meets its nearest normal rows; the retrieval autoencoder sees the row with the mean of its nearest and how far
-they are, and says what it should have been. Five numbers come out, all logs of distances:
+they are, and says what it should have been. Five numbers come out, logs of distances or made of them:
 
-    near      log distance to the nearest normal row
-    spacing   log mean spacing of the nearest rows among their own neighbours: how wide normal is spread there
-    tangent   log distance from the plane that the nearest rows span, shrunk by a ridge
-    residual  mean over members of half the log mean squared residual of the autoencoder
-    code      the first member's latent code, for the latent density
+    near        log distance to the nearest normal row
+    remoteness  mean over the nearest rows of how far they lie themselves from the bulk of the normal rows
+    tangent     log distance from the plane that the nearest rows span, shrunk by a ridge
+    residual    mean over members of half the log mean squared residual of the autoencoder
+    code        the first member's latent code, for the latent density
 """
 
 from typing import NamedTuple, TypeAlias
@@ -45,8 +45,8 @@ class Parts(NamedTuple):
     memory: Searched
     rows: Floats
     """[M, P]"""
-    spacing: Floats
-    """[M] each normal row's own mean distance to its neighbours."""
+    remoteness: Floats
+    """[M] how far each normal row lies from the bulk."""
     stack: Stack
     importance: Floats
     """[P] weight of each column in the residual; they sum to 1."""
@@ -200,14 +200,14 @@ def solve_in_place(gram: NDArray[np.float64], target: NDArray[np.float64]) -> No
 
 @compiled
 def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
-    """Fill a row's near and spacing in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
+    """Fill a row's near and remoteness in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
     width, count = row.shape[0], distances.shape[0]
-    shown, spread = 0.0, 0.0
+    shown, remote = 0.0, 0.0
     for a in range(count):
         shown += distances[a] if a < SHOWN else 0.0
-        spread += parts.spacing[index[a]]
+        remote += parts.remoteness[index[a]]
     out[0] = np.log(distances[0] + parts.smallest)
-    out[1] = np.log(spread / count + parts.smallest)
+    out[1] = remote / count
     seen[:width] = row
     seen[width:] = 0.0
     for a in range(SHOWN):
@@ -231,7 +231,7 @@ def score_rows(
     codes: Floats,
     indices: NDArray[np.int64],
 ) -> None:
-    """Fill `out` [N, 4] with near, spacing, tangent and residual, `codes` [N, K] and the neighbours' `indices` [N, k].
+    """Fill `out` [N, 4] with near, remoteness, tangent and residual, `codes` [N, K] and the neighbours' `indices` [N, k].
 
     `present` is [N, P] or [1, P] for all rows. `leave_out` [N] is a memory row not to be found, or -1. `only` [N] is the
     one member to ask, or -1 for the first `members` of them.

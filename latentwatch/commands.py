@@ -28,6 +28,7 @@ def init_monitor(
         raise InvalidInput(f"{output}: exists already; give another --output, or --force to overwrite it")
     guess = guess_monitor(data, name=name, topic=topic, time=time, entity=entity)
     try:
+        output.parent.mkdir(exist_ok=True)  # `monitors/` on a first day; never a whole path that may be a typing error
         output.write_text(guess.yaml(data), encoding="utf-8")
     except OSError as error:
         raise InvalidInput(

@@ -221,6 +221,16 @@ def test_the_package_is_light_until_the_estimator_is_asked_for():
     subprocess.run([sys.executable, "-c", script], timeout=120, check=True)
 
 
+def test_the_first_monitor_makes_its_folder(run: Run, tmp_path: Path):
+    """A monitor written to a folder that is not there yet makes it; a path that is wrong further up is refused."""
+    write_table(tmp_path / "normal.csv", 50, seed=1)
+    assert run("init", "normal.csv", "-o", "monitors/pump.yaml")[0] == 0
+    assert (tmp_path / "monitors" / "pump.yaml").exists()
+    code, _, said = run("init", "normal.csv", "-o", "no/such/pump.yaml")
+    assert code == 2
+    assert "cannot be written" in said
+
+
 def test_an_absent_part_is_named_with_what_brings_it(tmp_path: Path):
     """In an environment without a command's part, the command ends with one line that says what to install."""
     probe = (
@@ -231,3 +241,12 @@ def test_an_absent_part_is_named_with_what_brings_it(tmp_path: Path):
     assert "uvicorn is not installed" in ended.stderr
     assert "latentwatch[review]" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_header_in_another_encoding_is_refused_by_name(trained: Run, tmp_path: Path):
+    """A file that is not UTF-8 is refused with its name and the fix, not with a garbled list of columns."""
+    (tmp_path / "old.csv").write_bytes("größe,a,b,c\n1,2,3,4\n".encode("latin-1"))
+    code, _, said = trained("score", "monitor.yaml", "--input", "old.csv")
+    assert code == 2
+    assert "old.csv: is not UTF-8 text" in said

@@ -61,7 +61,10 @@ class FileSource:
         records = self._opened()
         if self._header is None or not isinstance(records, Lines):
             return decoder_for(schema, "json")
-        text = self._header.decode("utf-8-sig", errors="replace")
+        try:
+            text = self._header.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{self._path}: is not UTF-8 text; convert it, or give JSONL or Parquet") from None
         delimiter = sniff_delimiter(text)
         header: list[str] = next(csv.reader([text], delimiter=delimiter))
         if _is_data(header, schema):

@@ -20,6 +20,9 @@ for name in [
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+# scikit-learn leaves out its check of array types unless scipy is asked for them.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 # A run that is told to end (a time limit's SIGTERM) ends as by Ctrl-C: fixtures finish, and no service stays behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 

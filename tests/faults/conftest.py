@@ -31,10 +31,11 @@ __all__ = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder needs real services."""
+    """Every test of this folder needs real services, and may be run again as those of `tests/services` are."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.services)
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

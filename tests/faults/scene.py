@@ -16,6 +16,7 @@ from domain.clock import SystemClock
 from domain.errors import Unavailable
 from domain.model import Judgement
 from tests.faults.verifier import Account, audit, expected
+from tests.faults.worker import LISTENING
 from tests.faults.workload import monitor, produce
 
 PATIENCE_SECONDS = 180.0
@@ -50,7 +51,7 @@ class Scene:
     def start(self, **settings: Any) -> subprocess.Popen[bytes]:
         """A scorer process."""
         told = {"servers": self.servers, "topic": self.topic, "database": self.database, **settings}
-        log = (self.folder / f"scorer-{len(self.scorers)}.log").open("wb")
+        log = self._log(len(self.scorers)).open("wb")
         scorer = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.worker", json.dumps(told)], stdout=log, stderr=log
         )
@@ -58,8 +59,16 @@ class Scene:
         self.scorers.append(scorer)
         return scorer
 
+    def _log(self, number: int) -> Path:
+        return self.folder / f"scorer-{number}.log"
+
     def stop(self, scorer: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end."""
+        """Send a signal, once the scorer is there to hear it, and wait for the end."""
+        log = self._log(self.scorers.index(scorer))
+        deadline = self.clock.monotonic() + PATIENCE_SECONDS
+        while LISTENING.encode() not in log.read_bytes() and scorer.poll() is None:
+            assert self.clock.monotonic() < deadline, f"a scorer has not begun after {PATIENCE_SECONDS} s"
+            self.clock.sleep(0.05)
         scorer.send_signal(how)
         return scorer.wait(timeout=PATIENCE_SECONDS)
 

@@ -23,6 +23,9 @@ from streams.testing import FakeDetector
 from streams.waiting import wait_for
 from tests.faults.workload import detector, monitor
 
+LISTENING = "listening to signals"
+"""What a scorer says once it can be asked to end; before, the signal would end it like any program."""
+
 
 def load(bundle: str) -> FakeDetector:
     """The fake detector of a bundle; `corrupt` cannot be loaded."""
@@ -40,6 +43,7 @@ def main() -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, end)
+    print(LISTENING, flush=True)
     watched = monitor(settings["topic"])
     source = KafkaSource(
         settings["topic"],

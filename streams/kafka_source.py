@@ -24,6 +24,7 @@ from kafka.errors import (
 
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput, Unavailable
+from streams.group_joining import keep_assignments
 from streams.ports import Changes, Gap, Messages
 from streams.record_batches import read_columns
 from streams.stall import StallWatch
@@ -96,6 +97,7 @@ class KafkaSource:
                 " source.kafka.topic in the monitor file"
             )
         self._columnar = read_columns(consumer)
+        keep_assignments(consumer)
         consumer.subscribe([self.name], listener=_Listener(consumer, self._events))
         self._consumer = consumer
 

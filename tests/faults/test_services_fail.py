@@ -32,10 +32,6 @@ def test_broker_killed_and_restarted(
     scene.settle(same_as_undisturbed=BUNDLE)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="known defect: after a rebalance during the outage a partition may stand still; nothing is lost or doubled",
-)
 def test_database_killed_and_restarted(
     stage: Callable[..., Scene],
     start_postgres: Callable[[], PostgresServer],

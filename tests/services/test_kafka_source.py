@@ -97,6 +97,37 @@ def test_transactions_and_tombstones(
     assert source.poll(1, 10.0).values == [None]
 
 
+@pytest.mark.parametrize("assignor", ["cooperative", "eager"])
+def test_members_share_partitions(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource], assignor: str
+) -> None:
+    """A second member takes its share, and a member that leaves gives it back, although nobody polls while they join."""
+    name = topic(partitions=4)
+    first, second = join(name, assignor=assignor), join(name, assignor=assignor)
+    owned: dict[KafkaSource, set[int]] = {first: set(), second: set()}
+
+    def follow(*members: KafkaSource) -> None:
+        for member in members:
+            member.poll(10, 0.1)
+            changes = member.changes()
+            owned[member] -= set(changes.lost)
+            owned[member] |= set(changes.gained)
+
+    def until(done: Callable[[], bool], *members: KafkaSource) -> None:
+        clock = SystemClock()
+        deadline = clock.monotonic() + 2 * PATIENCE_SECONDS
+        while not done():
+            follow(*members)
+            assert clock.monotonic() < deadline, f"ownership stays {[sorted(mine) for mine in owned.values()]}"
+
+    until(lambda: owned[first] == {0, 1, 2, 3}, first)
+    until(lambda: len(owned[first]) == len(owned[second]) == 2, first, second)
+    assert owned[first] | owned[second] == {0, 1, 2, 3}
+    first.close()
+    owned[first].clear()
+    until(lambda: owned[second] == {0, 1, 2, 3}, second)
+
+
 def test_added_partitions_are_noticed(
     kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
 ) -> None:

@@ -67,13 +67,25 @@ class KafkaSource(_Part):
     group: str | None = None
     """Consumer group; by default `latentwatch-<monitor>`."""
     format: Literal["json", "avro", "csv"] = "json"
+    header: tuple[str, ...] | None = None
+    """For CSV, the names of a line's columns; by default time, entity and features as the monitor has them."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """For CSV, what stands between columns."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where a monitor without stored offsets begins."""
     registry: str | None = None
-    """The schema registry's address, for Avro."""
+    """For Avro, the schema registry's address; by default that of the settings."""
     client: Literal["kafka-python", "confluent"] = "kafka-python"
     on_retention_gap: Literal["stop", "skip"] = "stop"
     """What to do when the broker has deleted records before they were scored; a skip is written to the audit table."""
+
+    @model_validator(mode="after")
+    def _options_belong_to_the_format(self) -> Self:
+        if self.format != "csv" and (self.header is not None or self.delimiter != ","):
+            raise ValueError("'header' and 'delimiter' belong to format csv; remove them, or say 'format: csv'")
+        if self.format != "avro" and self.registry is not None:
+            raise ValueError("'registry' belongs to format avro; remove it, or say 'format: avro'")
+        return self
 
 
 class FileSource(_Part):

@@ -25,6 +25,7 @@ from domain.monitor import Monitor, load_monitor
 from latentwatch.console import people, print_json
 from latentwatch.serving import review_config
 from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables, without_password
+from streams.sources import registry_of
 
 _PATIENCE_SECONDS = 3.0
 
@@ -83,6 +84,7 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
         "database": _database,
         "bundles": _bundles,
         "kafka": _kafka,
+        "registry": _registry,
         "monitors": _monitor_files,
         "review app": _review,
         "work folder": _work,
@@ -162,12 +164,33 @@ def _kafka(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
         from streams.probe import count_partitions  # Kafka's client only where a monitor reads a topic
 
         try:
-            partitions = count_partitions(settings.kafka, topic)
+            partitions = count_partitions(settings.kafka_access(), topic)
         except LatentwatchError as error:
             fix = f"start the broker or correct LATENTWATCH_KAFKA; create {topic!r} or correct source.kafka.topic"
             yield Finding("kafka", State.FAILURE, f"{name}: {error}", fix)
         else:
             yield Finding("kafka", State.FINE, f"{name}: {topic} at {settings.kafka} has {partitions} partitions")
+
+
+def _registry(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
+    """The schema registries of the monitors that read Avro, each once."""
+    topics = [monitor.source.kafka for monitor in _known(settings, files) if monitor.source.kafka]
+    reached = {registry_of(topic, settings.registry_access()) for topic in topics if topic.format == "avro"}
+    for access in reached:
+        if access is None or not access.url:
+            detail = "a monitor reads Avro, but there is no registry of its schemas"
+            yield Finding("registry", State.FAILURE, detail, "set LATENTWATCH_REGISTRY to http://host:8081")
+            continue
+        try:
+            from streams.schema_registry import HttpSchemaRegistry
+
+            HttpSchemaRegistry(access).check()
+        except ImportError:
+            yield Finding("registry", State.FAILURE, "Avro cannot be read here", "pip install 'latentwatch[avro]'")
+        except LatentwatchError as error:
+            yield Finding("registry", State.FAILURE, str(error), "start it, or correct LATENTWATCH_REGISTRY")
+        else:
+            yield Finding("registry", State.FINE, f"{access.url} answers")
 
 
 def _monitor_files(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:

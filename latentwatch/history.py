@@ -20,6 +20,8 @@ from domain.monitor import Monitor, format_duration
 from domain.record import Batch, batch_from_columns, concatenate
 from domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
+from streams.access import KafkaAccess
+from streams.registry_access import RegistryAccess
 from streams.times import NO_TIME, parse_times
 
 _TRUE, _FALSE = ("1", "true", "yes", "on", "1.0"), ("0", "false", "no", "off", "0.0")
@@ -52,18 +54,20 @@ def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta 
     return ordered.take(ordered.times >= start)
 
 
-def read_topic_history(monitor: Monitor, servers: str, last: timedelta, clock: Clock) -> Batch:
+def read_topic_history(
+    monitor: Monitor, kafka: KafkaAccess, registry: RegistryAccess | None, last: timedelta, clock: Clock
+) -> Batch:
     """Every record that arrived on the monitor's topic within the last stretch of time, sorted by its own time.
 
     Messages that cannot be read are left out, as they are when scoring. Raises InvalidHistory where there is no record,
-    Unavailable while the broker is away.
+    Unavailable while the broker or the schema registry is away.
     """
-    from streams.decoding import decoder_for  # Kafka's client is not for histories that are files
-    from streams.topic_history import read_topic
+    from streams.sources import topic_decoder
+    from streams.topic_history import read_topic  # Kafka's client is not for histories that are files
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked
-    batch, unreadable = read_topic(topic.topic, servers, decoder_for(monitor.record, topic.format), clock.now() - last)
+    batch, unreadable = read_topic(topic.topic, kafka, topic_decoder(monitor, registry), clock.now() - last)
     if unreadable:
         log.warning("messages of the history cannot be read and are left out", topic=topic.topic, messages=unreadable)
     if batch is None:

@@ -273,7 +273,9 @@ def gather_history(
     if files:
         # Files that somebody names are taken whole; the monitor's own source only as far back as it says.
         return read_history(monitor.record, files, None if history else monitor.retrain.history)
-    return read_topic_history(monitor, settings.kafka, monitor.retrain.history, clock or SystemClock())
+    return read_topic_history(
+        monitor, settings.kafka_access(), settings.registry_access(), monitor.retrain.history, clock or SystemClock()
+    )
 
 
 def _evaluate_champion(

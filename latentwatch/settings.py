@@ -8,14 +8,16 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.errors import InvalidInput
+from streams.access import KafkaAccess
+from streams.registry_access import RegistryAccess
 
 PREFIX = "LATENTWATCH_"
 
@@ -35,6 +37,29 @@ class Settings(BaseSettings):
     """Folder or fsspec URL (`s3://bucket/models`) of the model bundles."""
     kafka: str = "127.0.0.1:9092"
     """Kafka's bootstrap servers, comma between them."""
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """How Kafka is spoken to: TLS with ssl, a user and a password with sasl."""
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How the password is proven; PLAIN sends it, so only within TLS."""
+    kafka_user: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca: str = ""
+    """Path of the certificates (PEM) to trust for Kafka; the system's without it."""
+    kafka_certificate: str = ""
+    """Path of our own certificate (PEM), where Kafka asks for one."""
+    kafka_key: str = ""
+    """Path of that certificate's key (PEM), where the certificate's file does not hold it."""
+    kafka_key_password: SecretStr = SecretStr("")
+    kafka_client: Literal["kafka-python", "confluent"] | None = None
+    """Which client reads Kafka, whatever the monitors say; confluent comes with the extra of that name."""
+    registry: str = ""
+    """Address of the schema registry, for Avro: `http://host:8081`."""
+    registry_user: str = ""
+    registry_password: SecretStr = SecretStr("")
+    registry_token: SecretStr = SecretStr("")
+    """Bearer token for the schema registry, instead of user and password."""
+    registry_ca: str = ""
+    """Path of the certificates (PEM) to trust for the schema registry; the system's without it."""
     mlflow: str | None = None
     """MLflow tracking address; unset, training logs nowhere but the database."""
     monitors: str = "monitors"
@@ -60,6 +85,45 @@ class Settings(BaseSettings):
     metrics_host: str = "0.0.0.0"
     """Address the metrics are served on; they hold counts and times, no record."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("kafka_ca", "kafka_certificate", "kafka_key", "registry_ca")
+    @classmethod
+    def _paths(cls, value: str) -> str:
+        if "-----BEGIN" in value:
+            raise ValueError("is the path of a PEM file, not what it holds; drop the _FILE behind the variable's name")
+        if value and not os.access(value, os.R_OK):
+            raise ValueError(f"{value} cannot be read; check the path and its permissions")
+        return value
+
+    @model_validator(mode="after")
+    def _access_is_complete(self) -> Self:
+        self.kafka_access()
+        self.registry_access()
+        return self
+
+    def kafka_access(self) -> KafkaAccess:
+        """How to reach Kafka."""
+        return KafkaAccess(
+            self.kafka,
+            security=self.kafka_security,
+            mechanism=self.kafka_mechanism,
+            user=self.kafka_user,
+            password=self.kafka_password.get_secret_value(),
+            ca=self.kafka_ca,
+            certificate=self.kafka_certificate,
+            key=self.kafka_key,
+            key_password=self.kafka_key_password.get_secret_value(),
+        )
+
+    def registry_access(self) -> RegistryAccess:
+        """How to reach the schema registry."""
+        return RegistryAccess(
+            self.registry,
+            user=self.registry_user,
+            password=self.registry_password.get_secret_value(),
+            token=self.registry_token.get_secret_value(),
+            ca=self.registry_ca,
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -110,6 +174,10 @@ def load_settings(**overrides: Any) -> Settings:
     """The settings of this process. Raises InvalidSettings with one line per wrong variable."""
     try:
         return Settings(**overrides)
+    except InvalidSettings:
+        raise
+    except InvalidInput as error:  # settings that contradict each other
+        raise InvalidSettings(str(error)) from None
     except ValidationError as error:
         raise InvalidSettings("\n".join(_explain(problem) for problem in error.errors())) from None
     except ValueError as error:  # pydantic-settings wraps JSON it cannot parse

@@ -59,7 +59,13 @@ def run_scorer(
 ) -> Totals:
     """Run one scorer. Raises StreamRefused, InvalidInput, and Stopped when told to stop before the source was there."""
     source, decoder = open_source(
-        monitor, clock, stop, kafka=settings.kafka, tell=lambda message: say(f"waiting: {message}")
+        monitor,
+        clock,
+        stop,
+        kafka=settings.kafka_access(),
+        registry=settings.registry_access(),
+        client=settings.kafka_client,
+        tell=lambda message: say(f"waiting: {message}"),
     )
     pulse = Pulse(engine, monitor.name, clock)
     scorer = Scorer(

@@ -1,4 +1,4 @@
-"""From columns of raw values to a batch: the checks that JSON and CSV share. Columns in -> Decoded."""
+"""From columns of raw values to a batch: the checks that all formats share. Columns in -> Decoded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from domain.clock import Clock, from_microseconds, to_microseconds
 from domain.record import Batch, DeadLetter, Decoded, Position
 from domain.schema import RecordSchema
 from streams.ports import Messages
-from streams.times import NO_TIME, parse_times
+from streams.times import NO_TIME, bounded, parse_times
 
 _NUL = "\0"
 MAX_AHEAD = timedelta(days=1)
@@ -38,8 +38,8 @@ class Columns:
     """[N, len(schema.numbers)]; infinite where the value was, or does not fit."""
     categories: NDArray[np.object_]
     texts: NDArray[np.object_]
-    times: Sequence[str | int | float | None] | None
-    """None where the schema has no time."""
+    times: Sequence[str | int | float | None] | NDArray[np.int64] | None
+    """None where the schema has no time; an array where they are known to be microseconds since 1970 UTC."""
     entities: Sequence[str | int | None] | None
     """None where the schema has no entity."""
     refused: dict[int, str] = field(default_factory=dict)
@@ -89,9 +89,9 @@ def _check_finite(schema: RecordSchema, numbers: NDArray[np.float32], refused: d
 def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> NDArray[np.int64]:
     if columns.times is None:
         return messages.timestamps_ms * 1_000
-    if not columns.times:
+    if not len(columns.times):
         return np.zeros(0, np.int64)
-    times = parse_times(columns.times)
+    times = bounded(columns.times) if isinstance(columns.times, np.ndarray) else parse_times(columns.times)
     if times.min() == NO_TIME:
         for row in np.flatnonzero(times == NO_TIME).tolist():
             columns.refused.setdefault(row, _time_reason(schema, columns.times[row]))

@@ -1,4 +1,4 @@
-"""Which decoder reads which format; the JSON and CSV decoders share the checks in `streams.columns`."""
+"""Which decoder reads which format; all of them share the checks in `streams.columns`."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from streams.columns import TimeBound
 from streams.csv_decoding import CsvDecoder
 from streams.json_decoding import JsonDecoder
 from streams.ports import Decoder
+from streams.registry_access import RegistryAccess
 
 
 def decoder_for(
@@ -17,11 +18,30 @@ def decoder_for(
     header: Sequence[str] | None = None,
     delimiter: str = ",",
     bound: TimeBound | None = None,
+    registry: RegistryAccess | None = None,
 ) -> Decoder:
-    """The decoder of a message format. `header` names the columns of CSV lines; the schema's own order by default."""
+    """The decoder of a message format.
+
+    `header` names the columns of CSV lines; time, entity and features in the schema's order by default. `registry` has
+    the schemas of Avro messages, whose decoder raises Unavailable while it is away.
+    """
     if format == "json":
         return JsonDecoder(schema, bound)
     if format == "csv":
         own = [name for name in (schema.time, schema.entity) if name] + list(schema.names)
         return CsvDecoder(schema, own if header is None else header, delimiter, bound)
-    raise InvalidInput(f"records in format {format!r} cannot be read; choose json or csv")
+    if format == "avro":
+        return _avro(schema, registry, bound)
+    raise InvalidInput(f"records in format {format!r} cannot be read; choose json, avro or csv")
+
+
+def _avro(schema: RecordSchema, registry: RegistryAccess | None, bound: TimeBound | None) -> Decoder:
+    if registry is None or not registry.url:
+        raise InvalidInput(
+            "Avro messages are read with the schemas of a registry, but none is set; set LATENTWATCH_REGISTRY, or"
+            " source.kafka.registry in the monitor file, to its address"
+        )
+    from streams.avro_decoding import AvroDecoder  # fastavro and the HTTP client come with the extra `avro`
+    from streams.schema_registry import HttpSchemaRegistry
+
+    return AvroDecoder(schema, HttpSchemaRegistry(registry), bound)

@@ -13,18 +13,12 @@ import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import (
-    KafkaConfigurationError,
-    KafkaError,
-    OffsetOutOfRangeError,
-    SaslAuthenticationFailedError,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-)
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, Unavailable
+from domain.errors import Unavailable
 from streams.group_joining import keep_assignments
+from streams.kafka_faults import HOPELESS, out_of_reach
 from streams.ports import Changes, Gap, Messages
 from streams.record_batches import read_columns
 from streams.stall import StallWatch
@@ -35,12 +29,6 @@ Assignor = Literal["cooperative", "eager"]
 _ASSIGNORS = {"cooperative": CooperativeStickyAssignor, "eager": RangePartitionAssignor}
 _CONNECT_SECONDS = 5.0
 _CALL_MS = 5_000
-_HOPELESS = (
-    KafkaConfigurationError,
-    SaslAuthenticationFailedError,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-)
 
 
 class KafkaSource:
@@ -84,12 +72,9 @@ class KafkaSource:
         consumer = self._connect()
         try:
             known = consumer.partitions_for_topic(self.name)
-        except _HOPELESS as error:
-            consumer.close()
-            raise self._refused(error) from error
         except KafkaError as error:
             consumer.close()
-            raise self._away(error) from error
+            raise out_of_reach(self._servers, error) from error
         if not known:
             consumer.close()
             raise Unavailable(
@@ -122,20 +107,8 @@ class KafkaSource:
         }
         try:
             return KafkaConsumer(**{**settings, **self._options})
-        except _HOPELESS as error:
-            raise self._refused(error) from error
         except (KafkaError, OSError) as error:
-            raise self._away(error) from error
-
-    def _away(self, error: Exception) -> Unavailable:
-        return Unavailable(
-            f"Kafka at {self._servers} does not answer ({type(error).__name__}: {error}); start it, or set its address"
-        )
-
-    def _refused(self, error: Exception) -> InvalidInput:
-        return InvalidInput(
-            f"Kafka at {self._servers} refuses us ({type(error).__name__}: {error}); correct the security settings"
-        )
+            raise out_of_reach(self._servers, error) from error
 
     def poll(self, max_records: int, timeout_seconds: float) -> Messages:
         """At most `max_records` messages. A broker that is away brings none; the client reconnects by itself."""
@@ -146,8 +119,8 @@ class KafkaSource:
         except OffsetOutOfRangeError as error:
             self._note_gaps(error.args[0])
             found = {}
-        except _HOPELESS as error:
-            raise self._refused(error) from error
+        except HOPELESS as error:
+            raise out_of_reach(self._servers, error) from error
         except KafkaError as error:
             # The client recovers from what it can; what it reports is about one partition or one broker, and is met
             # again if it lasts. Others keep flowing meanwhile.
@@ -221,7 +194,7 @@ class KafkaSource:
         try:
             return int(ask([place], timeout_ms=_CALL_MS)[place])
         except (KafkaError, KeyError) as error:
-            raise self._away(error) from error
+            raise out_of_reach(self._servers, error) from error
 
     def pause(self) -> None:
         """Deliver nothing, but keep the partitions."""

@@ -1,16 +1,20 @@
 """Opens the source that a monitor names, together with the decoder of its messages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
-from typing import Any
 
 from domain.clock import Clock
 from domain.errors import InvalidInput
+from domain.monitor import KafkaSource as Topic
 from domain.monitor import Monitor
+from streams.access import Client, KafkaAccess
 from streams.columns import TimeBound
 from streams.decoding import decoder_for
 from streams.file_source import FileSource
+from streams.patient_decoding import PatientDecoder
 from streams.ports import Decoder, Source
+from streams.registry_access import RegistryAccess
 from streams.waiting import wait_for
 
 
@@ -19,15 +23,16 @@ def open_source(
     clock: Clock,
     stop: Event,
     *,
-    kafka: str | None = None,
-    kafka_options: dict[str, Any] | None = None,
+    kafka: KafkaAccess | None = None,
+    registry: RegistryAccess | None = None,
+    client: Client | None = None,
     path: str | None = None,
     patience_seconds: float = float("inf"),
     tell: Callable[[str], None] | None = None,
 ) -> tuple[Source, Decoder]:
     """The monitor's own source, or the file at `path` (`-` for standard input) instead.
 
-    `kafka` holds the bootstrap servers. Waits visibly for a broker or a topic that is away; raises Unavailable when
+    `client` overrides the monitor's choice. Waits visibly for a broker or a topic that is away; raises Unavailable when
     patience ends, Stopped when `stop` is set, InvalidInput where waiting cannot help.
     """
     of_file, of_topic = monitor.source.file, monitor.source.kafka
@@ -37,15 +42,41 @@ def open_source(
         file.open()
         return file, file.decoder(monitor.record)
     assert of_topic is not None  # a monitor has exactly one source
-    if not kafka:
+    if kafka is None or not kafka.servers:
         raise InvalidInput(
             f"monitor {monitor.name} reads the Kafka topic {of_topic.topic!r}, but no Kafka address is set;"
             " set LATENTWATCH_KAFKA to host:port"
         )
-    if of_topic.client != "kafka-python":
-        raise InvalidInput(f"monitor {monitor.name}: client {of_topic.client!r} is not installed; use kafka-python")
+    decoder = topic_decoder(monitor, registry, TimeBound(clock))
+    source = _member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
+    wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
+    return source, PatientDecoder(decoder, source, clock, stop) if of_topic.format == "avro" else decoder
+
+
+def topic_decoder(monitor: Monitor, registry: RegistryAccess | None, bound: TimeBound | None = None) -> Decoder:
+    """The decoder of the messages of a monitor's topic. Raises InvalidInput where they cannot be read at all."""
+    topic = monitor.source.kafka
+    assert topic is not None  # the caller has looked
+    return decoder_for(
+        monitor.record,
+        topic.format,
+        header=topic.header,
+        delimiter=topic.delimiter,
+        bound=bound,
+        registry=registry_of(topic, registry),
+    )
+
+
+def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess | None:
+    """The registry of a topic's schemas: the address the monitor gives, else that of the settings."""
+    if not topic.registry:
+        return registry
+    return replace(registry, url=topic.registry) if registry else RegistryAccess(topic.registry)
+
+
+def _member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
     from streams.kafka_source import KafkaSource  # 35 MB that a file does not need
 
-    source = KafkaSource(of_topic.topic, kafka, monitor.group, start=of_topic.start, clock=clock, options=kafka_options)
-    wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
-    return source, decoder_for(monitor.record, of_topic.format, bound=TimeBound(clock))
+    return KafkaSource(
+        topic.topic, kafka.servers, group, start=topic.start, clock=clock, options=kafka.of_kafka_python()
+    )

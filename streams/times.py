@@ -38,6 +38,11 @@ def parse_times(column: Sequence[str | int | float | None]) -> NDArray[np.int64]
         times = _from_epoch(column)
     else:
         times = np.array([_parse_one(value) for value in column], np.int64)
+    return bounded(times)
+
+
+def bounded(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The times themselves, NO_TIME where they lie outside 1900 to 2262."""
     times[(times < _EARLIEST) | (times >= _LATEST)] = NO_TIME
     return times
 

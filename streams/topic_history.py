@@ -5,7 +5,6 @@ Topic + [since, now) → Decoded. Live scorers, their offsets and their group ar
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -13,6 +12,8 @@ from kafka.errors import KafkaError
 from domain.clock import to_microseconds
 from domain.errors import Unavailable
 from domain.record import Batch, RawMessage, concatenate
+from streams.access import KafkaAccess
+from streams.kafka_faults import out_of_reach
 from streams.ports import Decoder, Messages, messages_of
 
 _POLL_MS = 1_000
@@ -22,18 +23,18 @@ _SILENT_POLLS = 30
 
 def read_topic(
     topic: str,
-    servers: str,
+    access: KafkaAccess,
     decoder: Decoder,
     since: datetime,
     *,
-    options: dict[str, Any] | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Batch | None, int]:
     """Every record that arrived since then, up to the topic's end as it is now, and how many messages were unreadable.
 
     None where there is no record. Memory grows with the records, never with the raw messages. Raises Unavailable while
-    broker or topic are away.
+    broker or topic are away, InvalidInput where the broker refuses us.
     """
+    servers = access.servers
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=servers.split(","),
@@ -45,12 +46,10 @@ def read_topic(
             max_partition_fetch_bytes=4 << 20,
             bootstrap_timeout_ms=5_000,
             metrics_enabled=False,
-            **(options or {}),
+            **access.of_kafka_python(),
         )
     except (KafkaError, OSError) as error:
-        raise Unavailable(
-            f"Kafka at {servers} does not answer ({type(error).__name__}); start it, or set its address"
-        ) from error
+        raise out_of_reach(servers, error) from error
     batches: list[Batch] = []
     unreadable = 0
     try:
@@ -60,7 +59,7 @@ def read_topic(
             batches.append(decoded.batch)
             progress(share)
     except KafkaError as error:
-        raise Unavailable(f"Kafka at {servers}: reading {topic!r} failed ({type(error).__name__}: {error})") from error
+        raise out_of_reach(servers, error, f"reading {topic!r}") from error
     finally:
         consumer.close()
     found = [batch for batch in batches if len(batch)]

@@ -67,6 +67,11 @@ def test_written_monitors_are_read_back_equal():
         (("entity: rig", "entity: Pressure"), "named more than once: Pressure"),
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, false_alarm_rate: 0.1"), "not both"),
         (("source: {kafka: {topic: plant.pump, group: latentwatch-pump}}", "source: {}"), "exactly one of"),
+        (
+            ("topic: plant.pump", "topic: plant.pump, delimiter: ;"),
+            "pump.yaml:2: source.kafka: 'header' and 'delimiter'",
+        ),
+        (("topic: plant.pump", "topic: plant.pump, registry: x"), "source.kafka: 'registry' belongs to format avro"),
         (("name: pump", "name: [unclosed"), "not valid YAML"),
         (("window: auto", "name: other"), "pump.yaml:12: name is given twice"),
     ],

@@ -10,10 +10,12 @@ from alerts.database import migrate, open_database
 from alerts.monitors import register_monitor
 from alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Notifier
 from alerts.store import AlertStore
+from deploy.services.process import free_port
 from domain.clock import ManualClock
 from latentwatch.cli import app
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 from tests.alerts.contract.outbox import PUMP
+from tests.streams.registry_server import RegistryServer
 
 
 def test_messages_that_were_given_up_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +42,24 @@ def test_messages_that_were_given_up_are_a_warning(tmp_path: Path, monkeypatch: 
     engine.dispose()
     assert finding()["state"] == "warning"
     assert "2 given up" in finding()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reach", "state", "said"),
+    [("server", "fine", "answers"), ("nobody", "failure", "does not answer"), ("", "failure", "no registry")],
+)
+def test_the_registry_of_a_monitor_that_reads_avro_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reach: str, state: str, said: str
+) -> None:
+    """Whether it answers, with the credentials of the settings."""
+    monkeypatch.chdir(tmp_path)
+    monitor = tmp_path / "pump.yaml"
+    monitor.write_text("name: pump\nsource: {kafka: {topic: t, format: avro}}\nrecord: {features: {a: numeric}}\n")
+    with RegistryServer(token="secret").running() as server:
+        addresses = {"server": server.url, "nobody": f"http://127.0.0.1:{free_port()}", "": ""}
+        monkeypatch.setenv("LATENTWATCH_REGISTRY", addresses[reach])
+        monkeypatch.setenv("LATENTWATCH_REGISTRY_TOKEN", "secret")
+        result = CliRunner().invoke(app, ["doctor", str(monitor), "--only", "registry", "--json"])
+    (found,) = json.loads(result.stdout)["findings"]
+    assert found["state"] == state
+    assert said in found["detail"]

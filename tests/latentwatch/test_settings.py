@@ -44,6 +44,12 @@ def test_channels_may_be_a_yaml_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ({"CHANNELS": "oncall"}, "JSON"),
         ({"CHANNELS_FILE": "/dev/null"}, "is not a mapping"),
         ({"LOG_LEVEL": "chatty"}, "LATENTWATCH_LOG_LEVEL"),
+        ({"KAFKA_SECURITY": "sasl_ssl"}, "needs a user and a password; set LATENTWATCH_KAFKA_USER"),
+        ({"KAFKA_USER": "watch"}, "security plaintext does not use it"),
+        ({"KAFKA_CERTIFICATE": "/dev/null"}, "certificates are set, but security plaintext does not use them"),
+        ({"KAFKA_CA": "/nowhere/ca.pem"}, "LATENTWATCH_KAFKA_CA: /nowhere/ca.pem cannot be read"),
+        ({"REGISTRY_CA": "-----BEGIN CERTIFICATE-----"}, "drop the _FILE"),
+        ({"REGISTRY_TOKEN": "a", "REGISTRY_USER": "b"}, "unset one of them"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(variables, said, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,92 @@
+"""How to reach Kafka and prove who we are, in the words of each client."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from domain.errors import InvalidInput
+
+Security = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Client = Literal["kafka-python", "confluent"]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAccess:
+    """Bootstrap servers and credentials."""
+
+    servers: str
+    """host:port, comma between them."""
+    security: Security = "plaintext"
+    mechanism: Mechanism = "PLAIN"
+    user: str = ""
+    password: str = ""
+    ca: str = ""
+    """Path of the certificates (PEM) to trust; the system's without it."""
+    certificate: str = ""
+    """Path of our own certificate (PEM), where the broker asks for one."""
+    key: str = ""
+    """Path of its key (PEM); empty where the certificate's file holds it."""
+    key_password: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for what contradicts itself: a credential that would silently not be used."""
+        if self._sasl and not (self.user and self.password):
+            raise InvalidInput(
+                f"Kafka security {self.security} needs a user and a password; set LATENTWATCH_KAFKA_USER and"
+                " LATENTWATCH_KAFKA_PASSWORD_FILE"
+            )
+        if not self._sasl and (self.user or self.password):
+            raise InvalidInput(
+                f"a Kafka user or password is set, but security {self.security} does not use it; set"
+                " LATENTWATCH_KAFKA_SECURITY=sasl_ssl, or unset them"
+            )
+        if not self._tls and (self.ca or self.certificate or self.key):
+            raise InvalidInput(
+                f"Kafka certificates are set, but security {self.security} does not use them; set"
+                " LATENTWATCH_KAFKA_SECURITY to ssl or sasl_ssl, or unset them"
+            )
+
+    @property
+    def _sasl(self) -> bool:
+        return self.security.startswith("sasl")
+
+    @property
+    def _tls(self) -> bool:
+        return self.security.endswith("ssl")
+
+    def of_kafka_python(self) -> dict[str, Any]:
+        """Options of kafka-python's clients, without the servers."""
+        options: dict[str, Any] = {"security_protocol": self.security.upper()}
+        if self._sasl:
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        if self._tls:
+            options |= {
+                "ssl_cafile": self.ca or None,
+                "ssl_certfile": self.certificate or None,
+                "ssl_keyfile": self.key or None,
+                "ssl_password": self.key_password or None,
+            }
+        return options
+
+    def of_librdkafka(self) -> dict[str, Any]:
+        """Properties of confluent-kafka's clients, without the servers."""
+        properties: dict[str, Any] = {"security.protocol": self.security}
+        if self._sasl:
+            properties |= {
+                "sasl.mechanism": self.mechanism,
+                "sasl.username": self.user,
+                "sasl.password": self.password,
+            }
+        if self._tls:
+            named = {
+                "ssl.ca.location": self.ca,
+                "ssl.certificate.location": self.certificate,
+                "ssl.key.location": self.key or self.certificate,
+                "ssl.key.password": self.key_password,
+            }
+            properties |= {name: value for name, value in named.items() if value}
+        return properties

@@ -15,7 +15,7 @@ from detector.autoencoders.network import Network
 from detector.density import AnyDensity, choose_density, fit_density
 from detector.neighbours import Memory, build_memory
 from detector.rows.features import Rows
-from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, fuse
+from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps
 from detector.rows.scoring import SHOWN
 from domain.monitor import ModelChoice, ModelKind
 
@@ -30,12 +30,14 @@ SCALE_ROWS = 3_000
 COMMON_WIDTH = 200
 """Columns up to which a training batch has its full size; with more it shrinks, so that a step costs the same."""
 MEMBERS = 5
-REACH = 0.05
+REACH = 0.1
 """Share of all rows within a row's reach: groups of strange rows smaller than that do not look common."""
 REACH_ROWS = 1_000
 """Rows, drawn at random, among which reach is measured."""
 NARROWEST = 0.05
 """Quartiles of the log reach are taken to lie at least so far apart."""
+REMOTEST = 3.0
+"""Quartile distances from the median at which the log reach stops to count."""
 EXACT = 1 << 30
 """Probes that search every list."""
 CAREFUL = 12
@@ -64,7 +66,7 @@ class FittedRows:
         for member, fitted in enumerate(self.densities):
             mine = self.held.member == member
             density[mine] = fitted.energy(seen.codes[mine])
-        return fuse(seen, density, work)
+        return self.model.fuse(seen, density)
 
 
 def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[FittedRows, NDArray[np.intp]]:
@@ -124,10 +126,12 @@ def _smallest_distance(memory: Memory) -> float:
 
 
 def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> Floats:
-    """How far each row [M, P] lies from the bulk of them [M]: its log reach, from the median, in quartile distances.
+    """How far each row [M, P] lies from the bulk of them [M]: the square of its log reach beyond the median, in quartile
+    distances; 0 for the inner half, and no more than `REMOTEST` counts.
 
     Reach is the distance within which a share `REACH` of all rows lies. Strange rows that training data hold in groups
-    are each other's nearest neighbours and would vouch for each other, but their reach gives them away.
+    are each other's nearest neighbours and would vouch for each other, but their reach gives them away. The square lets
+    the ordinary edge of clean data count for little, the bound keeps a rare but normal mode from drowning everything else.
     """
     others = rows[_draw(len(rows), REACH_ROWS, random)]
     place = min(max(1, round(REACH * len(others))), len(others) - 1)
@@ -139,7 +143,8 @@ def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> F
         squared[start : start + 512] = np.partition(apart, place, axis=1)[:, place]
     reach = np.log(np.sqrt(np.maximum(squared, 0.0)) + smallest)
     lower, median, upper = np.quantile(reach, [0.25, 0.5, 0.75])
-    return np.asarray((reach - median) / max(upper - lower, NARROWEST), np.float32)
+    beyond = (reach - median) / max(upper - lower, NARROWEST)
+    return np.asarray(np.clip(beyond, 0.0, REMOTEST) ** 2, np.float32)
 
 
 def _fit_network(

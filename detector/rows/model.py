@@ -18,13 +18,20 @@ from detector.rows.scoring import Parts, score_rows, stack_network
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
-NEAR_WEIGHT = 0.5
-"""Little, because a single stray training row excuses whatever resembles it."""
-RESIDUAL_WEIGHT = 1.5
-TANGENT_WEIGHT = 0.25
-REMOTENESS_WEIGHT = 0.5
-"""How much neighbours that are strange themselves count against a row that is like them."""
-DENSITY_WEIGHT = 0.5
+
+
+class Weights(NamedTuple):
+    """What each part counts in the fused energy: chosen once, for all tables; a bundle keeps those it was calibrated with."""
+
+    near: float = 0.25
+    """Little, because a single stray training row excuses whatever resembles it."""
+    residual: float = 2.5
+    remoteness: float = 0.4
+    """How much neighbours that are strange themselves count against a row that is like them."""
+    density: float = 0.25
+
+
+WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +44,17 @@ class Work:
     """Lists of the memory that are searched."""
     members: int
     """Members of the ensemble that are asked."""
-    tangent: bool
 
 
-GLANCE = Work(neighbours=5, probes=2, members=1, tangent=False)
-STUDY = Work(neighbours=10, probes=6, members=1_000, tangent=True)
+GLANCE = Work(neighbours=5, probes=2, members=1)
+STUDY = Work(neighbours=10, probes=6, members=1_000)
 
 
 class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
 
     logs: Floats
-    """[N, 4] near, remoteness, tangent, residual."""
+    """[N, 3] near, remoteness, residual."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -89,11 +95,12 @@ class RowModel:
     """[P] weight of each column in the residual; they sum to 1."""
     memory: Memory
     remoteness: Floats
-    """[M] how far each memory row lies from the bulk of the memory; 0 is the median."""
+    """[M] how far each memory row lies from the bulk of them, in squared quartile distances; 0 for the inner half."""
     network: Network
     density: AnyDensity
     distance: tuple[float, float, float]
     """Mean and spread of the log distance that the network sees, and what is added to distances before their log."""
+    weights: Weights = WEIGHTS
     parts: Parts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -127,11 +134,18 @@ class RowModel:
 
     def energies(self, values: Floats, present: Floats, work: Work) -> Energies:
         """Energies of prepared rows."""
-        return self.judged(self.look(values, present, work), work)
+        return self.judged(self.look(values, present, work))
 
-    def judged(self, seen: Seen, work: Work) -> Energies:
+    def judged(self, seen: Seen) -> Energies:
         """Energies of what was found for rows."""
-        return fuse(seen, self.density.energy(seen.codes), work)
+        return self.fuse(seen, self.density.energy(seen.codes))
+
+    def fuse(self, seen: Seen, density: Floats) -> Energies:
+        """One energy from all parts: their weighted sum."""
+        near, remoteness, residual = seen.logs.T
+        weights = self.weights
+        fused = weights.near * near + weights.residual * residual + weights.remoteness * remoteness
+        return Energies(fused + weights.density * density, residual, density, near)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
         """What the compiled arithmetic finds for prepared rows; `held` makes that of training rows out-of-sample."""
@@ -139,12 +153,12 @@ class RowModel:
         nobody = np.full(count, -1, np.int64)
         place, member = (nobody, nobody) if held is None else (held.place, held.member)
         seen = Seen(
-            np.empty((count, 4), np.float32),
+            np.empty((count, 3), np.float32),
             np.empty((count, self.network.code_size), np.float32),
             np.empty((count, work.neighbours), np.int64),
         )
         members = min(work.members, self.network.members)
-        score_rows(values, present, self.parts, work.probes, members, work.tangent, place, member, *seen)
+        score_rows(values, present, self.parts, work.probes, members, place, member, *seen)
         return seen
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -159,7 +173,11 @@ class RowModel:
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
-        return {"density": self.density.kind, "distance": list(self.distance)}
+        return {
+            "density": self.density.kind,
+            "distance": list(self.distance),
+            "weights": self.weights._asdict(),
+        }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], width: int) -> Self:
@@ -192,6 +210,7 @@ class RowModel:
             network,
             density,
             (mean, spread, smallest),
+            Weights(**{name: float(weight) for name, weight in meta["weights"].items()}),
         )
 
 
@@ -209,13 +228,6 @@ def take_rows(energies: Energies, rows: NDArray[np.intp]) -> Energies:
 def join(first: Energies, second: Energies) -> Energies:
     """The energies of both, one after the other."""
     return Energies(*(np.concatenate([getattr(e, part.name) for e in (first, second)]) for part in fields(Energies)))
-
-
-def fuse(seen: Seen, density: Floats, work: Work) -> Energies:
-    """One energy from all parts: a weighted sum of logs; the weights are chosen once, for all tables."""
-    near, remoteness, tangent, residual = seen.logs.T
-    fused = NEAR_WEIGHT * near + RESIDUAL_WEIGHT * residual + REMOTENESS_WEIGHT * remoteness + DENSITY_WEIGHT * density
-    return Energies(fused + TANGENT_WEIGHT * tangent if work.tangent else fused, residual, density, near)
 
 
 def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:

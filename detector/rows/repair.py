@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.rows.features import Features
-from detector.rows.model import DENSITY_WEIGHT, RESIDUAL_WEIGHT, STUDY, Energies, RowModel, Seen, fill_gaps
+from detector.rows.model import STUDY, Energies, RowModel, Seen, Weights, fill_gaps
 
 Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512
@@ -37,7 +37,7 @@ def repair(
 ) -> Repairs:
     """Repair prepared records [N, P] as seen with all care; `residual` [N, F] says which features to try first."""
     whole = np.broadcast_to(present, values.shape)
-    energy = _misfit(model.judged(seen, STUDY))
+    energy = _misfit(model.judged(seen), model.weights)
     parts = [
         _repair(model, features, values[rows], whole[rows], energy[rows], residual[rows])
         for rows in (slice(start, start + CHUNK) for start in range(0, len(values), CHUNK))
@@ -56,7 +56,8 @@ def _repair(
     variants = fill_gaps(np.repeat(values, tried.shape[1], axis=0), mask, references)
     # What was missing stays missing: only the feature left out is judged anew.
     known = np.repeat(present, tried.shape[1], axis=0)
-    after = _misfit(model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), STUDY))
+    again = model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), STUDY)
+    after = _misfit(again, model.weights)
     falls = np.maximum(energy[:, None] - after.reshape(tried.shape), 0.0)
     relief = np.zeros((count, names), np.float32)
     np.put_along_axis(relief, tried, falls, axis=1)
@@ -65,8 +66,9 @@ def _repair(
     return Repairs(relief, np.where(falls.max(axis=1, keepdims=True) > 0, chosen, values))
 
 
-def _misfit(energies: Energies) -> Floats:
+def _misfit(energies: Energies, weights: Weights) -> Floats:
     """How badly a record agrees with itself and its neighbours [N]: the energy without the neighbours' remoteness, which
     says in what region a record lies and not which of its features is wrong there."""
-    misfit: Floats = energies.neighbours + RESIDUAL_WEIGHT * energies.reconstruction + DENSITY_WEIGHT * energies.density
+    apart = weights.near * energies.neighbours + weights.density * energies.density
+    misfit: Floats = apart + weights.residual * energies.reconstruction
     return misfit

@@ -1,11 +1,10 @@
 """The arithmetic of a row's energies, compiled, one row at a time.
 
 A row [P] meets its nearest normal rows; the retrieval autoencoder sees the row with the mean of its nearest and how far
-they are, and says what it should have been. Five numbers come out, logs of distances or made of them:
+they are, and says what it should have been. Out come
 
     near        log distance to the nearest normal row
     remoteness  mean over the nearest rows of how far they lie themselves from the bulk of the normal rows
-    tangent     log distance from the plane that the nearest rows span, shrunk by a ridge
     residual    mean over members of half the log mean squared residual of the autoencoder
     code        the first member's latent code, for the latent density
 """
@@ -24,7 +23,6 @@ BLOCK = 8
 """Rows that meet the autoencoder together, while its weights are near."""
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
-RIDGE = 0.1
 
 
 class Stack(NamedTuple):
@@ -133,72 +131,6 @@ def residual_of(
 
 
 @compiled
-def tangent_of(row: Floats, rows: Floats, index: NDArray[np.int64], smallest: float) -> float:
-    """Log distance from the plane through the neighbours: least squares on their deviations from their mean, with a ridge."""
-    k, width = index.shape[0], row.shape[0]
-    deviation = np.empty((k, width), np.float32)
-    offset = np.empty(width, np.float32)
-    for j in range(width):
-        middle = np.float32(0.0)
-        for a in range(k):
-            deviation[a, j] = rows[index[a], j]
-            middle += deviation[a, j]
-        middle /= np.float32(k)
-        for a in range(k):
-            deviation[a, j] -= middle
-        offset[j] = row[j] - middle
-    gram = np.empty((k, k), np.float64)
-    target = np.empty(k, np.float64)
-    trace = 0.0
-    for a in range(k):
-        for b in range(a + 1):
-            total = np.float32(0.0)
-            for j in range(width):
-                total += deviation[a, j] * deviation[b, j]
-            gram[a, b] = total
-        trace += gram[a, a]
-        total = np.float32(0.0)
-        for j in range(width):
-            total += deviation[a, j] * offset[j]
-        target[a] = total
-    ridge = RIDGE * trace / k + 1e-12
-    for a in range(k):
-        gram[a, a] += ridge
-    solve_in_place(gram, target)
-    total = np.float32(0.0)
-    for j in range(width):
-        rest = offset[j]
-        for a in range(k):
-            rest -= np.float32(target[a]) * deviation[a, j]
-        total += rest * rest
-    energy: float = np.log(np.sqrt(total) + smallest)
-    return energy
-
-
-@compiled
-def solve_in_place(gram: NDArray[np.float64], target: NDArray[np.float64]) -> None:
-    """Solve a symmetric positive system by Cholesky's decomposition; the lower half of `gram` is overwritten."""
-    k = target.shape[0]
-    for a in range(k):
-        for b in range(a + 1):
-            total = gram[a, b]
-            for c in range(b):
-                total -= gram[a, c] * gram[b, c]
-            gram[a, b] = np.sqrt(max(total, 1e-30)) if a == b else total / gram[b, b]
-    for a in range(k):
-        total = target[a]
-        for c in range(a):
-            total -= gram[a, c] * target[c]
-        target[a] = total / gram[a, a]
-    for back in range(k):
-        a = k - 1 - back
-        total = target[a]
-        for c in range(a + 1, k):
-            total -= gram[c, a] * target[c]
-        target[a] = total / gram[a, a]
-
-
-@compiled
 def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
     """Fill a row's near and remoteness in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
     width, count = row.shape[0], distances.shape[0]
@@ -224,14 +156,13 @@ def score_rows(
     parts: Parts,
     probes: int,
     members: int,
-    with_tangent: bool,
     leave_out: NDArray[np.int64],
     only: NDArray[np.int64],
     out: Floats,
     codes: Floats,
     indices: NDArray[np.int64],
 ) -> None:
-    """Fill `out` [N, 4] with near, remoteness, tangent and residual, `codes` [N, K] and the neighbours' `indices` [N, k].
+    """Fill `out` [N, 3] with near, remoteness and residual, `codes` [N, K] and the neighbours' `indices` [N, k].
 
     `present` is [N, P] or [1, P] for all rows. `leave_out` [N] is a memory row not to be found, or -1. `only` [N] is the
     one member to ask, or -1 for the first `members` of them.
@@ -248,14 +179,13 @@ def score_rows(
         for n in range(start, stop):
             search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch, to_centre)
             meet(values[n], indices[n], distances, parts, out[n], seen[n - start])
-            out[n, 2] = tangent_of(values[n], parts.rows, indices[n], parts.smallest) if with_tangent else 0.0
-            out[n, 3] = 0.0
+            out[n, 2] = 0.0
             alone = alone or only[n] >= 0
         if alone:
             for n in range(start, stop):
                 block = seen[n - start : n - start + 1]
                 correction = encode_decode(only[n], block, parts.stack, codes[n : n + 1], here, there)
-                out[n, 3] = residual_of(
+                out[n, 2] = residual_of(
                     values[n],
                     present[n % present.shape[0]],
                     block[0, width:],
@@ -268,7 +198,7 @@ def score_rows(
             kept = codes[start:stop] if member == 0 else other[: stop - start]
             correction = encode_decode(member, seen[: stop - start], parts.stack, kept, here, there)
             for n in range(start, stop):
-                out[n, 3] += (
+                out[n, 2] += (
                     residual_of(
                         values[n],
                         present[n % present.shape[0]],

@@ -1,6 +1,6 @@
 """Retrain every monitor on its own schedule: one DAG per monitor file.
 
-snapshot history → leave out incidents → fit and calibrate → evaluate → judge → promote
+snapshot history → leave out incidents → fit → calibrate → evaluate → judge → promote
 
 Each task is one call of `latentwatch.retraining`. What goes from task to task is the path of the run's folder, so the
 workers share a file system (`LATENTWATCH_WORK`), a bundle store and a database. A task that is repeated finds its work
@@ -44,15 +44,22 @@ def retrain_dag(monitor: Planned) -> DAG:
             return retraining.leave_out_incidents(folder)
 
         @task
-        def fit_and_calibrate(folder: str) -> str:
-            """Train on the oldest part, and learn on what training left aside how strange normal records may look."""
+        def fit_candidate(folder: str) -> str:
+            """Train on the oldest part."""
             from latentwatch import retraining
 
-            return retraining.fit_and_calibrate(folder)
+            return retraining.fit_candidate(folder)
+
+        @task
+        def calibrate_candidate(folder: str) -> str:
+            """Learn on what training left aside how strange normal records may look."""
+            from latentwatch import retraining
+
+            return retraining.calibrate_candidate(folder)
 
         @task
         def evaluate_candidate(folder: str) -> int:
-            """Measure challenger and champion on the newest records, which neither task above has seen."""
+            """Measure challenger and champion on the newest records, which no task above has seen."""
             from latentwatch import retraining
 
             return retraining.evaluate_candidate(folder)
@@ -74,7 +81,8 @@ def retrain_dag(monitor: Planned) -> DAG:
         folder = snapshot_history(run_id="{{ run_id }}")
         (
             leave_out_incidents(folder)
-            >> fit_and_calibrate(folder)
+            >> fit_candidate(folder)
+            >> calibrate_candidate(folder)
             >> evaluate_candidate(folder)
             >> judge_candidate(folder)
             >> promote_candidate(folder)

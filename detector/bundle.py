@@ -27,17 +27,22 @@ FORMAT = 1
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
 
 Arrays = dict[str, NDArray[Any]]
-Loader = Callable[[Arrays, dict[str, Any], str], "Bundled"]
+Loader = Callable[[Arrays, dict[str, Any], str], "Storable"]
 
 # Which class makes a detector from its bundle, by meta["detector"]: module and class, imported when first needed.
 DETECTORS = {
     "rows": ("detector.rows.detector", "RowDetector"),
     "sequences": ("detector.sequences.detector", "SequenceDetector"),
 }
+# The same for what was fitted and waits for its calibration; nothing serves these.
+FITTED = {
+    "fitted rows": ("detector.rows.learning", "FittedRecords"),
+    "fitted sequences": ("detector.sequences.fitting", "FittedSequences"),
+}
 
 
-class Bundled(Detector, Protocol):
-    """A detector that can be written to a bundle and made from one.
+class Storable(Protocol):
+    """What can be written to a bundle and made from one.
 
     Its class has `from_bundle(arrays, meta, bundle="")`, the inverse of `arrays` and `meta`, where `bundle` is the content
     hash; it may raise KeyError for what is missing and BundleRefused for what does not fit.
@@ -52,7 +57,11 @@ class Bundled(Detector, Protocol):
         ...
 
 
-def encode_bundle(detector: Bundled) -> tuple[str, bytes, bytes]:
+class Bundled(Detector, Storable, Protocol):
+    """A detector that can be written to a bundle and made from one."""
+
+
+def encode_bundle(detector: Storable) -> tuple[str, bytes, bytes]:
     """Content hash, document and weights of a detector. The same detector always gives the same bytes."""
     arrays = {name: np.ascontiguousarray(array) for name, array in sorted(detector.arrays().items())}
     for name, array in arrays.items():
@@ -69,7 +78,7 @@ def content_hash(document: bytes, weights: bytes) -> str:
     return hashlib.sha256(len(document).to_bytes(8, "little") + document + weights).hexdigest()
 
 
-def save_bundle(detector: Bundled, root: str) -> str:
+def save_bundle(detector: Storable, root: str) -> str:
     """Write a detector below a folder or fsspec URL and return its content hash.
 
     Each file is written beside its place and renamed into it, the document last: a bundle whose document is there is whole.
@@ -88,6 +97,16 @@ def save_bundle(detector: Bundled, root: str) -> str:
 
 def load_bundle(root: str, bundle_hash: str) -> Detector:
     """The detector of that hash below a folder or fsspec URL. Raises BundleRefused with a sentence saying why not."""
+    return decode_bundle(*_read_files(root, bundle_hash), bundle_hash)
+
+
+def load_fitted(root: str, bundle_hash: str) -> Storable:
+    """What was fitted and put aside below a folder, not calibrated yet. Raises BundleRefused as `load_bundle` does."""
+    return _decode(*_read_files(root, bundle_hash), bundle_hash, FITTED)
+
+
+def _read_files(root: str, bundle_hash: str) -> tuple[bytes, bytes]:
+    """Document and weights of a bundle, whose content is what its name says."""
     files, base = fsspec.core.url_to_fs(root)
     folder = f"{base.rstrip('/')}/{bundle_hash}"
     try:
@@ -101,11 +120,15 @@ def load_bundle(root: str, bundle_hash: str) -> Detector:
             f"bundle {bundle_hash} below {root} was changed after it was written: its content does not match its name;"
             " restore it from a copy, or train again"
         )
-    return decode_bundle(document, weights, bundle_hash)
+    return document, weights
 
 
 def decode_bundle(document: bytes, weights: bytes, bundle_hash: str) -> Bundled:
     """The detector of a bundle's bytes. Raises BundleRefused where they are not exactly what a detector writes."""
+    return cast(Bundled, _decode(document, weights, bundle_hash, DETECTORS))
+
+
+def _decode(document: bytes, weights: bytes, bundle_hash: str, known: Mapping[str, tuple[str, str]]) -> Storable:
     described = _read_document(document, bundle_hash)
     try:
         arrays: Arrays = load(weights)
@@ -114,9 +137,11 @@ def decode_bundle(document: bytes, weights: bytes, bundle_hash: str) -> Bundled:
     _check_arrays(arrays, described["arrays"], bundle_hash)
     meta = described["meta"]
     kind = meta.get("detector") if isinstance(meta, dict) else None
-    if kind not in DETECTORS:
+    if kind in FITTED and kind not in known:
+        raise BundleRefused(f"bundle {bundle_hash} was fitted, not calibrated; it cannot serve: finish its training")
+    if not isinstance(kind, str) or kind not in known:
         raise BundleRefused(f"bundle {bundle_hash}: unknown detector {kind!r}; serve it with a newer latentwatch")
-    module, cls = DETECTORS[kind]
+    module, cls = known[kind]
     loader = cast(Loader, getattr(import_module(module), cls).from_bundle)
     try:
         detector = loader(arrays, meta, bundle_hash)
@@ -160,7 +185,7 @@ def _check_arrays(arrays: Arrays, manifest: Any, bundle_hash: str) -> None:
             raise BundleRefused(f"bundle {bundle_hash}: array {name!r} is not finite; train again")
 
 
-def _check_nothing_left(detector: Bundled, arrays: Arrays, meta: dict[str, Any], bundle_hash: str) -> None:
+def _check_nothing_left(detector: Storable, arrays: Arrays, meta: dict[str, Any], bundle_hash: str) -> None:
     """A detector must write again exactly what it was made from; whatever it did not understand is thereby found."""
     again = detector.arrays()
     if _manifest(again) != _manifest(arrays):

@@ -7,7 +7,7 @@ The three sets are three types, so that fitting on what must stay unseen is a ty
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from detector.bundle import Bundled
 from detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from detector.sequences.choice import WINDOW, choose_window
+from detector.sequences.fitting import FittedSequences, calibrate_sequences, fit_sequences
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidHistory
 from domain.monitor import ModelChoice, ModelKind, Monitor
 from domain.record import Batch
 
-if TYPE_CHECKING:
-    from detector.sequences.detector import SequenceDetector
-
 Progress: TypeAlias = Callable[[str, float], None]
 """Told the step and the share of it that is done, 0 to 1."""
+
+Fitted: TypeAlias = FittedRecords | FittedSequences
+"""A model that was trained, not calibrated yet."""
 
 FEWEST_RECORDS = 20
 """Records below which nothing would be left to judge a model by."""
@@ -85,7 +86,7 @@ def train(history: Batch, monitor: Monitor, progress: Progress | None = None, cl
     parts = split(history, window)
     fitted = fit(parts.fit, monitor.model, window, tell)
     tell("calibrate", 0.0)
-    detector = calibrate(fitted, parts.calibration)
+    detector = calibrate(fitted, parts.fit, parts.calibration)
     tell("calibrate", 1.0)
     return Trained(
         detector,
@@ -144,28 +145,25 @@ def _rank_within_entity(ordered: Batch) -> tuple[NDArray[np.intp], NDArray[np.in
     return rank, sizes[owners]
 
 
-def fit(
-    fit_set: FitSet, choice: ModelChoice, window: int, progress: Progress | None = None
-) -> "FittedRecords | SequenceDetector":
-    """Fit the detector of records on their own (window 1) or of sequences; the latter calibrates as it fits."""
+def fit(fit_set: FitSet, choice: ModelChoice, window: int, progress: Progress | None = None) -> Fitted:
+    """Fit the model of records on their own (window 1) or of sequences."""
     tell = progress or _silently
     if window <= 1:
         return fit_records(fit_set.batch, choice, lambda share: tell("fit", share))
-    from detector.sequences.fitting import fit_sequences
-
     return fit_sequences(fit_set.batch, choice, window, tell)
 
 
-def calibrate(fitted: "FittedRecords | SequenceDetector", calibration: CalibrationSet) -> Bundled:
-    """Turn energies into surprises, on records that the model was not fitted on."""
+def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> Bundled:
+    """Turn energies into surprises, on records that the model was not fitted on, or each by what did not see it."""
     if isinstance(fitted, FittedRecords):
-        return calibrate_records(fitted, calibration.batch)
-    return cast(Bundled, fitted)
+        return calibrate_records(fitted, fit_set.batch, calibration.batch)
+    return cast(Bundled, calibrate_sequences(fitted, fit_set.batch))
 
 
 def learn(records: Batch, choice: ModelChoice, window: int, progress: Progress | None = None) -> Bundled:
     """Fit and calibrate on all records at once, at least one: calibration is out of fold. For tables without a time."""
-    return calibrate(fit(FitSet(records), choice, window, progress), CalibrationSet(records.take(slice(0, 0))))
+    everything, nothing = FitSet(records), CalibrationSet(records.take(slice(0, 0)))
+    return calibrate(fit(everything, choice, window, progress), everything, nothing)
 
 
 def _in_time_order(history: Batch) -> Batch:

@@ -1,9 +1,9 @@
-"""Retraining as a story of six steps, the same for Airflow and for the command line.
+"""Retraining as a story of seven steps, the same for Airflow and for the command line.
 
 Between steps travel paths, hashes and small facts, never arrays: each step reads what the one before left in the run's
 folder. A step repeated with the same run id finds its work done and changes nothing.
 
-monitor file + run id → history.parquet → clean.parquet → bundle → evaluations → judgement → promotion
+monitor file + run id → history.parquet → clean.parquet → fitted model → bundle → evaluations → judgement → promotion
 """
 
 import json
@@ -12,13 +12,13 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from alerts.registry import ModelRegistry
 from alerts.reviewing import excluded_intervals
-from detector.bundle import load_bundle, save_bundle
+from detector.bundle import load_bundle, load_fitted, save_bundle
 from detector.evaluation import evaluate, judge
 from domain.clock import Clock, SystemClock, from_microseconds
 from domain.errors import BundleRefused, InvalidHistory, InvalidInput
@@ -71,6 +71,16 @@ class RunFolder:
     def clean(self) -> Path:
         """The history without incidents."""
         return self.path / "clean.parquet"
+
+    @property
+    def fit(self) -> Path:
+        """The oldest part of the clean history, which the model is fitted on."""
+        return self.path / "fit.parquet"
+
+    @property
+    def calibration(self) -> Path:
+        """What follows it, which the model is calibrated on; empty where the fit set calibrates itself."""
+        return self.path / "calibration.parquet"
 
     @property
     def holdout(self) -> Path:
@@ -143,32 +153,42 @@ def leave_out_incidents(folder_path: str) -> dict[str, Any]:
     return folder.note("clean", facts)
 
 
-def fit_and_calibrate(folder_path: str, progress: Progress | None = None) -> str:
-    """Train on the older part of the clean history, learn what strange means on records that training left aside, and
-    write the bundle; returns its hash.
+def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
+    """Train on the oldest part of the clean history; returns the hash of the model, which waits in the run's folder."""
+    from detector.training import fit, split, window_of  # torch: only where something is trained
 
-    One step, because calibration needs the models that were fitted without each block of time, and only the finished
-    bundle is ever written down.
-    """
-    from detector.training import calibrate, fit, split, window_of  # torch: only where something is trained
+    folder = RunFolder(folder_path)
+    done = folder.noted("fitted")
+    if done is not None:
+        return str(done["model"])
+    monitor, clean = folder.monitor(), read_snapshot(folder.clean)
+    window = window_of(clean, monitor)
+    parts = split(clean, window)
+    model = save_bundle(fit(parts.fit, monitor.model, window, progress), str(folder.path))
+    write_snapshot(parts.fit.batch, folder.fit)
+    write_snapshot(parts.calibration.batch, folder.calibration)
+    write_snapshot(parts.holdout.batch, folder.holdout)
+    facts = {
+        "model": model,
+        "window": window,
+        "fit": len(parts.fit.batch),
+        "calibration": len(parts.calibration.batch),
+    }
+    return str(folder.note("fitted", facts)["model"])
+
+
+def calibrate_candidate(folder_path: str) -> str:
+    """Learn how strange normal records look to a model that did not see them, and write the bundle; returns its hash."""
+    from detector.training import CalibrationSet, FitSet, Fitted, calibrate
 
     folder, settings = RunFolder(folder_path), load_settings()
     done = folder.noted("trained")
     if done is not None:
         return str(done["bundle"])
-    monitor, clean = folder.monitor(), read_snapshot(folder.clean)
-    window = window_of(clean, monitor)
-    parts = split(clean, window)
-    detector = calibrate(fit(parts.fit, monitor.model, window, progress), parts.calibration)
-    bundle = save_bundle(detector, settings.bundles)
-    write_snapshot(parts.holdout.batch, folder.holdout)
-    facts = {
-        "bundle": bundle,
-        "window": window,
-        "fit": len(parts.fit.batch),
-        "calibration": len(parts.calibration.batch),
-    }
-    return str(folder.note("trained", facts)["bundle"])
+    fitted = cast(Fitted, load_fitted(str(folder.path), folder.need("fitted")["model"]))
+    fit_set, calibration = FitSet(read_snapshot(folder.fit)), CalibrationSet(read_snapshot(folder.calibration))
+    bundle = save_bundle(calibrate(fitted, fit_set, calibration), settings.bundles)
+    return str(folder.note("trained", {"bundle": bundle})["bundle"])
 
 
 def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> int:
@@ -252,7 +272,10 @@ def retrain(monitor_file: Path, run_id: str, history: list[str], progress: Progr
     path = snapshot_history(str(monitor_file), run_id, history)
     progress("reading history", 1.0)
     clean = leave_out_incidents(path)
-    fit_and_calibrate(path, progress)
+    fit_candidate(path, progress)
+    progress("calibrating", 0.0)
+    calibrate_candidate(path)
+    progress("calibrating", 1.0)
     progress("evaluating", 0.0)
     evaluate_candidate(path, progress)
     progress("evaluating", 1.0)

@@ -3,17 +3,18 @@
 Rows [N, P] -> FittedRows: a RowModel, and out-of-fold Energies [N] at each kind of work
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.autoencoders.examples import Examples, TrainingPlan
 from detector.autoencoders.network import Network
-from detector.density import AnyDensity, choose_density, fit_density
+from detector.density import AnyDensity, choose_density, density_from_bundle, fit_density
 from detector.neighbours import Memory, build_memory
+from detector.parts import below, prefixed
 from detector.rows.features import Rows
 from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps
 from detector.rows.scoring import SHOWN
@@ -67,6 +68,33 @@ class FittedRows:
             mine = self.held.member == member
             density[mine] = fitted.energy(seen.codes[mine])
         return self.model.fuse(seen, density)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array."""
+        return {
+            "values": self.values,
+            "present": self.present,
+            "place": self.held.place,
+            "member": self.held.member,
+            "kept": self.kept,
+            **prefixed("model.", self.model.arrays()),
+            **{
+                f"density.{member}.{name}": array
+                for member, density in enumerate(self.densities)
+                for name, array in density.arrays().items()
+            },
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], width: int) -> Self:
+        """The inverse of `arrays` and the model's `meta`, for rows of `width` columns."""
+        model = RowModel.from_bundle(below(arrays, "model."), meta, width)
+        densities = tuple(
+            density_from_bundle(meta["density"], below(arrays, f"density.{member}."))
+            for member in range(model.network.members)
+        )
+        held = Held(arrays["place"], arrays["member"])
+        return cls(model, arrays["values"], arrays["present"], held, densities, arrays["kept"])
 
 
 def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[FittedRows, NDArray[np.intp]]:

@@ -3,10 +3,14 @@
 Batch -> FittedRecords -> RowDetector
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from detector.parts import below, prefixed
 from detector.rows.cascade import fit_cascade
 from detector.rows.detector import RowDetector
 from detector.rows.explanation import fit_map, keep_normal
@@ -23,14 +27,40 @@ MICROSECONDS_PER_DAY = 86_400e6
 
 @dataclass(frozen=True, slots=True)
 class FittedRecords:
-    """A row model trained on records, not calibrated yet."""
+    """A row model trained on records, not calibrated yet; can be put aside like a bundle."""
 
-    batch: Batch
-    """The records it was trained on, those it looked at only."""
     features: Features
     rows: FittedRows
+    chosen: NDArray[np.intp]
+    """[N] which of the records it looked at, in order."""
     choice: ModelChoice
     records_per_day: float
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array."""
+        return {
+            "chosen": self.chosen,
+            **prefixed("features.", self.features.arrays()),
+            **prefixed("rows.", self.rows.arrays()),
+        }
+
+    def meta(self) -> dict[str, Any]:
+        """Everything else."""
+        return {
+            "detector": "fitted rows",
+            "features": self.features.meta(),
+            "model": self.rows.model.meta(),
+            "choice": self.choice.model_dump(mode="json"),
+            "records_per_day": self.records_per_day,
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
+        """The inverse of `arrays` and `meta`."""
+        features = Features.from_bundle(below(arrays, "features."), meta["features"])
+        rows = FittedRows.from_bundle(below(arrays, "rows."), meta["model"], len(features.owners))
+        choice = ModelChoice.model_validate(meta["choice"])
+        return cls(features, rows, arrays["chosen"], choice, float(meta["records_per_day"]))
 
 
 def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> FittedRecords:
@@ -38,15 +68,13 @@ def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> Fitted
     features = fit_features(batch, choice.seed)
     fitted, chosen = fit_rows(features.transform(batch), choice, progress)
     span = float(np.ptp(batch.times)) / MICROSECONDS_PER_DAY
-    return FittedRecords(batch.take(chosen), features, fitted, choice, len(batch) / span if span > 0 else 0.0)
+    return FittedRecords(features, fitted, chosen, choice, len(batch) / span if span > 0 else 0.0)
 
 
-def calibrate_records(fitted: FittedRecords, calibration: Batch | None) -> RowDetector:
+def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Batch) -> RowDetector:
     """Calibrate on records that training did not see, or, where they are few, on its own out of fold as well."""
     model, rows = fitted.rows.model, fitted.rows
-    fresh = (
-        None if calibration is None or not len(calibration) else model.prepare(fitted.features.transform(calibration))
-    )
+    fresh = model.prepare(fitted.features.transform(calibration)) if len(calibration) else None
 
     def judge(work: Work) -> Energies:
         if fresh is None:
@@ -62,7 +90,7 @@ def calibrate_records(fitted: FittedRecords, calibration: Batch | None) -> RowDe
         features=fitted.features,
         model=model,
         cascade=fit_cascade(fitted.choice.effort, judge),
-        normal=keep_normal(fitted.batch.take(rows.kept)),
+        normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
         map=fit_map(codes, fitted.choice.seed),
         kind=kind.value,
         records_per_day=fitted.records_per_day,

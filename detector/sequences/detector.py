@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from detector.calibration import Calibration
 from detector.interface import Contexts, MapGround
+from detector.parts import below, prefixed
 from detector.sequences.channels import Channels
 from detector.sequences.context import RECENT, SequenceContext
 from detector.sequences.densities import PrototypeDensity
 from detector.sequences.explanation import Memory, explain_rows
 from detector.sequences.pace import Pace
-from detector.sequences.reconstruction import Retrieval, below
+from detector.sequences.reconstruction import Retrieval
 from domain.monitor import AlertPolicy
 from domain.record import Batch
 from domain.schema import RecordSchema
@@ -67,6 +68,26 @@ class SequenceModel:
         out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
         badly, sparse = self.retrieval.energies(self.recent(features))
         return {**out, RECONSTRUCTION: badly, DENSITY: sparse}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array."""
+        out = prefixed("retrieval.", self.retrieval.arrays())
+        for name, part in self.densities.items():
+            out |= prefixed(f"density.{name}.", part.arrays())
+        return out
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], context: SequenceContext) -> Self:
+        """The inverse of `arrays`. Raises ValueError where they do not fit the context."""
+        channels = context.channels.count
+        spans = density_blocks(context.patches)
+        densities = {name: PrototypeDensity.from_bundle(below(arrays, f"density.{name}.")) for name in spans}
+        retrieval = Retrieval.from_bundle(below(arrays, "retrieval."))
+        if any(len(part.mean) != (spans[name][1] - spans[name][0]) * channels for name, part in densities.items()):
+            raise ValueError("the densities do not fit the channels")
+        if len(retrieval.centre) != (RECENT + context.patches) * channels:
+            raise ValueError("the autoencoder does not fit the channels")
+        return cls(densities, retrieval, channels, context.patches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +173,10 @@ class SequenceDetector:
         """Every array of the bundle."""
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
             "context.": self.context.arrays(),
-            "retrieval.": self.model.retrieval.arrays(),
+            "": self.model.arrays(),
             "memory.": self.memory.arrays(),
             "pace.": self.pace.arrays(),
             "composite.": self.calibration.composite.arrays(),
-            **{f"density.{name}.": part.arrays() for name, part in self.model.densities.items()},
             **{f"witness.{name}.": part.arrays() for name, part in self.calibration.witnesses.items()},
             "youth.": self.calibration.youth,
         }
@@ -182,20 +202,12 @@ class SequenceDetector:
         schema = RecordSchema.model_validate(meta["schema"])
         channels = Channels.from_bundle(schema, below(arrays, "context."), meta["context"])
         context = SequenceContext.from_bundle(channels, below(arrays, "context."), meta["context"])
-        spans = density_blocks(context.patches)
-        densities = {name: PrototypeDensity.from_bundle(below(arrays, f"density.{name}.")) for name in spans}
-        retrieval = Retrieval.from_bundle(below(arrays, "retrieval."))
-        if any(
-            len(part.mean) != (spans[name][1] - spans[name][0]) * channels.count for name, part in densities.items()
-        ):
-            raise ValueError("the densities do not fit the channels")
-        if len(retrieval.centre) != (RECENT + context.patches) * channels.count:
-            raise ValueError("the autoencoder does not fit the channels")
+        model = SequenceModel.from_bundle(arrays, context)
         witnesses = {
             name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
             for name, part in meta["witnesses"].items()
         }
-        if witnesses.keys() != {*spans, RECONSTRUCTION, DENSITY}:
+        if witnesses.keys() != {*model.densities, RECONSTRUCTION, DENSITY}:
             raise ValueError("the calibrations do not name the witnesses")
         youth = below(arrays, "youth.")
         if youth.keys() != witnesses.keys() or any(part.shape != (AGES,) for part in youth.values()):
@@ -204,7 +216,7 @@ class SequenceDetector:
         return cls(
             schema=schema,
             context=context,
-            model=SequenceModel(densities, retrieval, channels.count, context.patches),
+            model=model,
             calibration=SequenceCalibration(witnesses, composite, float(meta["missing_usual"]), youth),
             memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
             pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),

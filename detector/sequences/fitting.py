@@ -4,18 +4,19 @@ Time blocks take turns: each is scored by a model that saw neither it nor its ne
 what normal looks like out of sample. Then everything but the autoencoder's members is fitted again on all rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.autoencoders.examples import Examples, TrainingPlan
 from detector.autoencoders.network import Network
-from detector.autoencoders.training import train_network
 from detector.calibration import fit_calibration
-from detector.interface import MapGround
-from detector.sequences.channels import fit_channels
+from detector.interface import Contexts, MapGround
+from detector.parts import below, prefixed
+from detector.sequences.channels import Channels, fit_channels
 from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context
 from detector.sequences.densities import PrototypeDensity, cluster, fit_density
 from detector.sequences.detector import (
@@ -33,6 +34,7 @@ from detector.sequences.reconstruction import Retrieval
 from domain.errors import InvalidHistory
 from domain.monitor import ModelChoice, ModelKind
 from domain.record import Batch
+from domain.schema import RecordSchema
 
 Floats = NDArray[np.float32]
 Progress = Callable[[str, float], None]
@@ -70,10 +72,42 @@ class _Rows:
         return np.flatnonzero((self.blocks != block) & self.inner)
 
 
+@dataclass(frozen=True, slots=True)
+class FittedSequences:
+    """A sequence model trained on records, not calibrated yet; can be put aside like a bundle."""
+
+    context: SequenceContext
+    model: SequenceModel
+    choice: ModelChoice
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array."""
+        return {**prefixed("context.", self.context.arrays()), **self.model.arrays()}
+
+    def meta(self) -> dict[str, Any]:
+        """Everything else."""
+        return {
+            "detector": "fitted sequences",
+            "schema": self.context.channels.schema.model_dump(mode="json"),
+            "context": self.context.meta(),
+            "choice": self.choice.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
+        """The inverse of `arrays` and `meta`."""
+        schema = RecordSchema.model_validate(meta["schema"])
+        of_context = below(arrays, "context.")
+        channels = Channels.from_bundle(schema, of_context, meta["context"])
+        context = SequenceContext.from_bundle(channels, of_context, meta["context"])
+        choice = ModelChoice.model_validate(meta["choice"])
+        return cls(context, SequenceModel.from_bundle(arrays, context), choice)
+
+
 def fit_sequences(
     history: Batch, choice: ModelChoice, window: int, progress: Progress | None = None
-) -> SequenceDetector:
-    """Train and calibrate on normal records, each entity's in order of time. `window` is W in records, at least 2.
+) -> FittedSequences:
+    """Train on normal records, each entity's in order of time. `window` is W in records, at least 2.
 
     Raises InvalidHistory where there are too few records.
     """
@@ -86,27 +120,30 @@ def fit_sequences(
     channels = fit_channels(history)
     patches = PATCHES if choice.kind is ModelKind.WINDOWED else 0
     context = fit_context(channels, history, max(2, window), patches)
-    contexts = encode(context, history)
-    entities = np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)
-    blocks, inner = time_blocks(entities, 4 * window)
-    rows = _Rows(contexts.features, blocks, inner)
+    rows = _rows(context, history, encode(context, history))
     tell("fitting densities", 0.1)
     densities = _fit_densities(rows.features, channels.count, patches, choice.seed)
     retrieval = _fit_retrieval(
         (RECENT + patches) * channels.count,
         rows,
         choice,
-        lambda share: tell("training the autoencoder", 0.2 + 0.5 * share),
+        lambda share: tell("training the autoencoder", 0.2 + 0.8 * share),
     )
-    model = SequenceModel(densities, retrieval, channels.count, patches)
-    tell("calibrating", 0.7)
+    return FittedSequences(context, SequenceModel(densities, retrieval, channels.count, patches), choice)
+
+
+def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDetector:
+    """Calibrate on the time blocks of the history it was fitted on, each judged by what did not see it."""
+    model, context, choice = fitted.model, fitted.context, fitted.choice
+    contexts = encode(context, history)
+    rows = _rows(context, history, contexts)
     energies = _out_of_sample(model, rows, choice.seed)
+    entities = _entity_numbers(history)
     youth = _measure_youth(model, context, history, entities)
     stretch = len(history) / (BLOCKS * (int(entities.max()) + 1))
     calibration, fused = _calibrate(energies, rows, contexts.seen, youth, context.spans[-1] / stretch)
     surprise = calibration.composite.surprise(fused)
-    tell("remembering normal records", 0.95)
-    detector = SequenceDetector(
+    return SequenceDetector(
         schema=history.schema,
         context=context,
         model=model,
@@ -115,8 +152,16 @@ def fit_sequences(
         pace=fit_pace(history.times, entities, surprise),
         kind=(ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind).value,
     )
-    tell("done", 1.0)
-    return detector
+
+
+def _rows(context: SequenceContext, history: Batch, contexts: Contexts) -> _Rows:
+    blocks, inner = time_blocks(_entity_numbers(history), 4 * context.window)
+    return _Rows(contexts.features, blocks, inner)
+
+
+def _entity_numbers(history: Batch) -> NDArray[np.intp]:
+    """[N] a number for each record's entity."""
+    return np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)
 
 
 def time_blocks(entities: NDArray[np.intp], gap: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -150,6 +195,8 @@ def _fit_densities(features: Floats, channels: int, patches: int, seed: int) -> 
 
 def _fit_retrieval(width: int, rows: _Rows, choice: ModelChoice, progress: Callable[[float], None]) -> Retrieval:
     """The autoencoder's members, each blind to one time block."""
+    from detector.autoencoders.training import train_network  # torch: calibrating does without
+
     chosen = np.flatnonzero(rows.inner)
     chosen = chosen[:: max(1, len(chosen) // _TRAINING_ROWS)]
     features = rows.features[chosen, :width]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.autoencoders.network import Network
+from detector.parts import below
 from detector.sequences.densities import PrototypeDensity
 
 Floats = NDArray[np.float32]
@@ -88,8 +89,3 @@ class Retrieval:
             raise ValueError("the parts of the reconstruction do not fit each other")
         codes = tuple(PrototypeDensity.from_bundle(below(arrays, f"code.{m}.")) for m in range(network.members))
         return cls(centre, scale, prototypes, network, residuals, codes)
-
-
-def below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """The arrays whose name begins with `prefix`, without it."""
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

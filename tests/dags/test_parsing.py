@@ -27,8 +27,9 @@ print("RESULT" + json.dumps({
 """
 _GOOD = "name: {name}\nsource: {{file: {{path: x.csv}}}}\nrecord: {{features: {{a: numeric}}}}\n"
 _STEPS = [
+    "calibrate_candidate",
     "evaluate_candidate",
-    "fit_and_calibrate",
+    "fit_candidate",
     "judge_candidate",
     "leave_out_incidents",
     "promote_candidate",

@@ -1,12 +1,15 @@
 """Training cuts history in each entity's own time, so that nothing is judged on what it was fitted on."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from detector.training import split
-from domain.errors import InvalidHistory
+from detector.bundle import encode_bundle, load_bundle, load_fitted, save_bundle
+from detector.training import CalibrationSet, FitSet, calibrate, fit, split
+from domain.errors import BundleRefused, InvalidHistory
+from domain.monitor import ModelChoice
 from domain.record import Batch, batch_from_columns
 from domain.schema import RecordSchema
 
@@ -47,3 +50,23 @@ def test_too_short_a_history_is_refused_with_its_size():
     """A handful of records cannot be cut."""
     with pytest.raises(InvalidHistory, match="holds 5 usable records"):
         split(history(["a"] * 5, np.arange(5)), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [1, 8])
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_fitted_model_can_wait_for_its_calibration(window: int, gap: bool, tmp_path):
+    """Put aside between two tasks, it gives the same bundle as calibrated at once; until then it does not serve."""
+    records = history(["a", "b"] * 150, np.arange(300))
+    numbers = np.random.default_rng(0).normal(size=records.numbers.shape).astype(np.float32)
+    if gap:
+        numbers[::7] = np.nan
+    records = replace(records, numbers=numbers)
+    fit_set, calibration = FitSet(records.take(slice(0, 200))), CalibrationSet(records.take(slice(200, 300)))
+    fitted = fit(fit_set, ModelChoice(), window)
+    name = save_bundle(fitted, str(tmp_path))
+    with pytest.raises(BundleRefused, match="fitted, not calibrated"):
+        load_bundle(str(tmp_path), name)
+    again = load_fitted(str(tmp_path), name)
+    at_once, later = (encode_bundle(calibrate(model, fit_set, calibration)) for model in (fitted, again))
+    assert at_once == later

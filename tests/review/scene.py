@@ -24,7 +24,7 @@ from detector.evaluation import evaluate, judge
 from detector.faults import FaultKind
 from detector.interface import Detector
 from detector.plant import Plant, plant_schema
-from detector.sequences.fitting import fit_sequences
+from detector.training import learn
 from domain.alert import Verdict
 from domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
 from domain.model import Judgement
@@ -92,7 +92,7 @@ def full_scene(folder: Path, now: datetime = NOW, history: int = SHORT_HISTORY) 
 def train_and_promote(engine: Engine, scene: Scene, plant: Plant, records: int) -> Detector:
     """A real detector, version 2 of the monitor; version 1 was the same, a day earlier."""
     start, history = DAY_ONE, plant.history(DAY_ONE, records)
-    detector = fit_sequences(history, PLANT.model, window=30)
+    detector = learn(history, PLANT.model, window=30)
     bundle = save_bundle(detector, scene.bundles)
     seen = evaluate(detector, plant.history(start + timedelta(seconds=PERIOD_SECONDS * records), 400), PLANT.alert)
     registry = ModelRegistry(engine, ManualClock(scene.clock.now() - timedelta(days=1)))

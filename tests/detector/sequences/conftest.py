@@ -7,7 +7,7 @@ import torch
 
 from detector.plant import Plant
 from detector.sequences.detector import SequenceDetector
-from detector.sequences.fitting import fit_sequences
+from detector.training import learn
 from domain.monitor import ModelChoice
 from domain.record import Batch
 
@@ -30,4 +30,4 @@ def holdout() -> Batch:
 def detector(history) -> SequenceDetector:
     """Trained on the history."""
     torch.set_num_threads(1)
-    return fit_sequences(history, ModelChoice(), window=32)
+    return learn(history, ModelChoice(), window=32)

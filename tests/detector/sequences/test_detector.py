@@ -13,7 +13,8 @@ from detector.evaluation import evaluate
 from detector.faults import FaultKind
 from detector.interface import Contexts
 from detector.sequences.context import encode
-from detector.sequences.fitting import drift_allowance, fit_sequences
+from detector.sequences.fitting import drift_allowance
+from detector.training import learn
 from domain.errors import InvalidHistory
 from domain.monitor import AlertPolicy, ModelChoice, ModelKind
 from domain.record import Batch, batch_from_columns
@@ -130,7 +131,7 @@ def test_every_shape_of_stream_gets_one_surprise_a_row(rows, columns, constant):
     rng = np.random.default_rng(columns)
     numbers = np.cumsum(rng.normal(size=(2 * rows, columns)), axis=0) * 0.05 + rng.normal(size=(2 * rows, columns))
     numbers[:, :constant] = 3.0
-    trained = fit_sequences(channels(numbers[:rows]), ModelChoice(), window=32)
+    trained = learn(channels(numbers[:rows]), ModelChoice(), window=32)
     _, scores = scored(trained, channels(numbers[rows:]))
     assert scores.surprise.shape == (rows,)
     assert np.isfinite(scores.surprise).all()
@@ -141,7 +142,7 @@ def test_every_shape_of_stream_gets_one_surprise_a_row(rows, columns, constant):
 def test_other_kinds_serve_through_the_same_bundle(kind, history):
     """Each kind trains, scores what is strange higher than what is not, and comes back from its bundle."""
     part = history.take(slice(0, 600))
-    trained = fit_sequences(part, ModelChoice(kind=kind), window=16)
+    trained = learn(part, ModelChoice(kind=kind), window=16)
     name, document, weights = encode_bundle(trained)
     again = decode_bundle(document, weights, name)
     assert again.kind == kind.value
@@ -163,7 +164,7 @@ def test_first_rows_do_not_blow_up(detector, holdout):
 def test_training_twice_gives_the_same_bundle(history):
     """Everything follows from the records and the seed."""
     part = history.take(slice(0, 300))
-    first, second = (encode_bundle(fit_sequences(part, ModelChoice(seed=3), window=16))[0] for _ in range(2))
+    first, second = (encode_bundle(learn(part, ModelChoice(seed=3), window=16))[0] for _ in range(2))
     assert first == second
 
 
@@ -180,7 +181,7 @@ def test_a_level_that_drifts_is_allowed_for():
 def test_too_few_records_are_refused(history):
     """The error says how many are needed."""
     with pytest.raises(InvalidHistory, match="at least"):
-        fit_sequences(history.take(slice(0, 10)), ModelChoice(), window=32)
+        learn(history.take(slice(0, 10)), ModelChoice(), window=32)
 
 
 def test_a_missing_sensor_does_not_stop_scoring(detector, holdout):

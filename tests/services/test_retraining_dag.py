@@ -43,7 +43,7 @@ def write_history(path: Path, rows: int) -> None:
 
 @pytest.mark.timeout(900)
 def test_the_dag_trains_judges_and_promotes(tmp_path: Path):
-    """Six tasks in a row, and version 1 of the monitor is the champion with its reasons."""
+    """Seven tasks in a row, and version 1 of the monitor is the champion with its reasons."""
     (tmp_path / "monitors").mkdir()
     (tmp_path / "monitors" / "pump.yaml").write_text(_MONITOR)
     write_history(tmp_path / "history.csv", 600)
@@ -74,7 +74,7 @@ def test_the_dag_trains_judges_and_promotes(tmp_path: Path):
     result = json.loads(run("-c", _RUN, str(_DAGS)).rpartition("RESULT")[2])
     assert result["run"] == "success"
     assert set(result["tasks"].values()) == {"success"}
-    assert len(result["tasks"]) == 6
+    assert len(result["tasks"]) == 7
     versions = json.loads(run("-m", "latentwatch", "models", "list", "pump", "--json"))
     assert [(version["version"], version["status"]) for version in versions] == [(1, "champion")]
     assert versions[0]["trained_records"] == 600

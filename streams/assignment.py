@@ -1,6 +1,7 @@
 """Partitions come, go and recover: positions from the database, context from snapshots, gaps by explicit policy."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Literal
 
 import numpy as np
@@ -91,6 +92,13 @@ class Partitions:
         for partition, first, last in segments(messages.partitions):
             wanted[first:last] = messages.offsets[first:last] >= self.read_to.get(partition, _NEVER)
         return messages if wanted.all() else messages.take(wanted)
+
+    def again(self, messages: Messages) -> Messages:
+        """None of the messages; they will be delivered again, from where the context of each partition stands."""
+        for partition, offset in self.read_to.items():
+            with suppress(KeyError):  # given away meanwhile; the next look at the source's changes tells
+                self._source.seek(partition, offset)
+        return messages.take(np.zeros(len(messages), bool))
 
     def read(self, messages: Messages) -> None:
         """These messages have entered the context."""

@@ -1,5 +1,10 @@
-"""Committing an outcome against a database that may go away: pause, keep the partitions, find out, try again."""
+"""Committing outcomes beside the loop, against a database that may go away: pause, keep the partitions, try again.
 
+One outcome at a time is on its way while the loop fetches and decodes what comes next. Nothing else happens meanwhile:
+whoever changes the context or asks where a partition stands first hears how the commit ended.
+"""
+
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from threading import Event
 
 import structlog
@@ -7,6 +12,7 @@ import structlog
 from domain.clock import Clock
 from domain.errors import PartitionLost, Unavailable
 from domain.outcome import Outcome, Receipt
+from streams.metrics import ScorerMetrics
 from streams.ports import Source, Store
 from streams.waiting import Backoff, Stopped
 
@@ -14,32 +20,70 @@ log = structlog.get_logger()
 
 
 class Committer:
-    """Writes outcomes one after the other, each exactly once."""
+    """Writes outcomes one after the other, each exactly once. Used by one thread; the database is met in another."""
 
-    def __init__(self, store: Store, source: Source, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, source: Source, clock: Clock, metrics: ScorerMetrics, executor: Executor | None = None
+    ) -> None:
+        """`executor` runs the commits; a thread of its own if none is given."""
         self._store = store
         self._source = source
         self._clock = clock
+        self._metrics = metrics
+        self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._sent: tuple[Outcome, Future[Receipt]] | None = None
+        self.refused = 0
+        """Commits that did not succeed at the first attempt. With each the stream may have been moved or polled."""
 
-    def commit(self, outcome: Outcome, stop: Event) -> Receipt:
-        """Returns once the outcome is in the database.
+    @property
+    def busy(self) -> bool:
+        """Whether an outcome is on its way."""
+        return self._sent is not None
 
-        Raises PartitionLost where another process moved a partition: nothing was written. Raises Stopped when the
-        process is to stop while the database is away: what was not written will be read again.
+    def send(self, outcome: Outcome) -> None:
+        """Set an outcome on its way; `arrive` must have told how the one before it ended."""
+        assert self._sent is None
+        self._sent = outcome, self._executor.submit(self._commit, outcome)
+
+    def arrive(self, stop: Event) -> tuple[Outcome, tuple[int, ...]]:
+        """Wait until the outcome on its way is in the database, or is known never to get there.
+
+        Returns it with the partitions that another process had moved; if there are any, nothing was written. Raises
+        Stopped when the process is to stop while the database is away: what was not written will be read again.
         """
+        assert self._sent is not None
+        (outcome, future), self._sent = self._sent, None
         try:
-            return self._store.commit(outcome)
+            self._hear(outcome, future, stop)
+        except PartitionLost as error:
+            self.refused += 1
+            log.warning("partitions lost, nothing of this batch was written", reason=str(error))
+            return outcome, error.partitions
+        return outcome, ()
+
+    def _hear(self, outcome: Outcome, future: Future[Receipt], stop: Event) -> None:
+        try:
+            future.result()
+            return
         except Unavailable as error:
+            self.refused += 1
             log.warning("database away, stream paused", reason=str(error))
         self._source.pause()
         try:
-            receipt = self._insist(outcome, stop)
+            self._insist(outcome, stop)
         finally:
             self._source.resume()
         log.info("database back, stream goes on")
-        return receipt
 
-    def _insist(self, outcome: Outcome, stop: Event) -> Receipt:
+    def close(self) -> None:
+        """Wait for what is on its way, however it ends: positions in the database tell the next process."""
+        self._executor.shutdown()
+
+    def _commit(self, outcome: Outcome) -> Receipt:
+        with self._metrics.stage("commit"):
+            return self._store.commit(outcome)
+
+    def _insist(self, outcome: Outcome, stop: Event) -> None:
         backoff = Backoff()
         while not stop.is_set():
             delay = backoff.next()
@@ -48,9 +92,9 @@ class Committer:
                 self._source.poll(1, min(left, 1.0))  # paused: brings nothing, but keeps the partitions
             try:
                 # The failed COMMIT may have reached the database before the connection broke.
-                if self._landed(outcome):
-                    return Receipt()
-                return self._store.commit(outcome)
+                if not self._landed(outcome):
+                    self._store.commit(outcome)
+                return
             except Unavailable as error:
                 log.warning("database still away", reason=str(error), next_attempt_seconds=round(delay, 1))
         raise Stopped

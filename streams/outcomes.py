@@ -65,22 +65,30 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     if not len(batch):
         return ()
     reasons = serving.detector.explain(batch, scored.contexts, scores)
+    values, times = batch.all_values(), batch.times.tolist()
     contexts = np.ascontiguousarray(scored.contexts.features, "<f4")
+    surprise, reconstruction, density = (
+        half.tolist() for half in (scores.surprise, scores.reconstruction, scores.density)
+    )
+    witnesses = {name: witness.tolist() for name, witness in scores.witnesses.items()}
+    nothing = [False] * len(batch)
+    extrapolated = scores.extrapolated.tolist() or nothing
+    warming = scores.warming.tolist() or nothing
     return tuple(
         FlaggedRecord(
             position=batch.position(row),
             entity=batch.entities[row],
-            time=batch.time(row),
-            surprise=float(scores.surprise[row]),
-            reconstruction=float(scores.reconstruction[row]),
-            density=float(scores.density[row]),
-            witnesses={name: float(witness[row]) for name, witness in scores.witnesses.items()},
-            extrapolated=bool(scores.extrapolated[row]) if len(scores.extrapolated) else False,
-            warming=bool(scores.warming[row]) if len(scores.warming) else False,
+            time=from_microseconds(times[row]),
+            surprise=surprise[row],
+            reconstruction=reconstruction[row],
+            density=density[row],
+            witnesses={name: witness[row] for name, witness in witnesses.items()},
+            extrapolated=extrapolated[row],
+            warming=warming[row],
             threshold=serving.threshold,
             model_version=serving.version,
             bundle=serving.detector.bundle,
-            values=batch.values(row),
+            values=values[row],
             context=contexts[row].tobytes(),
             seen=int(scored.contexts.seen[row]),
             explanation=reasons[row],

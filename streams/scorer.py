@@ -1,10 +1,12 @@
 """The scoring loop: records in, verdicts out. Begin reading here.
 
 One micro-batch, one straight line, one transaction. Positions live in the database, so that whatever dies, the next
-process goes on exactly where the last commit stands.
+process goes on exactly where the last commit stands. While one batch is being committed the next is fetched and decoded,
+which changes nothing that counts; everything else waits until the commit has ended.
 """
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event
@@ -14,9 +16,10 @@ import structlog
 
 from detector.interface import Detector
 from domain.clock import Clock
-from domain.errors import PartitionLost, StreamRefused, Unavailable
+from domain.errors import StreamRefused, Unavailable
 from domain.monitor import Monitor
 from domain.outcome import AuditEntry, OffsetMove, Outcome
+from domain.record import Decoded
 from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
 from streams.context_store import ContextStore
@@ -72,8 +75,11 @@ class Scorer:
         snapshot_seconds: float = 5.0,
         beat: Callable[["Scorer"], None] | None = None,
         reach: Reach = pass_by,
+        executor: Executor | None = None,
     ) -> None:
-        """`load` opens a bundle by its content hash; `beat` is called about once a second; `reach` at each step."""
+        """`load` opens a bundle by its content hash; `beat` is called about once a second; `reach` at each step, never
+        while a commit is on its way; `executor` runs the commits, in a thread of its own if none is given.
+        """
         self.totals = Totals()
         self.serving: Serving | None = None
         self.last_commit: datetime | None = None
@@ -89,7 +95,7 @@ class Scorer:
         self._beat = beat
         self._reach = reach
         self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc)
-        self._committer = Committer(store, source, clock)
+        self._committer = Committer(store, source, clock, self.metrics, executor)
         self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
         self._traces = TraceSampler(clock)
         self._told = float("-inf")
@@ -103,13 +109,16 @@ class Scorer:
             self.begin(stop)
             while not stop.is_set() and not self._source.finished:
                 self.turn(stop)
+            self._finish(stop)
             self._save_context(stop)
+            self._source.acknowledge(dict(self._partitions.positions))
         except Stopped:
             log.info("stopped while a service was away; what was not committed will be read again")
         except StreamRefused as error:
             self._write_audit(AuditEntry("stream_refused", None, str(error)))
             raise
         finally:
+            self._committer.close()
             self._source.close()
         return self.totals
 
@@ -126,30 +135,40 @@ class Scorer:
         self._show_model()
 
     def turn(self, stop: Event) -> None:
-        """One turn of the loop. Raises Stopped and StreamRefused."""
+        """One turn of the loop; its commit ends in the next one. Raises Stopped and StreamRefused."""
         started = self._clock.monotonic()
-        messages = self._receive(stop)
-        outcome = self._judge(messages)
-        self._commit(outcome, stop)
-        self._between_batches(stop)
+        messages, decoded = self._receive(stop)
+        self._send(self._judge(messages, decoded))
         self._pace.note(len(messages), self._clock.monotonic() - started)
 
-    def _receive(self, stop: Event) -> Messages:
-        """The next messages of the partitions that are ours."""
+    def _receive(self, stop: Event) -> tuple[Messages, Decoded]:
+        """The next messages of the partitions that are ours, decoded; meanwhile the commit before them comes to its end."""
+        refused = self._committer.refused
         with self.metrics.stage("poll"):
-            messages = self._source.poll(self._pace.records, _POLL_SECONDS)
+            messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
+        decoded = self._decode(messages)
+        self._finish(stop)
+        self._between_batches(stop)
         for move, note in self._partitions.settle(self._model.detector.bundle):
-            if self._write(self._outcome((move,), audit=(note,)), stop):
+            self._send(self._outcome((move,), audit=(note,)))
+            if self._finish(stop):
                 self._partitions.resume_after(move)
         self._reach("polled")
-        return self._partitions.ours(messages)
-
-    def _judge(self, messages: Messages) -> Outcome:
-        """One micro-batch from bytes to what the database takes: decode, extend, score, flag, explain."""
-        metrics, model = self.metrics, self._model
-        with metrics.stage("decode"):
-            decoded = self._decoder.decode(messages)
+        ours = self._partitions.ours(messages)
+        if self._committer.refused > refused:
+            ours = self._partitions.again(messages)  # the stream may not stand any more where it did when they came
+        if ours is not messages:
+            messages, decoded = ours, self._decode(ours)
         self._reach("decoded")
+        return messages, decoded
+
+    def _decode(self, messages: Messages) -> Decoded:
+        with self.metrics.stage("decode"):
+            return self._decoder.decode(messages)
+
+    def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
+        """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
+        metrics, model = self.metrics, self._model
         with metrics.stage("context"):
             extended, unfit = extend_sound(self._contexts, decoded.batch, messages)
             self._partitions.read(messages)
@@ -177,31 +196,31 @@ class Scorer:
         metrics.reread.inc(len(messages) - len(scored.batch) - len(letters))
         return outcome
 
-    def _commit(self, outcome: Outcome, stop: Event) -> None:
+    def _send(self, outcome: Outcome) -> None:
         """One transaction: results, dead letters, counts and positions together, now and then the context with them."""
         if self._snapshots.due(move.partition for move in outcome.moves):
             outcome = self._with_context(outcome)
-        if not outcome.moves:
-            return
-        self._reach("before commit")
-        with self.metrics.stage("commit"):
-            written = self._write(outcome, stop)
-        if written:
-            self._reach("committed")
-            self._partitions.advance(outcome.moves)
-            self._note(outcome)
+        if outcome.moves:
+            self._reach("before commit")
+            self._committer.send(outcome)
 
-    def _write(self, outcome: Outcome, stop: Event) -> bool:
-        """Whether the database took the outcome; if not, its partitions start over from what the database says."""
-        try:
-            self._committer.commit(outcome, stop)
-        except PartitionLost as error:
-            log.warning("partitions lost, nothing of this batch was written", reason=str(error))
-            self.metrics.partitions_lost.inc(len(error.partitions))
-            others = tuple(move.partition for move in outcome.moves if move.partition not in error.partitions)
-            self._partitions.readmit(error.partitions, _READMIT_SECONDS)
-            self._partitions.readmit(others, 0.0)
+    def _finish(self, stop: Event) -> bool:
+        """Hear how the commit on its way ended, if there is one: whether the database took it.
+
+        If not, its partitions start over from what the database says.
+        """
+        if not self._committer.busy:
+            return True
+        outcome, lost = self._committer.arrive(stop)
+        if lost:
+            self.metrics.partitions_lost.inc(len(lost))
+            others = (move.partition for move in outcome.moves if move.partition not in lost)
+            self._partitions.readmit(lost, _READMIT_SECONDS)
+            self._partitions.readmit(tuple(others), 0.0)
             return False
+        self._partitions.advance(outcome.moves)
+        self._note(outcome)
+        self._reach("committed")
         return True
 
     def _between_batches(self, stop: Event) -> None:
@@ -229,7 +248,8 @@ class Scorer:
         silences = self._silences.look(admitted, self._model) if self._source.live else ()
         if silences:
             self._snapshots.note(silence.partition for silence in silences)
-            self._commit(self._with_context(self._outcome((), silences=silences)), stop)
+            self._send(self._with_context(self._outcome((), silences=silences)))
+            self._finish(stop)
 
     def _await_champion(self, stop: Event) -> None:
         told = float("-inf")
@@ -259,7 +279,8 @@ class Scorer:
     def _save_context(self, stop: Event) -> None:
         """Write a snapshot of every partition now."""
         self._snapshots.note(self._partitions.positions)
-        self._commit(self._with_context(self._outcome(())), stop)
+        self._send(self._with_context(self._outcome(())))
+        self._finish(stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
         """The outcome with snapshots; a move to where a partition stands already fences those that did not move."""

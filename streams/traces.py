@@ -30,8 +30,11 @@ class TraceSampler:
         self._filled = now
         rows = self._choose(batch, flagged, int(self._budget))
         self._budget -= len(rows)
+        if not rows:
+            return ()
         is_flagged = np.zeros(len(batch), bool)
         is_flagged[flagged] = True
+        values = batch.take(np.array(rows)).all_values()
         return tuple(
             TracePoint(
                 entity=batch.entities[row],
@@ -42,9 +45,9 @@ class TraceSampler:
                 reconstruction=float(scores.reconstruction[row]),
                 density=float(scores.density[row]),
                 flagged=bool(is_flagged[row]),
-                values=batch.values(row),
+                values=values[place],
             )
-            for row in rows
+            for place, row in enumerate(rows)
         )
 
     def _choose(self, batch: Batch, flagged: NDArray[np.intp], limit: int) -> list[int]:

@@ -1,7 +1,8 @@
 """A small stream to play on: a monitor, its records, and scorers over the in-memory broker, store and registry."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -38,6 +39,45 @@ def record(number: int, **fields: Any) -> bytes:
     return json.dumps({**usual, **fields}).encode()
 
 
+class InPlace(Executor):
+    """Commits as soon as they are sent, in the thread that sends them; or, where `late`, when their end is asked for.
+
+    So a process that dies between the two has committed, or has not, as a test chooses.
+    """
+
+    def __init__(self, late: bool = False) -> None:
+        self.late = late
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        """The work done, or to be done when its result is asked for."""
+        future = Asked(lambda: work(*arguments, **named))
+        if not self.late:
+            future.do()
+        return future
+
+
+class Asked(Future[Any]):
+    """The result of work that is done in the thread that asks for it."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def do(self) -> None:
+        """Do the work, once."""
+        if self.done():
+            return
+        try:
+            self.set_result(self._work())
+        except Exception as error:  # it is the asker's, as from any executor
+            self.set_exception(error)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What came of it."""
+        self.do()
+        return super().result(timeout)
+
+
 class Stage:
     """Everything around a scorer, kept when a scorer dies."""
 
@@ -65,8 +105,9 @@ class Stage:
         limit: DeadLetterLimit | None = None,
         clock: Clock | None = None,
         reach: Reach = pass_by,
+        late: bool = False,
     ) -> Scorer:
-        """A new scorer process, member of the group."""
+        """A new scorer process, member of the group; its commits happen when sent or, where `late`, when waited for."""
         return Scorer(
             self.monitor,
             source or self.broker.join(),
@@ -79,6 +120,7 @@ class Stage:
             limit=limit,
             snapshot_seconds=snapshot_seconds,
             reach=reach,
+            executor=InPlace(late),
         )
 
     def run(self, **settings: Any) -> Scorer:

@@ -52,11 +52,11 @@ class Loop(RuleBasedStateMachine):
         self.stage.broker.skip_offsets(partition, count)
 
     @precondition(lambda self: len(self.members) < 3)
-    @rule()
-    def join(self) -> None:
-        """Another scorer joins the group."""
+    @rule(late=st.booleans())
+    def join(self, late: bool = False) -> None:
+        """Another scorer joins the group; if it dies with a commit on its way, that has happened unless it is late."""
         source = self.stage.broker.join(finite=False)
-        scorer = self.stage.scorer(source=source, records=7, snapshot_seconds=0.5, reach=self.reach)
+        scorer = self.stage.scorer(source=source, records=7, snapshot_seconds=0.5, reach=self.reach, late=late)
         scorer.begin(self.stage.stop)
         self.members.append((scorer, source))
 

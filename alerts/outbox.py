@@ -32,7 +32,8 @@ def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], 
     """Put one message per alert and channel of the monitor into the outbox."""
     if not episodes:
         return
-    rows = [_message(monitor, each, channel, now) for each in episodes for channel in _channels(connection, monitor)]
+    channels = _channels(connection, monitor)
+    rows = [_message(monitor, each, channel, now) for each in episodes for channel in channels]
     insert_new(connection, NotificationRow, rows)
 
 

@@ -95,19 +95,29 @@ class Batch:
 
     def values(self, row: int) -> dict[str, Value]:
         """One row as people see it: feature name to value, None where missing, in the schema's order."""
-        found: dict[str, Value] = dict(zip(self.schema.numbers, self.numbers[row].tolist(), strict=True))
-        found.update(zip(self.schema.categories, self.categories[row].tolist(), strict=True))
-        found.update(zip(self.schema.texts, self.texts[row].tolist(), strict=True))
-        return {
-            feature.name: _number(found[feature.name], feature.type) if feature.is_number else found[feature.name]
-            for feature in self.schema.features
-        }
+        return self.take(slice(row, row + 1)).all_values()[0]
+
+    def all_values(self) -> list[dict[str, Value]]:
+        """`values` of every row."""
+        words = dict(zip(self.schema.categories, self.categories.T.tolist(), strict=True))
+        words.update(zip(self.schema.texts, self.texts.T.tolist(), strict=True))
+        return values_of(self.schema, self.numbers, words)
 
 
-def _number(value: Value, kind: FeatureType) -> Value:
-    if value != value:  # NaN
-        return None
-    return bool(value) if kind is FeatureType.BOOLEAN else value
+def values_of(
+    schema: RecordSchema, numbers: NDArray[np.float32], words: Mapping[str, Sequence[str | None]]
+) -> list[dict[str, Value]]:
+    """Rows as people see them, from [N, len(schema.numbers)] numbers and a column of words for each other feature."""
+    columns: dict[str, Sequence[Value]] = {**words}
+    for name, column in zip(schema.numbers, numbers.T, strict=True):
+        columns[name] = column.tolist()
+        missing = np.isnan(column)
+        if schema.feature(name).type is FeatureType.BOOLEAN:
+            columns[name] = (column >= 0.5).tolist()
+        if missing.any():
+            columns[name] = [None if gone else value for value, gone in zip(columns[name], missing, strict=True)]
+    names = schema.names
+    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
 
 
 def batch_from_columns(

@@ -18,8 +18,8 @@ from detector.rows.model import STUDY, RowModel, Seen
 from detector.rows.repair import repair
 from detector.rows.scoring import SHOWN
 from domain.errors import BundleRefused
-from domain.record import Batch, Value
-from domain.schema import Feature, FeatureType, RecordSchema
+from domain.record import Batch, Value, values_of
+from domain.schema import RecordSchema
 from domain.scores import Explanation, Neighbour, Scores
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -45,15 +45,11 @@ class Normal:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def values(self, place: int, schema: RecordSchema) -> dict[str, Value]:
-        """One record, feature name to value."""
-        numbers = dict(zip(schema.numbers, self.numbers[place].tolist(), strict=True))
+    def values(self, places: NDArray[np.int64], schema: RecordSchema) -> list[dict[str, Value]]:
+        """The records at those places, feature name to value."""
         names = (*schema.categories, *schema.texts)
-        words = {name: self.words[at][self.index[place, at]] for at, name in enumerate(names)}
-        return {
-            feature.name: _shown(numbers[feature.name], feature) if feature.is_number else words[feature.name]
-            for feature in schema.features
-        }
+        words = {name: [self.words[at][word] for word in self.index[places, at]] for at, name in enumerate(names)}
+        return values_of(schema, self.numbers[places], words)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights; NaN, which a bundle does not hold, becomes a mask."""
@@ -163,14 +159,16 @@ def explain_rows(
     places = latent.place(seen.codes)
     schema, names = features.schema, features.schema.names
     readings = features.read(expected.astype(np.float64), batch.entities)
-    for reading, nearest in zip(readings, seen.nearest[:, 0].tolist(), strict=True):
-        reading.update({name: normal.values(nearest, schema)[name] for name in schema.texts})
+    neighbours = _neighbours(normal, schema, seen.nearest[:, :SHOWN], distances)
+    for reading, nearest in zip(readings, neighbours, strict=True):
+        reading.update({name: nearest[0].values[name] for name in schema.texts})
+    codes = seen.codes.tolist()
     return [
         Explanation(
             expected=readings[row],
             contributions=dict(zip(names, (shares[row] * scores.reconstruction[row]).tolist(), strict=True)),
-            neighbours=_neighbours(features, normal, seen.nearest[row, :SHOWN], distances[row]),
-            code=tuple(seen.codes[row].tolist()),
+            neighbours=neighbours[row],
+            code=tuple(codes[row]),
             place=(float(places[row, 0]), float(places[row, 1])),
         )
         for row in range(len(batch))
@@ -204,13 +202,14 @@ def _shares(relief: Floats, residual: Floats) -> NDArray[np.float64]:
 
 
 def _neighbours(
-    features: Features, normal: Normal, places: NDArray[np.int64], distances: Floats
-) -> tuple[Neighbour, ...]:
-    distinct = dict(zip(places.tolist(), distances.tolist(), strict=True))
-    return tuple(Neighbour(distance, normal.values(place, features.schema)) for place, distance in distinct.items())
-
-
-def _shown(value: float, feature: Feature) -> Value:
-    if value != value:  # NaN
-        return None
-    return bool(value) if feature.type is FeatureType.BOOLEAN else value
+    normal: Normal, schema: RecordSchema, places: NDArray[np.int64], distances: Floats
+) -> list[tuple[Neighbour, ...]]:
+    """The normal records at [N, k] places, each once a row."""
+    values = normal.values(places.ravel(), schema)
+    found = []
+    for start, near, far in zip(
+        range(0, places.size, places.shape[1]), places.tolist(), distances.tolist(), strict=True
+    ):
+        distinct = {place: Neighbour(far[at], values[start + at]) for at, place in enumerate(near)}
+        found.append(tuple(distinct.values()))
+    return found

@@ -11,8 +11,8 @@ from detector.interface import Contexts, MapGround
 from detector.sequences.channels import unclip
 from detector.sequences.context import SequenceContext
 from detector.sequences.densities import PrototypeDensity
-from domain.record import Batch, Value
-from domain.schema import FeatureType, RecordSchema
+from domain.record import Batch, Value, values_of
+from domain.schema import RecordSchema
 from domain.scores import Explanation, Neighbour, Scores
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 _NEIGHBOURS = 3
+CHUNK = 16
+"""Rows compared with the memory at a time: bounds what that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,13 @@ class Memory:
         """[N, 2] where codes [N, K] lie on the map."""
         return np.asarray((codes - self.centre) @ self.axes, np.float32)
 
-    def values(self, row: int, schema: RecordSchema) -> dict[str, Value]:
-        """One remembered record as people see it."""
-        out: dict[str, Value] = {}
-        for column, name in enumerate(schema.numbers):
-            number = float(self.numbers[row, column])
-            out[name] = number >= 0.5 if schema.feature(name).type is FeatureType.BOOLEAN else number
+    def values(self, rows: NDArray[np.intp], schema: RecordSchema) -> list[dict[str, Value]]:
+        """Remembered records as people see them; of texts nothing is remembered."""
+        remembered = [self.words[row] for row in rows.tolist()]
+        words: dict[str, list[str | None]] = {name: [None] * len(rows) for name in schema.texts}
         for column, name in enumerate(schema.categories):
-            out[name] = self.words[row][column] or None
-        return {name: out.get(name) for name in schema.names}
+            words[name] = [row[column] or None for row in remembered]
+        return values_of(schema, self.numbers[rows], words)
 
 
 def explain_rows(
@@ -93,25 +93,31 @@ def explain_rows(
     places = memory.place(codes)
     reductions, expected = conditionals(density, features, model.channels)
     shares = _shares(context, batch, reductions)
-    nearest = np.sqrt(np.maximum(((whitened[:, None] - memory.whitened[None]) ** 2).mean(axis=2), 0.0))
-    out = []
-    for row in range(len(batch)):
-        order = np.argsort(nearest[row], kind="stable")[:_NEIGHBOURS]
-        total = float(scores.reconstruction[row])
-        out.append(
-            Explanation(
-                expected=_expected_values(context, batch, row, expected[row]),
-                contributions={
-                    name: float(share) * total for name, share in zip(batch.schema.names, shares[row], strict=True)
-                },
-                neighbours=tuple(
-                    Neighbour(float(nearest[row, at]), memory.values(int(at), batch.schema)) for at in order
-                ),
-                code=tuple(map(float, codes[row])),
-                place=(float(places[row, 0]), float(places[row, 1])),
-            )
+    neighbours = _neighbours(whitened, memory, batch.schema)
+    contributions = (shares * scores.reconstruction[: len(batch), None]).tolist()
+    return [
+        Explanation(
+            expected=_expected_values(context, batch, row, expected[row]),
+            contributions=dict(zip(batch.schema.names, contributions[row], strict=True)),
+            neighbours=neighbours[row],
+            code=tuple(map(float, codes[row])),
+            place=(float(places[row, 0]), float(places[row, 1])),
         )
-    return out
+        for row in range(len(batch))
+    ]
+
+
+def _neighbours(whitened: Floats, memory: Memory, schema: RecordSchema) -> list[tuple[Neighbour, ...]]:
+    """The remembered records nearest to each row [N, K], nearest first."""
+    found: list[tuple[Neighbour, ...]] = []
+    for start in range(0, len(whitened), CHUNK):
+        rows = whitened[start : start + CHUNK]
+        distances = np.sqrt(((rows[:, None] - memory.whitened[None]) ** 2).mean(axis=2))
+        order = np.argsort(distances, axis=1, kind="stable")[:, :_NEIGHBOURS]
+        values = iter(memory.values(order.ravel(), schema))
+        nearest = np.take_along_axis(distances, order, axis=1).tolist()
+        found += [tuple(Neighbour(distance, next(values)) for distance in row) for row in nearest]
+    return found
 
 
 def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> tuple[Floats, Floats]:

@@ -19,7 +19,8 @@ CLIP = 2.0
 _WORDS_KEPT = 16
 ROWS_PER_DEGREE = 50.0
 """Autocorrelated rows that tell as much about an entity's level as one independent row (an assumption, on purpose low)."""
-_DISCRETE_VALUES = 10
+DISCRETE_VALUES = 10
+"""A channel of at most so many values is not graded."""
 _FEW_ENTITIES = 3.0
 """How much wider than measured the spread between two or three entities is taken to be."""
 
@@ -254,7 +255,7 @@ def _location_and_scale(value: NDArray[np.float64], raw: NDArray[np.float32]) ->
     spread = float(value.std())
     if spread <= 1e-5 * max(size, 1e-9):
         return 0.0, 0.0
-    if len(np.unique(raw[np.isfinite(raw)])) <= _DISCRETE_VALUES:
+    if len(np.unique(raw[np.isfinite(raw)])) <= DISCRETE_VALUES:
         return float(value.mean()), max(spread, float(np.ptp(value)) / 4)
     low, middle, high = np.quantile(value, (0.05, 0.5, 0.95))
     robust = float(high - low) / 3.29

@@ -1,7 +1,9 @@
 """Each entity's recent past at several time scales, updated record by record.
 
-z [N, C] → context rows [N, 6 C + 2]: z itself, averages over a quarter and one window, the logarithm of the
-short-term variance of steps over its usual size, the average over four windows, z half a window ago; the recent number of moved constants, and of missing values.
+z [N, C] → context rows [N, D]: z itself, averages over a quarter and one window, the logarithm of the short-term variance
+of steps over its usual size; the window's shape in segments, where it is looked at; the average over four windows; the
+recent number of moved constants, of missing values, and of moved constants over four windows; how many channels are
+moving; last, where few channels are graded, those channels' segments as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +16,21 @@ from numpy.typing import NDArray
 from detector.interface import ContextEncoder, Contexts
 from detector.kernels import compiled_exactly
 from detector.sequences.acquaintance import acquaint
-from detector.sequences.channels import Channels, soft_clip, unclip
+from detector.sequences.channels import DISCRETE_VALUES, Channels, soft_clip, unclip
 from domain.record import Batch
 
-HEADER = 6
-"""State before the channels: records seen, time of the last one in three parts, moved constants, missing values."""
+HEADER = 7
+"""State before the channels: records seen, time of the last one in three parts, moved constants, missing values, moved
+constants over a longer time."""
 AVERAGES = 3
 RECENT = 4
 """Blocks of C floats that tell of the record and its recent past; they come first in a context row."""
 PATCHES = 8
 """Segments that a window's shape is told in, where it is."""
+TAIL = 4
+"""Numbers after the blocks: recently moved constants, missing values, moved constants over a longer time, activity."""
+FEW_GRADED = 4
+"""Graded channels up to which whole windows are compared with remembered ones: with more, none is near another."""
 _STEP_SPAN = 16
 _TRAIL_SPAN = 16
 """Span of the counts of moved constants and of missing values."""
@@ -40,6 +47,8 @@ class SequenceContext:
     """After a silence longer than this the past says nothing any more: the entity starts again."""
     patches: int
     """PATCHES, or 0 where the window's shape is not looked at."""
+    graded: NDArray[np.int64]
+    """[R] channels whose windows, twice as long then, are told as they are; none where many channels are graded."""
     step_start: NDArray[np.float32]
     """[C] mean variance of steps in training: where an entity's own begins."""
 
@@ -62,12 +71,12 @@ class SequenceContext:
     @property
     def ring(self) -> int:
         """Values per channel kept for the window's shape: whole segments, at least one value each."""
-        return self.patches * max(1, self.window // PATCHES)
+        return self.patches * max(1, self.window * (2 if len(self.graded) else 1) // PATCHES)
 
     @property
     def width(self) -> int:
         """D."""
-        return (RECENT + self.patches + 1) * self.channels.count + 2
+        return (RECENT + self.patches + 1) * self.channels.count + TAIL + self.patches * len(self.graded)
 
     @property
     def warm_after(self) -> int:
@@ -88,6 +97,7 @@ class SequenceContext:
         features = np.empty((len(batch), self.width), np.float32)
         seen = np.empty(len(batch), np.int64)
         rates = np.array([2 / (span + 1) for span in (*self.spans, _STEP_SPAN, _TRAIL_SPAN)], np.float32)
+        moving = (self.channels.scale > 0).astype(np.float32)
         _extend(
             states,
             np.ascontiguousarray(owners, np.int64),
@@ -99,6 +109,8 @@ class SequenceContext:
             self.gap_milliseconds,
             self.ring,
             self.patches,
+            moving / max(1.0, float(moving.sum())),
+            self.graded,
             features,
             seen,
         )
@@ -112,7 +124,7 @@ class SequenceContext:
         """
         if not isinstance(previous, SequenceContext) or previous.window != self.window:
             return None
-        if previous.patches != self.patches:
+        if previous.patches != self.patches or previous.ring != self.ring:
             return None
         old, new = previous.channels, self.channels
         if old.words != new.words or old.schema != new.schema:
@@ -133,7 +145,7 @@ class SequenceContext:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        return {"step_start": self.step_start, **self.channels.arrays()}
+        return {"step_start": self.step_start, "graded": self.graded, **self.channels.arrays()}
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
@@ -152,7 +164,10 @@ class SequenceContext:
         patches = int(meta["patches"])
         if patches not in (0, PATCHES):
             raise ValueError("a window's shape is told in another number of segments")
-        return cls(channels, int(meta["window"]), int(meta["gap_milliseconds"]), patches, arrays["step_start"])
+        graded = np.asarray(arrays["graded"], np.int64)
+        if len(graded) > FEW_GRADED or any(not 0 <= channel < channels.count for channel in graded.tolist()):
+            raise ValueError("the graded channels do not fit the context")
+        return cls(channels, int(meta["window"]), int(meta["gap_milliseconds"]), patches, graded, arrays["step_start"])
 
 
 def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0) -> SequenceContext:
@@ -170,7 +185,14 @@ def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0)
     paces = paces[paces > 0]
     pace, longest = np.quantile(paces, (0.5, 0.999)) if len(paces) else (1000.0, 1000.0)
     gap = round(max(2 * window * pace, 2 * longest))
-    return SequenceContext(channels, window, gap, patches, start.astype(np.float32))
+    return SequenceContext(channels, window, gap, patches, _graded(z, patches), start.astype(np.float32))
+
+
+def _graded(z: NDArray[np.float32], patches: int) -> NDArray[np.int64]:
+    """Channels of many values, where they are few and the window's shape is looked at."""
+    values = [len(np.unique(column[np.isfinite(column)])) for column in z.T]
+    found = np.flatnonzero(np.array(values) > DISCRETE_VALUES)
+    return (found if patches and len(found) <= FEW_GRADED else found[:0]).astype(np.int64)
 
 
 def encode(context: SequenceContext, batch: Batch) -> Contexts:
@@ -180,10 +202,14 @@ def encode(context: SequenceContext, batch: Batch) -> Contexts:
 
 
 @compiled_exactly
-def _extend(states, owners, z, moved, times, rates, step_start, gap, ring, patches, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _extend(states, owners, z, moved, times, rates, usual, gap, ring, patches, share, graded, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     """The recursion. One row at a time and float32 throughout, so that where a batch is split cannot matter."""
     count = z.shape[1]
     low = np.int64(1 << 20)
+    mean = np.zeros(count, np.float32)
+    spread = np.zeros(count, np.float32)
+    length = ring // max(1, patches)
+    tail = (5 + patches) * count
     for row in range(len(z)):
         state = states[owners[row]]
         number = np.int64(state[0])
@@ -198,20 +224,20 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, ring, patch
         state[3] = np.float32(now % low)
         own = np.float32(1.0) / np.float32(number + 1)
         missing = np.float32(0.0)
-        body = 6
+        active = np.float32(0.0)
+        body = 7
         short = body + count
         slow = short + count
         steps = slow + count
         last = steps + count
         shape = last + count
-        length = ring // max(1, patches)
         for c in range(count):
             value = z[row, c]
             if np.isnan(value):
                 missing += np.float32(1.0)
                 value = state[body + c]
             if number == 0:
-                state[steps + c] = step_start[c]
+                state[steps + c] = usual[c]
                 state[last + c] = value
             step = value - state[last + c]
             state[last + c] = value
@@ -220,33 +246,56 @@ def _extend(states, owners, z, moved, times, rates, step_start, gap, ring, patch
                 state[at] += max(rates[k], own) * (value - state[at])
             if number > 0:
                 state[steps + c] += rates[3] * (step * step - state[steps + c])
+            size = state[steps + c]
             features[row, c] = value
             features[row, count + c] = state[body + c]
             features[row, 2 * count + c] = state[short + c]
-            features[row, 3 * count + c] = np.log(
-                state[steps + c] / (step_start[c] + np.float32(1e-6)) + np.float32(0.02)
-            )
+            features[row, 3 * count + c] = np.log(size / (usual[c] + np.float32(1e-6)) + np.float32(0.02))
             features[row, (4 + patches) * count + c] = state[slow + c]
-            if patches > 0:
-                if number == 0:
-                    for k in range(ring):
-                        state[shape + k * count + c] = value
-                state[shape + (number % ring) * count + c] = value
-                total = np.float32(0.0)
-                square = np.float32(0.0)
-                for k in range(ring):
-                    entry = state[shape + k * count + c]
-                    total += entry
-                    square += entry * entry
-                mean = total / np.float32(ring)
-                spread = np.sqrt(max(square / np.float32(ring) - mean * mean, np.float32(0.0)))
-                for k in range(patches):
-                    part = np.float32(0.0)
-                    for j in range(length):
-                        part += state[shape + ((number + 1 + k * length + j) % ring) * count + c]
-                    features[row, (4 + k) * count + c] = (part / np.float32(length) - mean) / (spread + np.float32(0.3))
+            root = np.float32(1.0) + np.sqrt(size)
+            active += share[c] * size / (root * root)
         state[4] += rates[4] * (moved[row] - state[4])
         state[5] += rates[4] * (missing - state[5])
-        features[row, (5 + patches) * count] = state[4]
-        features[row, (5 + patches) * count + 1] = state[5]
+        state[6] += rates[2] * (moved[row] - state[6])
+        features[row, tail] = state[4]
+        features[row, tail + 1] = state[5]
+        features[row, tail + 2] = state[6]
+        features[row, tail + 3] = active
+        if patches > 0:
+            if number == 0:
+                for k in range(ring):
+                    for c in range(count):
+                        state[shape + k * count + c] = features[row, c]
+            slot = number % ring
+            for c in range(count):
+                state[shape + slot * count + c] = features[row, c]
+                mean[c] = np.float32(0.0)
+                spread[c] = np.float32(0.0)
+            for k in range(patches):
+                into = (4 + k) * count
+                for c in range(count):
+                    features[row, into + c] = np.float32(0.0)
+                for _ in range(length):
+                    slot += 1
+                    if slot == ring:
+                        slot = 0
+                    at = shape + slot * count
+                    for c in range(count):
+                        entry = state[at + c]
+                        features[row, into + c] += entry
+                        spread[c] += entry * entry
+                for c in range(count):
+                    mean[c] += features[row, into + c]
+            for c in range(count):
+                mean[c] /= np.float32(ring)
+                spread[c] = np.sqrt(max(spread[c] / np.float32(ring) - mean[c] * mean[c], np.float32(0.0)))
+                spread[c] = np.float32(1.0) / (spread[c] + np.float32(1.0))
+            for k in range(patches):
+                for r in range(len(graded)):
+                    features[row, tail + 4 + k * len(graded) + r] = features[
+                        row, (4 + k) * count + graded[r]
+                    ] / np.float32(length)
+                for c in range(count):
+                    at = (4 + k) * count + c
+                    features[row, at] = (features[row, at] / np.float32(length) - mean[c]) * spread[c]
         state[0] = np.float32(min(number + 1, np.int64(1 << 23)))

@@ -16,6 +16,8 @@ _FIT_ROWS = 20_000
 _CLUSTER_ROWS = 4_000
 _NEAR = 0.05
 """Squared distance per dimension below which nothing is gained by being nearer."""
+_ALIKE = 1e-3
+"""The same of windows, whose segments average out noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,38 @@ class PrototypeDensity:
         if whitening.shape != (len(mean), prototypes.shape[1]):
             raise ValueError("prototypes and whitening do not fit each other")
         return cls(mean, whitening, prototypes)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowMemory:
+    """Windows of normal records, as they are: half the log squared distance per number to the nearest.
+
+    Whitening would give the directions in which windows hardly ever differ, which are noise, as much weight as any.
+    """
+
+    rows: Floats
+    """[P, D]"""
+
+    def energy(self, features: Floats) -> Floats:
+        """[N]"""
+        out: Floats = features @ (-2.0 * self.rows.T)
+        out += np.einsum("pd,pd->p", self.rows, self.rows)
+        nearest = (out.min(axis=1) + np.einsum("nd,nd->n", features, features)) / self.rows.shape[1]
+        return np.asarray(0.5 * np.log(np.maximum(nearest, 0.0) + _ALIKE), np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        return {"rows": self.rows}
+
+
+def fit_shapes(features: Floats, count: int, seed: int) -> WindowMemory:
+    """The `count` usual shapes of windows [N, D]: centres of k-means."""
+    return WindowMemory(cluster(features[:: max(1, len(features) // _CLUSTER_ROWS)], count, seed))
+
+
+def remember_windows(features: Floats, count: int) -> WindowMemory:
+    """`count` windows [N, D] spread over training."""
+    return WindowMemory(features[np.unique(np.linspace(0, len(features) - 1, count).astype(np.intp))])
 
 
 def fit_density(features: Floats, prototypes: int, seed: int) -> PrototypeDensity:

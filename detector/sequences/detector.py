@@ -1,6 +1,6 @@
 """A detector for records that follow one another, as it serves: numpy and numba only.
 
-Contexts → energies of five witnesses → calibrated → fused → Scores
+Contexts → energies of six to nine witnesses → calibrated → fused → Scores
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from detector.calibration import Calibration
 from detector.interface import Contexts, MapGround
 from detector.parts import below, prefixed
 from detector.sequences.channels import Channels
-from detector.sequences.context import RECENT, SequenceContext
-from detector.sequences.densities import PrototypeDensity
+from detector.sequences.context import RECENT, TAIL, SequenceContext
+from detector.sequences.densities import PrototypeDensity, WindowMemory
 from detector.sequences.explanation import Memory, explain_rows
 from detector.sequences.pace import Pace
 from detector.sequences.reconstruction import Retrieval
@@ -29,19 +29,34 @@ Floats = NDArray[np.float32]
 
 def density_blocks(patches: int) -> dict[str, tuple[int, int]]:
     """Blocks of the context row that each density sees: first and one past the last."""
-    blocks = {"now": (0, 1), "level": (0, 3), "dyn": (0, RECENT), "slow": (RECENT + patches, RECENT + patches + 1)}
-    return blocks | {"patch": (RECENT, RECENT + patches)} if patches else blocks
+    return {"now": (0, 1), "level": (0, 3), "dyn": (0, RECENT), "slow": (RECENT + patches, RECENT + patches + 1)}
 
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
-WEIGHTS = {"now": 1.0, "level": 1.0, "dyn": 1.0, "slow": 0.1, "patch": 0.5, RECONSTRUCTION: 1.0, DENSITY: 0.5}
+SHAPE, PATTERN, ACTIVITY = "shape", "pattern", "activity"
+WEIGHTS = {
+    "now": 1.0,
+    "level": 1.0,
+    "dyn": 1.0,
+    "slow": 0.1,
+    ACTIVITY: 1.0,
+    SHAPE: 1.0,
+    PATTERN: 1.0,
+    RECONSTRUCTION: 1.0,
+    DENSITY: 0.5,
+}
 """What each witness counts for; chosen on pumps, a chemical plant and servers together, the same for all."""
 AGES = 9
 """Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""
-_FORGOTTEN = 0.02
-"""Recent moved constants below which the last one is long ago."""
+_FORGOTTEN, _LONG_FORGOTTEN = 0.02, 0.005
+"""Recent moved constants below which the last one is long ago, on the shorter and the longer average."""
 _CHUNK = 2048
 """Rows scored at a time, so that what is between stays in the cache."""
+
+
+def window_names(context: SequenceContext) -> tuple[str, ...]:
+    """The witnesses that look at whole windows."""
+    return (*((SHAPE,) if context.patches else ()), *((PATTERN,) if len(context.graded) else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +64,57 @@ class SequenceModel:
     """Everything that turns a context row into energies."""
 
     densities: dict[str, PrototypeDensity]
+    windows: dict[str, WindowMemory]
+    """Usual shapes of the window, and remembered windows, where they are looked at."""
     retrieval: Retrieval
     channels: int
     """C."""
     patches: int
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """Their names."""
+        return (*self.densities, *self.windows, ACTIVITY, RECONSTRUCTION, DENSITY)
 
     def blocks(self, features: Floats, name: str) -> Floats:
         """The part of context rows [N, D] that a density sees."""
         first, stop = density_blocks(self.patches)[name]
         return features[:, first * self.channels : stop * self.channels]
 
+    def tail(self, features: Floats, at: int) -> Floats:
+        """[N] one of the numbers after the blocks."""
+        return features[:, (RECENT + self.patches + 1) * self.channels + at]
+
+    def window(self, features: Floats, name: str) -> Floats:
+        """The part of context rows [N, D] that tells of the window: its shape, or the graded channels as they are."""
+        if name == SHAPE:
+            return features[:, RECENT * self.channels : (RECENT + self.patches) * self.channels]
+        return features[:, (RECENT + self.patches + 1) * self.channels + TAIL :]
+
     def recent(self, features: Floats) -> Floats:
-        """The part of context rows [N, D] that the autoencoder sees: the record, its recent past, the window's shape."""
-        return features[:, : (RECENT + self.patches) * self.channels]
+        """The part of context rows [N, D] that the autoencoder sees: the record and its recent past, with full effort the
+        window's shape."""
+        return features[:, : len(self.retrieval.centre)]
+
+    def activity(self, features: Floats) -> Floats:
+        """[N] energy of how many channels are moving: log of the mean over channels of v / (1 + sqrt v)^2, v the
+        short-term variance of steps in squared scales. No channel counts more than once, however wild."""
+        return np.asarray(0.5 * np.log(self.tail(features, 3) + 1e-3), np.float32)
 
     def energies(self, features: Floats) -> dict[str, Floats]:
         """Energies [N] by witness, of context rows [N, D]."""
         out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
+        out |= {name: memory.energy(self.window(features, name)) for name, memory in self.windows.items()}
         badly, sparse = self.retrieval.energies(self.recent(features))
-        return {**out, RECONSTRUCTION: badly, DENSITY: sparse}
+        return {**out, ACTIVITY: self.activity(features), RECONSTRUCTION: badly, DENSITY: sparse}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""
         out = prefixed("retrieval.", self.retrieval.arrays())
         for name, part in self.densities.items():
             out |= prefixed(f"density.{name}.", part.arrays())
+        for name, memory in self.windows.items():
+            out |= prefixed(f"window.{name}.", memory.arrays())
         return out
 
     @classmethod
@@ -85,9 +126,14 @@ class SequenceModel:
         retrieval = Retrieval.from_bundle(below(arrays, "retrieval."))
         if any(len(part.mean) != (spans[name][1] - spans[name][0]) * channels for name, part in densities.items()):
             raise ValueError("the densities do not fit the channels")
-        if len(retrieval.centre) != (RECENT + context.patches) * channels:
+        if len(retrieval.centre) not in (RECENT * channels, (RECENT + context.patches) * channels):
             raise ValueError("the autoencoder does not fit the channels")
-        return cls(densities, retrieval, channels, context.patches)
+        windows = {name: WindowMemory(arrays[f"window.{name}.rows"]) for name in window_names(context)}
+        model = cls(densities, windows, retrieval, channels, context.patches)
+        nothing = np.zeros((1, context.width), np.float32)
+        if any(memory.rows.shape[1:] != model.window(nothing, name).shape[1:] for name, memory in windows.items()):
+            raise ValueError("the remembered windows do not fit the channels")
+        return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +155,12 @@ class SequenceCalibration:
         knots = np.arange(AGES)
         return {name: energy - np.interp(age, knots, self.youth[name]) for name, energy in energies.items()}
 
-    def novelty(self, features: Floats) -> Floats:
-        """[N] surprise of constant channels that moved, and of values missing as never in training."""
-        moved = np.maximum(features[:, -2] - _FORGOTTEN, 0.0)
-        missing = np.maximum(features[:, -1] - self.missing_usual, 0.0)
-        return np.asarray(2.0 * np.log1p(8.0 * moved) + np.log1p(4.0 * missing), np.float32)
+    def novelty(self, moved: Floats, missing: Floats, moved_long: Floats) -> Floats:
+        """[N] surprise of constant channels that moved, recently and over a longer time, and of values missing as never in
+        training."""
+        recently = 2.0 * np.log1p(8.0 * np.maximum(moved - _FORGOTTEN, 0.0))
+        longer = 0.5 * np.log1p(16.0 * np.maximum(moved_long - _LONG_FORGOTTEN, 0.0))
+        return np.asarray(recently + longer + np.log1p(4.0 * np.maximum(missing - self.missing_usual, 0.0)), np.float32)
 
     def fuse(self, surprises: Mapping[str, Floats], novelty: Floats) -> Floats:
         """[N] energy of the whole."""
@@ -154,7 +201,7 @@ class SequenceDetector:
     def _score(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
         energies = self.calibration.settle(self.model.energies(features), seen)
         surprises = {name: self.calibration.witnesses[name].surprise(energy) for name, energy in energies.items()}
-        novelty = self.calibration.novelty(features)
+        novelty = self.calibration.novelty(*(self.model.tail(features, at) for at in range(3)))
         return {**surprises, "novelty": novelty, "fused": self.calibration.fuse(surprises, novelty)}
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
@@ -207,7 +254,7 @@ class SequenceDetector:
             name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
             for name, part in meta["witnesses"].items()
         }
-        if witnesses.keys() != {*model.densities, RECONSTRUCTION, DENSITY}:
+        if witnesses.keys() != {*model.witnesses}:
             raise ValueError("the calibrations do not name the witnesses")
         youth = below(arrays, "youth.")
         if youth.keys() != witnesses.keys() or any(part.shape != (AGES,) for part in youth.values()):

@@ -14,23 +14,33 @@ from numpy.typing import NDArray
 from detector.autoencoders.examples import Examples, TrainingPlan
 from detector.autoencoders.network import Network
 from detector.calibration import fit_calibration
-from detector.interface import Contexts, MapGround
+from detector.interface import Contexts
 from detector.parts import below, prefixed
 from detector.sequences.channels import Channels, fit_channels
 from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context
-from detector.sequences.densities import PrototypeDensity, cluster, fit_density
+from detector.sequences.densities import (
+    PrototypeDensity,
+    WindowMemory,
+    cluster,
+    fit_density,
+    fit_shapes,
+    remember_windows,
+)
 from detector.sequences.detector import (
+    ACTIVITY,
     AGES,
     DENSITY,
     RECONSTRUCTION,
+    SHAPE,
     SequenceCalibration,
     SequenceDetector,
     SequenceModel,
     density_blocks,
+    window_names,
 )
-from detector.sequences.explanation import Memory
 from detector.sequences.pace import fit_pace
 from detector.sequences.reconstruction import Retrieval
+from detector.sequences.remembering import remember
 from domain.errors import InvalidHistory
 from domain.monitor import ModelChoice, ModelKind
 from domain.record import Batch
@@ -46,12 +56,12 @@ _UNTRAINED = Network((), ())
 _NO_DENSITY = PrototypeDensity(*(np.zeros(shape, np.float32) for shape in ((0,), (0, 0), (1, 0))))
 _PROTOTYPES = 16
 _CODE_PROTOTYPES = 16
+_SHAPES = 32
+_REMEMBERED_WINDOWS = 512
 _TRAINING_ROWS = 20_000
-_REMEMBERED = 256
 _SUB_BLOCKS = 6
 _RESTARTS = 64
 _YOUTH_QUANTILES = (0.5, 0.75, 0.9)
-_MAP_CELLS = 48
 _ONE_SIDED = 3.4
 """t(2, .95) sqrt(1 + 1/3): see `drift_allowance`."""
 
@@ -118,18 +128,21 @@ def fit_sequences(
     tell = progress or (lambda _stage, _share: None)
     tell("reading context", 0.0)
     channels = fit_channels(history)
-    patches = PATCHES if choice.kind is ModelKind.WINDOWED else 0
+    patches = 0 if choice.effort == "light" and choice.kind is not ModelKind.WINDOWED else PATCHES
+    sees_shape = choice.effort == "full" or choice.kind is ModelKind.WINDOWED
     context = fit_context(channels, history, max(2, window), patches)
     rows = _rows(context, history, encode(context, history))
     tell("fitting densities", 0.1)
     densities = _fit_densities(rows.features, channels.count, patches, choice.seed)
     retrieval = _fit_retrieval(
-        (RECENT + patches) * channels.count,
+        (RECENT + (patches if sees_shape else 0)) * channels.count,
         rows,
         choice,
         lambda share: tell("training the autoencoder", 0.2 + 0.8 * share),
     )
-    return FittedSequences(context, SequenceModel(densities, retrieval, channels.count, patches), choice)
+    model = SequenceModel(densities, {}, retrieval, channels.count, patches)
+    windows = _fit_windows(model, window_names(context), rows.features, choice.seed)
+    return FittedSequences(context, replace(model, windows=windows), choice)
 
 
 def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDetector:
@@ -141,14 +154,14 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
     entities = _entity_numbers(history)
     youth = _measure_youth(model, context, history, entities)
     stretch = len(history) / (BLOCKS * (int(entities.max()) + 1))
-    calibration, fused = _calibrate(energies, rows, contexts.seen, youth, context.spans[-1] / stretch)
+    calibration, fused = _calibrate(model, energies, rows, contexts.seen, youth, context.spans[-1] / stretch)
     surprise = calibration.composite.surprise(fused)
     return SequenceDetector(
         schema=history.schema,
         context=context,
         model=model,
         calibration=calibration,
-        memory=_remember(model, context, history, rows.features),
+        memory=remember(model, context, history, rows.features),
         pace=fit_pace(history.times, entities, surprise),
         kind=(ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind).value,
     )
@@ -190,6 +203,14 @@ def _fit_densities(features: Floats, channels: int, patches: int, seed: int) -> 
     return {
         name: fit_density(features[:, first * channels : stop * channels], _PROTOTYPES, seed)
         for name, (first, stop) in density_blocks(patches).items()
+    }
+
+
+def _fit_windows(model: SequenceModel, names: tuple[str, ...], features: Floats, seed: int) -> dict[str, WindowMemory]:
+    seen = {name: model.window(features, name) for name in names}
+    return {
+        name: fit_shapes(part, _SHAPES, seed) if name == SHAPE else remember_windows(part, _REMEMBERED_WINDOWS)
+        for name, part in seen.items()
     }
 
 
@@ -251,13 +272,16 @@ def _blind_residuals(retrieval: Retrieval, rows: _Rows) -> Floats:
 
 def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Floats]:
     """Energies [N] by witness, each block's from what did not see it."""
-    out = {name: np.empty(len(rows.features), np.float32) for name in (*model.densities, RECONSTRUCTION, DENSITY)}
+    out = {name: np.empty(len(rows.features), np.float32) for name in model.witnesses}
+    out[ACTIVITY] = model.activity(rows.features)
     residuals = _blind_residuals(model.retrieval, rows)
     for block in range(BLOCKS):
         inside = np.flatnonzero(rows.blocks == block)
         densities = _fit_densities(rows.features[rows.outside(block)], model.channels, model.patches, seed)
         for name, density in densities.items():
             out[name][inside] = density.energy(model.blocks(rows.features[inside], name))
+        for name, memory in _fit_windows(model, tuple(model.windows), rows.features[rows.outside(block)], seed).items():
+            out[name][inside] = memory.energy(model.window(rows.features[inside], name))
         codes, _ = model.retrieval.parts(model.recent(rows.features[inside]), block)
         out[DENSITY][inside] = model.retrieval.codes[block].energy(codes[block])
         out[RECONSTRUCTION][inside] = fit_density(residuals[rows.outside(block)], 1, seed).energy(residuals[inside])
@@ -265,19 +289,25 @@ def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Fl
 
 
 def _calibrate(
-    energies: dict[str, Floats], rows: _Rows, seen: NDArray[np.int64], youth: dict[str, Floats], brevity: float
+    model: SequenceModel,
+    energies: dict[str, Floats],
+    rows: _Rows,
+    seen: NDArray[np.int64],
+    youth: dict[str, Floats],
+    brevity: float,
 ) -> tuple[SequenceCalibration, Floats]:
     """Calibrate each witness, then what they say together [N].
 
     `brevity` is the longest span of a context over the length of a block: blocks much longer than what a context
     remembers have shown in their own scores how normal drifts, and need no allowance for it.
     """
-    missing_usual = float(rows.features[:, -1].max())
+    moved, missing, moved_long = (model.tail(rows.features, at) for at in range(3))
+    missing_usual = float(missing.max())
     start = SequenceCalibration({}, fit_calibration(np.zeros(2)), missing_usual, youth)
     settled = start.settle(energies, seen)
     witnesses = {name: fit_calibration(part) for name, part in settled.items()}
     surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
-    fused = start.fuse(surprises, start.novelty(rows.features))
+    fused = start.fuse(surprises, start.novelty(moved, missing, moved_long))
     composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, rows.blocks))
     return SequenceCalibration(witnesses, composite, missing_usual, youth), fused
 
@@ -327,49 +357,3 @@ def _measure_youth(
         higher[: len(levels)] = np.maximum(levels - levels[-1], 0.0).max(axis=1)
         out[name] = np.maximum.accumulate(higher[::-1])[::-1].astype(np.float32)
     return out
-
-
-def _remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> Memory:
-    """Normal records spread over the history, and the map of their codes."""
-    chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
-    seen = model.blocks(features[chosen], "dyn")
-    whitened = model.densities["dyn"].whiten(seen)
-    codes = model.retrieval.encode(model.recent(features[chosen]))[0]
-    centre = codes.mean(axis=0)
-    _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
-    axes = np.zeros((codes.shape[1], 2))
-    axes[:, : min(2, len(directions))] = directions[:2].T
-    places = ((codes - centre) @ axes).astype(np.float32)
-    kept = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _REMEMBERED)).astype(np.intp))
-    remembered = history.take(chosen[kept])
-    numbers = remembered.numbers.copy()
-    gaps = ~np.isfinite(numbers)
-    numbers[gaps] = np.broadcast_to(_usual(history), numbers.shape)[gaps]
-    return Memory(
-        whitened=whitened[kept],
-        numbers=numbers,
-        words=tuple(tuple("" if word is None else str(word) for word in row) for row in remembered.categories),
-        centre=centre.astype(np.float32),
-        axes=axes.astype(np.float32),
-        ground=_ground(places, places[kept]),
-    )
-
-
-def _usual(history: Batch) -> Floats:
-    """[F] the median of each number; 0 where none was ever seen."""
-    columns = [column[np.isfinite(column)] for column in history.numbers.T]
-    return np.array([np.median(column) if len(column) else 0.0 for column in columns], np.float32)
-
-
-def _ground(places: Floats, sample: Floats) -> MapGround:
-    """A smoothed histogram of places on a grid with a margin."""
-    from scipy.ndimage import gaussian_filter
-
-    low, high = np.quantile(places, 0.005, axis=0), np.quantile(places, 0.995, axis=0)
-    margin = 0.35 * np.maximum(high - low, 1e-3)
-    edges = [np.linspace(a, b, _MAP_CELLS + 1) for a, b in zip(low - margin, high + margin, strict=True)]
-    histogram, _, _ = np.histogram2d(places[:, 1], places[:, 0], bins=(edges[1], edges[0]))
-    density = np.sqrt(gaussian_filter(histogram, 1.2))
-    density /= max(float(density.max()), 1e-12)
-    x, y = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
-    return MapGround(x.astype(np.float32), y.astype(np.float32), density.astype(np.float32), sample.astype(np.float32))

@@ -75,6 +75,12 @@ def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess
 
 
 def _member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
+    if client == "confluent":
+        from streams.confluent_source import ConfluentSource  # an extra
+
+        return ConfluentSource(
+            topic.topic, kafka.servers, group, start=topic.start, clock=clock, properties=kafka.of_librdkafka()
+        )
     from streams.kafka_source import KafkaSource  # 35 MB that a file does not need
 
     return KafkaSource(

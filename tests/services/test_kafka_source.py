@@ -1,4 +1,4 @@
-"""The Kafka source against a real broker: the contract of all sources, and what only Kafka does."""
+"""The Kafka sources, one for each client, against a real broker: the contract of all sources, and what only Kafka does."""
 
 from collections.abc import Callable, Iterator
 from threading import Event
@@ -11,7 +11,8 @@ from kafka.admin import KafkaAdminClient, NewPartitions
 from deploy.services.process import free_port
 from domain.clock import SystemClock
 from domain.errors import Unavailable
-from streams.kafka_source import KafkaSource
+from streams.confluent_source import ConfluentSource
+from streams.kafka_source import Assignor, KafkaSource
 from streams.ports import Source
 from streams.waiting import wait_for
 from tests.streams.contract import PATIENCE_SECONDS, SourceContract, await_partitions, read
@@ -26,14 +27,24 @@ def fill(servers: str, topic: str, count: int, partition: int = 0, **options: ob
     producer.close()
 
 
-@pytest.fixture
-def join(kafka_address: str) -> Iterator[Callable[..., KafkaSource]]:
-    """Members of a group of the test's own."""
-    group, members = f"test-{uuid4().hex[:8]}", []
+Member = KafkaSource | ConfluentSource
 
-    def make(topic: str, **options: object) -> KafkaSource:
-        fast = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500}
-        member = KafkaSource(topic, kafka_address, group, options=fast, **options)  # type: ignore[arg-type]
+
+@pytest.fixture(params=["kafka-python", "confluent"])
+def join(kafka_address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Member]]:
+    """Members of a group of the test's own, with one client or the other."""
+    group, members = f"test-{uuid4().hex[:8]}", list[Member]()
+
+    def make(topic: str, assignor: Assignor = "cooperative") -> Member:
+        member: Member
+        if request.param == "confluent":
+            assert assignor == "cooperative"
+            hasty = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
+            hasty |= {"topic.metadata.refresh.interval.ms": 5_000}
+            member = ConfluentSource(topic, kafka_address, group, properties=hasty)
+        else:
+            fast = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500}
+            member = KafkaSource(topic, kafka_address, group, assignor=assignor, options=fast)
         members.append(member)
         return member
 
@@ -46,7 +57,7 @@ class TestKafkaSource(SourceContract):
     """The contract."""
 
     @pytest.fixture
-    def source(self, kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]) -> Source:
+    def source(self, kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]) -> Source:
         """A hundred records in one partition."""
         name = topic()
         fill(kafka_address, name, self.COUNT)
@@ -55,7 +66,7 @@ class TestKafkaSource(SourceContract):
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_compressed_topics(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource], codec: str
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member], codec: str
 ) -> None:
     """Every codec of Kafka's is read, value for value and with the broker's timestamps."""
     name = topic()
@@ -74,7 +85,7 @@ def test_compressed_topics(
 
 
 def test_transactions_and_tombstones(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
 ) -> None:
     """Aborted records are not delivered, markers leave gaps in the offsets, tombstones come without a value."""
     name = topic()
@@ -97,23 +108,27 @@ def test_transactions_and_tombstones(
     assert source.poll(1, 10.0).values == [None]
 
 
-@pytest.mark.parametrize("assignor", ["cooperative", "eager"])
+@pytest.mark.parametrize(
+    ("join", "assignor"),
+    [("kafka-python", "cooperative"), ("kafka-python", "eager"), ("confluent", "cooperative")],
+    indirect=["join"],
+)
 def test_members_share_partitions(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource], assignor: str
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member], assignor: Assignor
 ) -> None:
     """A second member takes its share, and a member that leaves gives it back, although nobody polls while they join."""
     name = topic(partitions=4)
     first, second = join(name, assignor=assignor), join(name, assignor=assignor)
-    owned: dict[KafkaSource, set[int]] = {first: set(), second: set()}
+    owned: dict[Member, set[int]] = {first: set(), second: set()}
 
-    def follow(*members: KafkaSource) -> None:
+    def follow(*members: Member) -> None:
         for member in members:
             member.poll(10, 0.1)
             changes = member.changes()
             owned[member] -= set(changes.lost)
             owned[member] |= set(changes.gained)
 
-    def until(done: Callable[[], bool], *members: KafkaSource) -> None:
+    def until(done: Callable[[], bool], *members: Member) -> None:
         clock = SystemClock()
         deadline = clock.monotonic() + 2 * PATIENCE_SECONDS
         while not done():
@@ -129,7 +144,7 @@ def test_members_share_partitions(
 
 
 def test_added_partitions_are_noticed(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
 ) -> None:
     """Partitions added while a member reads are assigned to it, and its other partitions stay with it."""
     name = topic(partitions=2)
@@ -150,7 +165,7 @@ def test_added_partitions_are_noticed(
 
 
 def test_deleted_records_are_reported_as_a_gap(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
 ) -> None:
     """A position that the broker no longer has silences the partition and is reported with where it begins now."""
     name = topic()
@@ -174,7 +189,7 @@ def test_deleted_records_are_reported_as_a_gap(
 
 
 def test_kafkas_own_tools_see_the_lag(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
 ) -> None:
     """Acknowledged positions arrive as the group's committed offsets."""
     name = topic()
@@ -197,7 +212,7 @@ def test_kafkas_own_tools_see_the_lag(
 
 
 def test_a_missing_topic_is_waited_for_with_words(
-    kafka_address: str, topic: Callable[..., str], join: Callable[..., KafkaSource]
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
 ) -> None:
     """Each attempt says what is missing and what to do; once the topic is there, reading begins."""
     source = join(f"missing.{uuid4().hex[:8]}")
@@ -208,10 +223,15 @@ def test_a_missing_topic_is_waited_for_with_words(
     assert all("create it, or correct source.kafka.topic" in message for message in told)
 
 
-def test_a_broker_that_is_away_is_told() -> None:
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_broker_that_is_away_is_told(client: str) -> None:
     """No broker at the address: Unavailable, with the address."""
-    port = free_port()
-    source = KafkaSource("any", f"127.0.0.1:{port}", "group", options={"bootstrap_timeout_ms": 1_000})
-    with pytest.raises(Unavailable, match=f"127.0.0.1:{port} does not answer"):
+    address = f"127.0.0.1:{free_port()}"
+    source: Member
+    if client == "confluent":
+        source = ConfluentSource("any", address, "group")
+    else:
+        source = KafkaSource("any", address, "group", options={"bootstrap_timeout_ms": 1_000})
+    with pytest.raises(Unavailable, match=f"{address} does not answer"):
         source.open()
     source.close()

@@ -1,0 +1,301 @@
+"""A Kafka topic read by a consumer group with confluent-kafka (librdkafka); positions come from the database.
+
+The client's callbacks run inside `consume`, in the thread that polls. A partition is placed by assigning it anew at its
+offset rather than by the client's seek, which refuses partitions that have not begun to be fetched.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import confluent_kafka
+import numpy as np
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidInput, Unavailable
+from streams.ports import Changes, Gap, Messages
+from streams.stall import StallWatch
+
+log = structlog.get_logger()
+
+_CALL_SECONDS = 5.0
+_HOPELESS = {
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+    KafkaError._UNSUPPORTED_FEATURE,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+}
+"""Errors that last until somebody corrects a setting."""
+
+
+class ConfluentSource:
+    """One topic, as a member of a group. `properties` go to librdkafka as they are (security, timeouts, ...)."""
+
+    live = True
+
+    def __init__(
+        self,
+        topic: str,
+        servers: str,
+        group: str,
+        *,
+        start: Literal["earliest", "latest"] = "earliest",
+        clock: Clock | None = None,
+        on_stall: Callable[[int], None] | None = None,
+        properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = topic
+        self._servers = servers
+        self._group = group
+        self._start = start
+        self._clock = clock or SystemClock()
+        self._properties = properties or {}
+        self._consumer: Any = None
+        self._assigned: set[int] = set()
+        self._next: dict[int, int] = {}
+        self._lost: dict[int, None] = {}
+        self._gained: dict[int, None] = {}
+        self._gaps: list[Gap] = []
+        self._paused = False
+        self._refusal = ""
+        self._stall = StallWatch(self._clock)
+        self._on_stall = on_stall or (lambda partition: None)
+
+    def open(self) -> None:
+        """Connect and join. Raises Unavailable while broker or topic are away, InvalidInput where waiting cannot help."""
+        if self._consumer is not None:
+            return
+        consumer = self._connect()
+        try:
+            found = consumer.list_topics(self.name, timeout=_CALL_SECONDS).topics[self.name]
+            if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise KafkaException(found.error)
+        except KafkaException as error:
+            consumer.poll(0)  # brings what the connections said: the reason behind a mere timeout
+            consumer.close()
+            raise self._out_of_reach(error.args[0]) from error
+        if found.error is not None or not found.partitions:
+            consumer.close()
+            raise Unavailable(
+                f"topic {self.name!r} does not exist on Kafka at {self._servers}; create it, or correct"
+                " source.kafka.topic in the monitor file"
+            )
+        consumer.subscribe([self.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        self._consumer = consumer
+
+    def _connect(self) -> Any:
+        self._refusal = ""
+        settings: dict[str, Any] = {
+            "bootstrap.servers": self._servers,
+            "group.id": self._group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "allow.auto.create.topics": False,
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "max.partition.fetch.bytes": 4 << 20,
+            "fetch.max.bytes": 16 << 20,
+            "queued.max.messages.kbytes": 16 << 10,
+            # A scorer that dies is replaced within ten seconds; database and bundle loads do not stop heartbeats.
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 1_000,
+            "topic.metadata.refresh.interval.ms": 30_000,
+            "reconnect.backoff.max.ms": 2_000,
+            "error_cb": self._on_error,
+            "log_level": 0,  # what it would print comes to the callback above
+        }
+        try:
+            return Consumer({**settings, **self._properties})
+        except KafkaException as error:
+            raise InvalidInput(f"confluent-kafka cannot be set up ({error}); correct the Kafka settings") from error
+
+    def _on_error(self, error: Any) -> None:
+        if error.code() in _HOPELESS:
+            self._refusal = error.str()
+        else:
+            log.warning("Kafka reports a fault, going on", reason=f"{error.name()}: {error.str()}")
+
+    def _out_of_reach(self, error: Any) -> InvalidInput | Unavailable:
+        if self._refusal or error.code() in _HOPELESS:
+            return InvalidInput(
+                f"Kafka at {self._servers} refuses us ({self._refusal or error.str()}); correct LATENTWATCH_KAFKA_SECURITY,"
+                " _MECHANISM, _USER, _PASSWORD or the certificates"
+            )
+        return Unavailable(
+            f"Kafka at {self._servers} does not answer ({error.name()}: {error.str()}); start it, or set its address"
+        )
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Messages:
+        """At most `max_records` messages. A broker that is away brings none; the client reconnects by itself."""
+        consumer = self._opened()
+        # `consume` waits until it has as many as asked for: take what is there, and wait only for the first.
+        found = consumer.consume(max_records, 0)
+        if not found and timeout_seconds > 0:
+            found = consumer.consume(1, timeout_seconds)
+            if found and max_records > 1:
+                found += consumer.consume(max_records - 1, 0)
+        if self._refusal:
+            raise self._out_of_reach(None)
+        self._check_stalls()
+        return self._columns(found)
+
+    def _columns(self, found: list[Any]) -> Messages:
+        sound = []
+        for message in found:
+            if message.error() is not None:
+                self._note_error(message)
+            elif message.partition() in self._next:  # else given away while it was on its way
+                sound.append(message)
+        partitions = np.array([message.partition() for message in sound], np.int32)
+        if (np.diff(partitions) < 0).any():  # a partition's rows together, for whoever walks through them
+            order = np.argsort(partitions, kind="stable")
+            sound, partitions = [sound[row] for row in order.tolist()], partitions[order]
+        offsets = np.array([message.offset() for message in sound], np.int64)
+        self._next.update(zip(partitions.tolist(), (offsets + 1).tolist(), strict=True))
+        timestamps = np.array([message.timestamp()[1] for message in sound], np.int64)
+        return Messages(self.name, partitions, offsets, timestamps, [message.value() for message in sound])
+
+    def _note_error(self, message: Any) -> None:
+        error, partition = message.error(), message.partition()
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            if partition in self._next:
+                self._note_gap(partition)
+        elif error.code() in _HOPELESS:
+            raise self._out_of_reach(error)
+        else:
+            log.warning("Kafka reports a fault, going on", reason=f"{error.name()}: {error.str()}")
+
+    def _note_gap(self, partition: int) -> None:
+        """Offsets that the broker no longer has: silence the partition and report where it begins now."""
+        wanted = self._next[partition]
+        try:
+            begins, _ = self._opened().get_watermark_offsets(self._place(partition), timeout=_CALL_SECONDS)
+        except KafkaException as error:
+            log.warning("cannot ask where a partition begins", reason=str(error))
+            self.seek(partition, wanted)  # meets the gap again
+            return
+        self._gaps.append(Gap(partition, wanted, begins))
+        self.hold(partition)
+
+    def changes(self) -> Changes:
+        """What the group gave and took since the last call."""
+        changes = Changes(
+            tuple(self._lost), tuple(self._gained), tuple(gap for gap in self._gaps if gap.partition not in self._lost)
+        )
+        self._lost, self._gained, self._gaps = {}, {}, []
+        return changes
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Deliver a partition from this offset on. Raises KeyError where it is not assigned."""
+        if partition not in self._assigned:
+            raise KeyError(partition)
+        consumer, place = self._opened(), self._place(partition, offset)
+        consumer.incremental_unassign([place])
+        consumer.incremental_assign([place])
+        self._each(consumer.pause if self._paused else consumer.resume, [partition])
+        self._next[partition] = offset
+
+    def hold(self, partition: int) -> None:
+        """Stop delivering one partition until it is sought again."""
+        self._next.pop(partition, None)
+        self._each(self._opened().pause, [partition])
+
+    def start_offset(self, partition: int) -> int:
+        """The earliest or the latest offset, as the monitor says. Raises Unavailable."""
+        try:
+            first, end = self._opened().get_watermark_offsets(self._place(partition), timeout=_CALL_SECONDS)
+        except KafkaException as error:
+            raise self._out_of_reach(error.args[0]) from error
+        return int(first if self._start == "earliest" else end)
+
+    def pause(self) -> None:
+        """Deliver nothing, but keep the partitions."""
+        self._paused = True
+        self._each(self._opened().pause, self._next)
+
+    def resume(self) -> None:
+        """Deliver again what was sought."""
+        self._paused = False
+        self._each(self._opened().resume, self._next)
+
+    def lag(self) -> dict[int, int]:
+        """Records behind the end as the last fetch saw it."""
+        ends = self._ends(self._next)
+        return {partition: max(0, end - self._next[partition]) for partition, end in ends.items()}
+
+    def acknowledge(self, positions: dict[int, int]) -> None:
+        """Commit positions to Kafka for its lag tools; nobody reads them back, failures are of no account."""
+        offsets = [self._place(partition, offset) for partition, offset in positions.items() if partition in self._next]
+        if offsets:
+            try:
+                self._opened().commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                log.debug("positions not told to Kafka", reason=str(error))
+
+    @property
+    def finished(self) -> bool:
+        """A topic never ends."""
+        return False
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            self._next.clear()
+            consumer.close()
+
+    def _opened(self) -> Any:
+        self.open()
+        assert self._consumer is not None
+        return self._consumer
+
+    def _place(self, partition: int, offset: int = confluent_kafka.OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(self.name, partition, offset)
+
+    def _each(self, act: Callable[[list[TopicPartition]], None], partitions: Iterable[int]) -> None:
+        for partition in list(partitions):
+            try:
+                act([self._place(partition)])
+            except KafkaException:  # given away meanwhile; the callback has noted it
+                continue
+
+    def _on_assign(self, consumer: Any, places: list[TopicPartition]) -> None:
+        # Silent until its position has been read; the offset only keeps the client from asking Kafka for a committed one.
+        consumer.incremental_assign([self._place(place.partition, 0) for place in places])
+        for place in places:
+            self._each(consumer.pause, [place.partition])
+            self._assigned.add(place.partition)
+            self._gained[place.partition] = None
+
+    def _on_revoke(self, consumer: Any, places: list[TopicPartition]) -> None:
+        for place in places:
+            self._assigned.discard(place.partition)
+            self._next.pop(place.partition, None)
+            self._gained.pop(place.partition, None)
+            self._lost[place.partition] = None
+
+    def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Where partitions end as the last fetch saw it, where that is known."""
+        consumer, ends = self._opened(), {}
+        for partition in partitions:
+            try:
+                _, end = consumer.get_watermark_offsets(self._place(partition), cached=True)
+            except KafkaException:  # no longer assigned
+                continue
+            if end >= 0:
+                ends[partition] = end
+        return ends
+
+    def _check_stalls(self) -> None:
+        """A partition that stands still while its end grows is sought anew."""
+        if self._paused or not self._stall.due():
+            return
+        for partition in self._stall.stalled(self._ends(self._stall.standing(self._next))):
+            log.error("partition stands still while its end grows, seeking it anew", partition=partition)
+            self._on_stall(partition)
+            self.seek(partition, self._next[partition])

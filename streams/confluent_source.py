@@ -101,6 +101,7 @@ class ConfluentSource:
             "max.partition.fetch.bytes": 4 << 20,
             "fetch.max.bytes": 16 << 20,
             "queued.max.messages.kbytes": 16 << 10,
+            "fetch.queue.backoff.ms": 5,  # a full queue is looked at again soon; by default after a second
             # A scorer that dies is replaced within ten seconds; database and bundle loads do not stop heartbeats.
             "session.timeout.ms": 10_000,
             "heartbeat.interval.ms": 1_000,

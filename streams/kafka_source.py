@@ -18,7 +18,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from domain.clock import Clock, SystemClock
 from domain.errors import Unavailable
 from streams.group_joining import keep_assignments
-from streams.kafka_faults import HOPELESS, out_of_reach
+from streams.kafka_faults import HOPELESS, FrankClient, out_of_reach
 from streams.ports import Changes, Gap, Messages
 from streams.record_batches import read_columns
 from streams.stall import StallWatch
@@ -89,6 +89,7 @@ class KafkaSource:
     def _connect(self) -> KafkaConsumer:
         settings: dict[str, Any] = {
             "bootstrap_servers": self._servers.split(","),
+            "kafka_client": FrankClient,
             "group_id": self._group,
             "enable_auto_commit": False,
             "auto_offset_reset": "none",

@@ -5,7 +5,7 @@ from kafka.errors import KafkaError
 
 from domain.errors import InvalidInput
 from streams.access import KafkaAccess
-from streams.kafka_faults import out_of_reach
+from streams.kafka_faults import FrankClient, out_of_reach
 
 
 def count_partitions(access: KafkaAccess, topic: str) -> int:
@@ -16,6 +16,7 @@ def count_partitions(access: KafkaAccess, topic: str) -> int:
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=servers.split(","),
+            kafka_client=FrankClient,
             group_id=None,
             allow_auto_create_topics=False,
             bootstrap_timeout_ms=5_000,

@@ -48,7 +48,7 @@ def open_source(
             " set LATENTWATCH_KAFKA to host:port"
         )
     decoder = topic_decoder(monitor, registry, TimeBound(clock))
-    source = _member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
+    source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
     wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
     return source, PatientDecoder(decoder, source, clock, stop) if of_topic.format == "avro" else decoder
 
@@ -74,7 +74,7 @@ def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess
     return replace(registry, url=topic.registry) if registry else RegistryAccess(topic.registry)
 
 
-def _member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
+def open_member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
     if client == "confluent":
         from streams.confluent_source import ConfluentSource  # an extra
 

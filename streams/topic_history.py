@@ -13,7 +13,7 @@ from domain.clock import to_microseconds
 from domain.errors import Unavailable
 from domain.record import Batch, RawMessage, concatenate
 from streams.access import KafkaAccess
-from streams.kafka_faults import out_of_reach
+from streams.kafka_faults import FrankClient, out_of_reach
 from streams.ports import Decoder, Messages, messages_of
 
 _POLL_MS = 1_000
@@ -38,6 +38,7 @@ def read_topic(
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=servers.split(","),
+            kafka_client=FrankClient,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

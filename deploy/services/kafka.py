@@ -123,11 +123,12 @@ class KafkaBroker:
         (self.folder / "server.properties").write_text(self._configuration())
         if (self.folder / "data" / "meta.properties").exists():
             return
-        tool = partial(self._tool, "kafka.tools.StorageTool")
+        tool = partial(self.tool, "kafka.tools.StorageTool")
         cluster = tool("random-uuid").split()[-1]
         tool("format", "--standalone", "-t", cluster, "-c", "server.properties")
 
-    def _tool(self, main: str, *arguments: str) -> str:
+    def tool(self, main: str, *arguments: str) -> str:
+        """What one of Kafka's own tools prints, run in the broker's folder. Raises `Unavailable` where it fails."""
         result = subprocess.run(
             self._java(main, *arguments), cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
         )

@@ -138,7 +138,10 @@ class Decoder(Protocol):
     """Turns messages into columns typed by a monitor's schema."""
 
     def decode(self, messages: Messages) -> Decoded:
-        """Every message ends either as a row of the batch, in order, or as a dead letter."""
+        """Every message ends either as a row of the batch, in order, or as a dead letter.
+
+        Raises Unavailable where that needs a service which is away. No messages are always decoded, to an empty batch.
+        """
         ...
 
 

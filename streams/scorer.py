@@ -27,6 +27,7 @@ from streams.failpoints import Reach, pass_by
 from streams.metrics import ScorerMetrics
 from streams.outcomes import Serving, count_minutes, describe, flagged_rows
 from streams.pace import Pace
+from streams.patient_decoding import PatientDecoder
 from streams.poison import DeadLetterLimit
 from streams.ports import Decoder, Messages, Registry, Source, Store
 from streams.promises import promise_broken, read_promises, state_in_words
@@ -86,7 +87,7 @@ class Scorer:
         self.metrics = metrics or ScorerMetrics(monitor.name, clock)
         self._monitor = monitor
         self._source = source
-        self._decoder = decoder
+        self._decoder = PatientDecoder(decoder, source, clock)
         self._store = store
         self._load = load
         self._clock = clock
@@ -146,7 +147,7 @@ class Scorer:
         refused = self._committer.refused
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
-        decoded = self._decode(messages)
+        decoded = self._decode(messages, stop)
         self._finish(stop)
         self._between_batches(stop)
         for move, note in self._partitions.settle(self._model.detector.bundle):
@@ -155,16 +156,19 @@ class Scorer:
                 self._partitions.resume_after(move)
         self._reach("polled")
         ours = self._partitions.ours(messages)
-        if self._committer.refused > refused:
+        if self._committer.refused > refused or decoded is None:
             ours = self._partitions.again(messages)  # the stream may not stand any more where it did when they came
         if ours is not messages:
-            messages, decoded = ours, self._decode(ours)
+            decoded = self._decode(ours, stop)
+        while decoded is None:
+            ours = self._partitions.again(ours)
+            decoded = self._decode(ours, stop)  # nothing, which can always be decoded
         self._reach("decoded")
-        return messages, decoded
+        return ours, decoded
 
-    def _decode(self, messages: Messages) -> Decoded:
+    def _decode(self, messages: Messages, stop: Event) -> Decoded | None:
         with self.metrics.stage("decode"):
-            return self._decoder.decode(messages)
+            return self._decoder.decode(messages, stop)
 
     def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""

@@ -12,7 +12,6 @@ from streams.access import Client, KafkaAccess
 from streams.columns import TimeBound
 from streams.decoding import decoder_for
 from streams.file_source import FileSource
-from streams.patient_decoding import PatientDecoder
 from streams.ports import Decoder, Source
 from streams.registry_access import RegistryAccess
 from streams.waiting import wait_for
@@ -50,7 +49,7 @@ def open_source(
     decoder = topic_decoder(monitor, registry, TimeBound(clock))
     source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
     wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
-    return source, PatientDecoder(decoder, source, clock, stop) if of_topic.format == "avro" else decoder
+    return source, decoder
 
 
 def topic_decoder(monitor: Monitor, registry: RegistryAccess | None, bound: TimeBound | None = None) -> Decoder:

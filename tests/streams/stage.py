@@ -15,7 +15,7 @@ from streams.failpoints import Reach, pass_by
 from streams.json_decoding import JsonDecoder
 from streams.pace import Pace
 from streams.poison import DeadLetterLimit
-from streams.ports import Source
+from streams.ports import Decoder, Source
 from streams.scorer import Scorer
 from streams.testing import FakeBundles, FakeDetector, MemoryBroker, MemoryRegistry, MemoryStore
 
@@ -106,12 +106,13 @@ class Stage:
         clock: Clock | None = None,
         reach: Reach = pass_by,
         late: bool = False,
+        decoder: Decoder | None = None,
     ) -> Scorer:
         """A new scorer process, member of the group; its commits happen when sent or, where `late`, when waited for."""
         return Scorer(
             self.monitor,
             source or self.broker.join(),
-            JsonDecoder(self.monitor.record),
+            decoder or JsonDecoder(self.monitor.record),
             self.store,
             self.registry,
             self.bundles.load,

@@ -5,7 +5,6 @@ import json
 import struct
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from threading import Event
 from typing import Any
 
 import fastavro
@@ -14,17 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.clock import ManualClock
 from domain.errors import Unavailable
 from domain.record import Decoded, RawMessage
 from domain.schema import RecordSchema
 from streams.avro_decoding import AvroDecoder
 from streams.json_decoding import JsonDecoder
-from streams.patient_decoding import PatientDecoder
 from streams.ports import messages_of
 from streams.schema_registry import UnknownSchema, WriterSchema
-from streams.testing import MemoryBroker
-from streams.waiting import Stopped
 
 SCHEMA = RecordSchema.model_validate(
     {
@@ -282,33 +277,3 @@ def test_text_that_is_not_utf8_is_refused() -> None:
     decoded = decode(schema, Schemas(writer), b"\0\0\0\0\0\x02\xff", avro(writer, {"rig": "a"}))
     assert decoded.batch.entities.tolist() == ["a"]
     assert "entity field 'rig' is not UTF-8 text" in decoded.dead_letters[0].reason
-
-
-def test_a_registry_that_is_away_loses_no_message() -> None:
-    """The stream pauses and goes on: no dead letter, nothing delivered meanwhile."""
-    broker = MemoryBroker(clock=ManualClock())
-    source = broker.join()
-    registry = Schemas(WRITER, away=3)
-    patient = PatientDecoder(AvroDecoder(SCHEMA, registry), source, broker.clock, Event())
-    record = {
-        "note": None,
-        "extra": {},
-        "at": 1_700_000_000,
-        "rig": "a",
-        "P": 1,
-        "motor": None,
-        "on": None,
-        "mode": None,
-    }
-    decoded = patient.decode(messages_of("topic", [RawMessage(0, 0, avro(WRITER, record), 0)]))
-    assert (len(decoded.batch), decoded.dead_letters, registry.away) == (1, (), 0)
-
-
-def test_a_process_may_end_while_the_registry_is_away() -> None:
-    """Stopping is heard; the messages are read again by the next process."""
-    broker = MemoryBroker(clock=ManualClock())
-    stop = Event()
-    stop.set()
-    patient = PatientDecoder(AvroDecoder(SCHEMA, Schemas(WRITER, away=99)), broker.join(), broker.clock, stop)
-    with pytest.raises(Stopped):
-        patient.decode(messages_of("topic", [RawMessage(0, 0, b"\0\0\0\0\0", 0)]))

@@ -1,7 +1,6 @@
-"""Is the promise still true? Two readings of live surprises, without labels.
+"""Is the promise still true? A reading of live surprises, without labels.
 
-A test martingale asks whether p-values are still those of normal records; a slow offset keeps the share of flagged records
-near the promised one while the level drifts. Both are fixed-size states that live in a few numbers.
+A test martingale asks whether p-values are still those of normal records. Its state is a few numbers.
 """
 
 import math
@@ -88,31 +87,3 @@ def _bet(
 def recalibrated() -> PromiseState:
     """The state after a new model or a new calibration."""
     return PromiseState()
-
-
-@dataclass(frozen=True, slots=True)
-class SlowThreshold:
-    """A threshold that follows a slow drift of level: adaptive conformal inference in units of surprise.
-
-    After each record the offset moves by gamma (flagged - rate), so that over 1 / (gamma rate) records the share of flagged
-    ones comes near the rate (Gibbs and Candes 2021). Slow on purpose: an anomaly of a few hundred records must not become
-    the new normal. The offset never lowers the threshold below the one that was promised.
-    """
-
-    threshold: float
-    """The promised one."""
-    rate: float
-    """Share of records it may flag."""
-    gamma: float = 0.01
-    offset: float = 0.0
-    highest: float = 6.0
-    """Most that the offset may add."""
-
-    def follow(self, surprises: NDArray[np.float32]) -> tuple[NDArray[np.bool_], "SlowThreshold"]:
-        """[N] which records are flagged, read in order, and the threshold after them."""
-        flagged = np.empty(len(surprises), bool)
-        offset = self.offset
-        for row, surprise in enumerate(surprises.tolist()):
-            flagged[row] = surprise >= self.threshold + offset
-            offset = min(max(offset + self.gamma * (float(flagged[row]) - self.rate), 0.0), self.highest)
-        return flagged, SlowThreshold(self.threshold, self.rate, self.gamma, offset, self.highest)

@@ -30,7 +30,8 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     kind : how the autoencoder learns: "auto", "denoising", "variational", "disentangled", "adversarial", "linear",
         "windowed".
-    effort : "light", "balanced" or "full": how hard scoring may work.
+    effort : "light", "balanced" or "full": how hard scoring may work. With a window, light looks at no whole windows and
+        full shows their shape to the autoencoder as well.
     window : 1 scores each row on its own. More: rows are consecutive samples of one entity, each scored from the rows
         up to it, about so many back. "auto" chooses from the training rows. The kind "windowed" always has one.
     density : the density of the latent code: "auto", "gaussian", "mixture", "prototypes".
@@ -126,6 +127,8 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             window = int(self.window)
         if window < 1:
             raise ValueError(f"window must be 'auto' or at least 1, not {self.window!r}")
+        if window > 1 and batch.schema.texts:
+            raise ValueError("text is read only where each row is scored on its own; use window=1")
         if window > 1 and len(batch) < FEWEST_FOR_A_WINDOW:
             raise ValueError(
                 f"a window needs at least {FEWEST_FOR_A_WINDOW} rows, there are {len(batch)}; use window=1"

@@ -31,6 +31,12 @@ def acquaint(
     return out
 
 
+def belief_width(count: NDArray[np.int64], between: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[N, C] by what a stranger's record is divided after `count` [N] of its records."""
+    weight = np.minimum(count, _MEMORY)[:, None] / ROWS_PER_DEGREE * between
+    return np.sqrt(1.0 + between / (1.0 + weight)).astype(np.float32)
+
+
 @compiled_exactly
 def _acquaint(known, owners, z, between, worth, out) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     for row in range(len(z)):

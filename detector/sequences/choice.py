@@ -5,6 +5,7 @@ give. When a quarter of the moving numbers exceed both 0.2 and four standard err
 other and the window is 32 records (a pump's vibration is noise from row to row, its temperatures are not); otherwise each record is scored on its own. At least 120 rows are needed to tell.
 Numbers of two values have a say only where there are no others: on spacecraft telemetry, one channel among dozens of
 rare command bits is the sequence, and the bits, alike or not, would outvote it.
+Records with text are scored on their own: a context keeps averages, and text has none.
 """
 
 import numpy as np
@@ -22,7 +23,9 @@ _STANDARD_ERRORS = 4.0
 
 
 def choose_window(batch: Batch) -> int:
-    """WINDOW where neighbouring rows of an entity are alike, else 1."""
+    """WINDOW where neighbouring rows of an entity are alike and hold no text, else 1."""
+    if batch.schema.texts:
+        return 1
     together, rows = lag_one_autocorrelation(batch)
     if rows < _FEWEST_ROWS or not len(together):
         return 1

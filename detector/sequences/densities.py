@@ -4,7 +4,7 @@ features [N, D] → whitened [N, K] → energy [N], half the log squared distanc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -30,25 +30,36 @@ class PrototypeDensity:
     """[D, K]; rows of features that never move are 0."""
     prototypes: Floats
     """[P, K]"""
+    offset: Floats = field(init=False, repr=False, compare=False)
+    """[K] the whitened mean."""
+    pull: Floats = field(init=False, repr=False, compare=False)
+    """[K, P] minus twice the prototypes."""
+    squares: Floats = field(init=False, repr=False, compare=False)
+    """[P] squared lengths of the prototypes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offset", self.mean @ self.whitening)
+        object.__setattr__(self, "pull", np.ascontiguousarray(-2.0 * self.prototypes.T))
+        object.__setattr__(self, "squares", np.einsum("pk,pk->p", self.prototypes, self.prototypes))
 
     def whiten(self, features: Floats) -> Floats:
         """[N, D] -> [N, K]"""
         out: Floats = features @ self.whitening
-        out -= self.mean @ self.whitening
+        out -= self.offset
         return out
 
-    def squared_distances(self, whitened: Floats) -> Floats:
-        """[N, P] to each prototype."""
-        square = np.einsum("nk,nk->n", whitened, whitened)
-        out: Floats = whitened @ (-2.0 * self.prototypes.T)
-        out += square[:, None]
-        out += np.einsum("pk,pk->p", self.prototypes, self.prototypes)
+    def beyond(self, whitened: Floats) -> Floats:
+        """[N, P] squared distance to each prototype, less the squared length of the row, which is the same for all."""
+        out: Floats = whitened @ self.pull
+        out += self.squares
         return out
 
     def energy(self, features: Floats) -> Floats:
         """[N]"""
-        nearest = self.squared_distances(self.whiten(features)).min(axis=1) / self.whitening.shape[1]
-        return np.asarray(0.5 * np.log(np.maximum(nearest, 0.0) + _NEAR), np.float32)
+        whitened = self.whiten(features)
+        nearest = self.beyond(whitened).min(axis=1)
+        nearest += np.einsum("nk,nk->n", whitened, whitened)
+        return half_log(nearest, self.whitening.shape[1], _NEAR)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
@@ -72,17 +83,36 @@ class WindowMemory:
 
     rows: Floats
     """[P, D]"""
+    pull: Floats = field(init=False, repr=False, compare=False)
+    """[D, P] minus twice the rows."""
+    squares: Floats = field(init=False, repr=False, compare=False)
+    """[P] squared lengths of the rows."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pull", np.ascontiguousarray(-2.0 * self.rows.T))
+        object.__setattr__(self, "squares", np.einsum("pd,pd->p", self.rows, self.rows))
 
     def energy(self, features: Floats) -> Floats:
         """[N]"""
-        out: Floats = features @ (-2.0 * self.rows.T)
-        out += np.einsum("pd,pd->p", self.rows, self.rows)
-        nearest = (out.min(axis=1) + np.einsum("nd,nd->n", features, features)) / self.rows.shape[1]
-        return np.asarray(0.5 * np.log(np.maximum(nearest, 0.0) + _ALIKE), np.float32)
+        out: Floats = features @ self.pull
+        out += self.squares
+        nearest = out.min(axis=1)
+        nearest += np.einsum("nd,nd->n", features, features)
+        return half_log(nearest, self.rows.shape[1], _ALIKE)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
         return {"rows": self.rows}
+
+
+def half_log(squared: Floats, width: int, floor: float) -> Floats:
+    """[N] half the log of squared distances per dimension; rounding may have made them a little negative."""
+    squared *= np.float32(1 / width)
+    np.maximum(squared, np.float32(0), out=squared)
+    squared += np.float32(floor)
+    np.log(squared, out=squared)
+    squared *= np.float32(0.5)
+    return squared
 
 
 def fit_shapes(features: Floats, count: int, seed: int) -> WindowMemory:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.interface import Contexts, MapGround
+from detector.sequences.acquaintance import belief_width
 from detector.sequences.channels import unclip
 from detector.sequences.context import SequenceContext
 from detector.sequences.densities import PrototypeDensity
@@ -92,12 +93,13 @@ def explain_rows(
     codes = model.retrieval.encode(model.recent(contexts.features))[0]
     places = memory.place(codes)
     reductions, expected = conditionals(density, features, model.channels)
+    expected = _in_scales(context, batch, contexts, expected)
     shares = _shares(context, batch, reductions)
     neighbours = _neighbours(whitened, memory, batch.schema)
     contributions = (shares * scores.reconstruction[: len(batch), None]).tolist()
     return [
         Explanation(
-            expected=_expected_values(context, batch, row, expected[row]),
+            expected=context.channels.values(expected[row], str(batch.entities[row])),
             contributions=dict(zip(batch.schema.names, contributions[row], strict=True)),
             neighbours=neighbours[row],
             code=tuple(map(float, codes[row])),
@@ -128,7 +130,7 @@ def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> 
     contribution (Alcala and Qin 2009). Returns [N, C] each; the expected value is of z.
     """
     whitened = density.whiten(features)
-    offset = whitened - density.prototypes[density.squared_distances(whitened).argmin(axis=1)]
+    offset = whitened - density.prototypes[density.beyond(whitened).argmin(axis=1)]
     pull = offset @ density.whitening.T
     precision = density.whitening @ density.whitening.T
     blocks = features.shape[1] // channels
@@ -157,5 +159,18 @@ def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Float
     return np.where(total > 0, shares / np.maximum(total, 1e-12), 1.0 / shares.shape[1]).astype(np.float32)
 
 
-def _expected_values(context: SequenceContext, batch: Batch, row: int, z: Floats) -> dict[str, Value]:
-    return context.channels.values(unclip(z), str(batch.entities[row]))
+def _in_scales(context: SequenceContext, batch: Batch, contexts: Contexts, expected: Floats) -> Floats:
+    """Expected channels [N, C], unclipped, in scales from the known level of the entity or from the population's.
+
+    A stranger's record was read against the level learned so far, which a context row does not tell. But how far the
+    expected value lies from the record's own is the same on either reading, up to the width of the belief.
+    """
+    channels = context.channels
+    out = unclip(expected)
+    rows = np.flatnonzero(channels.strangers(batch.entities))
+    if len(rows):
+        read = unclip(contexts.features[rows, : channels.count])
+        known = unclip(channels.transform(batch.take(rows))[0])
+        moved = known + (out[rows] - read) * belief_width(contexts.seen[rows], channels.between)
+        out[rows] = np.where(np.isfinite(moved), moved, out[rows])
+    return out

@@ -119,8 +119,13 @@ def fit_sequences(
 ) -> FittedSequences:
     """Train on normal records, each entity's in order of time. `window` is W in records, at least 2.
 
-    Raises InvalidHistory where there are too few records.
+    Raises InvalidHistory where there are too few records, or text among them.
     """
+    if history.schema.texts:
+        raise InvalidHistory(
+            f"text is read only where each record is scored on its own: set 'window: 1', "
+            f"or leave {', '.join(history.schema.texts)} out of the features"
+        )
     if len(history) < FEWEST_RECORDS:
         raise InvalidHistory(
             f"{len(history)} records are too few to learn a sequence from; at least {FEWEST_RECORDS} are needed"

@@ -7,7 +7,7 @@ are calibrated on look nearer than fresh ones, badly so where there are few rows
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detector.autoencoders.network import Network
 from detector.parts import below
 from detector.sequences.densities import PrototypeDensity
+from detector.sequences.folding import Folded
 
 Floats = NDArray[np.float32]
 
@@ -38,13 +39,24 @@ class Retrieval:
     """How residuals of normal records lie that the network did not train on: one prototype, their mean."""
     codes: tuple[PrototypeDensity, ...]
     """Density of normal codes, one per member."""
+    folded: Folded | None = field(init=False, repr=False, compare=False)
+    """The same for scoring; none before it is trained."""
+
+    def __post_init__(self) -> None:
+        known = self.prototypes.reshape(-1, self.prototypes.shape[2])
+        trained = bool(self.network.encoder)
+        object.__setattr__(
+            self, "folded", Folded.of(self.network, known, self.centre, self._factor) if trained else None
+        )
+
+    @property
+    def _factor(self) -> Floats:
+        return np.where(self.scale > 0, 1 / np.where(self.scale > 0, self.scale, 1), 0).astype(np.float32)
 
     def standardise(self, features: Floats) -> Floats:
         """[N, D] -> [N, D]"""
-        out: Floats = (features - self.centre) * np.where(
-            self.scale > 0, 1 / np.where(self.scale > 0, self.scale, 1), 0
-        )
-        return out.astype(np.float32)
+        out: Floats = (features - self.centre) * self._factor
+        return out
 
     def nearest(self, rows: Floats, member: int | None = None) -> Floats:
         """[N, D] the prototype nearest to each standardised row, of one member's or of all."""
@@ -66,9 +78,14 @@ class Retrieval:
 
     def energies(self, features: Floats) -> tuple[Floats, Floats]:
         """Reconstruction and density energy [N] of the whole ensemble."""
-        codes, residuals = self.parts(features)
-        sparse = np.mean([part.energy(code) for part, code in zip(self.codes, codes, strict=True)], axis=0)
-        return self.residuals.energy(residuals.mean(axis=0)), np.asarray(sparse, np.float32)
+        if self.folded is None:
+            raise ValueError("the autoencoder is not trained")
+        codes, residuals = self.folded(features)
+        sparse = self.codes[0].energy(codes[0])
+        for part, code in zip(self.codes[1:], codes[1:], strict=True):
+            sparse += part.energy(code)
+        sparse *= np.float32(1 / len(self.codes))
+        return self.residuals.energy(residuals), sparse
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""

@@ -1,15 +1,20 @@
 """An entity that was not in training starts from the population and becomes known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from detector.interface import Contexts
 from detector.plant import Plant, plant_schema
 from detector.sequences.acquaintance import acquaint
 from detector.sequences.context import encode
+from detector.sequences.fitting import calibrate_sequences, fit_sequences
 from detector.training import train
-from domain.monitor import Monitor
+from domain.monitor import ModelChoice, Monitor
+from domain.record import Batch, batch_from_columns
+from domain.schema import RecordSchema
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -65,3 +70,28 @@ def test_a_new_rig_is_not_an_anomaly_for_being_new():
     flagged = detector.score(stranger, encode(detector.context, stranger)).surprise >= detector.threshold(monitor.alert)
     assert flagged.mean() < 0.1
     assert flagged[2000:].mean() < 0.04
+
+
+def test_what_a_stranger_should_have_shown_is_told_at_its_own_level():
+    """An entity far from the population is expected where it lives, once its level is known."""
+    random = np.random.default_rng(5)
+    schema = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric", "b": "numeric"}})
+
+    def records(levels: dict[str, float], count: int) -> Batch:
+        names = np.repeat(list(levels), count)
+        a = np.concatenate([level + random.normal(size=count) for level in levels.values()])
+        return batch_from_columns(
+            schema, {"a": a, "b": a + random.normal(0, 0.1, len(a))}, entities=names.astype(object)
+        )
+
+    history = records({"one": 0.0, "two": 4.0, "three": 8.0, "four": 12.0}, 400)
+    detector = calibrate_sequences(fit_sequences(history, ModelChoice(), window=16), history)
+    stranger = records({"five": 30.0}, 1500)
+    numbers = stranger.numbers.copy()
+    numbers[-1, 0] += 6
+    stranger = replace(stranger, numbers=numbers)
+    contexts = encode(detector.context, stranger)
+    last = stranger.take(slice(1499, 1500))
+    of_last = Contexts(contexts.features[-1:], contexts.seen[-1:])
+    explanation = detector.explain(last, of_last, detector.score(last, of_last))[0]
+    assert explanation.expected["a"] == pytest.approx(float(numbers[-1, 1]), abs=1.5)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from detector.sequences.choice import WINDOW, choose_window, lag_one_autocorrelation
+from detector.sequences.fitting import fit_sequences
+from domain.errors import InvalidHistory
+from domain.monitor import ModelChoice
 from domain.record import Batch, batch_from_columns
 from domain.schema import RecordSchema
 
@@ -76,3 +79,13 @@ def test_a_quarter_of_smooth_numbers_is_enough():
     noise[:, :3] = smooth(400, 3)
     assert choose_window(table(noise[:, :10])) == WINDOW
     assert choose_window(table(noise[:, 2:])) == 1
+
+
+def test_records_with_text_are_scored_on_their_own():
+    """Text is read record by record only: the rule says so, and an explicit window is refused in words."""
+    schema = RecordSchema.model_validate({"features": {"a": "numeric", "note": "text"}})
+    smooth = np.sin(np.arange(600) / 20)
+    batch = batch_from_columns(schema, {"a": smooth, "note": np.full(600, "all well", object)})
+    assert choose_window(batch) == 1
+    with pytest.raises(InvalidHistory, match="set 'window: 1', or leave note out"):
+        fit_sequences(batch, ModelChoice(), window=32)

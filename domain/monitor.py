@@ -67,6 +67,8 @@ class KafkaSource(_Part):
     group: str | None = None
     """Consumer group; by default `latentwatch-<monitor>`."""
     format: Literal["json", "avro", "csv"] = "json"
+    arrays: bool = False
+    """For JSON: whether a message may be an array of records. Each record then has an offset of its own."""
     header: tuple[str, ...] | None = None
     """For CSV, the names of a line's columns; by default time, entity and features as the monitor has them."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -83,6 +85,8 @@ class KafkaSource(_Part):
     def _options_belong_to_the_format(self) -> Self:
         if self.format != "csv" and (self.header is not None or self.delimiter != ","):
             raise ValueError("'header' and 'delimiter' belong to format csv; remove them, or say 'format: csv'")
+        if self.format != "json" and self.arrays:
+            raise ValueError("'arrays' belongs to format json; remove it, or say 'format: json'")
         if self.format != "avro" and self.registry is not None:
             raise ValueError("'registry' belongs to format avro; remove it, or say 'format: avro'")
         return self

@@ -62,12 +62,16 @@ def read_topic_history(
     Messages that cannot be read are left out, as they are when scoring. Raises InvalidHistory where there is no record,
     Unavailable while the broker or the schema registry is away.
     """
+    from streams.array_source import SplittingDecoder
     from streams.sources import topic_decoder
     from streams.topic_history import read_topic  # Kafka's client is not for histories that are files
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked
-    batch, unreadable = read_topic(topic.topic, kafka, topic_decoder(monitor, registry), clock.now() - last)
+    decoder = topic_decoder(monitor, registry)
+    if topic.arrays:
+        decoder = SplittingDecoder(decoder)
+    batch, unreadable = read_topic(topic.topic, kafka, decoder, clock.now() - last)
     if unreadable:
         log.warning("messages of the history cannot be read and are left out", topic=topic.topic, messages=unreadable)
     if batch is None:

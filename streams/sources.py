@@ -9,6 +9,7 @@ from domain.errors import InvalidInput
 from domain.monitor import KafkaSource as Topic
 from domain.monitor import Monitor
 from streams.access import Client, KafkaAccess
+from streams.array_source import ArraySource
 from streams.columns import TimeBound
 from streams.decoding import decoder_for
 from streams.file_source import FileSource
@@ -48,6 +49,8 @@ def open_source(
         )
     decoder = topic_decoder(monitor, registry, TimeBound(clock))
     source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
+    if of_topic.arrays:
+        source = ArraySource(source)
     wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
     return source, decoder
 

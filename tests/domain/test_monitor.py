@@ -71,6 +71,7 @@ def test_written_monitors_are_read_back_equal():
             ("topic: plant.pump", "topic: plant.pump, delimiter: ;"),
             "pump.yaml:2: source.kafka: 'header' and 'delimiter'",
         ),
+        (("topic: plant.pump", "topic: plant.pump, format: csv, arrays: true"), "'arrays' belongs to format json"),
         (("topic: plant.pump", "topic: plant.pump, registry: x"), "source.kafka: 'registry' belongs to format avro"),
         (("name: pump", "name: [unclosed"), "not valid YAML"),
         (("window: auto", "name: other"), "pump.yaml:12: name is given twice"),

@@ -12,9 +12,10 @@ from domain.clock import SystemClock
 from domain.monitor import parse_monitor
 from domain.record import Batch, concatenate
 from streams.access import Client, KafkaAccess
+from streams.array_source import STRIDE
 from streams.registry_access import RegistryAccess
 from streams.sources import open_source
-from tests.streams.contract import PATIENCE_SECONDS, await_partitions
+from tests.streams.contract import PATIENCE_SECONDS, await_partitions, read
 from tests.streams.registry_server import RegistryServer
 from tests.streams.test_avro_decoding import avro
 
@@ -96,3 +97,27 @@ def test_a_monitor_reads_its_format(kafka_address: str, topic: Callable[..., str
     assert (batch.times // 1_000).tolist() == [reading(number)["at"] for number in range(COUNT)]
     wanted = [{"a": number / 8, "b": reading(number)["b"]} for number in range(COUNT)]
     assert [batch.values(row) for row in range(COUNT)] == wanted
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_arrays_of_records(kafka_address: str, topic: Callable[..., str], client: Client) -> None:
+    """Every record of a message is delivered at an offset of its own, and reading goes on in the middle of a message."""
+    name = topic()
+    producer = KafkaProducer(bootstrap_servers=kafka_address)
+    for first in range(0, COUNT, 20):
+        producer.send(name, json.dumps([reading(number) for number in range(first, first + 20)]).encode(), partition=0)
+    producer.close()
+    source_of = f"source: {{kafka: {{topic: {name}, arrays: true}}}}\n"
+    monitor = parse_monitor(
+        f"name: {name.replace('.', '-')}\n{source_of}record: {{time: at, entity: rig, features: {{b: numeric}}}}\n"
+    )
+    source, _ = open_source(monitor, SystemClock(), Event(), kafka=KafkaAccess(kafka_address), client=client)
+    wanted = [(number // 20 + 1) * STRIDE - 20 + number % 20 for number in range(COUNT)]
+    try:
+        await_partitions(source)
+        source.seek(0, 0)
+        assert read(source, COUNT) == wanted
+        source.seek(0, wanted[57])
+        assert read(source, COUNT - 57) == wanted[57:]
+    finally:
+        source.close()

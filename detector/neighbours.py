@@ -100,6 +100,8 @@ class Searched(NamedTuple):
     """[lists] how many rows it has, filled up."""
     first: NDArray[np.int64]
     """[lists] the memory's index of its first row."""
+    sizes: NDArray[np.int64]
+    """[lists] how many rows it has."""
     rows: Floats
     """List after list, each column by column."""
     width: int
@@ -111,8 +113,9 @@ def _lay_out(centres: Floats, starts: NDArray[np.int32], rows: Floats) -> Search
     lengths = np.array([len(rows) for rows in lists], np.int64)
     begins = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
     flat = np.concatenate([np.ravel(rows.T) for rows in lists])
+    sizes = np.diff(starts).astype(np.int64)
     return Searched(
-        np.ravel(_filled(centres).T), begins, lengths, starts[:-1].astype(np.int64), flat, int(rows.shape[1])
+        np.ravel(_filled(centres).T), begins, lengths, starts[:-1].astype(np.int64), sizes, flat, int(rows.shape[1])
     )
 
 
@@ -139,10 +142,10 @@ def cluster(rows: Floats, count: int, seed: int, rounds: int = 8) -> tuple[Float
     owner = _closest(rows, centres)
     for _ in range(rounds if count > 1 else 1):
         sizes = np.bincount(owner, minlength=len(centres))
-        sums = np.zeros_like(centres, np.float64)
-        np.add.at(sums, owner, rows)
         kept = sizes > 0
-        centres[kept] = sums[kept] / sizes[kept, None]
+        order = np.argsort(owner, kind="stable")
+        sums = np.add.reduceat(rows[order], (np.cumsum(sizes) - sizes)[kept], axis=0, dtype=np.float64)
+        centres[kept] = sums / sizes[kept, None]
         owner = _closest(rows, centres)
     return centres, owner
 
@@ -151,6 +154,21 @@ def _closest(rows: Floats, centres: Floats) -> NDArray[np.intp]:
     half = 0.5 * (centres.astype(np.float32) ** 2).sum(axis=1)
     blocks = [(half - rows[start : start + 4096] @ centres.T).argmin(axis=1) for start in range(0, len(rows), 4096)]
     return np.concatenate(blocks)
+
+
+class Scratch(NamedTuple):
+    """Room for one query."""
+
+    to_centre: Floats
+    """Squared distances from the centres, filled up."""
+    of_centres: Floats
+    """The smallest of each vector of them."""
+    distances: Floats
+    """Squared distances from the rows of the lists searched, list after list."""
+    smallest: Floats
+    """The smallest of each vector of them."""
+    first: NDArray[np.int64]
+    """The memory's index of each vector's first row."""
 
 
 @compiled
@@ -163,15 +181,22 @@ def search(
     indices: NDArray[np.int64],
 ) -> None:
     """Fill distances and indices [N, k] of each query's nearest rows; see `Memory.nearest`."""
-    scratch, to_centre = new_scratch(memory)
+    scratch = new_scratch(memory)
     for n in range(queries.shape[0]):
-        search_one(queries[n], memory, probes, leave_out[n], distances[n], indices[n], scratch, to_centre)
+        search_one(queries[n], memory, probes, leave_out[n], distances[n], indices[n], scratch)
 
 
 @compiled
-def new_scratch(memory: Searched) -> tuple[Floats, Floats]:
-    """Room for the distances of the longest list, and of the centres."""
-    return np.empty(memory.lengths.max(), np.float32), np.empty(memory.centres.shape[0] // memory.width, np.float32)
+def new_scratch(memory: Searched) -> Scratch:
+    """Room enough to search every list."""
+    centres, rows = memory.centres.shape[0] // memory.width, memory.rows.shape[0] // memory.width
+    return Scratch(
+        np.empty(centres, np.float32),
+        np.empty(centres // VECTOR, np.float32),
+        np.empty(rows, np.float32),
+        np.empty(rows // VECTOR, np.float32),
+        np.empty(rows // VECTOR, np.int64),
+    )
 
 
 @compiled
@@ -209,55 +234,59 @@ def search_one(
     leave_out: int,
     best: Floats,
     index: NDArray[np.int64],
-    scratch: Floats,
-    to_centre: Floats,
+    scratch: Scratch,
 ) -> None:
-    """The nearest rows of one query into `best` and `index` [k]; goes on through further lists until it has k rows.
+    """The nearest rows of one query into `best` and `index` [k]; goes on through further lists while there may be fewer.
 
     One exact copy of the query is passed over: see the module's docstring.
     """
     width, lists, k = memory.width, memory.begins.shape[0], best.shape[0]
+    distances, smallest = scratch.distances, scratch.smallest
     if lists > 1:
-        add_squares(query, memory.centres, to_centre.shape[0], to_centre)
-    for a in range(k):
-        best[a] = NEVER
+        add_squares(query, memory.centres, scratch.to_centre.shape[0], scratch.to_centre)
+        note_smallest(scratch.to_centre, scratch.of_centres, 0, scratch.of_centres.shape[0])
+    vectors, rows = 0, 0
+    for probe in range(lists):
+        if probe >= probes and rows >= k + 2:  # the row left out and the copy passed over may be among them
+            break
+        chosen = 0
+        if lists > 1:
+            chosen = place_of_smallest(scratch.to_centre, scratch.of_centres, scratch.of_centres.shape[0])
+            drop(scratch.to_centre, scratch.of_centres, chosen)
+        length, first = memory.lengths[chosen], memory.first[chosen]
+        begin, start = memory.begins[chosen] * width, vectors * VECTOR
+        add_squares(query, memory.rows[begin : begin + length * width], length, distances[start : start + length])
+        if first <= leave_out < first + memory.sizes[chosen]:
+            distances[start + leave_out - first] = NEVER
+        for vector in range(length // VECTOR):
+            scratch.first[vectors + vector] = first + vector * VECTOR
+        note_smallest(distances, smallest, vectors, vectors + length // VECTOR)
+        vectors += length // VECTOR
+        rows += memory.sizes[chosen]
     found = 0
     copy_passed = False
-    for probe in range(lists):
-        if probe >= probes and found >= k:
+    while found < k:
+        place = place_of_smallest(distances, smallest, vectors) if vectors > 0 else 0
+        if vectors == 0 or distances[place] >= NEVER:
             break
-        chosen = place_of_smallest(to_centre) if lists > 1 else 0
-        to_centre[chosen] = NEVER
-        length, first = memory.lengths[chosen], memory.first[chosen]
-        begin = memory.begins[chosen] * width
-        add_squares(query, memory.rows[begin : begin + length * width], length, scratch)
-        for start in range(0, length, VECTOR):
-            if smallest_in(scratch, start) >= best[k - 1]:
-                continue
-            for i in range(start, start + VECTOR):
-                distance = scratch[i]
-                if distance >= best[k - 1] or first + i == leave_out:
-                    continue
-                if distance == 0.0 and not copy_passed:
-                    copy_passed = True
-                    continue
-                place = k - 1
-                while place > 0 and best[place - 1] > distance:
-                    best[place] = best[place - 1]
-                    index[place] = index[place - 1]
-                    place -= 1
-                best[place] = distance
-                index[place] = first + i
-                found += 1
-    for i in range(k):
-        if i < found:
-            best[i] = np.sqrt(best[i])
-        elif found > 0:
-            best[i] = best[found - 1]
-            index[i] = index[found - 1]
-        else:
-            best[i] = 0.0
-            index[i] = max(leave_out, 0)
+        distance = distances[place]
+        drop(distances, smallest, place)
+        if distance == 0.0 and not copy_passed:
+            copy_passed = True
+            continue
+        best[found] = np.sqrt(distance)
+        index[found] = scratch.first[place // VECTOR] + place % VECTOR
+        found += 1
+    for i in range(found, k):
+        best[i] = best[found - 1] if found > 0 else np.float32(0.0)
+        index[i] = index[found - 1] if found > 0 else max(leave_out, 0)
+
+
+@compiled
+def note_smallest(values: Floats, smallest: Floats, start: int, stop: int) -> None:
+    """Fill in the smallest of each vector from `start` to `stop`."""
+    for vector in range(start, stop):
+        smallest[vector] = smallest_in(values, vector * VECTOR)
 
 
 @compiled
@@ -271,14 +300,20 @@ def smallest_in(values: Floats, start: int) -> float:
 
 
 @compiled
-def place_of_smallest(values: Floats) -> int:
-    """Where the smallest of the values is; their number is a multiple of `VECTOR`."""
-    smallest, found = smallest_in(values, 0), 0
-    for start in range(VECTOR, values.shape[0], VECTOR):
-        value = smallest_in(values, start)
-        if value < smallest:
-            smallest, found = value, start
-    for i in range(found, found + VECTOR):
-        if values[i] == smallest:
-            return i
-    return found
+def place_of_smallest(values: Floats, smallest: Floats, vectors: int) -> int:
+    """Where the smallest of the values is, given the smallest of each vector."""
+    value, vector = smallest[0], 0
+    for other in range(1, vectors):
+        if smallest[other] < value:
+            value, vector = smallest[other], other
+    lane = 0
+    for i in range(VECTOR):  # to the end, since leaving early costs more than it saves
+        lane = VECTOR - 1 - i if values[vector * VECTOR + VECTOR - 1 - i] == value else lane
+    return vector * VECTOR + lane
+
+
+@compiled
+def drop(values: Floats, smallest: Floats, place: int) -> None:
+    """Let a value be found no more."""
+    values[place] = NEVER
+    smallest[place // VECTOR] = smallest_in(values, place // VECTOR * VECTOR)

@@ -28,7 +28,7 @@ class Batch:
     weight: Tensor
     """[P] or [M, B, P]"""
     others: Tensor
-    """[M, B, P] other rows, to swap values with."""
+    """[M, at least B / 2, P] other rows, to swap values with."""
 
 
 class Denoising:

@@ -69,18 +69,21 @@ class _Data:
         self._baseline = None if examples.baseline is None else _tensor(examples.baseline)
         self._present = None if examples.present is None else _tensor(examples.present)
         self._importance = torch.ones(width) if examples.importance is None else _tensor(examples.importance)
-        self._mine = _own_rows(examples.folds, count, members)
+        own = _own_rows(examples.folds, count, members)
+        self._counts = torch.tensor([[len(rows)] for rows in own])
+        self._mine = torch.nn.utils.rnn.pad_sequence(own, batch_first=True)
         self.inputs = width + self._aside.shape[1]
         self.outputs = width
         self.held_out = self._pick(_blind_rows(examples.folds, count, members, random))
 
     def draw(self, size: int) -> Batch:
-        """A fresh batch [M, B, ...]: B rows for each member out of its own, and as many others to swap values with."""
-        return self._pick(self._indices(size), self._indices(size))
+        """A fresh batch [M, B, ...]: B rows for each member out of its own, and half as many to swap values with."""
+        return self._pick(self._indices(size), self._indices(size // 2))
 
     def _indices(self, size: int) -> Tensor:
-        rows = [mine[torch.randint(len(mine), (size,), generator=self._random)] for mine in self._mine]
-        return torch.stack(rows)
+        """[M, size] rows that each member may draw, by a number far larger than there are rows."""
+        drawn = torch.randint(1 << 40, (len(self._mine), size), generator=self._random)
+        return self._mine.gather(1, drawn % self._counts)
 
     def _pick(self, index: Tensor, other: Tensor | None = None) -> Batch:
         rows = self._rows[index]

@@ -102,24 +102,25 @@ def look(model: RowModel, values: Floats, present: Floats, gate: float) -> tuple
     return energies, studied
 
 
-def fit_cascade(effort: Effort, judge: Callable[[Work], Energies]) -> Cascade:
-    """Calibrate on out-of-sample energies of normal records, which `judge` gives for each kind of work."""
+def fit_cascade(effort: Effort, count: int, judge: Callable[[Work, NDArray[np.intp]], Energies]) -> Cascade:
+    """Calibrate on out-of-sample energies of `count` normal records; `judge` gives those of some for a kind of work."""
+    everyone = np.arange(count)
     if effort == "light":
-        return _of_one(effort, np.inf, judge(GLANCE))
-    careful = judge(STUDY)
-    cheap = judge(GLANCE) if effort == "balanced" else careful
-    if effort == "full" or SHARE * len(cheap.fused) < ENOUGH:
-        return _of_one(effort, -np.inf, careful)
+        return _of_one(effort, np.inf, judge(GLANCE, everyone))
+    if effort == "full" or SHARE * count < ENOUGH:
+        return _of_one(effort, -np.inf, judge(STUDY, everyone))
+    cheap = judge(GLANCE, everyone)
     gate = float(np.quantile(cheap.fused, 1.0 - SHARE))
     rows = np.flatnonzero(cheap.fused >= gate)
-    mixed = take_rows(cheap, np.arange(len(cheap.fused)))
-    replace_rows(mixed, take_rows(careful, rows), rows)
+    careful = judge(STUDY, rows)
+    mixed = take_rows(cheap, everyone)
+    replace_rows(mixed, careful, rows)
     return Cascade(
         effort,
         gate,
-        len(rows) / len(cheap.fused),
+        len(rows) / count,
         fit_calibration(cheap.fused),
-        fit_calibration(careful.fused[rows]),
+        fit_calibration(careful.fused),
         fit_calibration(mixed.reconstruction),
         fit_calibration(mixed.density),
         fit_calibration(mixed.neighbours),

@@ -31,6 +31,8 @@ SCALE_ROWS = 3_000
 COMMON_WIDTH = 200
 """Columns up to which a training batch has its full size; with more it shrinks, so that a step costs the same."""
 MEMBERS = 5
+STEPS = 200
+"""Of training; three times as many reconstruct no better."""
 REACH = 0.1
 """Share of all rows within a row's reach: groups of strange rows smaller than that do not look common."""
 REACH_ROWS = 1_000
@@ -60,12 +62,14 @@ class FittedRows:
     kept: NDArray[np.intp]
     """[M] which training rows the memory holds, in its order."""
 
-    def out_of_fold(self, work: Work) -> Energies:
-        """Energies [N] of the training rows, each judged without itself."""
-        seen = self.model.look(self.values, self.present, work, self.held)
-        density = np.empty(len(self.values), np.float32)
+    def out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> Energies:
+        """Energies of those of the training rows, each judged without itself."""
+        held = Held(self.held.place[rows], self.held.member[rows])
+        present = self.present if len(self.present) == 1 else self.present[rows]
+        seen = self.model.look(self.values[rows], present, work, held)
+        density = np.empty(len(rows), np.float32)
         for member, fitted in enumerate(self.densities):
-            mine = self.held.member == member
+            mine = held.member == member
             density[mine] = fitted.energy(seen.codes[mine])
         return self.model.fuse(seen, density)
 
@@ -118,8 +122,10 @@ def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[Fitte
     remoteness = _remoteness(memory.rows, smallest, random)
     folds = random.permutation(len(values)) % MEMBERS
     held = Held(place, folds.astype(np.int64))
-    network, distance = _fit_network(values, present, memory, smallest, held, choice, progress)
-    model, densities = _assemble(values, divisor, memory, remoteness, network, distance, held, choice)
+    aside, distance = _aside(values, memory, smallest)
+    network = _fit_network(values, present, aside, held, choice, progress)
+    codes = network.encode(values, aside)
+    model, densities = _assemble(codes, divisor, memory, remoteness, network, distance, held, choice)
     return FittedRows(model, values, present, held, densities, kept), chosen
 
 
@@ -175,24 +181,24 @@ def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> F
     return np.asarray(np.clip(beyond, 0.0, REMOTEST) ** 2, np.float32)
 
 
-def _fit_network(
-    values: Floats,
-    present: Floats,
-    memory: Memory,
-    smallest: float,
-    held: Held,
-    choice: ModelChoice,
-    progress: Progress,
-) -> tuple[Network, tuple[float, float, float]]:
-    """The ensemble, and the scale of the log distance it sees."""
+def _aside(values: Floats, memory: Memory, smallest: float) -> tuple[Floats, tuple[float, float, float]]:
+    """What the network sees beside each row [N, P + 1], the mean of its neighbours and how far they are, and the scale of
+    that log distance."""
     distances, nearest = memory.nearest(values, SHOWN, CAREFUL)
-    baseline = memory.rows[nearest].mean(axis=1)
     far = np.log(distances.mean(axis=1) + smallest)
     distance = (float(far.mean()), float(far.std()) + 1e-3, smallest)
     scaled = ((far - distance[0]) / distance[1])[:, None]
+    return np.concatenate([memory.rows[nearest].mean(axis=1), scaled], axis=1).astype(np.float32), distance
+
+
+def _fit_network(
+    values: Floats, present: Floats, aside: Floats, held: Held, choice: ModelChoice, progress: Progress
+) -> Network:
+    """The ensemble."""
+    baseline = aside[:, :-1]
     examples = Examples(
         rows=values,
-        aside=np.concatenate([baseline, scaled], axis=1).astype(np.float32),
+        aside=aside,
         baseline=baseline,
         present=None if len(present) == 1 else present,
         folds=held.member.astype(np.intp),
@@ -200,18 +206,18 @@ def _fit_network(
     kind = ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind
     widest = int(256 * min(1.0, COMMON_WIDTH / values.shape[1]))
     batch = int(np.clip(len(values) // 2, 32, max(32, widest)))
-    plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, batch=batch, seed=choice.seed)
+    plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, steps=STEPS, batch=batch, seed=choice.seed)
     if kind is ModelKind.LINEAR:
         from detector.autoencoders.linear import components, fit_linear
 
-        return fit_linear(examples, replace(plan, code=components(values - baseline))), distance
+        return fit_linear(examples, replace(plan, code=components(values - baseline)))
     from detector.autoencoders.training import train_network
 
-    return train_network(examples, plan, lambda share: progress(0.1 + 0.8 * share)), distance
+    return train_network(examples, plan, lambda share: progress(0.1 + 0.8 * share))
 
 
 def _assemble(
-    values: Floats,
+    codes: Floats,
     divisor: Floats,
     memory: Memory,
     remoteness: Floats,
@@ -221,19 +227,11 @@ def _assemble(
     choice: ModelChoice,
 ) -> tuple[RowModel, tuple[AnyDensity, ...]]:
     """The model, and each member's density of the codes of the rows it trained on."""
-    aside = _aside(values, memory, distance, held)
-    codes = network.encode(values, aside)
-    kind = choose_density(len(values)) if choice.density == "auto" else choice.density
+    kind = choose_density(codes.shape[1]) if choice.density == "auto" else choice.density
     densities = []
     for member in range(network.members):
         seen = held.member != member
         densities.append(fit_density(kind, codes[member][seen if seen.any() else ~seen], choice.seed))
-    importance = np.full(values.shape[1], 1.0 / values.shape[1], np.float32)
+    importance = np.full(len(divisor), 1.0 / len(divisor), np.float32)
     model = RowModel(divisor, importance, memory, remoteness, network, densities[0], distance)
     return model, tuple(densities)
-
-
-def _aside(values: Floats, memory: Memory, distance: tuple[float, float, float], held: Held) -> Floats:
-    distances, nearest = memory.nearest(values, SHOWN, CAREFUL)
-    scaled = (np.log(distances.mean(axis=1) + distance[2]) - distance[0]) / distance[1]
-    return np.concatenate([memory.rows[nearest].mean(axis=1), scaled[:, None]], axis=1).astype(np.float32)

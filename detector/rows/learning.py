@@ -75,21 +75,24 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
     """Calibrate on records that training did not see, or, where they are few, on its own out of fold as well."""
     model, rows = fitted.rows.model, fitted.rows
     fresh = model.prepare(fitted.features.transform(calibration)) if len(calibration) else None
+    later = 0 if fresh is None else len(fresh[0])
+    own = len(rows.values) if later < ENOUGH_TO_CALIBRATE else 0
 
-    def judge(work: Work) -> Energies:
-        if fresh is None:
-            return rows.out_of_fold(work)
-        later = model.energies(*fresh, work)
-        if len(fresh[0]) >= ENOUGH_TO_CALIBRATE:
-            return later
-        return join(rows.out_of_fold(work), later)
+    def judge(work: Work, chosen: NDArray[np.intp]) -> Energies:
+        parts = [rows.out_of_fold(work, chosen[chosen < own])] if own else []
+        if fresh is not None:
+            values, present = fresh
+            at = chosen[chosen >= own] - own
+            parts.append(model.energies(values[at], present if len(present) == 1 else present[at], work))
+        return join(parts)
 
     kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
-    codes = model.look(rows.values, rows.present, GLANCE).codes
+    present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
+    codes = model.look(rows.values[rows.kept], present, GLANCE).codes
     return RowDetector(
         features=fitted.features,
         model=model,
-        cascade=fit_cascade(fitted.choice.effort, judge),
+        cascade=fit_cascade(fitted.choice.effort, own + later, judge),
         normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
         map=fit_map(codes, fitted.choice.seed),
         kind=kind.value,

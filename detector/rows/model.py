@@ -3,7 +3,7 @@
 Rows [N, P] -> Energies [N]; row i of the energies depends on row i of the rows alone, bit for bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -225,9 +225,9 @@ def take_rows(energies: Energies, rows: NDArray[np.intp]) -> Energies:
     return Energies(*(getattr(energies, part.name)[rows] for part in fields(Energies)))
 
 
-def join(first: Energies, second: Energies) -> Energies:
-    """The energies of both, one after the other."""
-    return Energies(*(np.concatenate([getattr(e, part.name) for e in (first, second)]) for part in fields(Energies)))
+def join(parts: Sequence[Energies]) -> Energies:
+    """The energies of all, one after the other."""
+    return Energies(*(np.concatenate([getattr(each, part.name) for each in parts]) for part in fields(Energies)))
 
 
 def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:

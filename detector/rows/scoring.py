@@ -168,7 +168,7 @@ def score_rows(
     one member to ask, or -1 for the first `members` of them.
     """
     count, width = values.shape
-    scratch, to_centre = new_scratch(parts.memory)
+    scratch = new_scratch(parts.memory)
     distances = np.empty(indices.shape[1], np.float32)
     seen = np.empty((BLOCK, 2 * width + 1), np.float32)
     here, there = np.empty(BLOCK * parts.stack.widest, np.float32), np.empty(BLOCK * parts.stack.widest, np.float32)
@@ -177,7 +177,7 @@ def score_rows(
         stop = min(start + BLOCK, count)
         alone = False
         for n in range(start, stop):
-            search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch, to_centre)
+            search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
             meet(values[n], indices[n], distances, parts, out[n], seen[n - start])
             out[n, 2] = 0.0
             alone = alone or only[n] >= 0

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Event
 
 import structlog
-from prometheus_client import start_http_server
 
 from alerts.database import Engine
 from alerts.heartbeats import Heartbeat, beat, farewell
@@ -18,12 +17,14 @@ from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
 from detector.bundle import load_bundle
 from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, Unavailable
+from domain.errors import Unavailable
 from domain.monitor import Monitor
 from latentwatch.console import say
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
+from latentwatch.telling import serve_health
 from latentwatch.wiring import ready_database, registered
+from streams.health import HealthRecord
 from streams.metrics import ScorerMetrics
 from streams.scorer import Scorer, Totals
 from streams.sources import open_source
@@ -38,11 +39,11 @@ def score_stream(monitor_file: Path) -> None:
     log_as_lines(settings.log_level)
     engine = ready_database(settings, clock, patience_seconds=None)
     monitor = registered(monitor_file, engine)
-    metrics = ScorerMetrics(monitor.name, clock)
+    metrics, health = ScorerMetrics(monitor.name, clock), HealthRecord(clock)
     if settings.metrics_port:
-        _serve_metrics(settings, metrics)
+        serve_health(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     try:
-        totals = run_scorer(monitor, settings, engine, clock, stop, metrics)
+        totals = run_scorer(monitor, settings, engine, clock, stop, metrics, health)
     except Stopped:
         say("stopped while waiting; nothing was scored")
         return
@@ -56,6 +57,7 @@ def run_scorer(
     clock: Clock,
     stop: Event,
     metrics: ScorerMetrics | None = None,
+    health: HealthRecord | None = None,
 ) -> Totals:
     """Run one scorer. Raises StreamRefused, InvalidInput, and Stopped when told to stop before the source was there."""
     source, decoder = open_source(
@@ -77,6 +79,7 @@ def run_scorer(
         lambda bundle: load_bundle(settings.bundles, bundle),
         clock=clock,
         metrics=metrics,
+        health=health,
         beat=pulse,
     )
     say(f"scoring {monitor.name} from {source.name} until stopped")
@@ -150,12 +153,3 @@ def log_as_lines(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
-
-
-def _serve_metrics(settings: Settings, metrics: ScorerMetrics) -> None:
-    try:
-        start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=metrics.registry)
-    except OSError as error:
-        raise InvalidInput(
-            f"LATENTWATCH_METRICS_PORT={settings.metrics_port}: cannot be listened on ({error.strerror}); give another port"
-        ) from None

@@ -80,6 +80,11 @@ class Partitions:
             self._source.hold(partition)
             self._waiting[partition] = self._clock.monotonic() + delay_seconds
 
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """Partitions that are ours and are not read yet."""
+        return tuple(self._waiting)
+
     def advance(self, moves: tuple[OffsetMove, ...]) -> None:
         """The database has taken these moves."""
         for move in moves:

@@ -12,6 +12,7 @@ import structlog
 from domain.clock import Clock
 from domain.errors import PartitionLost, Unavailable
 from domain.outcome import Outcome, Receipt
+from streams.health import HealthRecord
 from streams.metrics import ScorerMetrics
 from streams.ports import Source, Store
 from streams.waiting import Backoff, Stopped
@@ -23,13 +24,20 @@ class Committer:
     """Writes outcomes one after the other, each exactly once. Used by one thread; the database is met in another."""
 
     def __init__(
-        self, store: Store, source: Source, clock: Clock, metrics: ScorerMetrics, executor: Executor | None = None
+        self,
+        store: Store,
+        source: Source,
+        clock: Clock,
+        metrics: ScorerMetrics,
+        health: HealthRecord,
+        executor: Executor | None = None,
     ) -> None:
         """`executor` runs the commits; a thread of its own if none is given."""
         self._store = store
         self._source = source
         self._clock = clock
         self._metrics = metrics
+        self._health = health
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._sent: tuple[Outcome, Future[Receipt]] | None = None
         self.refused = 0
@@ -81,7 +89,9 @@ class Committer:
 
     def _commit(self, outcome: Outcome) -> Receipt:
         with self._metrics.stage("commit"):
-            return self._store.commit(outcome)
+            receipt = self._store.commit(outcome)
+        self._health.database_answered()
+        return receipt
 
     def _insist(self, outcome: Outcome, stop: Event) -> None:
         backoff = Backoff()
@@ -90,6 +100,7 @@ class Committer:
             deadline = self._clock.monotonic() + delay
             while (left := deadline - self._clock.monotonic()) > 0 and not stop.is_set():
                 self._source.poll(1, min(left, 1.0))  # paused: brings nothing, but keeps the partitions
+                self._health.sign()
             try:
                 # The failed COMMIT may have reached the database before the connection broke.
                 if not self._landed(outcome):

@@ -24,6 +24,7 @@ from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
 from streams.context_store import ContextStore
 from streams.failpoints import Reach, pass_by
+from streams.health import HealthRecord
 from streams.metrics import ScorerMetrics
 from streams.outcomes import Serving, count_minutes, describe, flagged_rows
 from streams.pace import Pace
@@ -71,6 +72,7 @@ class Scorer:
         *,
         clock: Clock,
         metrics: ScorerMetrics | None = None,
+        health: HealthRecord | None = None,
         pace: Pace | None = None,
         limit: DeadLetterLimit | None = None,
         snapshot_seconds: float = 5.0,
@@ -85,6 +87,7 @@ class Scorer:
         self.serving: Serving | None = None
         self.last_commit: datetime | None = None
         self.metrics = metrics or ScorerMetrics(monitor.name, clock)
+        self._health = health or HealthRecord(clock)
         self._monitor = monitor
         self._source = source
         self._decoder = PatientDecoder(decoder, source, clock)
@@ -95,8 +98,8 @@ class Scorer:
         self._limit = limit or DeadLetterLimit()
         self._beat = beat
         self._reach = reach
-        self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc)
-        self._committer = Committer(store, source, clock, self.metrics, executor)
+        self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc, self._health)
+        self._committer = Committer(store, source, clock, self.metrics, self._health, executor)
         self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
         self._traces = TraceSampler(clock)
         self._told = float("-inf")
@@ -127,6 +130,7 @@ class Scorer:
         """Wait for a model to serve; nothing where one does already. Raises Stopped."""
         if self.serving is not None:
             return
+        self._health.source_open()
         self._await_champion(stop)
         self._contexts = ContextStore(self._model.detector.context, live=self._source.live)
         self._silences = SilenceWatch(self._contexts, self._clock)
@@ -154,6 +158,7 @@ class Scorer:
             self._send(self._outcome((move,), audit=(note,)))
             if self._finish(stop):
                 self._partitions.resume_after(move)
+        self._health.turned(self._model.version, self._partitions.positions, self._partitions.waiting)
         self._reach("polled")
         ours = self._partitions.ours(messages)
         if self._committer.refused > refused or decoded is None:
@@ -261,6 +266,7 @@ class Scorer:
             if stop.is_set():
                 raise Stopped
             self.serving = self._watch.look(None)
+            self._health.sign()
             if self.serving is None:
                 if self._clock.monotonic() - told > _REMIND_SECONDS:
                     told = self._clock.monotonic()

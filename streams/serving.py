@@ -9,6 +9,7 @@ from domain.clock import Clock
 from domain.errors import BundleRefused, Unavailable
 from domain.model import ModelVersion
 from domain.monitor import Monitor
+from streams.health import HealthRecord
 from streams.outcomes import Serving
 from streams.ports import Registry
 
@@ -27,12 +28,14 @@ class ChampionWatch:
         load: Callable[[str], Detector],
         clock: Clock,
         on_refused: Callable[[], None],
+        health: HealthRecord,
     ) -> None:
         self._monitor = monitor
         self._registry = registry
         self._load = load
         self._clock = clock
         self._on_refused = on_refused
+        self._health = health
         self._looked = float("-inf")
         self._refused: set[int] = set()
 
@@ -47,6 +50,7 @@ class ChampionWatch:
         self._looked = now
         try:
             champion = self._registry.champion(self._monitor.name)
+            self._health.database_answered()
             if champion is None or champion.version in self._refused:
                 return None
             if current is not None and champion.version == current.version:

@@ -12,6 +12,7 @@ from domain.clock import Clock, ManualClock
 from domain.monitor import Monitor, parse_monitor
 from streams.context_blob import pack, unpack
 from streams.failpoints import Reach, pass_by
+from streams.health import HealthRecord
 from streams.json_decoding import JsonDecoder
 from streams.pace import Pace
 from streams.poison import DeadLetterLimit
@@ -105,6 +106,7 @@ class Stage:
         limit: DeadLetterLimit | None = None,
         clock: Clock | None = None,
         reach: Reach = pass_by,
+        health: HealthRecord | None = None,
         late: bool = False,
         decoder: Decoder | None = None,
     ) -> Scorer:
@@ -122,6 +124,7 @@ class Stage:
             snapshot_seconds=snapshot_seconds,
             reach=reach,
             executor=InPlace(late),
+            health=health,
         )
 
     def run(self, **settings: Any) -> Scorer:

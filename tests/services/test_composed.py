@@ -1,5 +1,6 @@
 """Without a Docker engine: the file is valid, and what our containers run, runs here, as written but for the addresses."""
 
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.services.kafka import KafkaBroker
 from deploy.services.parts import PROMTOOL
@@ -32,12 +34,46 @@ def test_file_is_valid() -> None:
     assert {"kafka", "postgres", "mlflow", "airflow-scheduler", "scorer", "notifier", "review"} <= set(as_resolved())
 
 
-@pytest.mark.parametrize("arguments", [("config", "prometheus.yml"), ("rules", "rules.yml")])
-def test_prometheus_accepts_its_files(arguments: tuple[str, str]) -> None:
-    """promtool finds nothing wrong with the configuration and the rules."""
-    what, file = arguments
-    command = [str(PROMTOOL.require()), "check", what, str(ROOT / "deploy" / "prometheus" / file)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "config", "deploy/prometheus/prometheus.yml"),
+        ("check", "rules", "deploy/prometheus/rules.yml"),
+        ("test", "rules", "tests/deploy/alerts.yml"),
+    ],
+    ids=["configuration", "rules", "alerts"],
+)
+def test_prometheus_accepts_its_files(arguments: tuple[str, ...]) -> None:
+    """promtool finds nothing wrong with the configuration and the rules, and each alert fires when it should, alone."""
+    promtool(*arguments)
+
+
+def test_every_alert_is_made_to_fire() -> None:
+    """The scenarios for promtool leave out no alert."""
+    alerts = re.findall(r"- alert: (\w+)", (ROOT / "deploy" / "prometheus" / "rules.yml").read_text())
+    scenarios = (ROOT / "tests" / "deploy" / "alerts.yml").read_text()
+    assert alerts
+    assert not [alert for alert in alerts if f'alertname="{alert}"' not in scenarios]
+
+
+def test_prometheus_understands_the_dashboard(tmp_path: Path) -> None:
+    """Every panel of the Grafana dashboard asks a question that promtool can read, of the data source that is set up."""
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "scoring.json").read_text())
+    sources = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {sources["datasources"][0]["uid"]}
+    questions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = [
+        {"record": f"panel:question:{number}", "expr": question.replace("$monitor", ".+")}
+        for number, question in enumerate(questions)
+    ]
+    (tmp_path / "dashboard.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", str(tmp_path / "dashboard.yml"))
+
+
+def promtool(*arguments: str) -> None:
+    """Run promtool, which must be content."""
+    command = [str(PROMTOOL.require()), *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

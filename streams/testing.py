@@ -60,6 +60,11 @@ class MemoryBroker:
             source.assign(())
             self.rebalance()
 
+    def turn(self) -> None:
+        """Every member gets what another one had."""
+        self._members = self._members[1:] + self._members[:1]
+        self.rebalance()
+
     def rebalance(self) -> None:
         """Deal the partitions out anew; a member keeps what it has where that is its due."""
         for number, member in enumerate(self._members):

@@ -1,4 +1,4 @@
-"""The contract under every order of events: a state machine over poll, crash, rebalance, swap and outage."""
+"""The contract under every order of events: a state machine over poll, score, commit, crash, rebalance, swap and outage."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain.record import Position
 from streams.failpoints import Step
 from streams.scorer import Scorer
-from streams.testing import FakeDetector, MemorySource
+from streams.testing import FakeBundles, FakeDetector, MemorySource
 from tests.streams.stage import Stage, record
 
 PARTITIONS = 3
@@ -17,6 +17,13 @@ class Crash(BaseException):
     """The process dies."""
 
 
+def message(number: int) -> bytes:
+    """A record, or something that is none, or a record that breaks every model."""
+    if number % 13 == 5:
+        return b"{"
+    return record(number, a=-1) if number % 17 == 11 else record(number)
+
+
 class Loop(RuleBasedStateMachine):
     """Some scorers over one topic; whatever happens, each message has at most one outcome, and in the end exactly one."""
 
@@ -24,6 +31,7 @@ class Loop(RuleBasedStateMachine):
         super().__init__()
         self.members: list[tuple[Scorer, MemorySource]] = []
         self.die_at: Step | None = None
+        self.move_at: Step | None = None
         self.number = 0
 
     @initialize()
@@ -33,8 +41,11 @@ class Loop(RuleBasedStateMachine):
         self.join()
 
     def reach(self, step: Step) -> None:
-        """Crash where a rule asked for it; time passes at every step."""
+        """Crash, or have partitions move, where a rule asked for it; time passes at every step."""
         self.stage.clock.advance(0.05)
+        if step == self.move_at:
+            self.move_at = None
+            self.stage.broker.turn()
         if step == self.die_at:
             self.die_at = None
             raise Crash
@@ -43,7 +54,7 @@ class Loop(RuleBasedStateMachine):
     def produce(self, count: int) -> None:
         """Records arrive, some broken."""
         for number in range(self.number, self.number + count):
-            self.stage.broker.produce(b"{" if number % 13 == 5 else record(number), number % 7 % PARTITIONS)
+            self.stage.broker.produce(message(number), number % 7 % PARTITIONS)
         self.number += count
 
     @rule(partition=st.integers(0, PARTITIONS - 1), count=st.integers(1, 5))
@@ -77,6 +88,16 @@ class Loop(RuleBasedStateMachine):
         """The next process to reach this step dies there."""
         self.die_at = step
 
+    @rule(step=st.sampled_from(["polled", "extended", "described", "before commit", "committed", "snapshotted"]))
+    def plan_a_rebalance(self, step: Step) -> None:
+        """Partitions change hands when a process next reaches this step: what it has in hand is a zombie's."""
+        self.move_at = step
+
+    @rule()
+    def rebalance(self) -> None:
+        """Partitions change hands between two turns."""
+        self.stage.broker.turn()
+
     @precondition(lambda self: self.members)
     @rule(member=st.integers(0, 2))
     def leave(self, member: int) -> None:
@@ -102,11 +123,11 @@ class Loop(RuleBasedStateMachine):
         for partition, offset in source.delivering.items():
             source.seek(partition, max(0, offset - back))
 
-    @rule()
-    def promote(self) -> None:
-        """A new model, of the same kind, is promoted."""
-        bundle = f"model-{len(self.stage.registry.versions)}"
-        self.stage.bundles.detectors[bundle] = FakeDetector(self.stage.monitor.record, bundle)
+    @rule(gain=st.sampled_from([1.0, 2.0, 4.0]))
+    def promote(self, gain: float) -> None:
+        """A new model of the same kind is promoted, which scores otherwise."""
+        bundle = f"gain-{gain}-{len(self.stage.registry.versions)}"
+        self.stage.bundles.detectors[bundle] = FakeDetector(self.stage.monitor.record, bundle, gain)
         self.stage.registry.promote(bundle)
 
     @invariant()
@@ -126,7 +147,7 @@ class Loop(RuleBasedStateMachine):
         """After the dust has settled, every message has its outcome, with the score of an undisturbed run."""
         if not hasattr(self, "stage"):
             return
-        self.die_at = None
+        self.die_at = self.move_at = None
         self.stage.store.away = 0
         self.stage.store.lose_acknowledgement = False
         for _, source in self.members:
@@ -135,15 +156,24 @@ class Loop(RuleBasedStateMachine):
         self.stage.run()
         assert self.stage.accounted() == self.number
         undisturbed = Stage(partitions=PARTITIONS)
+        undisturbed.bundles = FakeBundles(FakeDetector(undisturbed.monitor.record, "first", threshold=0.0))
         undisturbed.broker.logs, undisturbed.broker.ends = self.stage.broker.logs, self.stage.broker.ends
         undisturbed.run()
-        assert self.stage.store.surprises == undisturbed.store.surprises
+        self.check_scores(undisturbed)
         assert self.stage.store.dead_letters == undisturbed.store.dead_letters
         assert {p: blob for p, (_, blob) in self.stage.contexts().items()} == {
             p: blob for p, (_, blob) in undisturbed.contexts().items()
         }
 
+    def check_scores(self, undisturbed: Stage) -> None:
+        """Every row is its recorded model's score, and every record that its model flags has one."""
+        plain = undisturbed.store.surprises
+        rows = [row for outcome in self.stage.store.outcomes for row in outcome.flagged]
+        gains = {row.position: float(row.bundle.split("-")[1]) if "-" in row.bundle else 1.0 for row in rows}
+        assert self.stage.store.surprises == {position: gains[position] * plain[position] for position in gains}
+        assert {position for position, surprise in plain.items() if surprise >= 3.0} <= gains.keys()
 
-Loop.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+Loop.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestLoop = Loop.TestCase
 TestLoop.__doc__ = "Every order of events keeps the contract."

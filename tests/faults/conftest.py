@@ -31,11 +31,10 @@ __all__ = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder needs real services, and may be run again as those of `tests/services` are."""
+    """Every test of this folder needs real services. None is run again: what fails once here may lose a record once."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.services)
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

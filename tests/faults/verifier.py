@@ -7,10 +7,15 @@ import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import Engine, text
 
-from domain.record import RawMessage
+from alerts.store import AlertStore
+from detector.interface import Contexts
+from domain.record import Batch, RawMessage
+from streams.context_blob import unpack
 from streams.context_store import ContextStore
 from streams.json_decoding import JsonDecoder
+from streams.outcomes import take_contexts
 from streams.ports import messages_of
+from streams.testing import FakeDetector
 from tests.faults.workload import detector, monitor
 
 Place = tuple[int, int]
@@ -87,11 +92,36 @@ def audit(engine: Engine, servers: str, topic: str) -> Account:
 
 
 def expected(servers: str, topic: str, bundle: str) -> Iterator[tuple[Place, float]]:
-    """Each record's surprise in a run that nothing ever interrupted."""
+    """The surprise, in a run that nothing ever interrupted, of each record that can be scored."""
     messages = read_topic(servers, topic)
-    model, schema = detector(bundle), monitor(topic).record
-    contexts = ContextStore(model.context)
-    batch = JsonDecoder(schema).decode(messages_of(topic, messages)).batch
-    surprise = model.score(batch, contexts.extend(batch)).surprise
-    for row in range(len(batch)):
-        yield (int(batch.partitions[row]), int(batch.offsets[row])), float(np.float64(surprise[row]))
+    model = detector(bundle)
+    batch, contexts, _ = _undisturbed(model, topic, messages)
+    sound = ~(batch.numbers == -1).any(axis=1)  # the number -1 breaks the model, though not the context
+    surprise = model.score(batch.take(sound), take_contexts(contexts, sound)).surprise
+    for row, place in enumerate(np.flatnonzero(sound).tolist()):
+        yield (int(batch.partitions[place]), int(batch.offsets[place])), float(np.float64(surprise[row]))
+
+
+def differing_contexts(engine: Engine, servers: str, topic: str, bundle: str) -> list[str]:
+    """Partitions whose stored context is not, to the bit, what an uninterrupted run would hold at its offset."""
+    messages = read_topic(servers, topic)
+    stored = AlertStore(engine, monitor(topic).name).snapshots(topic, {message.partition for message in messages})
+    wrong = []
+    for partition, shot in sorted(stored.items()):
+        before = [each for each in messages if each.partition == partition and each.offset < shot.offset]
+        _, _, store = _undisturbed(detector(bundle), topic, before)
+        found, wanted = unpack(shot.blob), unpack(store.snapshot(partition))
+        if found.entities != wanted.entities:
+            wrong.append(f"partition {partition} at {shot.offset} knows {found.entities}, not {wanted.entities}")
+        elif not all(
+            np.array_equal(getattr(found, part), getattr(wanted, part))
+            for part in ("states", "records", "last_time", "last_offset")
+        ):
+            wrong.append(f"partition {partition} at {shot.offset} remembers other states")
+    return wrong if stored else ["no context was stored"]
+
+
+def _undisturbed(model: FakeDetector, topic: str, messages: list[RawMessage]) -> tuple[Batch, Contexts, ContextStore]:
+    store = ContextStore(model.context)
+    batch = JsonDecoder(monitor(topic).record).decode(messages_of(topic, messages)).batch
+    return batch, store.extend(batch), store

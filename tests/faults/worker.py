@@ -1,12 +1,17 @@
-"""A scorer as a process: `python -m tests.faults.worker SETTINGS`. Ends cleanly on SIGTERM, or dies where it is told to."""
+"""What a scorer's process does. It ends cleanly on SIGTERM.
 
-import json
+Settings name a step of the loop where, the `at`-th time, it is to die (killing itself), to freeze (stopping itself,
+heartbeats too, until SIGCONT), or to be held up (only its loop, until the file `until` exists).
+"""
+
 import os
 import signal
 import sys
 from threading import Event
 from types import FrameType
 from typing import Any
+
+from sqlalchemy import event
 
 from alerts.database import open_database
 from alerts.registry import ModelRegistry
@@ -25,6 +30,8 @@ from tests.faults.workload import detector, monitor
 
 LISTENING = "listening to signals"
 """What a scorer says once it can be asked to end; before, the signal would end it like any program."""
+HELD = "held up"
+"""What it says when it waits in a step, its heartbeats going on."""
 
 
 def load(bundle: str) -> FakeDetector:
@@ -34,9 +41,8 @@ def load(bundle: str) -> FakeDetector:
     return detector(bundle)
 
 
-def main() -> None:
+def main(settings: dict[str, Any]) -> None:
     """Score until told to stop."""
-    settings: dict[str, Any] = json.loads(sys.argv[1])
     stop, clock = Event(), SystemClock()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -44,7 +50,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     print(LISTENING, flush=True)
-    watched = monitor(settings["topic"])
+    watched = monitor(settings["topic"], settings.get("on_gap", "stop"))
     source = KafkaSource(
         settings["topic"],
         settings["servers"],
@@ -54,16 +60,29 @@ def main() -> None:
         options={"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500, **settings.get("options", {})},
     )
     engine = open_database(settings["database"])
-    left = settings.get("at", 0)
+    if "lock_wait_ms" in settings:
+        hurry = f"PRAGMA busy_timeout = {settings['lock_wait_ms']}"
+        event.listen(engine, "connect", lambda connection, _: connection.execute(hurry))
+    left = settings.get("at", 1)
 
     def reach(step: Step) -> None:
         nonlocal left
-        if step == settings.get("die"):
+        if step in (settings.get("die"), settings.get("freeze"), settings.get("hold")):
             left -= 1
-            if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if left == 0:
+                accident()
         if settings.get("slow"):
             clock.sleep(settings["slow"])
+
+    def accident() -> None:
+        if "die" in settings:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif "freeze" in settings:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            print(HELD, flush=True)
+            while not os.path.exists(settings["until"]):
+                clock.sleep(0.02)
 
     scorer = Scorer(
         watched,
@@ -83,7 +102,3 @@ def main() -> None:
     except LatentwatchError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise SystemExit(error.exit_code) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """Records with sequence numbers, some of them broken, and the monitor that reads them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kafka import KafkaProducer
@@ -14,15 +14,15 @@ RIGS = 11
 EVERY_BROKEN = 97
 MONITOR = """
 name: faults
-source: {kafka: {topic: %s, group: %s}}
+source: {kafka: {topic: %s, group: %s, on_retention_gap: %s}}
 record: {time: at, entity: rig, features: {a: numeric, number: numeric}}
 alert: {group_gap: 1h}
 """
 
 
-def monitor(topic: str) -> Monitor:
+def monitor(topic: str, on_gap: str = "stop") -> Monitor:
     """The monitor of a topic."""
-    return parse_monitor(MONITOR % (topic, f"group-{topic}"))
+    return parse_monitor(MONITOR % (topic, f"group-{topic}", on_gap))
 
 
 def detector(bundle: str) -> FakeDetector:
@@ -34,19 +34,27 @@ def message(number: int) -> bytes | None:
     """The message of a sequence number: a record, and now and then something that is none."""
     if number % EVERY_BROKEN == 5:
         return [b"{", b"[]", b'{"at": "soon"}', None][number // EVERY_BROKEN % 4]
-    rig = number % RIGS
-    return json.dumps(
-        {"at": 1_700_000_000 + number, "rig": f"rig-{rig}", "a": number % 17 / 10, "number": rig}
-    ).encode()
+    return record(number)
+
+
+def record(number: int, rig: int | None = None, **fields: Any) -> bytes:
+    """The record of a sequence number, by default of the rig whose turn it is."""
+    rig = number % RIGS if rig is None else rig
+    usual = {"at": 1_700_000_000 + number, "rig": f"rig-{rig}", "a": number % 17 / 10, "number": rig}
+    return json.dumps({**usual, **fields}).encode()
 
 
 def produce(servers: str, topic: str, numbers: Sequence[int], **options: Any) -> None:
     """Send the messages of some numbers, a rig always to the same partition, and wait until the broker has them."""
+    send(servers, topic, ((number % RIGS % PARTITIONS, message(number)) for number in numbers), **options)
+
+
+def send(
+    servers: str, topic: str, messages: Iterable[tuple[int, bytes | None]], **options: Any
+) -> list[tuple[int, int]]:
+    """Send messages to their partitions, in order, and wait until the broker has them; the partition and offset of each."""
     producer = KafkaProducer(bootstrap_servers=servers, **{"linger_ms": 5, **options})
-    sent = [
-        producer.send(topic, message(number), key=str(number % RIGS).encode(), partition=number % RIGS % PARTITIONS)
-        for number in numbers
-    ]
-    for each in sent:
-        each.get(timeout=60)
+    sent = [producer.send(topic, value, key=b"any", partition=partition) for partition, value in messages]
+    places = [(one.partition, one.offset) for one in (each.get(timeout=60) for each in sent)]
     producer.close()
+    return places

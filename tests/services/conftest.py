@@ -62,7 +62,8 @@ def kafka_address(services_folder: Path) -> Iterator[str]:
     if address := os.environ.get("LATENTWATCH_TEST_KAFKA"):
         yield address
         return
-    broker = KafkaBroker(services_folder / "kafka")
+    # Compaction is looked for often, so that a test of it need not wait long.
+    broker = KafkaBroker(services_folder / "kafka", properties={"log.cleaner.backoff.ms": "200"})
     try:
         yield broker.start().address
     finally:

@@ -10,6 +10,7 @@ It knows no protocol. Tests put it between a client and Kafka or PostgreSQL, and
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -26,6 +27,8 @@ class _Link:
     server: socket.socket
     deaf: bool = False
     """Whether the server's next bytes are swallowed and both connections cut."""
+    stranded: bool = False
+    """Whether no byte passes any more although both connections stay."""
     ends: list[threading.Thread] = field(default_factory=list)
 
     def cut(self) -> None:
@@ -52,6 +55,9 @@ class Proxy:
         self._delay_seconds = 0.0
         self._drop: bytes | None = None
         self._lose: bytes | None = None
+        self._break_after: int | None = None
+        self._unwelcome: Callable[[bytes], bool] | None = None
+        self._turned_away = 0
         self._struck = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -92,6 +98,12 @@ class Proxy:
         """Let everything held back pass, in order."""
         self._flowing.set()
 
+    def strand(self) -> None:
+        """Half-open for good: the connections there are stay, but no byte passes on them any more; new ones flow."""
+        with self._lock:
+            for link in self._links:
+                link.stranded = True
+
     def delay(self, seconds: float) -> None:
         """Hold every chunk that long in each direction; 0 ends it."""
         self._delay_seconds = seconds
@@ -105,6 +117,21 @@ class Proxy:
         """Pass, once, these bytes on to the server, swallow its answer, and cut the connection."""
         self._struck.clear()
         self._lose = containing
+
+    def break_reply(self, after_bytes: int) -> None:
+        """Cut, once, a connection in the midst of a chunk of the server's longer than this, after so many bytes of it."""
+        self._struck.clear()
+        self._break_after = after_bytes
+
+    def turn_away(self, unwelcome: Callable[[bytes], bool] | None) -> None:
+        """Cut every connection on which a client sends a chunk of this kind, until `turn_away(None)`."""
+        self._turned_away = 0
+        self._unwelcome = unwelcome
+
+    @property
+    def turned_away(self) -> int:
+        """How many connections were cut since `turn_away`."""
+        return self._turned_away
 
     def struck(self) -> bool:
         """Whether the fault armed last has happened."""
@@ -155,22 +182,33 @@ class Proxy:
             while chunk := source.recv(_CHUNK):
                 self._closed.wait(self._delay_seconds)
                 self._flowing.wait()
-                if not self._let_through(link, chunk, from_client=source is link.client):
+                if link.stranded:
+                    continue  # read and forgotten, so that nobody notices
+                passed = self._passed(link, chunk, from_client=source is link.client)
+                sink.sendall(chunk[:passed])
+                if passed < len(chunk):
                     break
-                sink.sendall(chunk)
         with self._lock:
             self._links.discard(link)
         link.cut()
 
-    def _let_through(self, link: _Link, chunk: bytes, *, from_client: bool) -> bool:
+    def _passed(self, link: _Link, chunk: bytes, *, from_client: bool) -> int:
+        """How many of the bytes go through; the connection is cut where these are not all."""
         if not from_client:
-            return not link.deaf
+            if self._break_after is not None and len(chunk) > self._break_after:
+                after, self._break_after = self._break_after, None
+                self._struck.set()
+                return after
+            return 0 if link.deaf else len(chunk)
+        if self._unwelcome is not None and self._unwelcome(chunk):
+            self._turned_away += 1
+            return 0
         if self._drop is not None and self._drop in chunk:
             self._drop = None
             self._struck.set()
-            return False
+            return 0
         if self._lose is not None and self._lose in chunk:
             self._lose = None
             self._struck.set()
             link.deaf = True
-        return True
+        return len(chunk)

@@ -6,6 +6,7 @@ Heavy imports stay inside the commands, so that `--help` and shell completion an
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,14 @@ Histories = Annotated[
     ),
 ]
 
+
+class Engine(StrEnum):
+    """What does the work."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 _EXTRAS = {
     "torch": "train",
     "fastapi": "review",
@@ -48,6 +57,7 @@ _EXTRAS = {
     "httpx": "avro",
     "confluent_kafka": "confluent",
     "mlflow": "mlflow",
+    "pyspark": "spark",
 }
 """Parts that not every environment has, and the extra that brings each."""
 
@@ -149,9 +159,20 @@ def score(
     format_: Annotated[
         str, typer.Option("--format", help="auto, csv, jsonl or parquet; a pipe needs csv or jsonl.")
     ] = "auto",
+    engine: Annotated[
+        Engine, typer.Option(help="What reads the monitor's topic: this process, or a Spark Structured Streaming job.")
+    ] = Engine.LOCAL,
 ) -> None:
     """Score records. With --input: a file or a pipe, to JSON lines. Without: the monitor's own stream, until stopped, to the database."""
-    if input_ is None:
+    if engine is Engine.SPARK:
+        if input_ is not None:
+            raise InvalidInput(
+                "--engine spark scores the monitor's topic; for files: latentwatch backfill --engine spark"
+            )
+        from latentwatch.spark.stream_job import score_stream_on_spark
+
+        score_stream_on_spark(monitor)
+    elif input_ is None:
         from latentwatch.streaming import score_stream
 
         score_stream(monitor)
@@ -159,6 +180,34 @@ def score(
         from latentwatch.commands import score_file
 
         score_file(monitor, input_, output, version=version, format_=format_)
+
+
+@app.command(
+    epilog="Examples: latentwatch backfill monitor.yaml --input 'archive/*.parquet' --output scores"
+    " · LATENTWATCH_SPARK=spark://host:7077 latentwatch backfill monitor.yaml --input s3a://plant/archive --output"
+    " s3a://plant/scores --engine spark"
+)
+def backfill(
+    monitor: MonitorFile,
+    input_: Annotated[
+        str,
+        typer.Option(
+            "--input", "-i", metavar="DATA", help="Parquet: a file, a folder, a glob; with Spark, any address."
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FOLDER", help="New folder of Parquet, one row a record.")
+    ],
+    engine: Annotated[
+        Engine, typer.Option(help="This process, or Spark: LATENTWATCH_SPARK names its master, local[*] without.")
+    ] = Engine.LOCAL,
+    version: Annotated[int | None, typer.Option(help="Score with this model version instead of the champion.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score an archive of Parquet files, in the order of their names, into Parquet; touches neither offsets nor alerts."""
+    from latentwatch.backfilling import backfill_archive
+
+    backfill_archive(monitor, input_, output, engine=engine.value, version=version, as_json=as_json)
 
 
 @app.command(epilog="Example: LATENTWATCH_PASSWORD_FILE=secret latentwatch serve --host 0.0.0.0 --port 8484")

@@ -18,7 +18,7 @@ from detector.interface import Detector
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput
 from domain.monitor import AlertPolicy
-from streams.batch_scoring import score_records
+from streams.batch_scoring import RowScorer, score_records
 from streams.file_source import FileSource
 
 _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
@@ -43,7 +43,7 @@ def write_scores(source: FileSource, detector: Detector, policy: AlertPolicy, ou
     tally, encode = Tally(), msgspec.json.Encoder().encode
     source.open()
     try:
-        for rows in score_records(source, source.decoder(detector.schema), detector, policy):
+        for rows in score_records(source, RowScorer(source.decoder(detector.schema), detector, policy)):
             lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
             out.write(b"".join(encode(line) + b"\n" for line in lines))
             out.flush()  # whoever reads a pipe gets its answers as they are known

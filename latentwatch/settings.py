@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     """Bearer token for the schema registry, instead of user and password."""
     registry_ca: str = ""
     """Path of the certificates (PEM) to trust for the schema registry; the system's without it."""
+    spark: str = "local[*]"
+    """Spark's master, such as `spark://host:7077`; under spark-submit, what that was told holds instead."""
+    spark_jars: str = ""
+    """Folder of Spark's Kafka connector and what it needs; without it Spark fetches them from Maven Central."""
     mlflow: str | None = None
     """MLflow tracking address; unset, training logs nowhere but the database."""
     monitors: str = "monitors"

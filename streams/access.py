@@ -1,6 +1,7 @@
 """How to reach Kafka and prove who we are, in the words of each client."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from domain.errors import InvalidInput
@@ -90,3 +91,34 @@ class KafkaAccess:
             }
             properties |= {name: value for name, value in named.items() if value}
         return properties
+
+    def of_java(self) -> dict[str, str]:
+        """Properties of Apache Kafka's own clients, without the servers; certificates travel as text, not as paths."""
+        properties = {"security.protocol": self.security.upper()}
+        if self._sasl:
+            login = "plain.PlainLoginModule" if self.mechanism == "PLAIN" else "scram.ScramLoginModule"
+            user, password = (text.replace("\\", "\\\\").replace('"', '\\"') for text in (self.user, self.password))
+            properties |= {
+                "sasl.mechanism": self.mechanism,
+                "sasl.jaas.config": (
+                    f'org.apache.kafka.common.security.{login} required username="{user}" password="{password}";'
+                ),
+            }
+        if self.ca:
+            properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": _text(self.ca)}
+        if self.certificate:
+            properties |= {
+                "ssl.keystore.type": "PEM",
+                "ssl.keystore.certificate.chain": _text(self.certificate),
+                "ssl.keystore.key": _text(self.key or self.certificate),
+            }
+            if self.key_password:
+                properties["ssl.key.password"] = self.key_password
+        return properties
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: cannot be read as PEM ({error})") from None

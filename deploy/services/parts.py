@@ -12,6 +12,7 @@ from pathlib import Path
 from domain.errors import InvalidInput
 
 KAFKA_FOLDER = Path(__file__).resolve().parent.parent / "kafka"
+SPARK_FOLDER = KAFKA_FOLDER.parent / "spark"
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
@@ -78,16 +79,28 @@ COMPOSE = Part("docker-compose", "docker-compose", _on_path("docker-compose"), "
 
 
 def kafka_jars() -> Path:
-    """The folder of the broker's jars; Maven fills it once per version for all checkouts of this user."""
-    version = hashlib.sha256((KAFKA_FOLDER / "pom.xml").read_bytes()).hexdigest()[:12]
+    """The folder of the broker's jars."""
+    return _jars("kafka", KAFKA_FOLDER / "pom.xml", f"Maven could not fetch Kafka: {_KAFKA_ELSEWHERE}")
+
+
+def spark_jars() -> Path:
+    """The folder of Spark's connector to Kafka, as LATENTWATCH_SPARK_JARS takes it."""
+    return _jars(
+        "spark", SPARK_FOLDER / "pom.xml", "Maven could not fetch Spark's connector to Kafka; see its settings"
+    )
+
+
+def _jars(name: str, pom: Path, otherwise: str) -> Path:
+    """What a pom.xml asks for; Maven fetches it once per version for all checkouts of this user."""
+    version = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "latentwatch"
-    jars = cache / f"kafka-{version}"
+    jars = cache / f"{name}-{version}"
     if jars.exists():
         return jars
     cache.mkdir(parents=True, exist_ok=True)
     # Fetched beside its place and then renamed, so that a fetch cut short is never taken for a whole one.
     with tempfile.TemporaryDirectory(dir=cache) as fresh:
-        command = [str(MAVEN.require()), "-q", "-B", "-f", str(KAFKA_FOLDER / "pom.xml"), COPY_DEPENDENCIES]
+        command = [str(MAVEN.require()), "-q", "-B", "-f", str(pom), COPY_DEPENDENCIES]
         result = subprocess.run(
             [*command, "-DincludeScope=runtime", f"-DoutputDirectory={fresh}/jars"],
             capture_output=True,
@@ -97,7 +110,7 @@ def kafka_jars() -> Path:
         )
         if result.returncode:
             reason = (result.stdout + result.stderr).strip().splitlines()[:1]
-            raise PartMissing(f"Maven could not fetch Kafka ({' '.join(reason)}): {_KAFKA_ELSEWHERE}")
+            raise PartMissing(f"{otherwise} ({' '.join(reason)})")
         try:
             (Path(fresh) / "jars").rename(jars)
         except OSError:

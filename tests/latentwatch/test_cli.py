@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from latentwatch.cli import main
 
@@ -198,6 +200,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
                 "init",
                 "train",
                 "score",
+                "backfill",
                 "serve",
                 "retrain",
                 "notify",
@@ -250,3 +253,32 @@ def test_a_header_in_another_encoding_is_refused_by_name(trained: Run, tmp_path:
     code, _, said = trained("score", "monitor.yaml", "--input", "old.csv")
     assert code == 2
     assert "old.csv: is not UTF-8 text" in said
+
+
+@pytest.mark.slow
+def test_an_archive_is_backfilled(trained: Run, tmp_path: Path):
+    """Files in the order of their names into new Parquet; what cannot be done ends with what would help."""
+    (tmp_path / "archive").mkdir()
+    for name, seed in (("b", 4), ("a", 3)):
+        write_table(tmp_path / "new.csv", 50, seed=seed, odd=17)
+        pq.write_table(csv.read_csv(tmp_path / "new.csv"), tmp_path / "archive" / f"{name}.parquet")
+    wanted = ("backfill", "monitor.yaml", "--input", "archive/*.parquet", "--output", "scores", "--json")
+    code, out, said = trained(*wanted)
+    assert code == 0, said
+    told = json.loads(out)
+    assert (told["records"], told["unreadable"], told["version"]) == (100, 0, 1)
+    rows = pq.read_table(tmp_path / "scores" / "part-00000.parquet").to_pylist()
+    assert [(Path(row["file"]).name, row["position"]) for row in rows] == [
+        (n, at) for n in ("a.parquet", "b.parquet") for at in range(50)
+    ]
+    assert all(rows[at]["flagged"] for at in (17, 67))
+    code, _, said = trained(*wanted)
+    assert (code, "exists already" in said) == (2, True)
+    code, _, said = trained("backfill", "monitor.yaml", "--input", "no/*.parquet", "--output", "other")
+    assert (code, "no Parquet file" in said) == (2, True)
+
+
+def test_spark_is_not_for_files(run: Run):
+    """Files go to Spark by another command, and the message names it."""
+    code, _, said = run("score", "monitor.yaml", "--engine", "spark", "--input", "new.csv")
+    assert (code, "latentwatch backfill --engine spark" in said) == (2, True)

@@ -1,0 +1,151 @@
+"""`latentwatch backfill`: an archive of Parquet files -> a folder of Parquet, one row a record, nothing in the database.
+
+The files in the order of their names are one stream: an entity's context goes on from one file to the next. One file gives
+what `latentwatch score --input` gives, and Spark gives the same rows as this process, in more parts.
+"""
+
+import glob
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alerts.registry import ModelRegistry
+from detector.interface import Detector
+from domain.clock import Clock, SystemClock
+from domain.errors import InvalidInput
+from domain.monitor import AlertPolicy, load_monitor
+from latentwatch.console import print_json, progress_bars, say
+from latentwatch.settings import load_settings
+from latentwatch.wiring import load_version, ready_database, serving_version
+from streams.batch_scoring import RowScorer, score_records
+from streams.file_source import FileSource
+
+SCORED = pa.schema(
+    [
+        ("file", pa.string()),
+        ("position", pa.int64()),
+        ("surprise", pa.float64()),
+        ("reconstruction", pa.float64()),
+        ("density", pa.float64()),
+        ("flagged", pa.bool_()),
+        ("error", pa.string()),
+    ]
+)
+"""`position` is the row's index in its file; scores are null where `error` says why there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What an archive came to."""
+
+    records: int
+    flagged: int
+    unreadable: int
+    first_reason: str
+    """Why one of the unreadable records was."""
+
+
+def backfill_archive(
+    monitor_file: Path, input_: str, output: str, *, engine: str, version: int | None, as_json: bool
+) -> None:
+    """Score an archive and say what came of it."""
+    settings, monitor, clock = load_settings(), load_monitor(monitor_file), SystemClock()
+    found = serving_version(ModelRegistry(ready_database(settings)), monitor, version)
+    detector = load_version(settings, found, monitor)
+    started = clock.monotonic()
+    if engine == "spark":
+        from latentwatch.spark.archive import ScoreRows, score_archive
+        from latentwatch.spark.session import begin_spark
+
+        spark = begin_spark(settings, f"latentwatch backfill {monitor.name}")
+        try:
+            with progress_bars() as report:
+                score = ScoreRows(settings.bundles, found.bundle, monitor.alert)
+                tally = score_archive(spark, input_, output, monitor.record, score, report)
+        finally:
+            spark.stop()
+    else:
+        with progress_bars() as report:
+            tally = score_here(archive_files(input_), Path(output), detector, monitor.alert, report, clock)
+    seconds = clock.monotonic() - started
+    if as_json:
+        print_json(
+            {
+                "monitor": monitor.name,
+                "version": found.version,
+                "records": tally.records,
+                "flagged": tally.flagged,
+                "unreadable": tally.unreadable,
+                "output": output,
+                "seconds": round(seconds, 1),
+            }
+        )
+        return
+    say(f"scored {tally.records:,} records with version {found.version} in {seconds:.0f} s: {tally.flagged:,} flagged")
+    if tally.unreadable:
+        say(f"{tally.unreadable:,} records could not be read; their rows say why, such as: {tally.first_reason}")
+    say(f"the scores are in {output}")
+
+
+def archive_files(input_: str) -> list[Path]:
+    """The Parquet files of a path, a folder or a glob, in the order of their names. Raises InvalidInput for none."""
+    place = Path(input_)
+    found = place.rglob("*.parquet") if place.is_dir() else map(Path, glob.glob(input_, recursive=True))
+    files = sorted((path.absolute() for path in found if path.is_file()), key=Path.as_uri)
+    if not files:
+        raise InvalidInput(f"--input {input_}: no Parquet file is there; give a file, a folder, or a glob in quotes")
+    return files
+
+
+def score_here(
+    files: list[Path],
+    output: Path,
+    detector: Detector,
+    policy: AlertPolicy,
+    report: Callable[[str, float], None],
+    clock: Clock | None = None,
+) -> Tally:
+    """Score files in one process into a new folder. Raises InvalidInput where the folder is not new."""
+    if output.exists():
+        raise InvalidInput(f"--output {output}: exists already; give a folder that does not")
+    written = output.with_name(output.name + ".part")
+    try:
+        written.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"--output {output}: cannot be made ({error.strerror}); check its permissions") from None
+    sizes = [path.stat().st_size for path in files]
+    scorer: RowScorer | None = None
+    records = flagged = unreadable = 0
+    reason = ""
+    with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
+        for number, path in enumerate(files):
+            source = FileSource(str(path), "parquet", clock)
+            scorer = scorer or RowScorer(source.decoder(detector.schema), detector, policy)
+            for rows in score_records(source, scorer):
+                out.write_batch(complete(rows, [str(path)] * len(rows), [row["position"] for row in rows]))
+                errors = [row["error"] for row in rows if "error" in row]
+                records += len(rows) - len(errors)
+                unreadable += len(errors)
+                flagged += sum(row.get("flagged", False) for row in rows)
+                reason = reason or (errors[0] if errors else "")
+            source.close()
+            report("scoring", sum(sizes[: number + 1]) / max(1, sum(sizes)))
+    os.replace(written, output)
+    return Tally(records, flagged, unreadable, reason)
+
+
+def complete(rows: list[dict[str, Any]], files: Any, positions: Any) -> pa.RecordBatch:
+    """Rows of scores as columns, with where each one stands: one file and one position a row."""
+    columns: list[Any] = [files, positions]
+    columns += [[row.get(name) for row in rows] for name in ("surprise", "reconstruction", "density")]
+    columns += [[row.get("flagged", False) for row in rows], [row.get("error") for row in rows]]
+    arrays = [
+        column.cast(field.type) if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for column, field in zip(columns, SCORED, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCORED)

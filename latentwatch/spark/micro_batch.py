@@ -1,0 +1,137 @@
+"""What a Spark task does with its part of a micro-batch: the scoring loop itself, to the end of what is at hand.
+
+Arrow batches of a Kafka partition -> the database, and one row a partition that says what came of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Event
+
+import numpy as np
+import pyarrow as pa
+
+from alerts.database import Engine, open_database
+from alerts.registry import ModelRegistry
+from alerts.store import AlertStore
+from detector.bundle import load_bundle
+from detector.interface import Detector
+from domain.clock import SystemClock
+from domain.errors import LatentwatchError
+from domain.monitor import KafkaSource as Topic
+from domain.monitor import Monitor
+from streams.array_source import ArraySource
+from streams.columns import TimeBound
+from streams.context_store import segments
+from streams.pace import Pace
+from streams.ports import Messages, Source
+from streams.registry_access import RegistryAccess
+from streams.scorer import Scorer, Totals
+from streams.slice_source import Rewound, SliceSource
+from streams.sources import topic_decoder
+
+DONE = "partition int, end long, records long, flagged long, dead_letters long, version int, rewound boolean, refused string"
+"""Columns of what a task says, in Spark's words."""
+_DONE = pa.schema(
+    [
+        ("partition", pa.int32()),
+        ("end", pa.int64()),
+        ("records", pa.int64()),
+        ("flagged", pa.int64()),
+        ("dead_letters", pa.int64()),
+        ("version", pa.int32()),
+        ("rewound", pa.bool_()),
+        ("refused", pa.string()),
+    ]
+)
+_RECORDS = 8_192
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a worker needs, wherever it runs. Holds the database's address: it travels inside the job alone."""
+
+    monitor: Monitor
+    database: str
+    bundles: str
+    registry: RegistryAccess
+    begins: Mapping[int, int]
+    """Partition to where the job's reading stands: nothing between here and the first message was left out."""
+    earliest: Mapping[int, int]
+    """Partition to where the topic began when the job did."""
+    load: Callable[[str, str], Detector] = load_bundle
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Score into the database. A refusal is a result: raised, Spark would only try again."""
+        topic = self.monitor.source.kafka
+        assert topic is not None  # the job has looked
+        messages = _messages(topic.topic, batches)
+        if len(messages):
+            yield pa.RecordBatch.from_pylist(self._score(messages, topic), schema=_DONE)
+
+    def _score(self, messages: Messages, topic: Topic) -> list[dict[str, object]]:
+        clock, stop = SystemClock(), Event()
+        engine = _engine(self.database)
+        source: Source = SliceSource(messages, self.begins, self.earliest, clock=clock)
+        if topic.arrays:
+            source = ArraySource(source)
+        scorer = Scorer(
+            self.monitor,
+            source,
+            topic_decoder(self.monitor, self.registry, TimeBound(clock)),
+            AlertStore(engine, self.monitor.name, clock, durable=False),
+            ModelRegistry(engine, clock),
+            lambda bundle: _detector(self.load, self.bundles, bundle),
+            clock=clock,
+            pace=Pace(_RECORDS, _RECORDS),
+        )
+        rewound, refused = False, None
+        try:
+            scorer.run(stop)
+        except Rewound:
+            rewound = True
+        except LatentwatchError as error:
+            refused = str(error)
+        ends = {partition: int(messages.offsets[last - 1]) + 1 for partition, _, last in segments(messages.partitions)}
+        version = scorer.serving.version if scorer.serving else None
+        totals = [scorer.totals, *(Totals() for _ in ends)]  # told once, however many partitions a task was given
+        return [
+            {
+                "partition": partition,
+                "end": end,
+                "records": counted.records,
+                "flagged": counted.flagged,
+                "dead_letters": counted.dead_letters,
+                "version": version,
+                "rewound": rewound,
+                "refused": refused,
+            }
+            for (partition, end), counted in zip(ends.items(), totals, strict=False)
+        ]
+
+
+def _messages(topic: str, batches: Iterable[pa.RecordBatch]) -> Messages:
+    table = pa.Table.from_batches(list(batches) or [pa.RecordBatch.from_pylist([], schema=_MESSAGES)])
+    return Messages(
+        topic,
+        table["partition"].to_numpy().astype(np.int32),
+        table["offset"].to_numpy(),
+        table["timestamp_ms"].to_numpy(),
+        table["value"].to_pylist(),
+    )
+
+
+_MESSAGES = pa.schema(
+    [("partition", pa.int32()), ("offset", pa.int64()), ("timestamp_ms", pa.int64()), ("value", pa.binary())]
+)
+
+
+@lru_cache(maxsize=4)
+def _engine(database: str) -> Engine:
+    """One pool of connections a worker process, however many micro-batches it sees."""
+    return open_database(database)
+
+
+@lru_cache(maxsize=4)
+def _detector(load: Callable[[str, str], Detector], bundles: str, bundle: str) -> Detector:
+    return load(bundles, bundle)

@@ -1,0 +1,12 @@
+"""The bundles of the fault tests as Spark's workers open them."""
+
+from functools import lru_cache
+
+from streams.testing import FakeDetector
+from tests.faults.workload import detector
+
+
+@lru_cache(maxsize=2)
+def load(folder: str, bundle: str) -> FakeDetector:
+    """The fake detector of a bundle."""
+    return detector(bundle)

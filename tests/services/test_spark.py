@@ -1,0 +1,190 @@
+"""Spark beside the scorer: the same rows from the same records, and no record lost or doubled where one engine follows the other."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from kafka import KafkaProducer
+from pyspark.sql import SparkSession
+
+from deploy.services.parts import spark_jars
+from domain.errors import StreamRefused
+from latentwatch.backfilling import archive_files, score_here
+from latentwatch.scoring import open_input, write_scores
+from latentwatch.settings import Settings
+from latentwatch.spark.archive import ScoreRows, score_archive
+from latentwatch.spark.session import begin_spark
+from latentwatch.spark.stream_job import StreamJob
+from tests.faults.scene import Scene
+from tests.faults.workload import PARTITIONS, detector, monitor
+from tests.services.spark_bundles import load
+
+BUNDLE = "gain-1.0"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    """Two cores, each with a Python worker process of its own, which finds these tests as it finds the project."""
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYSPARK_PYTHON")}
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    session = begin_spark(Settings(spark="local[2]", spark_jars=str(spark_jars())), "tests", kafka=True)
+    yield session
+    session.stop()
+    for name, value in before.items():
+        os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+
+@pytest.fixture
+def scene(kafka_address: str, topic: Callable[..., str], tmp_path: Path) -> Iterator[Scene]:
+    """A topic with a monitor and its champion."""
+    scene = Scene(kafka_address, topic(partitions=PARTITIONS), f"sqlite:///{tmp_path / 'spark.db'}", tmp_path)
+    scene.promote(BUNDLE)
+    yield scene
+    scene.close()
+
+
+class OnSpark:
+    """A Spark job over a scene's topic, in a thread of this process; `with` ends it, wherever it is."""
+
+    def __init__(self, spark: SparkSession, scene: Scene, records: int = 300) -> None:
+        settings = Settings(database=scene.database, kafka=scene.servers)
+        watched = monitor(scene.topic)
+        self.job = StreamJob(
+            spark, watched, settings, scene.engine, scene.clock, load=load, offsets_per_trigger=records
+        )
+        self._stop = Event()
+        self._thread = Thread(target=self._run)
+        self.error: Exception | None = None
+
+    def _run(self) -> None:
+        try:
+            self.job.run(self._stop)
+        except Exception as error:
+            self.error = error
+
+    def __enter__(self) -> "OnSpark":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it has ended by itself or as told."""
+        self._thread.join(120)
+        assert not self._thread.is_alive()
+
+
+def test_engines_may_be_switched(spark: SparkSession, scene: Scene) -> None:
+    """Spark, a scorer killed within a batch, Spark cut off within one, a scorer: one outcome a record, each undisturbed."""
+    scene.produce(500)
+    with OnSpark(spark, scene) as first:
+        scene.wait_for(200)
+    assert first.error is None
+    scorer = scene.start(slow=0.01, snapshot_seconds=1e6)  # its contexts stay behind its positions
+    reached = scene.progress()
+    scene.produce(500)
+    scene.wait_for(reached + 150)
+    scene.stop(scorer, signal.SIGKILL)
+    scene.produce(300)
+    with OnSpark(spark, scene) as second:
+        scene.wait_for(scene.progress() + 200)
+    assert second.error is None
+    scene.produce(200)
+    scene.start()
+    scene.settle(same_as_undisturbed=BUNDLE)
+
+
+def test_both_engines_at_once(spark: SparkSession, scene: Scene) -> None:
+    """Started together by mistake, they hinder each other, and every record still has its one undisturbed outcome."""
+    scene.produce(600)
+    scene.start(slow=0.01)
+    with OnSpark(spark, scene, records=200) as job:
+        scene.wait_for(300)
+        scene.produce(200)
+        scene.wait_for(scene.produced)
+    assert job.error is None
+    scene.settle(same_as_undisturbed=BUNDLE)
+
+
+def test_a_refusal_ends_the_job_with_its_reason(spark: SparkSession, scene: Scene) -> None:
+    """A stream of something else ends a Spark job as it ends a scorer, with one entry in the audit table."""
+    producer = KafkaProducer(bootstrap_servers=scene.servers)
+    for _ in range(400):
+        producer.send(scene.topic, b"{}", partition=0)
+    producer.close()
+    job = OnSpark(spark, scene)
+    with job:
+        job.wait()
+    assert isinstance(job.error, StreamRefused)
+    with scene.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM audit").scalar_one() == 1
+
+
+def write_archive(folder: Path, files: int = 3, rows: int = 2_000) -> None:
+    """Files of interleaved rigs; some rows lack their time, some their rig, some a number."""
+    folder.mkdir()
+    numbers = np.random.default_rng(7)
+    for file in range(files):
+        at = 1_700_000_000 + file * rows + np.arange(rows)
+        table = pa.table(
+            {
+                "at": pa.array([None if k % 601 == 5 else int(t) for k, t in enumerate(at)], pa.int64()),
+                "rig": [None if k % 701 == 3 else f"rig-{k}" for k in numbers.integers(0, 40, rows)],
+                "a": [None if k % 97 == 0 else float(v) for k, v in enumerate(numbers.normal(size=rows))],
+                "number": numbers.integers(-3, 9, rows),
+                "not ours": ["x"] * rows,
+            }
+        )
+        pq.write_table(table, folder / f"part {file}.parquet", row_group_size=500)
+
+
+def read_scores(folder: Path) -> list[tuple[object, ...]]:
+    """Every row of a folder of scores, in the archive's order."""
+    rows = pa.concat_tables([pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]).to_pylist()
+    return sorted(tuple(row.values()) for row in rows)
+
+
+def test_a_backfill_equals_the_scorer_row_for_row(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark and this process give the same rows of an archive; of one file, those that `latentwatch score` writes."""
+    watched = monitor("none")
+    archive = tmp_path / "archive"
+    write_archive(archive)
+    shares: list[float] = []
+    score = ScoreRows("nowhere", BUNDLE, watched.alert, load)
+    of_spark = score_archive(
+        spark, str(archive), str(tmp_path / "spark"), watched.record, score, lambda _, share: shares.append(share)
+    )
+    of_this = score_here(
+        archive_files(str(archive)), tmp_path / "here", detector(BUNDLE), watched.alert, lambda *_: None
+    )
+    assert read_scores(tmp_path / "spark") == read_scores(tmp_path / "here")
+    assert (of_spark.records, of_spark.flagged, of_spark.unreadable) == (
+        of_this.records,
+        of_this.flagged,
+        of_this.unreadable,
+    )
+    assert of_spark.records + of_spark.unreadable == 6_000
+    assert of_spark.unreadable > 0
+    assert shares[-1] == 1.0
+    assert len(list((tmp_path / "spark").glob("part-*.parquet"))) > 1
+
+    first = archive / "part 0.parquet"
+    with (tmp_path / "scores.jsonl").open("wb") as out:
+        write_scores(open_input(str(first), "auto"), detector(BUNDLE), watched.alert, out)
+    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    rows = [row for row in read_scores(tmp_path / "here") if row[0] == str(first)]
+    assert [(line["position"], line["surprise"], line["flagged"], line.get("error")) for line in lines] == [
+        (row[1], row[2], row[5], row[6]) for row in rows
+    ]

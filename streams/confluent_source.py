@@ -10,10 +10,11 @@ from typing import Any, Literal
 import confluent_kafka
 import numpy as np
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput, Unavailable
+from streams.context_store import segments
 from streams.ports import Changes, Gap, Messages
 from streams.stall import StallWatch
 
@@ -146,20 +147,23 @@ class ConfluentSource:
         return self._columns(found)
 
     def _columns(self, found: list[Any]) -> Messages:
-        sound = []
-        for message in found:
-            if message.error() is not None:
+        # Columns by unbound methods: a third less than asking each message in turn.
+        if any(map(Message.error, found)):
+            for message in filter(Message.error, found):
                 self._note_error(message)
-            elif message.partition() in self._next:  # else given away while it was on its way
-                sound.append(message)
-        partitions = np.array([message.partition() for message in sound], np.int32)
+            found = [message for message in found if message.error() is None]
+        partitions = np.fromiter(map(Message.partition, found), np.int32, len(found))
+        ours = np.isin(partitions, list(self._next))
+        if not ours.all():  # given away while they were on their way
+            found, partitions = [found[row] for row in np.flatnonzero(ours).tolist()], partitions[ours]
         if (np.diff(partitions) < 0).any():  # a partition's rows together, for whoever walks through them
             order = np.argsort(partitions, kind="stable")
-            sound, partitions = [sound[row] for row in order.tolist()], partitions[order]
-        offsets = np.array([message.offset() for message in sound], np.int64)
-        self._next.update(zip(partitions.tolist(), (offsets + 1).tolist(), strict=True))
-        timestamps = np.array([message.timestamp()[1] for message in sound], np.int64)
-        return Messages(self.name, partitions, offsets, timestamps, [message.value() for message in sound])
+            found, partitions = [found[row] for row in order.tolist()], partitions[order]
+        offsets = np.fromiter(map(Message.offset, found), np.int64, len(found))
+        for partition, _, last in segments(partitions):
+            self._next[partition] = int(offsets[last - 1]) + 1
+        timestamps = np.array([time for _, time in map(Message.timestamp, found)], np.int64)
+        return Messages(self.name, partitions, offsets, timestamps, list(map(Message.value, found)))
 
     def _note_error(self, message: Any) -> None:
         error, partition = message.error(), message.partition()

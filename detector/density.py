@@ -91,9 +91,10 @@ class PrototypeDensity:
 
     def energy(self, codes: Floats) -> Floats:
         white = self.whitening(codes)
-        squared = (white**2).sum(axis=1)[:, None] + (self.prototypes**2).sum(axis=1) - 2.0 * white @ self.prototypes.T
-        nearest = np.maximum(squared.min(axis=1), 0.0) / codes.shape[1]
-        return _half_log(nearest)
+        closeness = white @ self.prototypes.T
+        closeness -= 0.5 * np.square(self.prototypes).sum(axis=1)
+        squared = np.einsum("nk,nk->n", white, white) - 2.0 * closeness.max(axis=1)
+        return _half_log(np.maximum(squared, 0.0) / codes.shape[1])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"mean": self.whitening.mean, "matrix": self.whitening.matrix, "prototypes": self.prototypes}

@@ -5,7 +5,7 @@ from kafka.errors import KafkaError
 
 from domain.errors import Unavailable
 from streams.access import KafkaAccess
-from streams.kafka_faults import out_of_reach
+from streams.kafka_faults import FrankClient, out_of_reach
 
 
 def topic_offsets(topic: str, access: KafkaAccess) -> dict[int, tuple[int, int]]:
@@ -16,6 +16,7 @@ def topic_offsets(topic: str, access: KafkaAccess) -> dict[int, tuple[int, int]]
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=access.servers.split(","),
+            kafka_client=FrankClient,
             group_id=None,
             enable_auto_commit=False,
             allow_auto_create_topics=False,

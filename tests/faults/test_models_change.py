@@ -1,5 +1,7 @@
 """Models promoted under load: every row is its recorded model's score, and a corrupt model never serves."""
 
+import pytest
+
 from tests.faults.scene import Scene
 from tests.faults.verifier import expected
 
@@ -35,6 +37,7 @@ def test_models_promoted_under_load(scene: Scene) -> None:
     assert "refused" in str(status).lower()
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_promotion_races_a_rebalance(scene: Scene) -> None:
     """A model is promoted while partitions move to a member that joins: both go on with it, from the context there was."""
     scene.produce(600)

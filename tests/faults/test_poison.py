@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.faults.scene import Scene
 from tests.faults.workload import record
 
@@ -40,6 +42,7 @@ def test_every_kind_of_poison_harms_no_neighbour(scene: Scene) -> None:
     verify(scene, {place: why for place, (_, why) in zip(places[::5], POISON, strict=True)})
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_batch_is_bisected_to_its_bad_records(scene: Scene) -> None:
     """Records that break the model for their whole batch, at its first and last place, and a batch of nothing else."""
     bad = {0, BATCH - 1, *range(2 * BATCH, 3 * BATCH), 4 * BATCH}
@@ -58,6 +61,7 @@ def test_a_record_larger_than_a_fetch_is_scored(
     verify(scene, {})
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_stream_of_nothing_else_stops_the_scorer(scene: Scene) -> None:
     """Above the ratio the scorer ends with its reason in the audit table, and dead-letters no stream; nothing is lost."""
     scene.send((0, record(number)) for number in range(BATCH))

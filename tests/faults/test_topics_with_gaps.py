@@ -14,6 +14,7 @@ from tests.faults.workload import message, record
 BUNDLE = "gain-1.0"
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_transactional_topic(scene: Scene) -> None:
     """Committed records have their outcome, aborted ones and markers have none, and a restart goes on between them."""
     producer = KafkaProducer(bootstrap_servers=scene.servers, transactional_id=f"tx-{uuid4().hex[:8]}")
@@ -75,7 +76,7 @@ def test_a_compacted_topic(
     assert account.counted == len(account.scored) < end
 
 
-@pytest.mark.parametrize("policy", ["stop", "skip"])
+@pytest.mark.parametrize(("policy", "database"), [("stop", "sqlite"), ("skip", "postgresql")], indirect=["database"])
 def test_retention_overtakes_the_scorer(scene: Scene, policy: str) -> None:
     """Records deleted before they were scored stop the scorer, or are skipped with a row in the audit table: by policy."""
     scene.send((0, record(number)) for number in range(100))

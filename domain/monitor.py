@@ -129,6 +129,8 @@ class ModelChoice(_Part):
 
     kind: ModelKind = ModelKind.AUTO
     effort: Literal["light", "balanced", "full"] = "balanced"
+    """On single records: how many get the dear witnesses. On sequences: light looks at no whole windows, full shows their
+    shape to the autoencoder as well."""
     density: Literal["auto", "gaussian", "mixture", "prototypes"] = "auto"
     seed: int = 0
 

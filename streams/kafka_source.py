@@ -96,8 +96,9 @@ class KafkaSource:
             "allow_auto_create_topics": False,
             "isolation_level": "read_committed",
             "partition_assignment_strategy": [_ASSIGNORS[self._assignor]()],
-            "max_partition_fetch_bytes": 4 << 20,
-            "fetch_max_bytes": 16 << 20,
+            # A few batches a fetch: more makes nothing faster, and all of it is held in memory.
+            "max_partition_fetch_bytes": 1 << 20,
+            "fetch_max_bytes": 8 << 20,
             # A scorer that dies is replaced within ten seconds; database and bundle loads do not stop heartbeats.
             "session_timeout_ms": 10_000,
             "heartbeat_interval_ms": 1_000,

@@ -7,7 +7,7 @@ class Pace:
     Large batches spread the cost of a commit; small ones bring a verdict sooner.
     """
 
-    def __init__(self, smallest: int = 256, largest: int = 8_192, longest_seconds: float = 0.5) -> None:
+    def __init__(self, smallest: int = 256, largest: int = 16_384, longest_seconds: float = 0.5) -> None:
         self._smallest = smallest
         self._largest = largest
         self._longest_seconds = longest_seconds

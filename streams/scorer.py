@@ -24,6 +24,7 @@ from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
 from streams.context_store import ContextStore
 from streams.failpoints import Reach, pass_by
+from streams.footprint import Footprint
 from streams.health import HealthRecord
 from streams.metrics import ScorerMetrics
 from streams.outcomes import Serving, count_minutes, describe, flagged_rows
@@ -102,6 +103,7 @@ class Scorer:
         self._committer = Committer(store, source, clock, self.metrics, self._health, executor)
         self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
         self._traces = TraceSampler(clock)
+        self._footprint = Footprint(clock)
         self._told = float("-inf")
 
     def run(self, stop: Event) -> Totals:
@@ -113,7 +115,7 @@ class Scorer:
             self.begin(stop)
             while not stop.is_set() and not self._source.finished:
                 self.turn(stop)
-            self._finish(stop)
+            self.finish(stop)
             self._save_context(stop)
             self._source.acknowledge(dict(self._partitions.positions))
         except Stopped:
@@ -152,11 +154,11 @@ class Scorer:
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
         decoded = self._decode(messages, stop)
-        self._finish(stop)
+        self.finish(stop)
         self._between_batches(stop)
         for move, note in self._partitions.settle(self._model.detector.bundle):
             self._send(self._outcome((move,), audit=(note,)))
-            if self._finish(stop):
+            if self.finish(stop):
                 self._partitions.resume_after(move)
         self._health.turned(self._model.version, self._partitions.positions, self._partitions.waiting)
         self._reach("polled")
@@ -213,7 +215,7 @@ class Scorer:
             self._reach("before commit")
             self._committer.send(outcome)
 
-    def _finish(self, stop: Event) -> bool:
+    def finish(self, stop: Event) -> bool:
         """Hear how the commit on its way ended, if there is one: whether the database took it.
 
         If not, its partitions start over from what the database says.
@@ -246,6 +248,7 @@ class Scorer:
             self.metrics.entities.set(len(self._contexts))
             self.metrics.promise_broken.set(promise_broken(self._contexts.promises))
             self._source.acknowledge(dict(self._partitions.positions))
+            self._footprint.look(self.totals.batches)
             self._reach("acknowledged")
             if self._beat is not None:
                 self._beat(self)
@@ -258,7 +261,7 @@ class Scorer:
         if silences:
             self._snapshots.note(silence.partition for silence in silences)
             self._send(self._with_context(self._outcome((), silences=silences)))
-            self._finish(stop)
+            self.finish(stop)
 
     def _await_champion(self, stop: Event) -> None:
         told = float("-inf")
@@ -290,7 +293,7 @@ class Scorer:
         """Write a snapshot of every partition now."""
         self._snapshots.note(self._partitions.positions)
         self._send(self._with_context(self._outcome(())))
-        self._finish(stop)
+        self.finish(stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
         """The outcome with snapshots; a move to where a partition stands already fences those that did not move."""

@@ -1,6 +1,7 @@
 """One measure, in a process of its own, pinned to one core: `python -m benchmarks.speed.measures MEASURE SETTINGS`.
 
-Prints one JSON object. Every measure reads the same filled topic from its beginning, as a group of its own.
+Every measure reads the same filled topic from its beginning, as a group of its own. One that takes part in rounds reads a
+number from each line of standard input, works through as many records and prints one JSON object; the others print one.
 """
 
 import json
@@ -9,17 +10,17 @@ import resource
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from threading import Event
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import numpy as np
 import psutil
+import structlog
 
 from benchmarks.speed.stream import FIELDS, monitor
 from domain.clock import SystemClock
@@ -73,13 +74,32 @@ class Watch:
         }
 
 
+Step: TypeAlias = Callable[[int], dict[str, Any]]
+"""Works through at least so many records; returns how many they were, and what else it has to say."""
+
+
+def rss_mb() -> float:
+    """Memory that the process has in hand now."""
+    return round(psutil.Process().memory_info().rss / 2**20, 1)
+
+
 def _cpu_seconds() -> float:
     times = psutil.Process().cpu_times()
     return float(times.user + times.system)
 
 
-def polls(settings: Settings, max_records: int = POLL_RECORDS) -> Iterator[list[Any]]:
-    """The client alone: lists of its records."""
+def serve(step: Step) -> None:
+    """Take steps as they are asked for, each timed: wall time, and processor time of all threads."""
+    for line in sys.stdin:
+        wall, cpu = CLOCK.monotonic(), _cpu_seconds()
+        found = step(int(line))
+        timed = {"wall_seconds": CLOCK.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu}
+        sys.stdout.write(json.dumps({**found, **timed, "rss_mb": rss_mb()}) + "\n")
+        sys.stdout.flush()
+
+
+def reading(settings: Settings, work: Callable[[list[Any]], None], max_records: int = POLL_RECORDS) -> Step:
+    """A step that polls kafka-python as users do, and does `work` with each partition's records."""
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
@@ -91,34 +111,24 @@ def polls(settings: Settings, max_records: int = POLL_RECORDS) -> Iterator[list[
         max_partition_fetch_bytes=4 << 20,
         metrics_enabled=False,
     )
-    try:
-        while True:
-            yield from consumer.poll(timeout_ms=1_000, max_records=max_records).values()
-    finally:
-        consumer.close(timeout_ms=1_000)
+
+    def step(count: int) -> dict[str, Any]:
+        done = 0
+        while done < count:
+            for records in consumer.poll(timeout_ms=1_000, max_records=max_records).values():
+                work(records)
+                done += len(records)
+        return {"records": done}
+
+    return step
 
 
-def timed(settings: Settings, work: Callable[[list[Any]], None], max_records: int = POLL_RECORDS) -> dict[str, Any]:
-    """Time `work` over every poll's records, after warming up."""
-    watch, seen, counted = Watch(), 0, 0
-    for records in polls(settings, max_records):
-        work(records)
-        if watch.started:
-            counted += len(records)
-        seen += len(records)
-        if not watch.started and seen >= WARM_RECORDS:
-            watch.start()
-        if seen >= settings.records:
-            break
-    return watch.result(counted)
-
-
-def poll(settings: Settings) -> dict[str, Any]:
+def poll(settings: Settings) -> Step:
     """(a) The client's bare poll."""
-    return timed(settings, lambda records: None)
+    return reading(settings, lambda records: None)
 
 
-def decode(settings: Settings) -> dict[str, Any]:
+def decode(settings: Settings) -> Step:
     """(b) Poll and decode to a float32 matrix: as little as a scorer could do."""
     import msgspec
 
@@ -130,77 +140,30 @@ def decode(settings: Settings) -> dict[str, Any]:
         flat = chain.from_iterable(map(values, decoded))
         np.fromiter(flat, np.float32, len(records) * len(FIELDS)).reshape(-1, len(FIELDS))
 
-    return timed(settings, work)
+    return reading(settings, work)
 
 
-def scorer(settings: Settings) -> dict[str, Any]:
+def scorer(settings: Settings) -> Step:
     """(c) The whole scorer into a database."""
-    watch, stop = Watch(), Event()
+    from benchmarks.speed.scorers import stepwise
 
-    def reach(step: str) -> None:
-        if step != "committed":
-            return
-        if watch.started == 0.0 and built.totals.records >= WARM_RECORDS:
-            watch.records = built.totals.records
-            watch.start()
-        elif built.totals.records >= settings.records - POLL_RECORDS:
-            stop.set()
-
-    built = build_scorer(settings, reach)
-    totals = built.run(stop)
-    stages = {
-        sample.labels["stage"]: sample.value
-        for family in built.metrics.registry.collect()
-        for sample in family.samples
-        if sample.name == "latentwatch_stage_seconds_sum"
-    }
-    return watch.result(
-        totals.records - watch.records,
-        flagged_share=round(totals.flagged / totals.records, 5),
-        records_per_batch=round(totals.records / totals.batches),
-        us_by_stage={name: round(seconds / totals.records * 1e6, 3) for name, seconds in stages.items()},
-        torch_loaded="torch" in sys.modules,
-    )
+    return stepwise(settings)
 
 
-def build_scorer(settings: Settings, reach: Callable[[Any], None]) -> Any:
-    """The scorer as the command line builds it; only the threshold is set, so that the flagged share is known."""
-    from alerts.database import migrate, open_database
-    from alerts.monitors import register_monitor
-    from alerts.registry import ModelRegistry
-    from alerts.store import AlertStore
-    from detector.bundle import load_bundle
-    from domain.model import Judgement
-    from streams.columns import TimeBound
-    from streams.json_decoding import JsonDecoder
-    from streams.kafka_source import KafkaSource
-    from streams.scorer import Scorer
+def drain(settings: Settings) -> dict[str, Any]:
+    """(g) A scorer of the group, until it is killed."""
+    from threading import Event
 
-    watched = monitor(settings.variant)
-    engine = open_database(settings.database)
-    migrate(engine)
-    register_monitor(engine, watched)
-    registry = ModelRegistry(engine, CLOCK)
-    if registry.champion(watched.name) is None:
-        candidate = registry.register(watched.name, settings.bundle, "speed", 0, None, None, None)
-        registry.judge(watched.name, candidate.version, Judgement(True, ("the benchmark's own",)))
-    source = KafkaSource(settings.topic, settings.servers, settings.group or f"speed-{uuid4().hex[:8]}", clock=CLOCK)
-    source.open()
-    return Scorer(
-        watched,
-        source,
-        JsonDecoder(watched.record, TimeBound(CLOCK)),
-        AlertStore(engine, watched.name, CLOCK, durable=False),
-        registry,
-        lambda bundle: AtThreshold(load_bundle(settings.bundles, bundle), settings.threshold),
-        clock=CLOCK,
-        reach=reach,
-    )
+    from benchmarks.speed.scorers import build_scorer
+
+    build_scorer(settings).run(Event())
+    return {}
 
 
 def latency(settings: Settings) -> dict[str, Any]:
     """(e) Record in topic to committed row."""
     from benchmarks.speed.latency import create, measure
+    from benchmarks.speed.scorers import build_scorer
 
     create(settings.servers, settings.topic)
     return measure(
@@ -208,22 +171,7 @@ def latency(settings: Settings) -> dict[str, Any]:
     )
 
 
-class AtThreshold:
-    """A detector whose threshold is given; everything else is its own."""
-
-    def __init__(self, detector: Any, threshold: float) -> None:
-        self._detector = detector
-        self._threshold = threshold
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._detector, name)
-
-    def threshold(self, policy: Any) -> float:
-        """The one given."""
-        return self._threshold
-
-
-def user_batch(settings: Settings) -> dict[str, Any]:
+def user_batch(settings: Settings) -> Step:
     """(d) The loop of the tutorials: json.loads, PyOD's AutoEncoder on batches of 500, flagged rows into SQLite."""
     model, table = _user_model(settings), _user_table()
 
@@ -237,10 +185,10 @@ def user_batch(settings: Settings) -> dict[str, Any]:
                 [(rows[place]["id"], float(scores[place])) for place in np.flatnonzero(scores > model.threshold_)],
             )
 
-    return timed(settings, work)
+    return reading(settings, work)
 
 
-def user_record(settings: Settings) -> dict[str, Any]:
+def user_record(settings: Settings) -> Step:
     """(d) The same, record by record."""
     model, table = _user_model(settings), _user_table()
 
@@ -251,10 +199,10 @@ def user_record(settings: Settings) -> dict[str, Any]:
             if score > model.threshold_:
                 _keep(table, [(row["id"], float(score))])
 
-    return timed(settings, work, max_records=100)
+    return reading(settings, work, max_records=100)
 
 
-def user_trees(settings: Settings) -> dict[str, Any]:
+def user_trees(settings: Settings) -> Step:
     """(d) river's HalfSpaceTrees, record by record."""
     from river.anomaly import HalfSpaceTrees
 
@@ -269,7 +217,7 @@ def user_trees(settings: Settings) -> dict[str, Any]:
             if score > 0.99:
                 _keep(table, [(row["id"], score)])
 
-    return timed(settings, work, max_records=100)
+    return reading(settings, work, max_records=100)
 
 
 def _user_model(settings: Settings) -> Any:
@@ -307,7 +255,7 @@ def prepare(settings: Settings) -> dict[str, Any]:
     for variant in ("light", "default"):
         watched = monitor(variant)
         trained = train(history(settings.records), watched).detector
-        count = 16_000
+        count = 64_000
         values = readings(count, seed=7)
         sample = batch_from_columns(
             watched.record,
@@ -324,19 +272,24 @@ def prepare(settings: Settings) -> dict[str, Any]:
     return found
 
 
-MEASURES = {
-    each.__name__: each for each in (poll, decode, scorer, user_batch, user_record, user_trees, latency, prepare)
-}
+ROUNDS = {each.__name__: each for each in (poll, decode, scorer, user_batch, user_record, user_trees)}
+ONCE = {each.__name__: each for each in (drain, latency, prepare)}
 
 
 def main() -> None:
     """Run one measure."""
     name, settings = sys.argv[1], Settings(**json.loads(sys.argv[2]))
-    if name not in MEASURES:
-        raise InvalidInput(f"no measure {name!r}; choose one of {', '.join(MEASURES)}")
+    structlog.configure(
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr)
+    )  # standard output holds the figures
     if settings.core is not None:
         os.sched_setaffinity(0, {settings.core})
-    sys.stdout.write("\n" + json.dumps(MEASURES[name](settings)) + "\n")
+    if name in ROUNDS:
+        serve(ROUNDS[name](settings))
+    elif name in ONCE:
+        sys.stdout.write("\n" + json.dumps(ONCE[name](settings)) + "\n")
+    else:
+        raise InvalidInput(f"no measure {name!r}; choose one of {', '.join([*ROUNDS, *ONCE])}")
 
 
 if __name__ == "__main__":

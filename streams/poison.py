@@ -26,6 +26,8 @@ def bisect(
     except LatentwatchError:
         raise
     except Exception as error:
+        if not len(rows):
+            raise  # no record is to blame
         if len(rows) == 1:
             return [], {int(rows[0]): f"the model could not score it: {type(error).__name__}: {error}"}
     middle = len(rows) // 2

@@ -72,7 +72,7 @@ class Folded:
         values += self.beside[nearest]
         if self.inner:
             np.maximum(values, 0.0, out=values)
-        codes = values.reshape(len(rows), self.members, -1).transpose(1, 0, 2)
+        codes = values.reshape(len(rows), self.members, values.shape[1] // self.members).transpose(1, 0, 2)
         for number, layer in enumerate(self.inner, 1):
             codes = layer(codes)
             if number < len(self.inner):
@@ -81,6 +81,6 @@ class Folded:
         for layer in self.outer:
             hidden = layer(hidden)
             np.maximum(hidden, 0.0, out=hidden)
-        rows -= hidden.transpose(1, 0, 2).reshape(len(rows), -1) @ self.last
+        rows -= hidden.transpose(1, 0, 2).reshape(len(rows), len(self.last)) @ self.last
         rows -= self.rest[nearest]
         return codes, rows

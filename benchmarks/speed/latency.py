@@ -49,17 +49,21 @@ def measure(
     clock, stop, waits = SystemClock(), Event(), []
     expected = int(rate * seconds)
     in_hand: list[Messages] = []
+    sent: list[Messages] = []
     progress = 0
 
     def reach(step: str) -> None:
         nonlocal progress
+        if step == "before commit":  # what is polled from here on belongs to the next commit
+            sent.extend(in_hand)
+            in_hand.clear()
         if step != "committed":
             return
         now_ms = clock.now().timestamp() * 1_000
-        for messages in in_hand:
+        for messages in sent:
             waits.append(now_ms - messages.timestamps_ms)
             progress += len(messages)
-        in_hand.clear()
+        sent.clear()
         if progress >= expected:
             stop.set()
 

@@ -275,18 +275,22 @@ class KafkaSource:
             self.hold(place.partition)
 
     def _check_stalls(self, consumer: KafkaConsumer) -> None:
-        """A partition that stands still while its end grows is sought anew: the client has had such bugs."""
+        """A partition that stands still while records wait in it is sought anew: the client has had such bugs."""
         if self._paused or not self._stall.due():
             return
-        still = self._stall.standing(self._next)
+        still = [self._place(partition) for partition in self._stall.standing(self._next)]
         if not still:
             return
         try:
-            ends = consumer.end_offsets([self._place(partition) for partition in still], timeout_ms=_CALL_MS)
-        except KafkaError:
+            ends = consumer.end_offsets(still, timeout_ms=_CALL_MS)
+            client = {
+                place.partition: consumer.position(place, timeout_ms=_CALL_MS) or self._next[place.partition]
+                for place in still
+            }
+        except (KafkaError, AssertionError):  # away, or given away meanwhile
             return
-        for partition in self._stall.stalled({place.partition: end for place, end in ends.items()}):
-            log.error("partition stands still while its end grows, seeking it anew", partition=partition)
+        for partition in self._stall.stalled({place.partition: end for place, end in ends.items()}, client):
+            log.error("partition stands still while records wait in it, seeking it anew", partition=partition)
             self._on_stall(partition)
             self.seek(partition, self._next[partition])
 

@@ -55,7 +55,7 @@ class ScorerMetrics:
         self.partitions_lost = counter(
             "partitions_lost_total", "Commits refused because another process owns the partition"
         )
-        self.stalls = counter("stalled_partitions_total", "Times a partition stood still while its end grew")
+        self.stalls = counter("stalled_partitions_total", "Times a partition stood still while records waited in it")
         self.last_commit = gauge("last_commit_timestamp_seconds", "When the last batch was committed, epoch seconds")
         self._stages = {
             stage: self._stage_seconds.labels(monitor, stage)

@@ -1,4 +1,6 @@
-"""Notices a partition whose position stands still while its end grows: the symptom of a consumer that has gone deaf."""
+"""Notices a partition whose position stands still while records wait in it: the symptom of a consumer that has gone deaf."""
+
+from collections.abc import Mapping
 
 from domain.clock import Clock
 
@@ -32,15 +34,20 @@ class StallWatch:
         self._ends = {partition: end for partition, end in self._ends.items() if partition in self._looks}
         return still
 
-    def stalled(self, ends: dict[int, int]) -> list[int]:
-        """Partitions that stood still in several looks while their end grew and records wait before it."""
+    def stalled(self, ends: Mapping[int, int], client: Mapping[int, int] | None = None) -> list[int]:
+        """Partitions that stood still in several looks while records wait before their end.
+
+        `client` says how far the client itself has read, where it can tell: what transactions and compaction leave behind
+        the last record is no record. Where it cannot, only an end that grows shows that there are some.
+        """
         found = []
         for partition, end in ends.items():
-            grew = end > self._ends.get(partition, end)
-            self._ends.setdefault(partition, end)
-            if grew and end > self._before.get(partition, end):
-                self._looks[partition] = self._looks.get(partition, 0) + 1
-            if self._looks.get(partition, 0) >= _STALLED_AFTER_LOOKS:
+            if client is not None:
+                waits = client.get(partition, end) < end
+            else:
+                waits = end > self._ends.setdefault(partition, end) and end > self._before.get(partition, end)
+            self._looks[partition] = self._looks.get(partition, 0) + 1 if waits else 0
+            if self._looks[partition] >= _STALLED_AFTER_LOOKS:
                 found.append(partition)
                 self._looks[partition] = 0
         return found

@@ -4,6 +4,7 @@ import pytest
 
 from domain.clock import ManualClock
 from domain.record import RawMessage
+from streams.array_source import STRIDE, ArraySource
 from streams.ports import Gap, messages_of
 from streams.slice_source import Rewound, SliceSource
 
@@ -66,3 +67,19 @@ def test_a_paused_stretch_delivers_nothing() -> None:
     assert len(source.poll(10, 0.1)) == 1
     with pytest.raises(KeyError):
         source.seek(7, 0)
+
+
+def test_records_of_arrays_come_one_by_one() -> None:
+    """Messages that hold arrays keep the positions of their records, from the middle of a message on too."""
+    messages = messages_of("topic", [RawMessage(0, 5, b'[{"a":1},{"a":2}]', 0), RawMessage(0, 6, b'{"a":3}', 0)])
+    source = ArraySource(SliceSource(messages, {0: 5}, {0: 0}, clock=ManualClock()))
+    assert source.changes().gained == (0,)
+    source.seek(0, 6 * STRIDE - 1)
+    found = [message for _ in range(4) for message in source.poll(10, 0.1)]
+    assert [(message.offset, message.value) for message in found] == [
+        (6 * STRIDE - 1, b'{"a":2}'),
+        (7 * STRIDE - 1, b'{"a":3}'),
+    ]
+    assert source.finished
+    with pytest.raises(Rewound):
+        source.seek(0, 5 * STRIDE - 1)

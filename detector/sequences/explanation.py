@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,10 @@ from detector.sequences.acquaintance import belief_width
 from detector.sequences.channels import unclip
 from detector.sequences.context import SequenceContext
 from detector.sequences.densities import PrototypeDensity
+from detector.sequences.model import SequenceModel
 from domain.record import Batch, Value, values_of
 from domain.schema import RecordSchema
 from domain.scores import Explanation, Neighbour, Scores
-
-if TYPE_CHECKING:
-    from detector.sequences.detector import SequenceModel
 
 Floats = NDArray[np.float32]
 
@@ -84,7 +82,7 @@ class Memory:
 
 
 def explain_rows(
-    model: "SequenceModel", context: SequenceContext, memory: Memory, batch: Batch, contexts: Contexts, scores: Scores
+    model: SequenceModel, context: SequenceContext, memory: Memory, batch: Batch, contexts: Contexts, scores: Scores
 ) -> list[Explanation]:
     """One explanation per row of the batch."""
     density = model.densities["dyn"]

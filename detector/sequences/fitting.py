@@ -26,14 +26,12 @@ from detector.sequences.densities import (
     fit_shapes,
     remember_windows,
 )
-from detector.sequences.detector import (
+from detector.sequences.detector import AGES, SequenceCalibration, SequenceDetector
+from detector.sequences.model import (
     ACTIVITY,
-    AGES,
     DENSITY,
     RECONSTRUCTION,
     SHAPE,
-    SequenceCalibration,
-    SequenceDetector,
     SequenceModel,
     density_blocks,
     window_names,

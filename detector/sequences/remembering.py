@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from detector.interface import MapGround
 from detector.sequences.context import SequenceContext
-from detector.sequences.detector import SequenceModel
 from detector.sequences.explanation import Memory
+from detector.sequences.model import SequenceModel
 from domain.record import Batch
 
 Floats = NDArray[np.float32]

@@ -75,11 +75,12 @@ class Task:
         source: Source = SliceSource(messages, self.begins, self.earliest, clock=clock)
         if topic.arrays:
             source = ArraySource(source)
+        store = AlertStore(engine, self.monitor.name, clock, durable=False)
         scorer = Scorer(
             self.monitor,
             source,
             topic_decoder(self.monitor, self.registry, TimeBound(clock)),
-            AlertStore(engine, self.monitor.name, clock, durable=False),
+            store,
             ModelRegistry(engine, clock),
             lambda bundle: _detector(self.load, self.bundles, bundle),
             clock=clock,
@@ -93,6 +94,10 @@ class Task:
         except LatentwatchError as error:
             refused = str(error)
         ends = {partition: int(messages.offsets[last - 1]) + 1 for partition, _, last in segments(messages.partitions)}
+        if not (rewound or refused or topic.arrays):  # arrays of nothing move no position
+            # Another process may have moved a partition while the last batch was under way: then it is to be read again.
+            stands = store.positions(source.name)
+            rewound = any(stands.get(partition, 0) < end for partition, end in ends.items())
         version = scorer.serving.version if scorer.serving else None
         totals = [scorer.totals, *(Totals() for _ in ends)]  # told once, however many partitions a task was given
         return [

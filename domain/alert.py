@@ -8,6 +8,16 @@ from domain.record import Position, Value
 from domain.scores import Explanation
 
 
+class Arrival(StrEnum):
+    """How a record's event time compares with what its entity had sent before."""
+
+    IN_ORDER = "in_order"
+    LATE = "late"
+    """Older than the entity's newest, within the allowed lateness: scored at its place in event time."""
+    TOO_LATE = "too_late"
+    """Later than allowed: scored on its own, without its past, and in no other record's past."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlaggedRecord:
     """One flagged record with everything needed to understand it and to score it again."""
@@ -32,6 +42,50 @@ class FlaggedRecord:
     seen: int
     """How many records of the entity came before it: scores of young contexts depend on it."""
     explanation: Explanation
+    arrival: Arrival = Arrival.IN_ORDER
+    revision: int = 0
+    """How often its verdict was amended because of late records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """A verdict changed by a late record: what was said of one record before, and what is said of it now."""
+
+    position: Position
+    entity: str
+    time: datetime
+    cause: Position
+    """The late record that now stands before it in its entity's past."""
+    model_version: int
+    """Of both verdicts: no model amends another's."""
+    threshold: float
+    former_surprise: float
+    formerly_flagged: bool
+    surprise: float
+    reconstruction: float
+    density: float
+    flagged: FlaggedRecord | None
+    """The new verdict whole, where the record is flagged now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerVerdict:
+    """A verdict that was visible once and was amended since; kept for ever with its alert."""
+
+    position: Position
+    time: datetime
+    surprise: float
+    flagged: bool
+    """Whether it was flagged then."""
+    threshold: float
+    model_version: int
+    cause: Position
+    """The late record because of which it was amended."""
+    amended: datetime
+    """Wall time at which it was."""
+    surprise_since: float
+    """What it was amended to."""
+    flagged_since: bool
 
 
 class AlertKind(StrEnum):

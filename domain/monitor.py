@@ -159,6 +159,23 @@ class AlertPolicy(_Part):
         return value
 
 
+class LatePolicy(_Part):
+    """What is done with a record that is older, by event time, than its entity's newest."""
+
+    allowed: Duration = timedelta(0)
+    """A record no later than this is put at its place in event time, and the verdicts after it are amended.
+
+    0 scores records in the order they arrive.
+    """
+
+    @field_validator("allowed")
+    @classmethod
+    def _not_negative(cls, value: timedelta) -> timedelta:
+        if value < timedelta(0):
+            raise ValueError("must not be negative; 0 scores records in the order they arrive")
+        return value
+
+
 class RetrainPolicy(_Part):
     """When the next model is trained, and on how much history."""
 
@@ -179,6 +196,7 @@ class Monitor(_Part):
     window: Literal["auto"] | int = Field(default="auto")
     """How many records of an entity a score may look back; 1 scores each record on its own."""
     alert: AlertPolicy = Field(default_factory=lambda: AlertPolicy(false_alarms_per_day=2.0))
+    late: LatePolicy = LatePolicy()
     retrain: RetrainPolicy = RetrainPolicy()
 
     @field_validator("window")

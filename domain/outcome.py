@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.alert import FlaggedRecord
+from domain.alert import Amendment, FlaggedRecord
 from domain.record import DeadLetter, Value
 
 
@@ -19,7 +19,10 @@ class OffsetMove:
 
 @dataclass(frozen=True, slots=True)
 class MinuteCount:
-    """Exact counts of one event-time minute under one model version; they add up over batches."""
+    """Exact counts of one event-time minute under one model version; they add up over batches.
+
+    Those of amended verdicts take away what was counted before, and may be negative.
+    """
 
     minute: datetime
     model_version: int
@@ -99,6 +102,9 @@ class Outcome:
     source: str
     moves: tuple[OffsetMove, ...]
     flagged: tuple[FlaggedRecord, ...] = ()
+    """Records that were not flagged before, be they new ones or amended ones."""
+    amendments: tuple[Amendment, ...] = ()
+    """Verdicts that late records changed, where the record was or is flagged."""
     dead_letters: tuple[DeadLetter, ...] = ()
     counts: tuple[MinuteCount, ...] = ()
     trace: tuple[TracePoint, ...] = ()

@@ -32,6 +32,8 @@ class PartitionContext:
     """[E] between its arrivals; 0 where it is not known."""
     promise: PromiseState = field(default_factory=PromiseState)
     """What the partition's scores have said of the false-alarm promise so far."""
+    recent: bytes = b""
+    """What the lateness of records needs besides, in its own format; empty where records count in arrival order."""
 
 
 def pack(context: PartitionContext) -> bytes:
@@ -41,6 +43,7 @@ def pack(context: PartitionContext) -> bytes:
             "entities": context.entities,
             "state_size": int(context.states.shape[1]),
             "ledger": 4,
+            "recent_bytes": len(context.recent),
             "promise": {"log_wealth": context.promise.log_wealth, "records": context.promise.records},
         }
     ).encode()
@@ -51,7 +54,7 @@ def pack(context: PartitionContext) -> bytes:
         context.last_offset.astype("<i8"),
         context.usual_gap_ms.astype("<i8"),
     )
-    return b"".join([_MAGIC, _LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
+    return b"".join([_MAGIC, _LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays), context.recent])
 
 
 def unpack(blob: bytes) -> PartitionContext:
@@ -63,7 +66,8 @@ def unpack(blob: bytes) -> PartitionContext:
         (length,) = _LENGTH.unpack(blob[len(_MAGIC) : start])
         header = json.loads(blob[start : start + length])
         entities, width = tuple(header["entities"]), int(header["state_size"])
-        count, body = len(entities), blob[start + length :]
+        end = len(blob) - int(header.get("recent_bytes", 0))
+        count, body = len(entities), blob[start + length : end]
         columns = int(header.get("ledger", 3))  # older snapshots do not know usual gaps
         if len(body) != count * (width * 4 + columns * 8):
             need = count * (width * 4 + columns * 8)
@@ -78,6 +82,7 @@ def unpack(blob: bytes) -> PartitionContext:
             last_offset=ledger[2].astype(np.int64),
             usual_gap_ms=ledger[3].astype(np.int64) if columns > 3 else np.zeros(count, np.int64),
             promise=_promise(header.get("promise")),
+            recent=blob[end:],
         )
     except (ValueError, KeyError, TypeError, struct.error, UnicodeDecodeError) as error:
         raise InvalidInput(

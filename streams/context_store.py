@@ -73,6 +73,11 @@ class ContextStore:
         except Exception:
             self._states[touched] = before
             raise
+        self._account(owners, touched, piece)
+        return contexts
+
+    def _account(self, owners: NDArray[np.intp], touched: NDArray[np.intp], piece: Batch) -> None:
+        """Note in the ledger that these records came; `touched` are the distinct owners."""
         ledger = self.ledger
         ledger.records[touched] += np.bincount(owners, minlength=touched[-1] + 1)[touched] if len(touched) else 0
         ledger.last_time[owners] = piece.times  # a later row of the same entity overwrites an earlier one
@@ -82,7 +87,6 @@ class ContextStore:
             for place in np.flatnonzero(ledger.doubted[owners]).tolist():
                 self._heard.setdefault(piece.entities[place], int(piece.times[place]))
             ledger.doubted[touched] = False
-        return contexts
 
     def _own(self, batch: Batch, start: int) -> NDArray[np.intp]:
         """State rows of the records from `start` on; fewer than all when a partition must forget entities first."""
@@ -164,19 +168,20 @@ class ContextStore:
 
     def snapshot(self, partition: int) -> bytes:
         """A partition's states as bytes that `load` reads back to the bit."""
+        return pack(self._packed(partition))
+
+    def _packed(self, partition: int) -> PartitionContext:
         index = self._index.get(partition, {})
         rows = np.fromiter(index.values(), np.intp, len(index))
         ledger = self.ledger
-        return pack(
-            PartitionContext(
-                entities=tuple(index),
-                states=self._states[rows],
-                records=ledger.records[rows],
-                last_time=ledger.last_time[rows],
-                last_offset=ledger.last_offset[rows],
-                usual_gap_ms=ledger.learned_gaps_ms(rows),
-                promise=self.promises.get(partition, recalibrated()),
-            )
+        return PartitionContext(
+            entities=tuple(index),
+            states=self._states[rows],
+            records=ledger.records[rows],
+            last_time=ledger.last_time[rows],
+            last_offset=ledger.last_offset[rows],
+            usual_gap_ms=ledger.learned_gaps_ms(rows),
+            promise=self.promises.get(partition, recalibrated()),
         )
 
     def load(self, partition: int, blob: bytes, previous: ContextEncoder | None = None) -> bool:

@@ -31,6 +31,9 @@ class ScorerMetrics:
         self.scored = counter("scored_records_total", "Records scored and committed")
         self.flagged = counter("flagged_records_total", "Records at or above the threshold")
         self.dead_lettered = counter("dead_lettered_records_total", "Messages that could not become records")
+        self.late = counter("late_records_total", "Records that came late and were put at their place in event time")
+        self.too_late = counter("too_late_records_total", "Records later than allowed, scored without their past")
+        self.amended = counter("amended_verdicts_total", "Verdicts on flagged records that late records changed")
         # Work.
         self.batch_records = Histogram(
             "latentwatch_batch_records", "Messages in a batch", ["monitor"], buckets=_BATCH_BUCKETS,

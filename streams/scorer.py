@@ -20,12 +20,14 @@ from domain.errors import StreamRefused, Unavailable
 from domain.monitor import Monitor
 from domain.outcome import AuditEntry, OffsetMove, Outcome
 from domain.record import Decoded
+from streams.amending import LateRecords
 from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
 from streams.context_store import ContextStore
 from streams.failpoints import Reach, pass_by
 from streams.footprint import Footprint
 from streams.health import HealthRecord
+from streams.lateness import LateContexts
 from streams.metrics import ScorerMetrics
 from streams.outcomes import Serving, count_minutes, describe, flagged_rows
 from streams.pace import Pace
@@ -134,12 +136,20 @@ class Scorer:
             return
         self._health.source_open()
         self._await_champion(stop)
-        self._contexts = ContextStore(self._model.detector.context, live=self._source.live)
+        self._contexts, self._late = self._remember()
         self._silences = SilenceWatch(self._contexts, self._clock)
         self._partitions = Partitions(
             self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
         )
         self._show_model()
+
+    def _remember(self) -> tuple[ContextStore, LateRecords | None]:
+        """An empty memory; one that puts late records at their place where the monitor allows them."""
+        encoder, source, allowed = self._model.detector.context, self._source, self._monitor.late.allowed
+        if not allowed:
+            return ContextStore(encoder, live=source.live), None
+        contexts = LateContexts(encoder, allowed, self._monitor.record, source.name, live=source.live)
+        return contexts, LateRecords(contexts, self.metrics)
 
     def turn(self, stop: Event) -> None:
         """One turn of the loop; its commit ends in the next one. Raises Stopped and StreamRefused."""
@@ -179,9 +189,14 @@ class Scorer:
 
     def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
-        metrics, model = self.metrics, self._model
+        metrics, model, late = self.metrics, self._model, self._late
         with metrics.stage("context"):
-            extended, unfit = extend_sound(self._contexts, decoded.batch, messages)
+            batch = decoded.batch
+            if late is not None:
+                batch = late.recall(batch, messages, self._partitions.positions, model)
+            extended, unfit = extend_sound(self._contexts, batch, messages)
+            if late is not None:
+                extended = late.at_their_place(extended)
             self._partitions.read(messages)
         self._reach("extended")
         with metrics.stage("score"):
@@ -201,6 +216,8 @@ class Scorer:
                 trace=self._traces.sample(scored.batch, scored.scores, flagged),
                 heard=self._contexts.take_heard(),
             )
+            if late is not None:
+                outcome = late.amend(outcome, scored, model, messages)
         self._reach("described")
         metrics.batch_records.observe(len(messages))
         metrics.consumed.inc(len(messages))
@@ -334,6 +351,7 @@ class Scorer:
         totals.batches += 1
         metrics.scored.inc(scored)
         metrics.flagged.inc(len(outcome.flagged))
+        metrics.amended.inc(len(outcome.amendments))
         metrics.dead_lettered.inc(len(outcome.dead_letters))
         self.last_commit = self._clock.now()
         metrics.last_commit.set(self.last_commit.timestamp())

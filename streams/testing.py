@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.interface import ContextEncoder, Contexts, MapGround
+from domain.alert import FlaggedRecord
 from domain.clock import Clock, ManualClock
 from domain.errors import BundleRefused, PartitionLost, Unavailable
 from domain.model import ModelVersion, VersionStatus
@@ -237,6 +238,37 @@ class MemoryStore:
         found = {letter.position: letter.reason for letter in letters}
         assert len(found) == len(letters), "a dead letter was written twice"
         return found
+
+    @property
+    def verdicts(self) -> dict[Position, FlaggedRecord]:
+        """The verdict on every flagged record, as it is after all amendments.
+
+        Raises AssertionError for a record flagged or amended that was not as the outcome takes it to be.
+        """
+        found: dict[Position, FlaggedRecord] = {}
+        for outcome in self.outcomes:
+            for record in outcome.flagged:
+                assert record.position not in found, "a flagged record was written twice"
+                found[record.position] = record
+            for change in outcome.amendments:
+                raised = not change.formerly_flagged
+                assert change.position in found, "a record was amended that was not flagged"
+                assert raised == (found[change.position] is change.flagged), "a verdict was amended twice at once"
+                if change.flagged is None:
+                    del found[change.position]
+                else:
+                    found[change.position] = change.flagged
+        return found
+
+    @property
+    def minutes(self) -> dict[tuple[datetime, int], tuple[int, ...]]:
+        """Counts by event-time minute and model version: scored, flagged, and at least 1, 2, 3 and 4."""
+        sums: dict[tuple[datetime, int], tuple[int, ...]] = {}
+        for outcome in self.outcomes:
+            for count in outcome.counts:
+                key, numbers = (count.minute, count.model_version), (count.scored, count.flagged, *count.exceeding)
+                sums[key] = tuple(map(sum, zip(sums.get(key, (0,) * 6), numbers, strict=True)))
+        return sums
 
     @property
     def surprises(self) -> dict[Position, float]:

@@ -24,13 +24,14 @@ MONITOR = """
 name: pump
 source: {kafka: {topic: memory, on_retention_gap: %s}}
 record: {time: at, entity: rig, features: {a: numeric, b: numeric}}
+late: {allowed: %ss}
 """
 START = 1_700_000_000
 
 
-def monitor(on_gap: str = "stop") -> Monitor:
+def monitor(on_gap: str = "stop", late_seconds: int = 0) -> Monitor:
     """Two numbers of some rigs."""
-    return parse_monitor(MONITOR % on_gap)
+    return parse_monitor(MONITOR % (on_gap, late_seconds))
 
 
 def record(number: int, **fields: Any) -> bytes:
@@ -82,8 +83,8 @@ class Asked(Future[Any]):
 class Stage:
     """Everything around a scorer, kept when a scorer dies."""
 
-    def __init__(self, partitions: int = 1, on_gap: str = "stop", away: int = 0) -> None:
-        self.monitor = monitor(on_gap)
+    def __init__(self, partitions: int = 1, on_gap: str = "stop", away: int = 0, late_seconds: int = 0) -> None:
+        self.monitor = monitor(on_gap, late_seconds)
         self.clock = ManualClock()
         self.broker = MemoryBroker(partitions=partitions, clock=self.clock)
         self.store = MemoryStore(self.monitor.name, away=away)

@@ -1,0 +1,172 @@
+"""What late records change in verdicts that were given before: the loop's seam to the lateness of records.
+
+Scored -> Outcome with amendments. A verdict is amended only by the model version that gave it, so that every verdict
+replays with the bundle it names; and only what was in the database before counts as a former verdict, so that what a
+batch corrects in itself leaves no trace.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import Contexts
+from domain.alert import Amendment, Arrival, FlaggedRecord
+from domain.outcome import MinuteCount, Outcome, TracePoint
+from domain.record import Batch, Position
+from streams.lateness import Key, LateContexts, Moved
+from streams.metrics import ScorerMetrics
+from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
+from streams.ports import Messages
+from streams.recent import UNKNOWN_VERSION, Recent, matching
+from streams.salvage import Extended, extend_sound, score_sound
+
+_SAME = 1e-5
+"""Relative difference in surprise within which a verdict counts as unchanged: the arithmetic of another batch size."""
+
+
+class LateRecords:
+    """Sees every batch of a scorer between its stages. Used by one thread."""
+
+    def __init__(self, contexts: LateContexts, metrics: ScorerMetrics) -> None:
+        self._contexts = contexts
+        self._metrics = metrics
+        self._moved: dict[Key, Moved] = {}
+
+    def recall(self, batch: Batch, messages: Messages, positions: Mapping[int, int], model: Serving) -> Batch:
+        """The records that the database does not have yet, after the others have rebuilt context and verdicts.
+
+        Records that are read again are scored again, so that later ones can amend what is stored of them.
+        """
+        known = batch.offsets < np.array([positions[p] for p in batch.partitions.tolist()], np.int64)
+        if not known.any():
+            return batch
+        extended, _ = extend_sound(self._contexts, batch.take(known), messages)
+        scored, _ = score_sound(model.detector, self.at_their_place(extended), messages)
+        self._judge_again(model, messages)
+        self._note(scored, model, ~np.isin(scored.batch.partitions, list(self._contexts.foreign)))
+        self._contexts.take_arrivals()
+        return batch.take(~known)
+
+    def at_their_place(self, extended: Extended) -> Extended:
+        """The batch's contexts after all of it has come: its own late records may stand before others of its records."""
+        self._moved = self._contexts.take_moved()
+        if not self._moved:
+            return extended
+        batch = extended.batch
+        features, seen = extended.contexts.features.copy(), extended.contexts.seen.copy()
+        for row, key in enumerate(zip(batch.partitions.tolist(), batch.offsets.tolist(), strict=True)):
+            moved = self._moved.pop(key, None)
+            if moved is not None:
+                features[row], seen[row] = moved.features, moved.seen
+        return Extended(batch, Contexts(features, seen))
+
+    def amend(self, outcome: Outcome, scored: Scored, model: Serving, messages: Messages) -> Outcome:
+        """The outcome of a scored batch together with what its late records change in earlier ones."""
+        arrivals = self._contexts.take_arrivals()
+        self._metrics.late.inc(sum(arrival is Arrival.LATE for arrival in arrivals.values()))
+        self._metrics.too_late.inc(sum(arrival is Arrival.TOO_LATE for arrival in arrivals.values()))
+        if arrivals:
+            flagged = tuple(
+                replace(record, arrival=arrivals.get(record.position[1:], record.arrival)) for record in outcome.flagged
+            )
+            outcome = replace(outcome, flagged=flagged)
+        changed = self._judge_again(model, messages)
+        self._note(scored, model, np.ones(len(scored.batch), bool))
+        return outcome if changed is None else _with_amendments(outcome, *changed, model)
+
+    def _note(self, scored: Scored, model: Serving, ours: NDArray[np.bool_]) -> None:
+        flagged = np.zeros(len(scored.batch), bool)
+        flagged[flagged_rows(scored, model)] = True
+        version = np.where(ours, model.version, UNKNOWN_VERSION).astype(np.int32)
+        self._contexts.judge_new(scored.batch, scored.scores.surprise, flagged, version)
+
+    def _judge_again(self, model: Serving, messages: Messages) -> tuple[Recent, Scored, list[Key]] | None:
+        """Score what late records have moved; the former verdicts that changed, the new ones, and each one's cause."""
+        moved, self._moved = self._moved, {}
+        if not moved:
+            return None
+        recent, places = self._contexts.kept(list(moved))
+        ours = (recent.version == model.version) & ~np.isnan(recent.surprise)
+        recent, places = recent.take(ours), places[ours]
+        if not len(recent):
+            return None
+        keys = list(zip(recent.batch.partitions.tolist(), recent.batch.offsets.tolist(), strict=True))
+        contexts = Contexts(
+            np.stack([moved[key].features for key in keys]), np.array([moved[key].seen for key in keys], np.int64)
+        )
+        # A record that cannot be scored any more keeps the verdict it has.
+        again, _ = score_sound(model.detector, Extended(recent.batch, contexts), messages)
+        rows, found = matching(recent.batch, again.batch)
+        former, again, places = recent.take(rows), again.take(found), places[rows]
+        flagged = np.zeros(len(again.batch), bool)
+        flagged[flagged_rows(again, model)] = True
+        difference = np.abs(again.scores.surprise - former.surprise)
+        changed = (flagged != former.flagged) | (difference > _SAME * np.maximum(1.0, np.abs(former.surprise)))
+        former, again, places = former.take(changed), again.take(changed), places[changed]
+        self._contexts.judge(places, again.scores.surprise, flagged[changed], former.version)
+        causes = [moved[keys[row]].cause for row in rows[changed].tolist()]
+        return former, again, causes
+
+
+def _with_amendments(outcome: Outcome, former: Recent, again: Scored, causes: list[Key], model: Serving) -> Outcome:
+    """The outcome with new verdicts: exact counts for all, and amendments where the record was or is flagged."""
+    rows = flagged_rows(again, model)
+    verdicts = dict(zip(rows.tolist(), describe(again.take(rows), model), strict=True))
+    amendments: list[Amendment] = []
+    raised: list[FlaggedRecord] = []
+    for row in np.union1d(rows, np.flatnonzero(former.flagged)).tolist():
+        verdict = verdicts.get(row)
+        if verdict is not None and former.late[row]:
+            verdict = replace(verdict, arrival=Arrival.LATE)
+        if verdict is not None and not former.flagged[row]:
+            raised.append(verdict)
+        amendments.append(
+            Amendment(
+                position=again.batch.position(row),
+                entity=again.batch.entities[row],
+                time=again.batch.time(row),
+                cause=Position(again.batch.source, *causes[row]),
+                model_version=model.version,
+                threshold=model.threshold,
+                former_surprise=float(former.surprise[row]),
+                formerly_flagged=bool(former.flagged[row]),
+                surprise=float(again.scores.surprise[row]),
+                reconstruction=float(again.scores.reconstruction[row]),
+                density=float(again.scores.density[row]),
+                flagged=verdict,
+            )
+        )
+    before = replace(again, scores=replace(again.scores, surprise=former.surprise))
+    return replace(
+        outcome,
+        flagged=outcome.flagged + tuple(raised),
+        amendments=tuple(amendments),
+        counts=outcome.counts + count_minutes(again, model) + tuple(map(_taken_away, count_minutes(before, model))),
+        trace=outcome.trace
+        + tuple(
+            _trace_point(again, row, row in verdicts)
+            for row in np.union1d(rows, np.flatnonzero(former.flagged)).tolist()
+        ),
+    )
+
+
+def _trace_point(again: Scored, row: int, flagged: bool) -> TracePoint:
+    batch, scores = again.batch, again.scores
+    return TracePoint(
+        entity=batch.entities[row],
+        time=batch.time(row),
+        offset=int(batch.offsets[row]),
+        partition=int(batch.partitions[row]),
+        surprise=float(scores.surprise[row]),
+        reconstruction=float(scores.reconstruction[row]),
+        density=float(scores.density[row]),
+        flagged=flagged,
+        values=batch.values(row),
+    )
+
+
+def _taken_away(count: MinuteCount) -> MinuteCount:
+    one, two, three, four = count.exceeding
+    return replace(count, scored=-count.scored, flagged=-count.flagged, exceeding=(-one, -two, -three, -four))

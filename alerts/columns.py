@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, LargeBinary
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import Double, TypeDecorator
 
-from domain.alert import AlertKind, AlertStatus, Severity, Verdict
+from domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
 from domain.model import VersionStatus
 
 _VERY_LARGE = 1e300
@@ -116,6 +116,7 @@ class Row(DeclarativeBase):
         bytes: LargeBinary,
         AlertKind: _words(AlertKind),
         AlertStatus: _words(AlertStatus),
+        Arrival: _words(Arrival),
         Severity: _words(Severity),
         Verdict: _words(Verdict),
         VersionStatus: _words(VersionStatus),

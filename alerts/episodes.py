@@ -62,20 +62,20 @@ def store_flagged(
     fresh = _once(records, _stored(connection, monitor, records) if look_first else set())
     if not fresh:
         return Receipt(), []
-    take_turns(connection, _turns(monitor, fresh))
+    take_turns(connection, turns_of(monitor, {record.entity for record in fresh}))
     known = _growing(connection, monitor, fresh, gap)
     assigned = group(fresh, known, gap)
     touched = list(dict.fromkeys(assigned))
     opened = [episode for episode in touched if episode.id is None]
     extended = [episode for episode in touched if episode.id is not None]
     _open(connection, monitor, opened, now)
-    _extend(connection, extended, now)
-    rows = [_flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
+    extend(connection, extended, now)
+    rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
     if insert_new(connection, FlaggedRecordRow, rows) != len(rows):
         raise StoredBefore
     _keep_trace(connection, monitor, opened)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
-    _record_escalations(connection, escalated, now)
+    record_escalations(connection, escalated, now)
     return Receipt(_ids(opened), _ids(extended)), opened + escalated
 
 
@@ -108,12 +108,12 @@ def _stored(connection: Connection, monitor: str, records: Sequence[FlaggedRecor
     return {Position(*position) for position in found}
 
 
-def _turns(monitor: str, records: Sequence[FlaggedRecord]) -> set[str]:
+def turns_of(monitor: str, entities: Iterable[str]) -> set[str]:
     """What to lock so that two scorers that read an entity from two partitions do not each open an alert for it.
 
     The entities share a bounded number of locks, because the server's lock table is bounded.
     """
-    return {f"alerts of {monitor}, {crc32(record.entity.encode()) % _LOCK_BUCKETS}" for record in records}
+    return {f"alerts of {monitor}, {crc32(entity.encode()) % _LOCK_BUCKETS}" for entity in entities}
 
 
 _GROWING = (
@@ -211,19 +211,20 @@ def _open(connection: Connection, monitor: str, episodes: Sequence[Episode], now
 _EXTEND = update(AlertRow).where(AlertRow.id == bindparam("alert"))
 
 
-def _extend(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+def extend(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
     if episodes:
         connection.execute(_EXTEND, [{"alert": episode.id, **_grown_columns(episode, now)} for episode in episodes])
 
 
-def _flagged_row(monitor: str, record: FlaggedRecord, episode: Episode) -> dict[str, Any]:
+def flagged_row(monitor: str, record: FlaggedRecord, episode: Episode | None) -> dict[str, Any]:
+    """A record's columns; without an episode those of a record whose alert is known."""
     why = record.explanation
     return {
         "monitor": monitor,
         "source": record.position.source,
         "partition": record.position.partition,
         "offset": record.position.offset,
-        "alert_id": episode.id,
+        "alert_id": None if episode is None else episode.id,
         "entity": record.entity,
         "time": record.time,
         "surprise": record.surprise,
@@ -244,6 +245,8 @@ def _flagged_row(monitor: str, record: FlaggedRecord, episode: Episode) -> dict[
         "code": np.asarray(why.code, np.float32),
         "place_x": why.place[0],
         "place_y": why.place[1],
+        "arrival": record.arrival,
+        "revision": record.revision,
     }
 
 
@@ -274,7 +277,7 @@ def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode
     )
 
 
-def _record_escalations(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+def record_escalations(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
     if episodes:
         rows = [
             {

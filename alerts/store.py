@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
+from alerts.amending import correct, remember_raised, take_turns_with
 from alerts.episodes import StoredBefore, entity_key, store_flagged
 from alerts.outbox import announce
 from alerts.session import reading, transaction
@@ -103,11 +104,15 @@ class AlertStore:
             connection = session.connection()
             _move_offsets(connection, outcome, now)
             _write_trace(connection, outcome, self._trace_slots)
+            if outcome.amendments:
+                take_turns_with(connection, self.monitor, outcome.amendments, outcome.flagged)
+                announce(connection, self.monitor, correct(connection, self.monitor, outcome.amendments, now), now)
             if outcome.flagged:
                 receipt, urgent = store_flagged(
                     connection, self.monitor, outcome.flagged, gap, now, look_first=look_first
                 )
                 announce(connection, self.monitor, urgent, now)
+            remember_raised(connection, self.monitor, outcome.amendments, now)
             end_silences(connection, self.monitor, outcome.heard, now)
             silent = store_silences(connection, self.monitor, outcome.source, outcome.silences, now)
             _write_dead_letters(connection, outcome, now)

@@ -14,7 +14,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alerts.columns import BigKey, Floats, Row
-from domain.alert import AlertKind, AlertStatus, Severity, Verdict
+from domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
 from domain.model import VersionStatus
 
 
@@ -120,6 +120,9 @@ class FlaggedRecordRow(Row):
     code: Mapped[NDArray[np.float32]] = mapped_column(Floats)
     place_x: Mapped[float]
     place_y: Mapped[float]
+    arrival: Mapped[Arrival] = mapped_column(server_default=Arrival.IN_ORDER.value)
+    revision: Mapped[int] = mapped_column(server_default="0")
+    """How often late records amended its verdict."""
 
 
 class AlertTraceRow(Row):

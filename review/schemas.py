@@ -7,19 +7,16 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.reading import AlertDetail, MapPoint
-from domain.alert import Alert, AlertKind, AlertStatus, FlaggedRecord, Label, Severity, Verdict
+from domain.alert import Alert, AlertKind, AlertStatus, Label, Severity, Verdict
 from domain.model import ModelVersion, VersionStatus
 from domain.outcome import TracePoint
 from domain.record import DeadLetter, Value
+from review.flagged_schemas import Answer, FlaggedOut, FormerVerdictOut
 from review.promise import Promise
 from review.state import MonitorState
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class PromiseOut(_Answer):
+class PromiseOut(Answer):
     """Realised against promised false alarms; per day, or as a share of records."""
 
     per_day: bool
@@ -40,7 +37,7 @@ class PromiseOut(_Answer):
         return cls.model_validate(promise)
 
 
-class MonitorOut(_Answer):
+class MonitorOut(Answer):
     """One monitor's line of the overview."""
 
     name: str
@@ -85,7 +82,7 @@ class MonitorOut(_Answer):
         )
 
 
-class EntityOut(_Answer):
+class EntityOut(Answer):
     """One entity of a monitor."""
 
     entity: str
@@ -95,7 +92,7 @@ class EntityOut(_Answer):
     warming: bool
 
 
-class TraceOut(_Answer):
+class TraceOut(Answer):
     """One sampled record."""
 
     entity: str
@@ -111,7 +108,7 @@ class TraceOut(_Answer):
         return cls.model_validate(point)
 
 
-class AlertOut(_Answer):
+class AlertOut(Answer):
     """Consecutive flagged records of one entity."""
 
     id: int
@@ -143,69 +140,7 @@ class AlertPageOut(BaseModel):
     offset: int
 
 
-class NeighbourOut(_Answer):
-    """A normal record near a flagged one."""
-
-    distance: float
-    values: dict[str, Value]
-
-
-class FlaggedOut(BaseModel):
-    """A flagged record with its explanation and what is needed to score it again."""
-
-    source: str
-    partition: int
-    offset: int
-    entity: str
-    time: datetime
-    surprise: float
-    reconstruction: float
-    density: float
-    witnesses: dict[str, float]
-    extrapolated: bool
-    warming: bool
-    threshold: float
-    model_version: int
-    bundle: str
-    values: dict[str, Value]
-    expected: dict[str, Value]
-    contributions: dict[str, float]
-    neighbours: list[NeighbourOut]
-    code: tuple[float, ...]
-    place: tuple[float, float]
-    context: str = Field(description="the context row as base64 of float32, little-endian")
-    seen: int = Field(description="how many records of the entity came before it")
-
-    @classmethod
-    def of(cls, flagged: FlaggedRecord) -> Self:
-        why = flagged.explanation
-        return cls(
-            source=flagged.position.source,
-            partition=flagged.position.partition,
-            offset=flagged.position.offset,
-            entity=flagged.entity,
-            time=flagged.time,
-            surprise=flagged.surprise,
-            reconstruction=flagged.reconstruction,
-            density=flagged.density,
-            witnesses=flagged.witnesses,
-            extrapolated=flagged.extrapolated,
-            warming=flagged.warming,
-            threshold=flagged.threshold,
-            model_version=flagged.model_version,
-            bundle=flagged.bundle,
-            values=flagged.values,
-            expected=why.expected,
-            contributions=why.contributions,
-            neighbours=[NeighbourOut.model_validate(one) for one in why.neighbours],
-            code=why.code,
-            place=why.place,
-            context=base64.b64encode(flagged.context).decode(),
-            seen=flagged.seen,
-        )
-
-
-class LabelOut(_Answer):
+class LabelOut(Answer):
     """A verdict."""
 
     alert: int
@@ -220,7 +155,7 @@ class LabelOut(_Answer):
         return cls.model_validate(label)
 
 
-class EventOut(_Answer):
+class EventOut(Answer):
     """Something that happened to an alert."""
 
     kind: str
@@ -247,6 +182,7 @@ class AlertDetailOut(BaseModel):
     labels: list[LabelOut]
     events: list[EventOut]
     previous: list[PreviousOut]
+    former: list[FormerVerdictOut] = Field(description="verdicts that late records amended, oldest first")
 
     @classmethod
     def of(cls, detail: AlertDetail) -> Self:
@@ -262,6 +198,7 @@ class AlertDetailOut(BaseModel):
                 PreviousOut(alert=AlertOut.of(alert), label=LabelOut.of(label) if label else None)
                 for alert, label in detail.previous
             ],
+            former=[FormerVerdictOut.of(one) for one in detail.former],
         )
 
 
@@ -292,7 +229,7 @@ class StatusOut(BaseModel):
     status: AlertStatus
 
 
-class EvaluationOut(_Answer):
+class EvaluationOut(Answer):
     """How a model did on data it never saw."""
 
     promised_rate: float
@@ -305,7 +242,7 @@ class EvaluationOut(_Answer):
     details: dict[str, Any]
 
 
-class ModelOut(_Answer):
+class ModelOut(Answer):
     """One model version."""
 
     monitor: str
@@ -357,7 +294,7 @@ class DeadLetterPageOut(BaseModel):
     more: bool
 
 
-class PlaceOut(_Answer):
+class PlaceOut(Answer):
     """A flagged record on the map."""
 
     alert: int

@@ -269,7 +269,7 @@ class LateContexts(ContextStore):
         """The recent records, sorted, with everything older in the bases."""
         if self._recent is None or self._pending:
             parts = ([] if self._recent is None else [self._recent]) + self._pending
-            self._pending = []
+            self._pending, self._judged, self._stirred = [], 0, True
             self._recent = (
                 join(parts) if parts else unjudged(_nothing(self._schema, self._source), np.zeros(0, np.intp))
             )

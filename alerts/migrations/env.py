@@ -3,10 +3,12 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from alerts.tables import AlertRow  # any table: importing one imports all
+from alerts.former_verdicts import FormerVerdictRow  # a table of either file: importing one imports all of it
+from alerts.tables import AlertRow
 
 
 def run(connection: Connection) -> None:
+    assert FormerVerdictRow.metadata is AlertRow.metadata
     context.configure(
         connection=connection,
         target_metadata=AlertRow.metadata,

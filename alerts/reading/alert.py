@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from alerts.reading.rows import alert_of, flagged_of, label_of, trace_of
+from alerts.former_verdicts import FormerVerdictRow
+from alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
 from alerts.session import reading
 from alerts.tables import AlertEventRow, AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
-from domain.alert import Alert, FlaggedRecord, Label
+from domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
 from domain.outcome import TracePoint
 
 MOST_FLAGGED = 200
 MOST_TRACE = 1000
 MOST_EVENTS = 100
 MOST_PREVIOUS = 8
+MOST_FORMER = 50
 AFTERWARDS = timedelta(minutes=15)
 """How much of the live trace after an alert belongs to its picture, as long as the live trace still has it."""
 
@@ -49,6 +51,8 @@ class AlertDetail:
     """Oldest first."""
     previous: tuple[tuple[Alert, Label | None], ...]
     """Earlier alerts of the same entity with their latest label, latest first."""
+    former: tuple[FormerVerdict, ...] = ()
+    """The latest verdicts that late records amended, as they were, oldest first."""
 
 
 def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
@@ -83,6 +87,12 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
             .order_by(AlertRow.ended.desc())
             .limit(MOST_PREVIOUS)
         ).all()
+        former = session.scalars(
+            select(FormerVerdictRow)
+            .where(FormerVerdictRow.alert_id == alert_id)
+            .order_by(FormerVerdictRow.id.desc())
+            .limit(MOST_FORMER)
+        ).all()
         said: dict[int, Label] = {}
         for label in session.scalars(
             select(LabelRow)
@@ -101,6 +111,7 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
             labels=tuple(label_of(one) for one in reversed(labels)),
             events=tuple(AlertEvent(one.kind, one.author, one.note, one.created) for one in reversed(events)),
             previous=tuple((alert_of(one), said.get(one.id)) for one in earlier),
+            former=tuple(former_of(one) for one in reversed(former)),
         )
 
 

@@ -1,7 +1,8 @@
 """Rows to the domain's nouns."""
 
+from alerts.former_verdicts import FormerVerdictRow
 from alerts.tables import AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
-from domain.alert import Alert, FlaggedRecord, Label
+from domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
 from domain.outcome import TracePoint
 from domain.record import Position
 from domain.scores import Explanation, Neighbour
@@ -64,6 +65,24 @@ def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
             code=tuple(float(value) for value in row.code),
             place=(row.place_x, row.place_y),
         ),
+        arrival=row.arrival,
+        revision=row.revision,
+    )
+
+
+def former_of(row: FormerVerdictRow) -> FormerVerdict:
+    """A verdict as it was."""
+    return FormerVerdict(
+        position=Position(row.source, row.partition, row.offset),
+        time=row.time,
+        surprise=row.surprise,
+        flagged=row.flagged,
+        threshold=row.threshold,
+        model_version=row.model_version,
+        cause=Position(row.source, row.cause_partition, row.cause_offset),
+        amended=row.amended,
+        surprise_since=row.surprise_since,
+        flagged_since=row.flagged_since,
     )
 
 

@@ -100,6 +100,7 @@ class _AlertView:
                 events=detail.events,
                 labels=detail.labels,
                 opened=detail.opened,
+                former=detail.former,
             ),
         )
         show(self.evidence, evidence_markup(detail, self.monitor))

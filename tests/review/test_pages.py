@@ -58,6 +58,7 @@ def test_hostile_text_is_shown_and_never_run(room: Room):
         events=detail.events,
         labels=detail.labels,
         opened=detail.opened,
+        former=detail.former,
     )
     drawn = [
         *inbox_markup(room, View(status="any", entity=EVIL)),

@@ -11,6 +11,7 @@ from alerts.database import migrate, open_database
 from alerts.session import transaction
 from domain.clock import ManualClock
 from tests.alerts.build import START
+from tests.alerts.contract.amending import AmendingContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.migrations import MigrationContract
@@ -52,6 +53,10 @@ class TestStore(StoreContract):
 
 class TestSilences(SilenceContract):
     """Silences, kept by PostgreSQL."""
+
+
+class TestAmending(AmendingContract):
+    """Amended verdicts, kept by PostgreSQL."""
 
 
 class TestGrouping(GroupingContract):

@@ -1,0 +1,114 @@
+"""What the API says of flagged records: their verdicts now, and those that late records amended."""
+
+import base64
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.alert import Arrival, FlaggedRecord, FormerVerdict
+from domain.record import Value
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class NeighbourOut(Answer):
+    """A normal record near a flagged one."""
+
+    distance: float
+    values: dict[str, Value]
+
+
+class FlaggedOut(BaseModel):
+    """A flagged record with its explanation and what is needed to score it again."""
+
+    source: str
+    partition: int
+    offset: int
+    entity: str
+    time: datetime
+    surprise: float
+    reconstruction: float
+    density: float
+    witnesses: dict[str, float]
+    extrapolated: bool
+    warming: bool
+    threshold: float
+    model_version: int
+    bundle: str
+    values: dict[str, Value]
+    expected: dict[str, Value]
+    contributions: dict[str, float]
+    neighbours: list[NeighbourOut]
+    code: tuple[float, ...]
+    place: tuple[float, float]
+    context: str = Field(description="the context row as base64 of float32, little-endian")
+    seen: int = Field(description="how many records of the entity came before it")
+    arrival: Arrival = Field(description="in order, late and put at its place, or too late and scored on its own")
+    revision: int = Field(description="how often late records amended its verdict")
+
+    @classmethod
+    def of(cls, flagged: FlaggedRecord) -> Self:
+        why = flagged.explanation
+        return cls(
+            source=flagged.position.source,
+            partition=flagged.position.partition,
+            offset=flagged.position.offset,
+            entity=flagged.entity,
+            time=flagged.time,
+            surprise=flagged.surprise,
+            reconstruction=flagged.reconstruction,
+            density=flagged.density,
+            witnesses=flagged.witnesses,
+            extrapolated=flagged.extrapolated,
+            warming=flagged.warming,
+            threshold=flagged.threshold,
+            model_version=flagged.model_version,
+            bundle=flagged.bundle,
+            values=flagged.values,
+            expected=why.expected,
+            contributions=why.contributions,
+            neighbours=[NeighbourOut.model_validate(one) for one in why.neighbours],
+            code=why.code,
+            place=why.place,
+            context=base64.b64encode(flagged.context).decode(),
+            seen=flagged.seen,
+            arrival=flagged.arrival,
+            revision=flagged.revision,
+        )
+
+
+class FormerVerdictOut(BaseModel):
+    """A verdict that a late record amended, as it was, and what became of it."""
+
+    source: str
+    partition: int
+    offset: int
+    time: datetime
+    surprise: float
+    flagged: bool
+    threshold: float
+    model_version: int
+    surprise_since: float
+    flagged_since: bool
+    cause: str = Field(description="the position of the late record")
+    amended: datetime
+
+    @classmethod
+    def of(cls, former: FormerVerdict) -> Self:
+        return cls(
+            source=former.position.source,
+            partition=former.position.partition,
+            offset=former.position.offset,
+            time=former.time,
+            surprise=former.surprise,
+            flagged=former.flagged,
+            threshold=former.threshold,
+            model_version=former.model_version,
+            surprise_since=former.surprise_since,
+            flagged_since=former.flagged_since,
+            cause=str(former.cause),
+            amended=former.amended,
+        )

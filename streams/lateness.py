@@ -142,8 +142,10 @@ class LateContexts(ContextStore):
                 rows, places = matching(part.batch, batch)
                 part.surprise[rows], part.flagged[rows] = surprise[places], flagged[places]
                 part.version[rows] = version[places]
-        self._judged, self._stirred = len(self._pending), False
-        self._sort_in_some()
+        stirred, self._judged, self._stirred = self._stirred, len(self._pending), False
+        # Not sooner: a record that this batch has moved may be too old for the next, but is still to be judged anew.
+        if stirred or sum(map(len, self._pending)) > max(_PENDING, 0 if self._recent is None else len(self._recent)):
+            self._forget_old()
 
     def _advance(self, owners: NDArray[np.intp], piece: Batch) -> Contexts:
         if not self._encoder.state_size or not len(piece):
@@ -203,7 +205,6 @@ class LateContexts(ContextStore):
         self._note_moved(joined, origin, contexts, placing.late, piece)
         self._recent = join([recent.take(~theirs), joined, unjudged(piece.take(rest), owners[rest])])
         self._stirred = True
-        self._forget_old()
         return Contexts(features, seen)
 
     def _sort_out(
@@ -259,27 +260,20 @@ class LateContexts(ContextStore):
                 key = int(batch.partitions[place]), int(batch.offsets[place])
                 self._moved[key] = Moved(contexts.features[place], int(contexts.seen[place]), cause)
 
-    def _sort_in_some(self) -> None:
-        """Once in a while, so that what is kept stays in proportion to the allowed lateness."""
-        waiting = sum(len(part) for part in self._pending)
-        if waiting > max(_PENDING, 0 if self._recent is None else len(self._recent)):
-            self._settled()
-
     def _settled(self) -> Recent:
-        """The recent records, sorted, with everything older in the bases."""
+        """The recent records, those that were pending among them."""
         if self._recent is None or self._pending:
             parts = ([] if self._recent is None else [self._recent]) + self._pending
-            self._pending, self._judged, self._stirred = [], 0, True
+            self._stirred |= self._judged < len(self._pending)
+            self._pending, self._judged = [], 0
             self._recent = (
                 join(parts) if parts else unjudged(_nothing(self._schema, self._source), np.zeros(0, np.intp))
             )
-            self._forget_old()
         return self._recent
 
-    def _forget_old(self) -> None:
-        """Let the bases advance over what no late record can stand before any more."""
-        assert self._recent is not None
-        recent = self._recent.in_order()
+    def _forget_old(self) -> Recent:
+        """The recent records, sorted, after the bases have advanced over what no late record can stand before."""
+        recent = self._settled().in_order()
         ends = np.flatnonzero(np.diff(recent.owners, append=-1))
         after = np.repeat(ends, np.diff(ends, prepend=-1)) - np.arange(len(recent))
         old = (recent.batch.times < self._newest(recent.owners) - self._allowed) | (after >= self._most_after)
@@ -287,6 +281,7 @@ class LateContexts(ContextStore):
             self._encoder.extend(self._bases, recent.owners[old], recent.batch.take(old))
             recent = recent.take(~old)
         self._recent = recent
+        return recent
 
     def _grow_bases(self) -> None:
         if len(self._bases) < len(self._states):
@@ -318,7 +313,7 @@ class LateContexts(ContextStore):
         self._let_go()
         self._grow_bases()
         packed, (_, rows) = super()._packed(partition), self.members(partition)
-        recent = self._settled()
+        recent = self._forget_old()
         mine = recent.take(np.isin(recent.owners, rows))
         places = np.zeros(len(self._states), np.intp)
         places[rows] = np.arange(len(rows))

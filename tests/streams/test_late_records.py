@@ -197,3 +197,12 @@ def test_without_lateness_records_count_in_the_order_they_arrive() -> None:
     spike(stage, Sent(0, 50, 4.0), Sent(0, 45, 3.3))
     assert amendments(stage) == []
     assert len(stage.store.verdicts) == 1
+
+
+def test_a_late_record_counts_though_the_same_batch_leaves_its_place_behind() -> None:
+    """What a late record moved is judged anew even where the batch's newest record makes it too old to be kept."""
+    records = [Sent(0, 0, 3.3), Sent(0, 1, 3.3), Sent(0, 0, 9.0, 1), Sent(0, 22, 0.5)]
+    stage = Stage(late_seconds=ALLOWED)
+    produce(stage, arriving(records))
+    stage.run(records=2)
+    assert found(stage) == found(in_order(records))

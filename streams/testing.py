@@ -241,10 +241,7 @@ class MemoryStore:
 
     @property
     def verdicts(self) -> dict[Position, FlaggedRecord]:
-        """The verdict on every flagged record, as it is after all amendments.
-
-        Raises AssertionError for a record flagged or amended that was not as the outcome takes it to be.
-        """
+        """The verdict on every flagged record after all amendments. Raises AssertionError where one does not fit."""
         found: dict[Position, FlaggedRecord] = {}
         for outcome in self.outcomes:
             for record in outcome.flagged:
@@ -266,8 +263,8 @@ class MemoryStore:
         sums: dict[tuple[datetime, int], tuple[int, ...]] = {}
         for outcome in self.outcomes:
             for count in outcome.counts:
-                key, numbers = (count.minute, count.model_version), (count.scored, count.flagged, *count.exceeding)
-                sums[key] = tuple(map(sum, zip(sums.get(key, (0,) * 6), numbers, strict=True)))
+                key, more = (count.minute, count.model_version), (count.scored, count.flagged, *count.exceeding)
+                sums[key] = tuple(map(sum, zip(sums.get(key, (0,) * 6), more, strict=True)))
         return sums
 
     @property

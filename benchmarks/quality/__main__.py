@@ -29,7 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidInput as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    chosen = [suite for suite in suites(data, options.quick) if not options.suite or suite.name in options.suite]
+    every = suites(data, options.quick)
+    unknown = sorted({*(options.suite or ())} - {suite.name for suite in every})
+    if unknown:
+        known = ", ".join(suite.name for suite in every)
+        print(f"no suite is called {', '.join(unknown)}; there are {known}", file=sys.stderr)
+        return 2
+    chosen = [suite for suite in every if not options.suite or suite.name in options.suite]
     cases = [
         case
         for suite in chosen

@@ -67,7 +67,12 @@ class TraceSampler:
             if row in always or second > self._last_second.get(entity, -1)
         ]
         if len(chosen) > limit:
-            chosen = sorted(chosen, key=lambda row: (row in always, row))[-limit:]
+            # Evenly over each entity's rows, so that a stream faster than the budget shows as a coarser line, not as
+            # pieces of one.
+            usual = sorted((row for row in chosen if row not in always), key=lambda row: (batch.entities[row], row))
+            room = limit - len(shown)
+            kept = np.linspace(0, len(usual) - 1, room).round().astype(int) if room > 0 and usual else ()
+            chosen = [*shown, *(usual[place] for place in kept)]
         if len(self._last_second) > self._max_entities:
             self._last_second.clear()
         for row in chosen:

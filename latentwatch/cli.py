@@ -241,7 +241,7 @@ def notify(
     run_notifier(once=once)
 
 
-@app.command(epilog="Example: latentwatch replay monitor.yaml --since 2026-01-01 --version 3 --json")
+@app.command(epilog="Example: latentwatch replay monitor.yaml --since 2026-01-01 --version 3 --against 2 --json")
 def replay(
     monitor: MonitorFile,
     alert: Annotated[int | None, typer.Option(help="Replay the flagged records of this alert.")] = None,
@@ -250,16 +250,28 @@ def replay(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
     version: Annotated[int | None, typer.Option(help="Score the records again with this version, and compare.")] = None,
+    against: Annotated[
+        int | None, typer.Option(help="With --version: compare with this version, not with what is stored.")
+    ] = None,
     input_: Annotated[
         str | None,
-        typer.Option("--input", metavar="DATA", help="With --version: the records, if not the monitor's file."),
+        typer.Option("--input", metavar="DATA", help="With --version: the records, if not the monitor's own source."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score stored flagged records again and compare the verdicts; touches neither offsets nor alerts."""
     from latentwatch.replaying import replay_verdicts
 
-    replay_verdicts(monitor, alert=alert, since=since, until=until, version=version, input_=input_, as_json=as_json)
+    replay_verdicts(
+        monitor,
+        alert=alert,
+        since=since,
+        until=until,
+        version=version,
+        against=against,
+        input_=input_,
+        as_json=as_json,
+    )
 
 
 @app.command(epilog="Example: latentwatch retention --keep alerts=90d --keep trace=2d")

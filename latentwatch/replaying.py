@@ -1,35 +1,43 @@
 """`latentwatch replay`: stored verdicts scored again, or records scored with another version; nothing live is touched.
 
 Without `--version` every stored flagged record is scored again with the bundle that flagged it, and must give the stored
-score. With `--version` the monitor's records are read again and scored with that version, and its verdicts are compared
-with the stored ones.
+score. With `--version` the monitor's records are read again, from its file or its topic, and scored with that version;
+its verdicts are compared with the stored ones, or with those of another version.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.database import Engine
 from alerts.reading.flagged import flagged_records
 from alerts.registry import ModelRegistry
+from alerts.store import AlertStore
 from detector.bundle import load_bundle
 from detector.interface import Detector
-from domain.clock import to_microseconds
+from domain.clock import SystemClock, to_microseconds
 from domain.errors import InvalidInput, LoopFailed
 from domain.monitor import Monitor, load_monitor
-from domain.record import Position
+from domain.record import Batch, Position
 from latentwatch.console import print_json, say
 from latentwatch.settings import Settings, load_settings
 from latentwatch.wiring import load_version, ready_database, serving_version
 from review.replay import replay
-from streams.context_store import ContextStore
+from streams.array_source import split
+from streams.columns import TimeBound
+from streams.context_store import ContextStore, segments
+from streams.ports import Messages
 from streams.salvage import extend_sound, score_sound
 
 _SHOWN = 20
+_BATCH_RECORDS = 4_096
+_LEAD = timedelta(hours=1)
+"""Of a topic is read before the time asked for, so that an entity's verdicts begin with a context as the scorer's."""
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(slots=True)
@@ -45,16 +53,18 @@ class Verification:
 
 @dataclass(slots=True)
 class Difference:
-    """Stored verdicts against another version's."""
+    """The verdicts of a version beside those that are stored, or another version's."""
 
     version: int
+    against: int | None
+    """The version compared with; None for what is stored."""
     records: int = 0
     flagged_by_both: int = 0
-    only_stored: list[str] = field(default_factory=list)
-    """Positions that were flagged and would not be, at most the first twenty."""
-    only_replayed: list[str] = field(default_factory=list)
-    stored: int = 0
-    replayed: int = 0
+    only_against: list[str] = field(default_factory=list)
+    """Positions that only the other side flags, at most the first twenty."""
+    only_version: list[str] = field(default_factory=list)
+    flagged_against: int = 0
+    flagged_version: int = 0
 
 
 def replay_verdicts(
@@ -64,6 +74,7 @@ def replay_verdicts(
     since: str | None,
     until: str | None,
     version: int | None,
+    against: int | None,
     input_: str | None,
     as_json: bool,
 ) -> None:
@@ -72,13 +83,22 @@ def replay_verdicts(
     engine = ready_database(settings)
     start, end = _moment(since, "--since"), _moment(until, "--until")
     if version is None:
+        if against is not None:
+            raise InvalidInput("--against compares two versions; give the other one as --version")
         _tell_verification(verify(engine, settings, monitor, alert, start, end), as_json)
         return
     if alert is not None:
         raise InvalidInput("--alert verifies stored verdicts; with --version give --since and --until instead")
-    found = serving_version(ModelRegistry(engine), monitor, version)
-    detector = load_version(settings, found, monitor)
-    _tell_difference(compare(engine, monitor, detector, version, input_, start, end), as_json)
+    registry = ModelRegistry(engine)
+    sides = [
+        load_version(settings, serving_version(registry, monitor, number), monitor)
+        for number in (version, against)
+        if number is not None
+    ]
+    reading = _topic(settings, monitor, start) if input_ is None and monitor.source.kafka else _file(monitor, input_)
+    result = Difference(version, against)
+    compare(result, engine, monitor, sides, reading, start, end)
+    _tell_difference(result, as_json)
 
 
 def verify(
@@ -104,61 +124,105 @@ def verify(
 
 
 def compare(
+    result: Difference,
     engine: Engine,
     monitor: Monitor,
-    detector: Detector,
-    version: int,
-    input_: str | None,
+    sides: Sequence[Detector],
+    reading: Iterator[tuple[Messages, Batch]],
     since: datetime | None,
     until: datetime | None,
-) -> Difference:
-    """Read records again, score them with a version, and compare with what is stored for the same positions."""
-    stored: dict[str, set[tuple[int, int]]] = defaultdict(set)
-    for flagged in flagged_records(engine, monitor.name, since=since, until=until):
-        stored[flagged.position.source].add((flagged.position.partition, flagged.position.offset))
-    result, replayed = Difference(version), set[Position]()
-    names = set[str]()
-    for source, positions, scored in _flagged_by(detector, monitor, input_, since, until):
-        names.add(source)
-        replayed |= positions
-        result.records += scored
-    before = {Position(name, *place) for name in names for place in stored.get(name, ())}
-    result.stored, result.replayed = len(before), len(replayed)
-    result.flagged_by_both = len(before & replayed)
-    result.only_stored = [str(position) for position in sorted(before - replayed)[:_SHOWN]]
-    result.only_replayed = [str(position) for position in sorted(replayed - before)[:_SHOWN]]
-    return result
+) -> None:
+    """Score records with each side, all that are read, and compare the verdicts of those between two event times.
 
-
-def _flagged_by(
-    detector: Detector, monitor: Monitor, input_: str | None, since: datetime | None, until: datetime | None
-) -> Iterator[tuple[str, set[Position], int]]:
-    """Source, flagged positions and number of scored records, batch by batch; the context begins with the source."""
-    from latentwatch.scoring import open_input
-
-    path = input_ or (monitor.source.file.path if monitor.source.file else None)
-    if path is None:
-        raise InvalidInput("give the records to replay as --input DATA: a copy of what the topic held")
-    source = open_input(path, monitor.source.file.format if monitor.source.file and not input_ else "auto")
-    source.open()
-    decoder, contexts, threshold = (
-        source.decoder(monitor.record),
-        ContextStore(detector.context),
-        detector.threshold(monitor.alert),
-    )
-    source.seek(0, 0)
+    With one side the other is what is stored: then only records that the monitor has scored count.
+    """
     first = -(2**62) if since is None else to_microseconds(since)
     last = 2**62 if until is None else to_microseconds(until)
+    scorers = [(detector, detector.threshold(monitor.alert), ContextStore(detector.context)) for detector in sides]
+    flagged: list[set[Position]] = [set() for _ in sides]
+    scored_to = _Reach(AlertStore(engine, monitor.name)) if len(sides) == 1 else None
+    begins: dict[tuple[str, int], int] = {}
+    for messages, batch in reading:
+        for partition, start, _ in segments(batch.partitions):
+            begins.setdefault((batch.source, partition), int(batch.offsets[start]))
+        for side, (detector, threshold, contexts) in enumerate(scorers):
+            extended, _ = extend_sound(contexts, batch, messages)
+            scored, _ = score_sound(detector, extended, messages)
+            counts = (scored.batch.times >= first) & (scored.batch.times < last)
+            if scored_to is not None:
+                counts &= scored_to.includes(scored.batch)
+            rows = np.flatnonzero(counts & (scored.scores.surprise >= threshold))
+            flagged[side] |= {scored.batch.position(int(row)) for row in rows}
+            result.records += int(counts.sum()) if side == 0 else 0
+    after = flagged[0]
+    if len(sides) == 1:
+        stored = (found.position for found in flagged_records(engine, monitor.name, since=since, until=until))
+        # What the topic no longer holds, or what arrived before the stretch that was read, was not scored again.
+        before = {at for at in stored if at.offset >= begins.get((at.source, at.partition), _NEVER)}
+    else:
+        before = flagged[1]
+    result.flagged_against, result.flagged_version = len(before), len(after)
+    result.flagged_by_both = len(before & after)
+    result.only_against = [str(position) for position in sorted(before - after)[:_SHOWN]]
+    result.only_version = [str(position) for position in sorted(after - before)[:_SHOWN]]
+
+
+class _Reach:
+    """How far the monitor's scorers have come in each source."""
+
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
+        self._positions: dict[str, dict[int, int]] = {}
+
+    def includes(self, batch: Batch) -> NDArray[np.bool_]:
+        """[N] whether a row was scored. Every row of a source that was never scored counts."""
+        positions = self._positions.setdefault(batch.source, self._store.positions(batch.source))
+        inside = np.ones(len(batch), bool)
+        for partition, start, stop in segments(batch.partitions) if positions else ():
+            inside[start:stop] = batch.offsets[start:stop] < positions.get(partition, 0)
+        return inside
+
+
+def _file(monitor: Monitor, input_: str | None) -> Iterator[tuple[Messages, Batch]]:
+    """The records of a file, batch by batch, from its beginning."""
+    from latentwatch.scoring import open_input
+
+    own = monitor.source.file
+    path = input_ or (own.path if own else "")
+    source = open_input(path, own.format if own and not input_ else "auto")
+    source.open()
+    decoder = source.decoder(monitor.record)
+    source.seek(0, 0)
     try:
         while not source.finished:
-            messages = source.poll(4_096, 0.25)
-            extended, _ = extend_sound(contexts, decoder.decode(messages).batch, messages)
-            scored, _ = score_sound(detector, extended, messages)
-            inside = (scored.batch.times >= first) & (scored.batch.times < last)
-            rows = np.flatnonzero(inside & (scored.scores.surprise >= threshold))
-            yield source.name, {scored.batch.position(int(row)) for row in rows}, int(inside.sum())
+            messages = source.poll(_BATCH_RECORDS, 0.25)
+            yield messages, decoder.decode(messages).batch
     finally:
         source.close()
+
+
+def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iterator[tuple[Messages, Batch]]:
+    """The records of the monitor's topic, with the positions the scorer gives them, read outside of its group.
+
+    From those that arrived a while before `since`, which fill the contexts, to the topic's end: a record's own time is
+    known only when it was read, and may lie long before it arrived.
+    """
+    from streams.sources import topic_decoder
+    from streams.topic_history import read_messages  # Kafka's client is not for files
+
+    topic = monitor.source.kafka
+    assert topic is not None  # the caller has looked
+    kafka = settings.kafka_access()
+    if not kafka.servers:
+        raise InvalidInput(
+            f"monitor {monitor.name} reads the Kafka topic {topic.topic!r}, but no Kafka address is set; set"
+            " LATENTWATCH_KAFKA to host:port, or give the records as --input DATA"
+        )
+    decoder = topic_decoder(monitor, settings.registry_access(), TimeBound(SystemClock()))
+    arrived = None if since is None else since - _LEAD
+    for read, _ in read_messages(topic.topic, kafka, arrived):
+        messages = split(read) if topic.arrays else read
+        yield messages, decoder.decode(messages).batch
 
 
 def _moment(text: str | None, option: str) -> datetime | None:
@@ -188,10 +252,12 @@ def _tell_difference(result: Difference, as_json: bool) -> None:
     if as_json:
         print_json(asdict(result))
         return
+    other = "what is stored" if result.against is None else f"version {result.against}"
+    say(f"{result.records:,} records scored again, to compare version {result.version} with {other}")
     say(
-        f"{result.records:,} records scored with version {result.version}: {result.replayed:,} flagged, {result.stored:,} stored"
+        f"flagged by version {result.version}: {result.flagged_version:,}, by {other}: {result.flagged_against:,},"
+        f" by both: {result.flagged_by_both:,}"
     )
-    say(f"flagged by both: {result.flagged_by_both:,}")
-    for title, lines in (("only stored", result.only_stored), (f"only version {result.version}", result.only_replayed)):
+    for title, lines in ((other, result.only_against), (f"version {result.version}", result.only_version)):
         for line in lines:
-            say(f"  {title}: {line}")
+            say(f"  only {title}: {line}")

@@ -1,6 +1,6 @@
-"""A stretch of a Kafka topic by arrival time, read from outside any consumer group: history to learn from.
+"""A stretch of a Kafka topic by arrival time, read from outside any consumer group: to learn from, or to score again.
 
-Topic + [since, now) → Decoded. Live scorers, their offsets and their group are not touched.
+Topic + [since, now) → Messages → Decoded. Live scorers, their offsets and their group are not touched.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,6 +34,22 @@ def read_topic(
     None where there is no record. Memory grows with the records, never with the raw messages. Raises Unavailable while
     broker or topic are away, InvalidInput where the broker refuses us.
     """
+    batches: list[Batch] = []
+    unreadable = 0
+    for messages, share in read_messages(topic, access, since):
+        decoded = decoder.decode(messages)
+        unreadable += len(decoded.dead_letters)
+        batches.append(decoded.batch)
+        progress(share)
+    found = [batch for batch in batches if len(batch)]
+    return (concatenate(found) if found else None), unreadable
+
+
+def read_messages(topic: str, access: KafkaAccess, since: datetime | None) -> Iterator[tuple[Messages, float]]:
+    """Every message that arrived since then, or all there are, up to the topic's end as it is now; and the share read.
+
+    A partition's messages come in the order of their offsets. Raises as `read_topic` does.
+    """
     servers = access.servers
     try:
         consumer = KafkaConsumer(
@@ -51,23 +67,17 @@ def read_topic(
         )
     except (KafkaError, OSError) as error:
         raise out_of_reach(servers, error) from error
-    batches: list[Batch] = []
-    unreadable = 0
     try:
-        for messages, share in _messages(consumer, topic, servers, since):
-            decoded = decoder.decode(messages)
-            unreadable += len(decoded.dead_letters)
-            batches.append(decoded.batch)
-            progress(share)
+        yield from _messages(consumer, topic, servers, since)
     except KafkaError as error:
         raise out_of_reach(servers, error, f"reading {topic!r}") from error
     finally:
         consumer.close()
-    found = [batch for batch in batches if len(batch)]
-    return (concatenate(found) if found else None), unreadable
 
 
-def _messages(consumer: KafkaConsumer, topic: str, servers: str, since: datetime) -> Iterator[tuple[Messages, float]]:
+def _messages(
+    consumer: KafkaConsumer, topic: str, servers: str, since: datetime | None
+) -> Iterator[tuple[Messages, float]]:
     """Messages of every partition from the first that arrived at `since` or later, with the share that is read."""
     known = consumer.partitions_for_topic(topic)
     if not known:
@@ -75,8 +85,11 @@ def _messages(consumer: KafkaConsumer, topic: str, servers: str, since: datetime
     places = [TopicPartition(topic, partition) for partition in sorted(known)]
     consumer.assign(places)
     ends = consumer.end_offsets(places)
-    arrived = consumer.offsets_for_times(dict.fromkeys(places, to_microseconds(since) // 1_000))
-    starts = {place: arrived[place].offset if arrived.get(place) else ends[place] for place in places}
+    if since is None:
+        starts = consumer.beginning_offsets(places)
+    else:
+        arrived = consumer.offsets_for_times(dict.fromkeys(places, to_microseconds(since) // 1_000))
+        starts = {place: arrived[place].offset if arrived.get(place) else ends[place] for place in places}
     for place, start in starts.items():
         consumer.seek(place, start)
     total = max(1, sum(ends[place] - starts[place] for place in places))

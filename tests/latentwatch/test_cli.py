@@ -102,8 +102,12 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
     assert verified["records"] >= 1
     assert verified["differing"] == 0
     compared = json.loads(trained("replay", "monitor.yaml", "--version", "1", "--json")[1])
-    assert (compared["records"], compared["only_stored"], compared["only_replayed"]) == (60, [], [])
+    assert (compared["records"], compared["only_against"], compared["only_version"]) == (60, [], [])
     assert compared["flagged_by_both"] == verified["records"]
+    assert compared["against"] is None
+    both = json.loads(trained("replay", "monitor.yaml", "--version", "1", "--against", "1", "--json")[1])
+    assert both == {**compared, "against": 1}
+    assert "--version" in trained("replay", "monitor.yaml", "--against", "1")[2]
 
 
 def test_the_same_history_gives_the_same_model_and_it_is_not_promoted_twice(trained: Run):

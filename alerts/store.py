@@ -5,7 +5,7 @@ moved one, nothing of the batch is written. After that everything else can be pl
 nobody else can be writing the same records.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -67,6 +67,23 @@ class AlertStore:
                 select(row.partition, row.next_offset).where(row.monitor == self.monitor, row.source == source)
             )
             return dict(found.all())
+
+    def begin(self, source: str, starts: Mapping[int, int]) -> dict[int, int]:
+        """Store where to begin reading a source, in all its partitions or, where it has positions already, in none.
+
+        `starts` names every partition the source has now. Returns the positions in force. Raises Unavailable.
+        """
+        row, now = OffsetRow, self._clock.now()
+        rows = [
+            {"monitor": self.monitor, "source": source, "partition": partition, "next_offset": start, "updated": now}
+            for partition, start in sorted(starts.items())
+        ]
+        mine = select(row.partition, row.next_offset).where(row.monitor == self.monitor, row.source == source)
+        with transaction(self._engine) as session:
+            # Of several that begin at once, the one that inserts the lowest partition inserts the others too.
+            if rows and not session.execute(mine).all() and insert_new(session.connection(), row, rows[:1]):
+                insert_new(session.connection(), row, rows[1:])
+            return dict(session.execute(mine).all())
 
     def claim(self, source: str, partition: int, offset: int) -> int:
         """Where to begin reading a partition: what is stored, or `offset`, stored now, where nothing is.

@@ -149,8 +149,12 @@ class ArraySource:
         kept = [records.take(records.partitions != partition) for records in self._waiting]
         self._waiting = deque(records for records in kept if len(records))
 
+    def starts(self) -> dict[int, int]:
+        """The first record of the message a new monitor begins with, in every partition. Raises Unavailable."""
+        return {partition: offset * STRIDE for partition, offset in self._source.starts().items()}
+
     def start_offset(self, partition: int) -> int:
-        """The first record of the message a new monitor begins with. Raises Unavailable."""
+        """The first record of the first message. Raises Unavailable."""
         return self._source.start_offset(partition) * STRIDE
 
     def pause(self) -> None:

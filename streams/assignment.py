@@ -145,6 +145,10 @@ class Partitions:
             return
         try:
             positions = self._store.positions(self._source.name)
+            if not positions:
+                # All at once, so that a partition without a position is known to have been added later: whatever the
+                # monitor's start, nothing of it was there before, and it is read from its first record.
+                positions = self._store.begin(self._source.name, self._source.starts())
             snapshots = self._store.snapshots(self._source.name, due)
             for partition in due:
                 position = positions.get(partition)

@@ -210,13 +210,24 @@ class ConfluentSource:
         self._next.pop(partition, None)
         self._each(self._opened().pause, [partition])
 
+    def starts(self) -> dict[int, int]:
+        """The earliest or the latest offset of every partition, as the monitor says. Raises Unavailable."""
+        try:
+            known = sorted(self._opened().list_topics(self.name, timeout=_CALL_SECONDS).topics[self.name].partitions)
+        except KafkaException as error:
+            raise self._out_of_reach(error.args[0]) from error
+        return {partition: self._watermarks(partition)[self._start == "latest"] for partition in known}
+
     def start_offset(self, partition: int) -> int:
-        """The earliest or the latest offset, as the monitor says. Raises Unavailable."""
+        """The earliest offset. Raises Unavailable."""
+        return self._watermarks(partition)[0]
+
+    def _watermarks(self, partition: int) -> tuple[int, int]:
         try:
             first, end = self._opened().get_watermark_offsets(self._place(partition), timeout=_CALL_SECONDS)
         except KafkaException as error:
             raise self._out_of_reach(error.args[0]) from error
-        return int(first if self._start == "earliest" else end)
+        return int(first), int(end)
 
     def pause(self) -> None:
         """Deliver nothing, but keep the partitions."""

@@ -118,6 +118,10 @@ class FileSource:
         """Stop delivering until sought again."""
         self._sought = False
 
+    def starts(self) -> dict[int, int]:
+        """A file is one partition."""
+        return {0: 0}
+
     def start_offset(self, partition: int) -> int:
         """A file begins at its first record."""
         return 0

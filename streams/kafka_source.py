@@ -189,12 +189,24 @@ class KafkaSource:
         self._next.pop(partition, None)
         self._each(self._opened().pause, [partition])
 
-    def start_offset(self, partition: int) -> int:
-        """The earliest or the latest offset, as the monitor says. Raises Unavailable."""
-        consumer, place = self._opened(), self._place(partition)
-        ask = consumer.beginning_offsets if self._start == "earliest" else consumer.end_offsets
+    def starts(self) -> dict[int, int]:
+        """The earliest or the latest offset of every partition, as the monitor says. Raises Unavailable."""
+        consumer = self._opened()
         try:
-            return int(ask([place], timeout_ms=_CALL_MS)[place])
+            known = sorted(consumer.partitions_for_topic(self.name) or ())
+        except KafkaError as error:
+            raise out_of_reach(self._servers, error) from error
+        return self._ask(consumer.beginning_offsets if self._start == "earliest" else consumer.end_offsets, known)
+
+    def start_offset(self, partition: int) -> int:
+        """The earliest offset. Raises Unavailable."""
+        return self._ask(self._opened().beginning_offsets, [partition])[partition]
+
+    def _ask(self, offsets: Callable[..., dict[TopicPartition, int]], partitions: Iterable[int]) -> dict[int, int]:
+        places = [self._place(partition) for partition in partitions]
+        try:
+            found = offsets(places, timeout_ms=_CALL_MS)
+            return {place.partition: int(found[place]) for place in places}
         except (KafkaError, KeyError) as error:
             raise out_of_reach(self._servers, error) from error
 

@@ -1,6 +1,6 @@
 """The ports of the scoring loop: where messages come from, where outcomes go, which model serves."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -104,8 +104,12 @@ class Source(Protocol):
         """Stop delivering one partition until it is sought again."""
         ...
 
+    def starts(self) -> dict[int, int]:
+        """Where a monitor that has no position yet begins, in every partition, also in others'. Raises Unavailable."""
+        ...
+
     def start_offset(self, partition: int) -> int:
-        """Where a monitor that has no position yet begins. Raises Unavailable."""
+        """The first offset there is: where a partition begins that was added later. Raises Unavailable."""
         ...
 
     def pause(self) -> None:
@@ -150,6 +154,10 @@ class Store(Protocol):
 
     def positions(self, source: str) -> dict[int, int]:
         """Partition to the first offset not accounted for."""
+        ...
+
+    def begin(self, source: str, starts: Mapping[int, int]) -> dict[int, int]:
+        """Begin all of a source's partitions, all or none: none where it has a position already; those in force."""
         ...
 
     def claim(self, source: str, partition: int, offset: int) -> int:

@@ -91,6 +91,10 @@ class SliceSource:
         """Stop delivering one partition until it is sought again."""
         self._next.pop(partition, None)
 
+    def starts(self) -> dict[int, int]:
+        """Where the stretch begins in each of its partitions."""
+        return dict(self._begins)
+
     def start_offset(self, partition: int) -> int:
         """Where the stretch begins."""
         return self._begins[partition]

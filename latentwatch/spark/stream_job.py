@@ -149,13 +149,16 @@ class StreamJob:
         offsets = topic_offsets(self._topic.topic, self._access)
         source, each = (name_of(self._topic.topic), STRIDE) if self._topic.arrays else (self._topic.topic, 1)
         positions = self._store.positions(source)
+        if not positions:
+            earliest_wanted = self._topic.start == "earliest"
+            starts = {number: (first if earliest_wanted else end) * each for number, (first, end) in offsets.items()}
+            positions = self._store.begin(source, starts)
         snapshots = self._store.snapshots(source, list(offsets))
         begins: dict[int, int] = {}
         for partition, (first, end) in offsets.items():
             position = positions.get(partition)
-            if position is None:
-                begin = first if self._topic.start == "earliest" else end
-                position = self._store.claim(source, partition, begin * each)
+            if position is None:  # the partition was added later
+                position = self._store.claim(source, partition, first * each)
             if position > end * each:
                 raise StreamRefused(
                     f"{self._topic.topic}[{partition}] ends at {end}, before {position // each}, where the database stands:"

@@ -164,6 +164,22 @@ def test_added_partitions_are_noticed(
     assert (gained, lost) == ({2, 3}, set())
 
 
+@pytest.mark.parametrize("client", [KafkaSource, ConfluentSource])
+def test_a_start_at_the_end_is_for_what_is_there(
+    kafka_address: str, topic: Callable[..., str], client: type[KafkaSource] | type[ConfluentSource]
+) -> None:
+    """Every partition's end is a start, whoever reads it; a partition that came later begins at its first record."""
+    name = topic(partitions=2)
+    fill(kafka_address, name, 30)
+    source = client(name, kafka_address, f"test-{uuid4().hex[:8]}", start="latest")
+    try:
+        source.open()
+        assert source.starts() == {0: 30, 1: 0}
+        assert source.start_offset(0) == 0
+    finally:
+        source.close()
+
+
 def test_deleted_records_are_reported_as_a_gap(
     kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
 ) -> None:

@@ -61,6 +61,10 @@ class SourceContract:
         opened.seek(0, opened.start_offset(0))
         assert read(opened, self.COUNT) == self.offsets(0, self.COUNT)
 
+    def test_a_new_monitor_begins_in_every_partition(self, opened: Source) -> None:
+        """Here at the first message, which is also where a partition begins that was added later."""
+        assert opened.starts() == {0: opened.start_offset(0)}
+
     def test_goes_on_from_any_offset(self, opened: Source) -> None:
         """A stored position is where delivery begins, forwards and backwards."""
         opened.seek(0, self.at(60))

@@ -14,11 +14,12 @@ from streams.context_blob import pack, unpack
 from streams.failpoints import Reach, pass_by
 from streams.health import HealthRecord
 from streams.json_decoding import JsonDecoder
+from streams.memory_broker import MemoryBroker
 from streams.pace import Pace
 from streams.poison import DeadLetterLimit
 from streams.ports import Decoder, Source
 from streams.scorer import Scorer
-from streams.testing import FakeBundles, FakeDetector, MemoryBroker, MemoryRegistry, MemoryStore
+from streams.testing import FakeBundles, FakeDetector, MemoryRegistry, MemoryStore
 
 MONITOR = """
 name: pump

@@ -9,8 +9,8 @@ import pytest
 from domain.record import Position, RawMessage
 from streams.array_source import STRIDE, ArraySource, SplittingDecoder, name_of, split
 from streams.json_decoding import JsonDecoder
+from streams.memory_broker import MemoryBroker
 from streams.ports import Source, messages_of
-from streams.testing import MemoryBroker
 from tests.streams.contract import SourceContract
 from tests.streams.stage import Stage, monitor, record
 

@@ -5,8 +5,8 @@ from typing import Any
 from domain.clock import ManualClock
 from streams.failpoints import Step
 from streams.health import SILENT_SECONDS, Health, HealthRecord
+from streams.memory_broker import MemorySource
 from streams.ports import Messages
-from streams.testing import MemorySource
 from tests.streams.stage import Stage
 
 

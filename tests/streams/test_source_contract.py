@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from streams.file_source import FileSource
+from streams.memory_broker import MemoryBroker
 from streams.ports import Source
-from streams.testing import MemoryBroker
 from tests.streams.contract import SourceContract
 from tests.streams.stage import record
 

@@ -55,6 +55,15 @@ class StoreContract:
         assert store.positions(SOURCE) == {2: 40}
         assert store.positions("elsewhere") == {}
 
+    def test_a_source_begins_in_all_its_partitions_once(self, store: AlertStore, engine: Engine) -> None:
+        """Whoever is first stores every start in one go; for anybody later nothing changes and nothing is added."""
+        assert store.begin(SOURCE, {0: 7, 1: 0, 2: 40}) == {0: 7, 1: 0, 2: 40}
+        assert store.begin(SOURCE, {0: 9, 1: 9, 2: 9, 3: 9}) == {0: 7, 1: 0, 2: 40}
+        assert store.claim(SOURCE, 3, 0) == 0
+        assert store.positions(SOURCE) == {0: 7, 1: 0, 2: 40, 3: 0}
+        assert AlertStore(engine, "other").begin(SOURCE, {0: 1}) == {0: 1}
+        assert store.begin("empty", {}) == {}
+
     def test_monitors_do_not_share_positions(self, store: AlertStore, engine: Engine) -> None:
         """Two monitors on one topic move on their own."""
         store.claim(SOURCE, 0, 5)

@@ -74,7 +74,7 @@ class KafkaSource(_Part):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """For CSV, what stands between columns."""
     start: Literal["earliest", "latest"] = "earliest"
-    """Where a monitor without stored offsets begins."""
+    """Where a monitor without stored offsets begins; a partition that is added later is read from its first record."""
     registry: str | None = None
     """For Avro, the schema registry's address; by default that of the settings."""
     client: Literal["kafka-python", "confluent"] = "kafka-python"

@@ -212,6 +212,15 @@ def test_of_two_scorers_of_one_partition_one_is_refused(store: AlertStore, direc
     assert written(direct) == (10, 2, 10)
 
 
+def test_of_scorers_that_begin_at_once_one_says_where(direct: Engine) -> None:
+    """Each saw other ends of the topic, the last a partition more; the starts stored are those of one of them, whole."""
+    starts = [{0: at, 1: at, 2: at} for at in (10, 11, 12)] + [{0: 13, 1: 13, 2: 13, 3: 13}]
+    with ThreadPoolExecutor(len(starts)) as pool:
+        found = list(pool.map(lambda mine: AlertStore(direct, MONITOR).begin("topic", mine), starts))
+    assert found[0] in starts
+    assert all(each == found[0] for each in found)
+
+
 def test_two_scorers_share_an_entity_s_alert(store: AlertStore, direct: Engine) -> None:
     """Records of one entity that come through several partitions at once make one alert, complete."""
     partitions = range(4)

@@ -38,7 +38,7 @@ def draw(figures: dict[str, Any], file: Path) -> Path:
     axis.set_yticks(range(len(bars)), list(reversed(bars)))
     axis.set_xlabel("microseconds of processor a record")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(loc="lower right", fontsize="small", frameon=False)
+    figure.legend(loc="outside upper center", ncols=len(COLOURS), fontsize="small", frameon=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=140)
     pyplot.close(figure)

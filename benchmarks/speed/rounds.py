@@ -96,9 +96,10 @@ class Contestant:
 
 
 def take_turns(contestants: Mapping[str, Contestant], rounds: int, records: int, warm: int) -> None:
-    """Warm everybody up, then let each work through a slice in every round."""
+    """Warm everybody up at once, then let each work through a slice in every round, alone."""
     for each in contestants.values():
         each.ask(warm)
+    for each in contestants.values():
         each.answer()
     for _ in range(rounds):
         for each in contestants.values():

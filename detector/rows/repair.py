@@ -17,7 +17,7 @@ from detector.rows.model import STUDY, Energies, RowModel, Seen, Weights, fill_g
 Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512
 """Normal rows among which a left-out feature finds its value; the memory is ordered by place, so every n-th will do."""
-MOST_TRIED = 32
+MOST_TRIED = 8
 """Features of a record that are left out in turn, those with the largest residuals; the others get no part."""
 CHUNK = 64
 """Records repaired at a time."""

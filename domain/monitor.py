@@ -222,8 +222,10 @@ def load_monitor(path: str | Path) -> Monitor:
         raise InvalidMonitor(
             f"{file}: no such monitor file; write one with 'latentwatch init DATA.csv -o {file}'"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidMonitor(f"{file}: cannot be read as UTF-8 text ({error})") from None
+    except UnicodeDecodeError as error:
+        raise InvalidMonitor(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise InvalidMonitor(f"{file}: cannot be read ({error.strerror}); give the path of a monitor file") from None
     return parse_monitor(text, str(file))
 
 

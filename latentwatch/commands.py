@@ -1,5 +1,6 @@
 """What the shorter commands do: each reads settings, calls the rooms, and says what came of it."""
 
+import shlex
 import uuid
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def init_monitor(
         ) from None
     for note in guess.notes:
         say(f"  {note}")
-    say(f"wrote {output}; look it over, then: latentwatch train {output} --history {data}")
+    following = shlex.join(["latentwatch", "train", str(output), "--history", data])
+    say(f"wrote {output}; look it over, then: {following}")
 
 
 def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from domain.errors import InvalidHistory
+from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, dump_monitor
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.times import NO_TIME, parse_times
@@ -42,6 +43,7 @@ _PERIODS = {
     "heading": 360.0,
 }
 _DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
+_NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _MOST_CATEGORIES = 50
 _MOSTLY_NUMBERS = 0.95
 """From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
@@ -78,13 +80,19 @@ class _Column:
     def distinct(self) -> int:
         return int(self.texts.nunique())
 
+    @property
+    def nested(self) -> bool:
+        """Whether every value is an object or a list, which would otherwise be taken for words."""
+        return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
+
 
 def guess_monitor(
     path: str, name: str | None = None, topic: str | None = None, time: str | None = None, entity: str | None = None
 ) -> Guess:
     """Guess a monitor from a file; `time` and `entity` overrule the guess, `topic` makes a Kafka topic its source.
 
-    Raises InvalidHistory when the file is empty, holds no feature, or writes numbers with a decimal comma.
+    Raises InvalidHistory when the file is empty, holds no feature, or writes numbers with a decimal comma, InvalidInput
+    when the name or the topic is none.
     """
     file = open_table(find_files([path])[0])
     columns = _sample(file)
@@ -116,7 +124,17 @@ def guess_monitor(
     else:
         monitor["alert"] = {"false_alarms_per_day": 2.0}
         notes.append("alert: two false alarms a day, to start with")
-    return Guess(Monitor.model_validate(monitor), tuple(notes))
+    try:
+        return Guess(Monitor.model_validate(monitor), tuple(notes))
+    except ValidationError as error:
+        raise InvalidInput("\n".join(_refusal(problem, path) for problem in error.errors())) from None
+
+
+def _refusal(problem: Any, path: str) -> str:
+    """What is wrong with a word of the command line, or with a column's name, which the file alone can change."""
+    place, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
+    where = {"name": "--name", "source": "--topic"}.get(place[0], f"{path}: {'.'.join(str(part) for part in place)}")
+    return f"{where}: {message} (found {problem['input']!r})"
 
 
 def _refuse_decimal_commas(columns: Sequence[_Column], path: str) -> None:
@@ -219,6 +237,8 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
 def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
     if column.texts.isna().all():
         return "it is empty"
+    if column.nested:
+        return f"it holds objects or lists; name a part of an object as 'PART: {{type: numeric, path: {column.name}.PART}}'"
     if _LABEL_NAMES.match(column.name) and column.distinct <= 20:
         return "it looks like a label; normal is learned without labels"
     if column.numbers is not None:

@@ -184,6 +184,8 @@ def _score_series(
                 "formatter": f"threshold {threshold:.1f}",
                 "position": "insideStartTop",
                 ":color": _colour("high"),
+                ":backgroundColor": _colour("ground"),  # legible over the lines it lies on
+                "padding": [1, 3],
             },
         }
     return [

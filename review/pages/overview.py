@@ -60,7 +60,7 @@ def _headline(states: list[MonitorState]) -> tuple[str, str]:
     monitors = "1 monitor" if len(states) == 1 else f"{len(states)} monitors"
     detail = f"{monitors}, {waiting:,} open alerts" if waiting != 1 else f"{monitors}, 1 open alert"
     if wrong:
-        names = ", ".join(f"{state.facts.monitor.name} {state.word.value}" for state in wrong[:3])
+        names = ", ".join(f"{state.facts.monitor.name}: {state.word.value}" for state in wrong[:3])
         return names + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""), detail
     if waiting:
         return f"{waiting:,} alerts wait for you" if waiting != 1 else "1 alert waits for you", monitors

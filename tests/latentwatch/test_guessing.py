@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from domain.errors import InvalidHistory
+from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import parse_monitor
 from latentwatch.guessing import guess_monitor
 
@@ -129,3 +129,26 @@ def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str
     path.write_text(content)
     with pytest.raises(InvalidHistory, match=fix):
         guess_monitor(str(path))
+
+
+def test_objects_are_left_out_with_the_way_to_name_their_parts(tmp_path: Path):
+    """A nested record is no category of a thousand words; the note says how one of its parts becomes a feature."""
+    path = tmp_path / "nested.jsonl"
+    path.write_text("".join(f'{{"a": {row}, "motor": {{"speed": {row}}}, "tags": [1, {row}]}}\n' for row in range(60)))
+    guess = guess_monitor(str(path))
+    assert guess.monitor.record.names == ("a",)
+    notes = "\n".join(guess.notes)
+    assert "left out 'motor': it holds objects or lists" in notes
+    assert "path: motor.PART" in notes
+    assert "left out 'tags'" in notes
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"name": "a b/c"}, "--name: .*'a b/c'"), ({"topic": "a topic!"}, "--topic: .*'a topic!'")]
+)
+def test_a_name_or_topic_that_is_none_is_refused(given: dict[str, str], said: str, frame: pd.DataFrame, tmp_path: Path):
+    """The option that holds it is named, with what was found there."""
+    path = tmp_path / "x.csv"
+    frame.to_csv(path, index=False)
+    with pytest.raises(InvalidInput, match=said):
+        guess_monitor(str(path), **given)

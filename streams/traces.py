@@ -67,14 +67,22 @@ class TraceSampler:
             if row in always or second > self._last_second.get(entity, -1)
         ]
         if len(chosen) > limit:
-            # Evenly over each entity's rows, so that a stream faster than the budget shows as a coarser line, not as
-            # pieces of one.
-            usual = sorted((row for row in chosen if row not in always), key=lambda row: (batch.entities[row], row))
-            room = limit - len(shown)
-            kept = np.linspace(0, len(usual) - 1, room).round().astype(int) if room > 0 and usual else ()
-            chosen = [*shown, *(usual[place] for place in kept)]
+            # Flagged rows first, but half the room is left for what surrounds them: people ask what it was like before.
+            usual = [row for row in chosen if row not in always]
+            chosen = _evenly([row for row in chosen if row in always], batch, max(limit // 2, limit - len(usual)))
+            chosen += _evenly(usual, batch, limit - len(chosen))
+        chosen.sort()
         if len(self._last_second) > self._max_entities:
             self._last_second.clear()
         for row in chosen:
             self._last_second[batch.entities[row]] = int(seconds[row])
-        return sorted(chosen)
+        return chosen
+
+
+def _evenly(rows: list[int], batch: Batch, most: int) -> list[int]:
+    """At most so many rows, evenly over each entity's: a stream faster than the budget shows as a coarser line, not as
+    pieces of one."""
+    if len(rows) <= most:
+        return rows
+    ordered = sorted(rows, key=lambda row: (batch.entities[row], row))
+    return [ordered[place] for place in np.linspace(0, len(ordered) - 1, most).round().astype(int)]

@@ -46,7 +46,7 @@ def around(points: Sequence[TracePoint], start: datetime, end: datetime) -> list
     """
     lead = max(2 * (end - start), timedelta(seconds=40 * pace_seconds(points)))
     near = [point for point in points if point.time >= start - lead]
-    pause = timedelta(seconds=30 * pace_seconds(near))
+    pause = timedelta(seconds=max(30 * pace_seconds(near), 3 * slow_step(steps_seconds(near))))
     pauses = [(before.time, after.time) for before, after in pairwise(near) if after.time - before.time > pause]
     first = max((after for _, after in pauses if after <= start), default=start - lead)
     last = min((before for before, _ in pauses if before >= end), default=near[-1].time if near else end)
@@ -55,8 +55,18 @@ def around(points: Sequence[TracePoint], start: datetime, end: datetime) -> list
 
 def pace_seconds(points: Sequence[TracePoint]) -> float:
     """The usual time between neighbouring points."""
-    steps = sorted((after.time - before.time).total_seconds() for before, after in pairwise(points))
+    steps = sorted(steps_seconds(points))
     return steps[len(steps) // 2] if steps else 1.0
+
+
+def steps_seconds(points: Sequence[TracePoint]) -> list[float]:
+    """The times between neighbouring points."""
+    return [(after.time - before.time).total_seconds() for before, after in pairwise(points)]
+
+
+def slow_step(steps: Sequence[float]) -> float:
+    """A step that a tenth of all exceed: how far apart calm points are where flagged ones stand close together."""
+    return sorted(steps)[len(steps) * 9 // 10] if steps else 0.0
 
 
 def milliseconds(point: TracePoint) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from domain.outcome import TracePoint
 from domain.record import Value
 from domain.schema import Feature, FeatureType, RecordSchema
-from review.charts.thinning import milliseconds, stretches, thin
+from review.charts.thinning import milliseconds, slow_step, stretches, thin
 
 MOST_POINTS = 300
 MOST_BANDS = 14
@@ -236,7 +236,7 @@ def _with_gaps(data: list[list[Any]]) -> list[list[Any]]:
     steps = sorted(after[0] - before[0] for before, after in pairwise(data))
     if not steps:
         return data
-    longest = max(6 * steps[len(steps) // 2], 2000)
+    longest = max(6 * steps[len(steps) // 2], 3 * slow_step(steps), 2000)
     whole = data[:1]
     for before, after in pairwise(data):
         if after[0] - before[0] > longest:

@@ -133,3 +133,14 @@ def test_one_far_record_does_not_hide_the_ground():
 def test_a_map_without_anything_still_draws():
     """No ground and no record is an empty map, not an error."""
     assert map_option(None, [], brush=True)["xAxis"]["min"] < 0
+
+
+def test_calm_points_stay_joined_beside_a_crowd_of_flagged_ones():
+    """Where a fast stream was thinned but its alert was not, the calm stretches are lines still; a real pause is none."""
+    moments = [*range(0, 1200, 60), *range(1200, 1700, 5), *range(1700, 2900, 60), 8000]
+    trace = [trace_point("rig-a", NOW + timedelta(seconds=moment), moment, 1.0) for moment in moments]
+    drawn = trace_option(PUMP.record, ["pressure"], trace, 3.0)["series"][0]["data"]
+    assert [value for _, value in drawn].count(None) == 1
+    assert drawn[-2][1] is None
+    near = around(trace, trace[20].time, trace[119].time)
+    assert near[0].time == NOW + timedelta(seconds=240)

@@ -51,6 +51,16 @@ def test_flagged_records_come_first():
     assert sum(point.flagged for point in points) == 20
 
 
+def test_a_long_alert_leaves_room_for_what_surrounds_it():
+    """An alert that could fill the budget does not; what came before and after is shown as well."""
+    batch = stream(600, 2)
+    flagged = np.arange(200, 400, dtype=np.intp)
+    points = TraceSampler(ManualClock(), points_per_second=50).sample(batch, scores(batch), flagged)
+    assert 25 <= sum(point.flagged for point in points) <= 35
+    assert sum(point.offset < 200 for point in points) >= 8
+    assert sum(point.offset >= 400 for point in points) >= 8
+
+
 def test_one_point_an_entity_and_second():
     """Many records a second of one entity give its latest."""
     batch = stream(40, 1)

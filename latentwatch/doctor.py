@@ -161,10 +161,10 @@ def _bundles(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
 def _kafka(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
     topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(settings, files) if monitor.source.kafka}
     for name, topic in topics.items():
-        from streams.probe import count_partitions  # Kafka's client only where a monitor reads a topic
+        from streams.topic_offsets import topic_offsets  # Kafka's client only where a monitor reads a topic
 
         try:
-            partitions = count_partitions(settings.kafka_access(), topic)
+            partitions = len(topic_offsets(topic, settings.kafka_access()))
         except LatentwatchError as error:
             fix = f"start the broker or correct LATENTWATCH_KAFKA; create {topic!r} or correct source.kafka.topic"
             yield Finding("kafka", State.FAILURE, f"{name}: {error}", fix)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detector.interface import Contexts
 from domain.alert import Amendment, Arrival, FlaggedRecord
-from domain.outcome import MinuteCount, Outcome, TracePoint
+from domain.outcome import MinuteCount, Outcome
 from domain.record import Batch, Position
 from streams.lateness import Key, LateContexts, Moved
 from streams.metrics import ScorerMetrics
@@ -21,6 +21,7 @@ from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_r
 from streams.ports import Messages
 from streams.recent import UNKNOWN_VERSION, Recent, matching
 from streams.salvage import Extended, extend_sound, score_sound
+from streams.traces import trace_point
 
 _SAME = 1e-5
 """Relative difference in surprise within which a verdict counts as unchanged: the arithmetic of another batch size."""
@@ -146,24 +147,9 @@ def _with_amendments(outcome: Outcome, former: Recent, again: Scored, causes: li
         counts=outcome.counts + count_minutes(again, model) + tuple(map(_taken_away, count_minutes(before, model))),
         trace=outcome.trace
         + tuple(
-            _trace_point(again, row, row in verdicts)
+            trace_point(again.batch, again.scores, row, row in verdicts)
             for row in np.union1d(rows, np.flatnonzero(former.flagged)).tolist()
         ),
-    )
-
-
-def _trace_point(again: Scored, row: int, flagged: bool) -> TracePoint:
-    batch, scores = again.batch, again.scores
-    return TracePoint(
-        entity=batch.entities[row],
-        time=batch.time(row),
-        offset=int(batch.offsets[row]),
-        partition=int(batch.partitions[row]),
-        surprise=float(scores.surprise[row]),
-        reconstruction=float(scores.reconstruction[row]),
-        density=float(scores.density[row]),
-        flagged=flagged,
-        values=batch.values(row),
     )
 
 

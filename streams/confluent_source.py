@@ -5,18 +5,19 @@ offset rather than by the client's seek, which refuses partitions that have not 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any
 
 import confluent_kafka
 import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from domain.clock import Clock, SystemClock
+from domain.clock import Clock
 from domain.errors import InvalidInput, Unavailable
 from streams.context_store import segments
-from streams.ports import Changes, Gap, Messages
-from streams.stall import StallWatch
+from streams.group_member import GroupMember, Start
+from streams.ports import Messages
 
 log = structlog.get_logger()
 
@@ -33,10 +34,8 @@ _HOPELESS = {
 """Errors that last until somebody corrects a setting."""
 
 
-class ConfluentSource:
+class ConfluentSource(GroupMember):
     """One topic, as a member of a group. `properties` go to librdkafka as they are (security, timeouts, ...)."""
-
-    live = True
 
     def __init__(
         self,
@@ -44,27 +43,16 @@ class ConfluentSource:
         servers: str,
         group: str,
         *,
-        start: Literal["earliest", "latest"] = "earliest",
+        start: Start = "earliest",
         clock: Clock | None = None,
         on_stall: Callable[[int], None] | None = None,
         properties: dict[str, Any] | None = None,
     ) -> None:
-        self.name = topic
-        self._servers = servers
-        self._group = group
-        self._start = start
-        self._clock = clock or SystemClock()
+        super().__init__(topic, servers, group, start=start, clock=clock, on_stall=on_stall)
         self._properties = properties or {}
         self._consumer: Any = None
         self._assigned: set[int] = set()
-        self._next: dict[int, int] = {}
-        self._lost: dict[int, None] = {}
-        self._gained: dict[int, None] = {}
-        self._gaps: list[Gap] = []
-        self._paused = False
         self._refusal = ""
-        self._stall = StallWatch(self._clock)
-        self._on_stall = on_stall or (lambda partition: None)
 
     def open(self) -> None:
         """Connect and join. Raises Unavailable while broker or topic are away, InvalidInput where waiting cannot help."""
@@ -169,14 +157,14 @@ class ConfluentSource:
         error, partition = message.error(), message.partition()
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             if partition in self._next:
-                self._note_gap(partition)
+                self._ask_gap(partition)
         elif error.code() in _HOPELESS:
             raise self._out_of_reach(error)
         else:
             log.warning("Kafka reports a fault, going on", reason=f"{error.name()}: {error.str()}")
 
-    def _note_gap(self, partition: int) -> None:
-        """Offsets that the broker no longer has: silence the partition and report where it begins now."""
+    def _ask_gap(self, partition: int) -> None:
+        """Where a partition begins now whose next offset the broker no longer has."""
         wanted = self._next[partition]
         try:
             begins, _ = self._opened().get_watermark_offsets(self._place(partition), timeout=_CALL_SECONDS)
@@ -184,16 +172,7 @@ class ConfluentSource:
             log.warning("cannot ask where a partition begins", reason=str(error))
             self.seek(partition, wanted)  # meets the gap again
             return
-        self._gaps.append(Gap(partition, wanted, begins))
-        self.hold(partition)
-
-    def changes(self) -> Changes:
-        """What the group gave and took since the last call."""
-        changes = Changes(
-            tuple(self._lost), tuple(self._gained), tuple(gap for gap in self._gaps if gap.partition not in self._lost)
-        )
-        self._lost, self._gained, self._gaps = {}, {}, []
-        return changes
+        self._note_gap(partition, wanted, begins)
 
     def seek(self, partition: int, offset: int) -> None:
         """Deliver a partition from this offset on. Raises KeyError where it is not assigned."""
@@ -202,13 +181,11 @@ class ConfluentSource:
         consumer, place = self._opened(), self._place(partition, offset)
         consumer.incremental_unassign([place])
         consumer.incremental_assign([place])
-        self._each(consumer.pause if self._paused else consumer.resume, [partition])
+        if self._paused:
+            self._silence([partition])
+        else:
+            self._let_speak([partition])
         self._next[partition] = offset
-
-    def hold(self, partition: int) -> None:
-        """Stop delivering one partition until it is sought again."""
-        self._next.pop(partition, None)
-        self._each(self._opened().pause, [partition])
 
     def starts(self) -> dict[int, int]:
         """The earliest or the latest offset of every partition, as the monitor says. Raises Unavailable."""
@@ -229,16 +206,6 @@ class ConfluentSource:
             raise self._out_of_reach(error.args[0]) from error
         return int(first), int(end)
 
-    def pause(self) -> None:
-        """Deliver nothing, but keep the partitions."""
-        self._paused = True
-        self._each(self._opened().pause, self._next)
-
-    def resume(self) -> None:
-        """Deliver again what was sought."""
-        self._paused = False
-        self._each(self._opened().resume, self._next)
-
     def lag(self) -> dict[int, int]:
         """Records behind the end as the last fetch saw it."""
         ends = self._ends(self._next)
@@ -252,11 +219,6 @@ class ConfluentSource:
                 self._opened().commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
                 log.debug("positions not told to Kafka", reason=str(error))
-
-    @property
-    def finished(self) -> bool:
-        """A topic never ends."""
-        return False
 
     def close(self) -> None:
         """Leave the group."""
@@ -273,12 +235,16 @@ class ConfluentSource:
     def _place(self, partition: int, offset: int = confluent_kafka.OFFSET_INVALID) -> TopicPartition:
         return TopicPartition(self.name, partition, offset)
 
+    def _silence(self, partitions: Iterable[int]) -> None:
+        self._each(self._opened().pause, partitions)
+
+    def _let_speak(self, partitions: Iterable[int]) -> None:
+        self._each(self._opened().resume, partitions)
+
     def _each(self, act: Callable[[list[TopicPartition]], None], partitions: Iterable[int]) -> None:
-        for partition in list(partitions):
-            try:
+        for partition in partitions:
+            with suppress(KafkaException):  # given away meanwhile; the callback has noted it
                 act([self._place(partition)])
-            except KafkaException:  # given away meanwhile; the callback has noted it
-                continue
 
     def _on_assign(self, consumer: Any, places: list[TopicPartition]) -> None:
         # Silent until its position has been read; the offset only keeps the client from asking Kafka for a committed one.
@@ -286,14 +252,12 @@ class ConfluentSource:
         for place in places:
             self._each(consumer.pause, [place.partition])
             self._assigned.add(place.partition)
-            self._gained[place.partition] = None
+            self._note_gained(place.partition)
 
     def _on_revoke(self, consumer: Any, places: list[TopicPartition]) -> None:
         for place in places:
             self._assigned.discard(place.partition)
-            self._next.pop(place.partition, None)
-            self._gained.pop(place.partition, None)
-            self._lost[place.partition] = None
+            self._note_lost(place.partition)
 
     def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
         """Where partitions end as the last fetch saw it, where that is known."""
@@ -311,7 +275,4 @@ class ConfluentSource:
         """A partition that stands still while its end grows is sought anew."""
         if self._paused or not self._stall.due():
             return
-        for partition in self._stall.stalled(self._ends(self._stall.standing(self._next))):
-            log.error("partition stands still while its end grows, seeking it anew", partition=partition)
-            self._on_stall(partition)
-            self.seek(partition, self._next[partition])
+        self._rouse(self._ends(self._stall.standing(self._next)))

@@ -6,6 +6,7 @@ keeps new partitions silent. Everything else happens between polls, in the threa
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -15,13 +16,13 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from domain.clock import Clock, SystemClock
+from domain.clock import Clock
 from domain.errors import Unavailable
 from streams.group_joining import keep_assignments
+from streams.group_member import GroupMember, Start
 from streams.kafka_faults import HOPELESS, FrankClient, out_of_reach
-from streams.ports import Changes, Gap, Messages
+from streams.ports import Messages
 from streams.record_batches import read_columns
-from streams.stall import StallWatch
 
 log = structlog.get_logger()
 
@@ -31,10 +32,8 @@ _CONNECT_SECONDS = 5.0
 _CALL_MS = 5_000
 
 
-class KafkaSource:
+class KafkaSource(GroupMember):
     """One topic, as a member of a group. `options` go to the client as they are (security, timeouts, ...)."""
-
-    live = True
 
     def __init__(
         self,
@@ -42,28 +41,19 @@ class KafkaSource:
         servers: str,
         group: str,
         *,
-        start: Literal["earliest", "latest"] = "earliest",
+        start: Start = "earliest",
         assignor: Assignor = "cooperative",
         clock: Clock | None = None,
         on_stall: Callable[[int], None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
-        self.name = topic
-        self._servers = servers
-        self._group = group
-        self._start = start
+        super().__init__(topic, servers, group, start=start, clock=clock, on_stall=on_stall)
         self._assignor = assignor
-        self._clock = clock or SystemClock()
         self._options = options or {}
         self._consumer: KafkaConsumer | None = None
         self._events: deque[tuple[str, frozenset[int]]] = deque()
-        self._gaps: list[Gap] = []
-        self._next: dict[int, int] = {}
-        self._paused = False
         self._faults = 0
         self._columnar = False
-        self._stall = StallWatch(self._clock)
-        self._on_stall = on_stall or (lambda partition: None)
 
     def open(self) -> None:
         """Connect and join. Raises Unavailable while broker or topic are away, InvalidInput where waiting cannot help."""
@@ -119,7 +109,7 @@ class KafkaSource:
             found = consumer.poll(timeout_ms=int(timeout_seconds * 1_000), max_records=max_records)
             self._faults = 0
         except OffsetOutOfRangeError as error:
-            self._note_gaps(error.args[0])
+            self._ask_gaps(error.args[0])
             found = {}
         except HOPELESS as error:
             raise out_of_reach(self._servers, error) from error
@@ -132,7 +122,7 @@ class KafkaSource:
             )
             self._clock.sleep(min(0.1 * self._faults, timeout_seconds))
             found = {}
-        self._forget_lost()
+        self._heed()
         self._check_stalls(consumer)
         return self._columns(found)
 
@@ -157,22 +147,6 @@ class KafkaSource:
             self.name, np.concatenate(partitions), np.concatenate(offsets), np.concatenate(timestamps), values
         )
 
-    def changes(self) -> Changes:
-        """What the group gave and took since the last call."""
-        lost: dict[int, None] = {}
-        gained: dict[int, None] = {}
-        while self._events:
-            kind, partitions = self._events.popleft()
-            for partition in sorted(partitions):
-                if kind == "gained":
-                    gained[partition] = None
-                else:
-                    lost[partition] = None
-                    gained.pop(partition, None)
-                self._next.pop(partition, None)
-        gaps, self._gaps = tuple(gap for gap in self._gaps if gap.partition not in lost), []
-        return Changes(tuple(lost), tuple(gained), gaps)
-
     def seek(self, partition: int, offset: int) -> None:
         """Deliver a partition from this offset on. Raises KeyError where it is not assigned."""
         consumer, place = self._opened(), self._place(partition)
@@ -182,12 +156,7 @@ class KafkaSource:
             raise KeyError(partition) from None
         self._next[partition] = offset
         if not self._paused:
-            self._each(consumer.resume, [partition])
-
-    def hold(self, partition: int) -> None:
-        """Stop delivering one partition until it is sought again."""
-        self._next.pop(partition, None)
-        self._each(self._opened().pause, [partition])
+            self._let_speak([partition])
 
     def starts(self) -> dict[int, int]:
         """The earliest or the latest offset of every partition, as the monitor says. Raises Unavailable."""
@@ -210,16 +179,6 @@ class KafkaSource:
         except (KafkaError, KeyError) as error:
             raise out_of_reach(self._servers, error) from error
 
-    def pause(self) -> None:
-        """Deliver nothing, but keep the partitions."""
-        self._paused = True
-        self._each(self._opened().pause, self._next)
-
-    def resume(self) -> None:
-        """Deliver again what was sought."""
-        self._paused = False
-        self._each(self._opened().resume, self._next)
-
     def lag(self) -> dict[int, int]:
         """Records behind the end as the last fetch saw it."""
         consumer, lag = self._opened(), {}
@@ -240,11 +199,6 @@ class KafkaSource:
         if offsets:
             self._opened().commit_async(offsets, callback=_ignore)
 
-    @property
-    def finished(self) -> bool:
-        """A topic never ends."""
-        return False
-
     def close(self) -> None:
         """Leave the group, within a few seconds even where the broker is away."""
         if self._consumer is not None:
@@ -262,20 +216,29 @@ class KafkaSource:
     def _place(self, partition: int) -> TopicPartition:
         return TopicPartition(self.name, partition)
 
+    def _silence(self, partitions: Iterable[int]) -> None:
+        self._each(self._opened().pause, partitions)
+
+    def _let_speak(self, partitions: Iterable[int]) -> None:
+        self._each(self._opened().resume, partitions)
+
     def _each(self, act: Callable[[TopicPartition], None], partitions: Iterable[int]) -> None:
-        for partition in list(partitions):
-            try:
+        for partition in partitions:
+            with suppress(KeyError, KafkaError):  # given away meanwhile; the listener has noted it
                 act(self._place(partition))
-            except (KeyError, KafkaError):  # given away meanwhile; the listener has noted it
-                continue
 
-    def _forget_lost(self) -> None:
-        for _, partitions in tuple(self._events):
-            for partition in partitions:
-                self._next.pop(partition, None)
+    def _heed(self) -> None:
+        """Take what the listener has noted, in the thread that polls."""
+        while self._events:
+            kind, partitions = self._events.popleft()
+            for partition in sorted(partitions):
+                if kind == "gained":
+                    self._note_gained(partition)
+                else:
+                    self._note_lost(partition)
 
-    def _note_gaps(self, places: dict[TopicPartition, int]) -> None:
-        """Offsets that the broker no longer has: silence the partition and report where it begins now."""
+    def _ask_gaps(self, places: dict[TopicPartition, int]) -> None:
+        """Where partitions begin now whose next offsets, given here, the broker no longer has."""
         consumer = self._opened()
         try:
             begins = consumer.beginning_offsets(list(places), timeout_ms=_CALL_MS)
@@ -283,11 +246,10 @@ class KafkaSource:
             log.warning("cannot ask where a partition begins", reason=f"{type(error).__name__}: {error}")
             return  # the next poll meets the gap again
         for place, offset in places.items():
-            self._gaps.append(Gap(place.partition, int(offset), int(begins[place])))
-            self.hold(place.partition)
+            self._note_gap(place.partition, int(offset), int(begins[place]))
 
     def _check_stalls(self, consumer: KafkaConsumer) -> None:
-        """A partition that stands still while records wait in it is sought anew: the client has had such bugs."""
+        """A partition that stands still while records wait in it is sought anew."""
         if self._paused or not self._stall.due():
             return
         still = [self._place(partition) for partition in self._stall.standing(self._next)]
@@ -301,10 +263,7 @@ class KafkaSource:
             }
         except (KafkaError, AssertionError):  # away, or given away meanwhile
             return
-        for partition in self._stall.stalled({place.partition: end for place, end in ends.items()}, client):
-            log.error("partition stands still while records wait in it, seeking it anew", partition=partition)
-            self._on_stall(partition)
-            self.seek(partition, self._next[partition])
+        self._rouse({place.partition: end for place, end in ends.items()}, client)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from domain.clock import to_microseconds
 from domain.errors import Unavailable
 from domain.record import Batch, RawMessage, concatenate
 from streams.access import KafkaAccess
-from streams.kafka_faults import FrankClient, out_of_reach
 from streams.ports import Decoder, Messages, messages_of
+from streams.topic_offsets import onlooker
 
 _POLL_MS = 1_000
 _SILENT_POLLS = 30
@@ -50,39 +49,20 @@ def read_messages(topic: str, access: KafkaAccess, since: datetime | None) -> It
 
     A partition's messages come in the order of their offsets. Raises as `read_topic` does.
     """
-    servers = access.servers
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=servers.split(","),
-            kafka_client=FrankClient,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=4 << 20,
-            bootstrap_timeout_ms=5_000,
-            metrics_enabled=False,
-            **access.of_kafka_python(),
-        )
-    except (KafkaError, OSError) as error:
-        raise out_of_reach(servers, error) from error
-    try:
-        yield from _messages(consumer, topic, servers, since)
-    except KafkaError as error:
-        raise out_of_reach(servers, error, f"reading {topic!r}") from error
-    finally:
-        consumer.close()
+    fetching = {
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "max_partition_fetch_bytes": 4 << 20,
+    }
+    with onlooker(topic, access, "reading", **fetching) as (consumer, places):
+        yield from _messages(consumer, places, since)
 
 
 def _messages(
-    consumer: KafkaConsumer, topic: str, servers: str, since: datetime | None
+    consumer: KafkaConsumer, places: list[TopicPartition], since: datetime | None
 ) -> Iterator[tuple[Messages, float]]:
     """Messages of every partition from the first that arrived at `since` or later, with the share that is read."""
-    known = consumer.partitions_for_topic(topic)
-    if not known:
-        raise Unavailable(f"topic {topic!r} does not exist on Kafka at {servers}; create it, or correct the monitor")
-    places = [TopicPartition(topic, partition) for partition in sorted(known)]
+    topic = places[0].topic
     consumer.assign(places)
     ends = consumer.end_offsets(places)
     if since is None:
@@ -103,8 +83,6 @@ def _messages(
         ]
         silent = 0 if rows else silent + 1
         if silent > _SILENT_POLLS:
-            raise Unavailable(
-                f"Kafka at {servers} is silent, with {left} records of {topic!r} still to come; try again"
-            )
+            raise Unavailable(f"Kafka is silent, with {left} records of {topic!r} still to come; try again")
         if rows:
             yield messages_of(topic, rows), 1.0 - left / total

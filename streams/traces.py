@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from domain.clock import Clock
 from domain.outcome import TracePoint
-from domain.record import Batch
+from domain.record import Batch, Value
 from domain.scores import Scores
 
 POINTS_PER_SECOND = 200.0
@@ -36,18 +36,7 @@ class TraceSampler:
         is_flagged[flagged] = True
         values = batch.take(np.array(rows)).all_values()
         return tuple(
-            TracePoint(
-                entity=batch.entities[row],
-                time=batch.time(row),
-                offset=int(batch.offsets[row]),
-                partition=int(batch.partitions[row]),
-                surprise=float(scores.surprise[row]),
-                reconstruction=float(scores.reconstruction[row]),
-                density=float(scores.density[row]),
-                flagged=bool(is_flagged[row]),
-                values=values[place],
-            )
-            for place, row in enumerate(rows)
+            trace_point(batch, scores, row, bool(is_flagged[row]), values[place]) for place, row in enumerate(rows)
         )
 
     def _choose(self, batch: Batch, flagged: NDArray[np.intp], limit: int) -> list[int]:
@@ -77,6 +66,23 @@ class TraceSampler:
         for row in chosen:
             self._last_second[batch.entities[row]] = int(seconds[row])
         return chosen
+
+
+def trace_point(
+    batch: Batch, scores: Scores, row: int, flagged: bool, values: dict[str, Value] | None = None
+) -> TracePoint:
+    """One record as the live page shows it; `values` where they are at hand."""
+    return TracePoint(
+        entity=batch.entities[row],
+        time=batch.time(row),
+        offset=int(batch.offsets[row]),
+        partition=int(batch.partitions[row]),
+        surprise=float(scores.surprise[row]),
+        reconstruction=float(scores.reconstruction[row]),
+        density=float(scores.density[row]),
+        flagged=flagged,
+        values=batch.values(row) if values is None else values,
+    )
 
 
 def _evenly(rows: list[int], batch: Batch, most: int) -> list[int]:

@@ -123,7 +123,7 @@ clean: services-down ## remove .venv and everything else that was made here
 
 .venv/.demo .venv/.all: .venv/.%: requirements/%.txt pyproject.toml | .venv/bin/uv
 	@echo "2/3  $$(grep -c '==' $<) packages of $<; 2.6 GB or more to download the first time, most of it torch"
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps -r $<
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r $<
 	@echo "3/3  latentwatch itself"
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-build-isolation --no-deps --editable .
 	@touch $@

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -73,11 +74,9 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from mostly normal rows. `y` is not looked at. Raises ValueError where rows or parameters cannot be used."""
         from detector.training import learn  # torch enters here, not where a fitted estimator is used
 
-        if not 0.0 < self.false_alarm_rate < 1.0:
+        if not (isinstance(self.false_alarm_rate, float) and 0.0 < self.false_alarm_rate < 1.0):
             raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")
-        choice = ModelChoice.model_validate(
-            {"kind": self.kind, "effort": self.effort, "density": self.density, "seed": self._seed()}
-        )
+        choice = self._choice()
         batch = self._learn_schema(X)
         self.window_ = self._choose_window(batch, choice)
         self.detector_ = learn(batch, choice, self.window_)
@@ -113,6 +112,14 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         return tags
 
+    def _choice(self) -> ModelChoice:
+        parameters = {"kind": self.kind, "effort": self.effort, "density": self.density, "seed": self._seed()}
+        try:
+            return ModelChoice.model_validate(parameters)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise ValueError(f"{wrong['loc'][0]}={wrong['input']!r}: {wrong['msg'].lower()}") from None
+
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
@@ -124,9 +131,9 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         elif self.window == "auto":
             return choose_window(batch)
         else:
-            window = int(self.window)
+            window = int(self.window) if isinstance(self.window, int | np.integer) else 0
         if window < 1:
-            raise ValueError(f"window must be 'auto' or at least 1, not {self.window!r}")
+            raise ValueError(f"window must be 'auto' or a whole number of rows, at least 1, not {self.window!r}")
         if window > 1 and batch.schema.texts:
             raise ValueError("text is read only where each row is scored on its own; use window=1")
         if window > 1 and len(batch) < FEWEST_FOR_A_WINDOW:
@@ -137,6 +144,9 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _learn_schema(self, X: Rows) -> Batch:
         self._shift = np.zeros(0)
+        if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+            doubled = list(dict.fromkeys(map(str, X.columns[X.columns.duplicated()])))
+            raise ValueError(f"columns named more than once: {', '.join(map(repr, doubled))}; rename them")
         if isinstance(X, pd.DataFrame) and not all_numbers(X):
             validate_data(self, X, skip_check_array=True, reset=True)
             if not len(X):

@@ -95,6 +95,11 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     source = open_input(input_, format_)
     with opened_output(output) as out:
         tally = write_scores(source, detector, monitor.alert, out)
+    if tally.unreadable and not tally.records:
+        raise InvalidInput(
+            f"{input_}: none of its {tally.unreadable:,} records could be read; the first: {tally.first_reason}."
+            " Correct the file or the monitor's fields"
+        )
     say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
     if tally.unreadable:
         say(f"{tally.unreadable:,} records could not be read; their lines say why. The first: {tally.first_reason}")

@@ -48,7 +48,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty:
 
 @contextmanager
 def progress_bars() -> Iterator[Report]:
-    """Bars that grow as the yielded function is called; on a pipe, a line for each step that is done."""
+    """Bars that grow as the yielded function is called; on a pipe, a line for each step that begins."""
     console = people()
     if not console.is_terminal:
         yield _line_by_line(console)
@@ -68,12 +68,12 @@ def progress_bars() -> Iterator[Report]:
 
 
 def _line_by_line(console: Console) -> Report:
-    done: set[str] = set()
+    begun: set[str] = set()
 
     def report(step: str, share: float) -> None:
-        if share >= 1.0 and step not in done:
-            done.add(step)
-            console.print(f"{step}: done", markup=False)
+        if step not in begun:
+            begun.add(step)
+            console.print(f"{step} ...", markup=False)
 
     return report
 

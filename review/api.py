@@ -73,10 +73,12 @@ def post_rollback(room: InRoom, monitor: str, signed: schemas.SignedIn) -> schem
 
 
 @router.get("/monitors/{monitor}/map", tags=["models"])
-def get_map(room: InRoom, monitor: str) -> schemas.MapOut:
-    """The champion's latent map: where normal records lie, and where flagged ones fell."""
+def get_map(room: InRoom, monitor: str, version: int | None = None) -> schemas.MapOut:
+    """A model version's latent map, the champion's unless asked: where normal records lie, and where flagged ones fell."""
     _known(room, monitor)
-    drawn = latent_map(room, monitor)
+    if version is not None:
+        ModelRegistry(room.engine).version(monitor, version)
+    drawn = latent_map(room, monitor, version)
     ground = drawn.ground
     return schemas.MapOut(
         model_version=drawn.version.version if drawn.version else None,

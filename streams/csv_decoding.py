@@ -31,18 +31,15 @@ class CsvDecoder:
         self._header = [name.strip() or f"column{place}" for place, name in enumerate(header)]
         self._delimiter = delimiter
         self._bound = bound
-        self._places = {name: self._place(name) for name in schema.names}
-        self._time = self._place(schema.time) if schema.time else None
-        self._entity = self._place(schema.entity) if schema.entity else None
-
-    def _place(self, name: str) -> int:
-        try:
-            return self._header.index(name)
-        except ValueError:
+        wanted = [*schema.names, *filter(None, (schema.time, schema.entity))]
+        if absent := [name for name in wanted if name not in self._header]:
             raise InvalidInput(
-                f"the CSV header has no column {name!r}; it has {', '.join(map(repr, self._header[:20]))};"
-                " correct the monitor's field names or the file's header"
-            ) from None
+                f"the CSV header lacks {', '.join(map(repr, absent))}; it has {', '.join(map(repr, self._header[:20]))}."
+                " Correct the monitor's field names or the header"
+            )
+        self._places = {name: self._header.index(name) for name in schema.names}
+        self._time = self._header.index(schema.time) if schema.time else None
+        self._entity = self._header.index(schema.entity) if schema.entity else None
 
     def decode(self, messages: Messages) -> Decoded:
         """Every message ends either as a row of the batch, in order, or as a dead letter."""

@@ -71,7 +71,10 @@ class FileSource:
             records.put_back(self._header)
             self._header, self._has_header = None, False
             header = list(schema.names)
-        return decoder_for(schema, "csv", header=header, delimiter=delimiter)
+        try:
+            return decoder_for(schema, "csv", header=header, delimiter=delimiter)
+        except InvalidInput as error:
+            raise InvalidInput(f"{'standard input' if self._path == STDIN else self._path}: {error}") from None
 
     def poll(self, max_records: int, timeout_seconds: float) -> Messages:
         """The next records; fewer than asked for when a pipe has no more for now."""

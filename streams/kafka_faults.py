@@ -69,7 +69,8 @@ def _read_to_the_end(connection_made: Callable[[Any], None], transport: Any) -> 
 
 def out_of_reach(servers: str, error: Exception, doing: str = "") -> InvalidInput | Unavailable:
     """The error to raise: InvalidInput where the broker refuses us, Unavailable where it may yet answer."""
-    reason = f"{type(error).__name__}: {error}"
+    name = type(error).__name__
+    reason = f"{name}: {str(error).removeprefix(f'{name}: ')}"  # the client's own errors begin with their name
     if isinstance(error, HOPELESS):
         return InvalidInput(
             f"Kafka at {servers} refuses us ({reason}); correct LATENTWATCH_KAFKA_SECURITY, _MECHANISM, _USER, _PASSWORD"

@@ -16,6 +16,7 @@ from alerts.reading.stream import (
     dead_letters,
     entities,
     flagged_places,
+    flagged_versions,
     minute_totals,
     trace,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "dead_letters",
     "entities",
     "flagged_places",
+    "flagged_versions",
     "inbox",
     "minute_totals",
     "monitor_facts",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Subquery, func, select
 
 from alerts.reading.rows import trace_of
 from alerts.session import reading
@@ -136,7 +136,33 @@ def dead_letters(engine: Engine, monitor: str, offset: int = 0, limit: int = 50)
 
 def flagged_places(engine: Engine, monitor: str, model_version: int, limit: int = 1500) -> tuple[MapPoint, ...]:
     """Where the latest flagged records of one model version lie on its map; each version draws its own map."""
-    latest = (
+    latest = _latest_flagged(monitor, limit)
+    query = (
+        select(latest, AlertRow.severity, AlertRow.verdict)
+        .join(AlertRow, AlertRow.id == latest.c.alert_id)
+        .where(latest.c.model_version == model_version)
+        .order_by(latest.c.time)
+    )
+    with reading(engine) as session:
+        return tuple(
+            MapPoint(
+                row.alert_id, row.entity, row.time, row.surprise, row.severity, row.verdict, (row.place_x, row.place_y)
+            )
+            for row in session.execute(query)
+        )
+
+
+def flagged_versions(engine: Engine, monitor: str, limit: int = 1500) -> dict[int, int]:
+    """Which model versions flagged the latest records that `flagged_places` looks at, newest first, and how many each."""
+    latest = _latest_flagged(monitor, limit)
+    version = latest.c.model_version
+    query = select(version, func.count().label("flagged")).group_by(version).order_by(version.desc())
+    with reading(engine) as session:
+        return {row.model_version: row.flagged for row in session.execute(query)}
+
+
+def _latest_flagged(monitor: str, limit: int) -> Subquery:
+    return (
         select(
             FlaggedRecordRow.alert_id,
             FlaggedRecordRow.entity,
@@ -151,16 +177,3 @@ def flagged_places(engine: Engine, monitor: str, model_version: int, limit: int 
         .limit(max(1, min(limit, MOST_PLACES)))
         .subquery()
     )
-    query = (
-        select(latest, AlertRow.severity, AlertRow.verdict)
-        .join(AlertRow, AlertRow.id == latest.c.alert_id)
-        .where(latest.c.model_version == model_version)
-        .order_by(latest.c.time)
-    )
-    with reading(engine) as session:
-        return tuple(
-            MapPoint(
-                row.alert_id, row.entity, row.time, row.surprise, row.severity, row.verdict, (row.place_x, row.place_y)
-            )
-            for row in session.execute(query)
-        )

@@ -1,15 +1,15 @@
 """Map: where does this live? Normal density as the ground, flagged records on it, a selection lists its records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 from nicegui import events, ui
 
-from alerts.reading import MapPoint, flagged_places
+from alerts.reading import MapPoint, flagged_places, flagged_versions
 from alerts.registry import ModelRegistry
 from detector.interface import MapGround
-from domain.errors import BundleRefused
+from domain.errors import BundleRefused, NotFound
 from domain.model import ModelVersion
 from review.charts.latent import VERDICT_LOOKS, map_option
 from review.fragment import Asking, fragment, show
@@ -33,28 +33,30 @@ class LatentMap:
     ground: MapGround | None
     problem: str
     points: tuple[MapPoint, ...]
+    others: dict[int, int] = field(default_factory=dict)
+    """Versions that have maps with flagged records of their own, and how many of the latest each holds."""
 
 
 @ui.page("/map/{name}")
-async def map_page(request: Request, name: str) -> None:
-    """One monitor's latent map."""
+async def map_page(request: Request, name: str, version: int | None = None) -> None:
+    """One monitor's latent map: the champion's, or a former version's."""
     room = room_of(request)
     with frame(room, f"{name} map", "/map", name) as asking:
         monitor = await chosen(room, asking, "map", name)
         if monitor is None:
             return
-        drawn = await asking.ask(latent_map, room, name)
+        drawn = await asking.ask(latent_map, room, name, version)
         if drawn is None:
             ui.timer(2.0, ui.navigate.reload, once=True)
             return
-        _MapView(room, asking, name, drawn).build()
+        _MapView(room, asking, name, version, drawn).build()
 
 
 class _MapView:
     """The map and the list of what is selected on it."""
 
-    def __init__(self, room: Room, asking: Asking, name: str, drawn: LatentMap) -> None:
-        self.room, self.asking, self.name, self.drawn = room, asking, name, drawn
+    def __init__(self, room: Room, asking: Asking, name: str, version: int | None, drawn: LatentMap) -> None:
+        self.room, self.asking, self.name, self.version, self.drawn = room, asking, name, version, drawn
 
     def build(self) -> None:
         self.head = fragment()
@@ -73,7 +75,7 @@ class _MapView:
         self.chart.run_chart_method(":dispatchAction", _BRUSH_AT_ONCE)
 
     async def refresh(self) -> None:
-        drawn = await self.asking.ask(latent_map, self.room, self.name)
+        drawn = await self.asking.ask(latent_map, self.room, self.name, self.version)
         if drawn is None or drawn.version is None:
             return
         if _moved(drawn, self.drawn):
@@ -135,17 +137,31 @@ def selected(points: tuple[MapPoint, ...], said: object) -> list[MapPoint] | Non
     return found
 
 
-def latent_map(room: Room, name: str) -> LatentMap:
-    """The champion's map with its latest flagged records."""
-    version = ModelRegistry(room.engine).champion(name)
+def latent_map(room: Room, name: str, number: int | None = None) -> LatentMap:
+    """A version's map with its latest flagged records; the champion's where no number is given or none has it."""
+    registry = ModelRegistry(room.engine)
+    champion = registry.champion(name)
+    version = champion if number is None else _version(registry, name, number) or champion
     if version is None:
         return LatentMap(None, None, "", ())
     points = flagged_places(room.engine, name, version.version)
+    others = flagged_versions(room.engine, name)
+    if champion is not None:
+        others = {champion.version: 0} | others
+    others.pop(version.version, None)
     try:
-        return LatentMap(version, room.shelf.detector(version.bundle).map_ground(), "", points)
+        ground = room.shelf.detector(version.bundle).map_ground()
     except BundleRefused as error:
-        return LatentMap(version, None, str(error), points)
+        return LatentMap(version, None, str(error), points, others)
+    return LatentMap(version, ground, "", points, others)
+
+
+def _version(registry: ModelRegistry, name: str, number: int) -> ModelVersion | None:
+    try:
+        return registry.version(name, number)
+    except NotFound:
+        return None
 
 
 def _moved(new: LatentMap, old: LatentMap) -> bool:
-    return new.points != old.points or new.version != old.version
+    return (new.points, new.version, new.others) != (old.points, old.version, old.others)

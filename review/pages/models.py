@@ -42,7 +42,7 @@ async def models_page(request: Request, name: str) -> None:
         monitor = await chosen(room, asking, "models", name)
         if monitor is None:
             return
-        said = fragment('<p class="said" role="status"></p>')
+        said = fragment('<p class="said first" role="status"></p>')
         body = fragment()
 
         async def refresh() -> None:

@@ -39,6 +39,9 @@
     if (id) emitEvent("alert-act", { id: Number(id), what, author: author() });
   };
 
+  // A list is gone back to as it was left: filters, page, place.
+  const came = (path) => history.length > 1 && document.referrer && new URL(document.referrer).origin === location.origin && new URL(document.referrer).pathname === path;
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
@@ -52,7 +55,7 @@
     else if (inbox && (event.key === "k" || event.key === "ArrowUp")) move(-1);
     else if (inbox && (event.key === "Enter" || event.key === "o") && current()) location.assign(`/alerts/${chosen}`);
     else if (event.key in keys) act(keys[event.key]);
-    else if (page && event.key === "Escape") history.length > 1 ? history.back() : location.assign("/alerts");
+    else if (page && event.key === "Escape") came("/alerts") ? history.back() : location.assign("/alerts");
     else return;
     event.preventDefault();
   });
@@ -60,6 +63,8 @@
   document.addEventListener("click", (event) => {
     const row = event.target.closest(".inbox tbody tr[data-alert]");
     if (row && !event.target.closest("a, button")) { location.assign(`/alerts/${row.dataset.alert}`); return; }
+    const back = event.target.closest("a[data-back]");
+    if (back && came(back.pathname)) { event.preventDefault(); history.back(); return; }
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
     const closer = event.target.closest("[data-closes]");

@@ -139,7 +139,9 @@ def test_auto_scores_unordered_rows_on_their_own():
     [
         ({"false_alarm_rate": 0.0}, "false_alarm_rate"),
         ({"kind": "magic"}, "kind"),
+        ({"effort": "heavy"}, "effort='heavy'"),
         ({"window": 0}, "window"),
+        ({"window": "wide"}, "'auto' or a whole number"),
         ({"window": 9}, "at least 30 rows"),
     ],
 )
@@ -147,6 +149,12 @@ def test_wrong_parameters_are_refused_by_name(parameters, reason):
     """A parameter that cannot be used is named in the error."""
     with pytest.raises(ValueError, match=reason):
         LatentDetector(**parameters).fit(_numbers(10, 0))
+
+
+def test_columns_of_one_name_are_refused():
+    """Two columns of one name cannot be told apart, so the name is said."""
+    with pytest.raises(ValueError, match="more than once: 'a'"):
+        LatentDetector().fit(pd.DataFrame(_numbers(40, 0), columns=["a", "b", "a", "c"]))
 
 
 def test_numbers_beyond_single_precision_are_strange_not_fatal():

@@ -81,6 +81,19 @@ def test_a_plain_table_goes_from_init_to_scores(trained: Run, tmp_path: Path):
     assert piped.stdout.decode() == text
 
 
+def test_a_file_of_which_nothing_can_be_read_is_an_error(trained: Run, tmp_path: Path):
+    """Every line says why, and a script that looks at the exit code only learns that nothing was scored."""
+    header = (tmp_path / "normal.csv").read_text().splitlines()[0]
+    (tmp_path / "new.csv").write_text(f"{header}\nlow,lower,lowest\n")
+    code, _, said = trained("score", "monitor.yaml", "--input", "new.csv", "--output", "scores.jsonl")
+    assert code == 2
+    assert "none of its 1 records could be read; the first: field" in said
+    (row,) = (json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines())
+    assert "low" in row["error"]
+    (tmp_path / "new.csv").write_text("other\n1\n")
+    assert "new.csv: the CSV header lacks" in trained("score", "monitor.yaml", "--input", "new.csv")[2]
+
+
 def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run, tmp_path: Path):
     """Scoring the monitor's own source stores alerts; a second run has nothing left to do; verdicts replay."""
     write_table(tmp_path / "normal.csv", 60, seed=3, odd=30)

@@ -10,11 +10,14 @@ from sqlalchemy import Engine, event
 
 from alerts import reviewing
 from alerts.reading import alert_detail
+from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
 from domain.alert import Verdict
 from domain.clock import ManualClock
 from domain.errors import Unavailable
+from domain.model import Judgement
 from domain.outcome import OffsetMove, Outcome, Silence
+from review.charts.latent import VERDICT_LOOKS
 from review.config import ReviewConfig
 from review.deeds import act, label
 from review.filters import View
@@ -178,6 +181,23 @@ def test_a_selection_on_the_map_lists_its_points(room: Room):
     assert selected(points, None) is None
     chosen = selected(points, [["none", [0, 2, 999, -1, "x"]], ["nonsense", [0]], "junk", ["none"]])
     assert chosen == [points[0], points[2]]
+
+
+def test_a_former_version_has_its_own_map(room: Room):
+    """After a promotion the new map is empty at first; the former one is offered with its flagged records."""
+    registry = ModelRegistry(room.engine, room.clock)
+    registry.register("pump", "c" * 64, "denoising", 1, None, None, None)
+    registry.judge("pump", 2, Judgement(True, ("better",)))
+    now = latent_map(room, "pump")
+    assert now.version is not None
+    assert (now.version.version, now.points, now.others) == (2, (), {1: 22})
+    former = latent_map(room, "pump", 1)
+    assert (len(former.points), former.others) == (22, {2: 0})
+    head = render("map_head.html", name="pump", drawn=now, counts=dict.fromkeys(VERDICT_LOOKS, 0), looks=VERDICT_LOOKS)
+    assert '<a href="/map/pump?version=1">version 1</a>' in head
+    nobody = latent_map(room, "pump", 99).version
+    assert nobody is not None
+    assert nobody.version == 2
 
 
 def test_the_models_page_gives_reasons(room: Room):

@@ -120,6 +120,17 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     assert complaints == []
 
 
+def test_the_way_back_keeps_the_filters(review: Review, page: Page):
+    """From an alert, 'Alerts' leads to the list as it was left, and to the whole list where there is none."""
+    page.goto(f"{review.address}/alerts?status=any")
+    page.locator("[data-alert='1']").first.click()
+    page.locator("a[data-back]").click()
+    expect(page).to_have_url(f"{review.address}/alerts?status=any")
+    page.goto(f"{review.address}/alerts/1")
+    page.locator("a[data-back]").click()
+    expect(page).to_have_url(f"{review.address}/alerts")
+
+
 def test_filters_live_in_the_address(review: Review, page: Page):
     """Choosing a filter changes list and address, and the address alone gives the same list again."""
     page.goto(f"{review.address}/alerts")

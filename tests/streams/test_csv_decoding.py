@@ -77,6 +77,6 @@ def test_bad_lines_become_dead_letters_with_a_reason(line: bytes, reason: str) -
 
 
 def test_a_header_without_a_field_of_the_schema_is_refused() -> None:
-    """The whole file cannot be used: said at once, with what the header has."""
-    with pytest.raises(InvalidInput, match="no column 'on'; it has 'at', 'rig', 'P', 'mode'"):
-        CsvDecoder(SCHEMA, ["at", "rig", "P", "mode"])
+    """The whole file cannot be used: said at once, with all that it lacks and what the header has."""
+    with pytest.raises(InvalidInput, match="lacks 'on', 'rig'; it has 'at', 'P', 'mode'"):
+        CsvDecoder(SCHEMA, ["at", "P", "mode"])

@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015) in a dozen lines.
+"""Adam (Kingma & Ba 2015) in one loop over all parameters.
 
 torch's own optimisers import its compiler when they are made, which takes longer than a whole training here.
 """
@@ -6,8 +6,12 @@ torch's own optimisers import its compiler when they are made, which takes longe
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from detector.autoencoders.examples import Floats
+from detector.kernels import compiled
 
 SMALLEST = 1e-8
 
@@ -15,35 +19,41 @@ SMALLEST = 1e-8
 class Adam:
     """Moves parameters against their gradients, each by its own step.
 
-    The parameters are laid end to end in one tensor, so that a step is a few operations however many there are.
+    Parameters and gradients are laid end to end, so that a step is one loop however many there are: whoever computes
+    gradients adds to, or writes over, what stands in each parameter's `grad`.
     """
 
     def __init__(self, parameters: Sequence[Tensor], betas: tuple[float, float]) -> None:
-        self._parameters, self._betas, self._steps = parameters, betas, 0
-        self._values = torch.cat([parameter.detach().ravel() for parameter in parameters])
-        parts = self._values.split([parameter.numel() for parameter in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
+        self._betas, self._steps = betas, 0
+        values = torch.cat([parameter.detach().ravel() for parameter in parameters])
+        self._gradient = torch.zeros_like(values)
+        sizes = [parameter.numel() for parameter in parameters]
+        for parameter, part, slope in zip(parameters, values.split(sizes), self._gradient.split(sizes), strict=True):
             parameter.data = part.view(parameter.shape)
-        self._mean, self._square = torch.zeros_like(self._values), torch.zeros_like(self._values)
+            parameter.grad = slope.view(parameter.shape)
+        self._values = values.numpy()
+        self._mean, self._square = np.zeros_like(self._values), np.zeros_like(self._values)
 
     def step(self, learning_rate: float) -> None:
-        """One step along the gradients that stand in the parameters, which are then cleared."""
+        """One step along the gradients, which are then cleared."""
         self._steps += 1
         first, second = self._betas
         size = learning_rate * math.sqrt(1.0 - second**self._steps) / (1.0 - first**self._steps)
-        found = [parameter.grad for parameter in self._parameters]
-        gradient = torch.cat(
-            [
-                torch.zeros_like(parameter).ravel() if each is None else each.ravel()
-                for parameter, each in zip(self._parameters, found, strict=True)
-            ]
-        )
-        with torch.no_grad():
-            self._mean.lerp_(gradient, 1.0 - first)
-            self._square.mul_(second).addcmul_(gradient, gradient, value=1.0 - second)
-            self._values.addcdiv_(self._mean, self._square.sqrt().add_(SMALLEST), value=-size)
-        for parameter in self._parameters:
-            parameter.grad = None
+        settings = np.array([first, second, size, SMALLEST], np.float32)
+        descend(self._values, self._gradient.numpy(), self._mean, self._square, settings)
+
+
+@compiled
+def descend(values: Floats, gradient: Floats, mean: Floats, square: Floats, settings: Floats) -> None:
+    """Move `values` in place; `settings` are both betas, the step's size and what keeps it finite."""
+    first, second, size, smallest = settings
+    one = np.float32(1.0)
+    for i in range(values.shape[0]):
+        slope = gradient[i]
+        gradient[i] = np.float32(0.0)
+        mean[i] = first * mean[i] + (one - first) * slope
+        square[i] = second * square[i] + (one - second) * slope * slope
+        values[i] -= size * mean[i] / (np.sqrt(square[i]) + smallest)
 
 
 def one_cycle(share: float, peak: float) -> float:

@@ -5,41 +5,24 @@ All share one shape: affine layers with max(0, x) between them, [members, batch,
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from detector.autoencoders.adam import Adam
+from detector.autoencoders.batches import Batch
 from detector.autoencoders.examples import TrainingPlan
+from detector.autoencoders.gradient import Affine, SquaredErrorGradient
 from domain.monitor import ModelKind
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """B rows for each of M members."""
-
-    rows: Tensor
-    """[M, B, P]"""
-    aside: Tensor
-    """[M, B, C]"""
-    baseline: Tensor
-    """[M, B, P], or a scalar 0"""
-    weight: Tensor
-    """[P] or [M, B, P]"""
-    others: Tensor
-    """[M, at least B / 2, P] other rows, to swap values with."""
-
-
-class Denoising:
-    """The denoising autoencoder (Vincent 2008), and what the others build on.
-
-    Half of a batch is corrupted by swapping values with other rows, at a rate drawn per row from U(0, 1/2), half by
-    Gaussian noise whose spread is drawn per row, log-uniformly from 0.05 to 1. At scoring the clean row goes in.
-    """
+class Autoencoder:
+    """An ensemble of affine layers with max(0, x) between them, and the denoising loss (Vincent 2008) to train it with."""
 
     code_outputs = 1
     """Encoder outputs per code dimension."""
+    corrupted = True
+    """Whether it is trained on corrupted rows. At scoring the clean row goes in."""
 
     def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
         self.random, self.plan = random, plan
@@ -51,21 +34,21 @@ class Denoising:
             self._decoder[-1][0].mul_(0.1)
         self.parameters = [tensor for pair in (*self._encoder, *self._decoder) for tensor in pair]
 
-    def _affine(self, inputs: int, outputs: int) -> tuple[Tensor, Tensor]:
-        """A weight [M, inputs, outputs] and a bias [M, 1, outputs], uniform as He 2015 has it for max(0, x)."""
+    def _affine(self, inputs: int, outputs: int) -> Affine:
+        """A weight and a bias, uniform as He 2015 has it for max(0, x)."""
         bound = math.sqrt(3.0 / inputs)
         weight = torch.empty(self.plan.members, inputs, outputs).uniform_(-bound, bound, generator=self.random)
         return weight.requires_grad_(), torch.zeros(self.plan.members, 1, outputs).requires_grad_()
 
-    def encode(self, rows: Tensor, aside: Tensor) -> Tensor:
-        """Encoder outputs [M, B, K * code_outputs]."""
-        return _through(self._encoder, torch.cat([rows, aside], dim=-1))
+    def encode(self, seen: Tensor) -> Tensor:
+        """Encoder outputs [M, B, K * code_outputs] of what goes in [M, B, P + C]."""
+        return _through(self._encoder, seen)
 
     def decode(self, code: Tensor) -> Tensor:
         """Decoder outputs [M, B, P]."""
         return _through(self._decoder, code)
 
-    def layers(self) -> tuple[list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]:
+    def layers(self) -> tuple[list[Affine], list[Affine]]:
         """The layers that serve: an encoder to the code itself, and the decoder."""
         weight, bias = self._encoder[-1]
         last = (weight[..., : self.plan.code], bias[..., : self.plan.code])
@@ -73,44 +56,45 @@ class Denoising:
 
     def loss(self, batch: Batch) -> Tensor:
         """What training minimises, summed over members, so that each one's gradient is its own."""
-        code = self.encode(self.corrupt(batch), batch.aside)
-        return self._squared(batch, self.decode(code)).mean(dim=1).sum()
+        return self._squared(batch, self.decode(self.encode(batch.seen))).mean(dim=1).sum()
+
+    def find_gradient(self, batch: Batch) -> None:
+        """Add the gradient of the loss to what stands in each parameter's `grad`, or write it where nothing does."""
+        self.loss(batch).backward()
 
     def error(self, batch: Batch) -> Tensor:
         """[M] error on clean rows, by which training stops: the mean log of the squared error, as it is scored."""
-        code = self.encode(batch.rows, batch.aside)[..., : self.plan.code]
+        code = self.encode(batch.seen)[..., : self.plan.code]
         return torch.log(self._squared(batch, self.decode(code)) + 1e-6).mean(dim=1)
 
     def after_step(self) -> None:
         """What a kind does between the steps of the autoencoder itself."""
 
-    def corrupt(self, batch: Batch) -> Tensor:
-        """Rows with part of what they say destroyed [M, B, P]."""
-        members, size, width = batch.rows.shape
-        half = size // 2
-        rate = self._uniform(members, half, 1) * 0.5
-        swapped = torch.where(self._uniform(members, half, width) < rate, batch.others[:, :half], batch.rows[:, :half])
-        spread = 0.05 ** self._uniform(members, size - half, 1)
-        noise = torch.randn(members, size - half, width, generator=self.random) * spread
-        return torch.cat([swapped, batch.rows[:, half:] + noise], dim=1)
-
-    def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.random)
-
     def _squared(self, batch: Batch, correction: Tensor) -> Tensor:
         """[M, B] weighted mean squared error of a row."""
-        error = (batch.rows - batch.baseline - correction).square() * batch.weight
-        return error.sum(dim=-1) / (batch.weight.expand_as(error).sum(dim=-1) + 1e-6)
+        return ((batch.wanted - correction).square() * batch.share).sum(dim=-1)
 
 
-class Variational(Denoising):
+class Denoising(Autoencoder):
+    """The denoising autoencoder as it is, its gradient written out."""
+
+    def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        super().__init__(inputs, outputs, plan, random)
+        self._gradient = SquaredErrorGradient(self._encoder, self._decoder, plan.batch)
+
+    def find_gradient(self, batch: Batch) -> None:
+        self._gradient.fill(batch)
+
+
+class Variational(Autoencoder):
     """The variational autoencoder (Kingma 2014): a Gaussian code, drawn near N(0, I) by beta times its divergence."""
 
     code_outputs = 2
+    corrupted = False
     beta = 0.02
 
     def loss(self, batch: Batch) -> Tensor:
-        mean, log_variance = self.encode(batch.rows, batch.aside).chunk(2, dim=-1)
+        mean, log_variance = self.encode(batch.seen).chunk(2, dim=-1)
         log_variance = log_variance.clamp(-8.0, 4.0)
         code = mean + torch.randn(mean.shape, generator=self.random) * (0.5 * log_variance).exp()
         squared = self._squared(batch, self.decode(code)).mean(dim=1)
@@ -143,7 +127,7 @@ class Disentangled(Variational):
         return terms.mean(dim=1) / code.shape[-1]
 
 
-class Adversarial(Denoising):
+class Adversarial(Autoencoder):
     """The adversarial autoencoder (Makhzani 2015): a critic tells codes from N(0, I), and the encoder deceives it."""
 
     strength = 0.05
@@ -155,7 +139,7 @@ class Adversarial(Denoising):
         self._latest: Tensor | None = None
 
     def loss(self, batch: Batch) -> Tensor:
-        code = self.encode(self.corrupt(batch), batch.aside)
+        code = self.encode(batch.seen)
         self._latest = code.detach()
         deceived = torch.nn.functional.softplus(-_through(self._critic, code)).mean(dim=(1, 2))
         return (self._squared(batch, self.decode(code)).mean(dim=1) + self.strength * deceived).sum()
@@ -168,12 +152,12 @@ class Adversarial(Denoising):
         loss = loss + torch.nn.functional.softplus(-_through(self._critic, prior)).mean(dim=(1, 2))
         for pair in self._critic:
             for tensor in pair:
-                tensor.grad = None
+                tensor.grad.zero_()
         loss.sum().backward()
         self._critic_step.step(1e-3)
 
 
-def _through(layers: list[tuple[Tensor, Tensor]], values: Tensor) -> Tensor:
+def _through(layers: list[Affine], values: Tensor) -> Tensor:
     for weight, bias in layers[:-1]:
         values = torch.relu(torch.baddbmm(bias, values, weight))
     weight, bias = layers[-1]
@@ -184,7 +168,7 @@ def _log_normal(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return -0.5 * (math.log(2 * math.pi) + log_variance + (value - mean).square() * (-log_variance).exp())
 
 
-KINDS: dict[ModelKind, type[Denoising]] = {
+KINDS: dict[ModelKind, type[Autoencoder]] = {
     ModelKind.DENOISING: Denoising,
     ModelKind.VARIATIONAL: Variational,
     ModelKind.DISENTANGLED: Disentangled,

@@ -16,7 +16,7 @@ from detector.density import AnyDensity, choose_density, density_from_bundle, fi
 from detector.neighbours import Memory, build_memory
 from detector.parts import below, prefixed
 from detector.rows.features import Rows
-from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps
+from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, take_rows
 from detector.rows.scoring import SHOWN
 from domain.monitor import ModelChoice, ModelKind
 
@@ -64,6 +64,11 @@ class FittedRows:
 
     def out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> Energies:
         """Energies of those of the training rows, each judged without itself."""
+        by_member = np.argsort(self.held.member[rows], kind="stable")  # those of one member are asked together
+        energies = self._out_of_fold(work, rows[by_member])
+        return take_rows(energies, np.argsort(by_member, kind="stable"))
+
+    def _out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> Energies:
         held = Held(self.held.place[rows], self.held.member[rows])
         present = self.present if len(self.present) == 1 else self.present[rows]
         seen = self.model.look(self.values[rows], present, work, held)
@@ -118,11 +123,12 @@ def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[Fitte
     place = np.full(len(values), -1, np.int64)
     place[kept] = np.arange(len(kept))
     progress(0.05)
-    smallest = _smallest_distance(memory)
+    distances, nearest = memory.nearest(values, SHOWN, CAREFUL)
+    smallest = 1e-3 * float(np.median(distances[kept, 0])) + 1e-6
     remoteness = _remoteness(memory.rows, smallest, random)
     folds = random.permutation(len(values)) % MEMBERS
     held = Held(place, folds.astype(np.int64))
-    aside, distance = _aside(values, memory, smallest)
+    aside, distance = _aside(distances, memory.rows[nearest], smallest)
     network = _fit_network(values, present, aside, held, choice, progress)
     codes = network.encode(values, aside)
     model, densities = _assemble(codes, divisor, memory, remoteness, network, distance, held, choice)
@@ -153,12 +159,6 @@ def _draw(count: int, most: int, random: np.random.Generator) -> NDArray[np.intp
     return np.arange(count) if count <= most else np.sort(random.choice(count, most, replace=False))
 
 
-def _smallest_distance(memory: Memory) -> float:
-    """A distance small beside those between neighbours."""
-    distances, _ = memory.nearest(memory.rows, 1, CAREFUL)
-    return 1e-3 * float(np.median(distances)) + 1e-6
-
-
 def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> Floats:
     """How far each row [M, P] lies from the bulk of them [M]: the square of its log reach beyond the median, in quartile
     distances; 0 for the inner half, and no more than `REMOTEST` counts.
@@ -181,14 +181,13 @@ def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> F
     return np.asarray(np.clip(beyond, 0.0, REMOTEST) ** 2, np.float32)
 
 
-def _aside(values: Floats, memory: Memory, smallest: float) -> tuple[Floats, tuple[float, float, float]]:
-    """What the network sees beside each row [N, P + 1], the mean of its neighbours and how far they are, and the scale of
-    that log distance."""
-    distances, nearest = memory.nearest(values, SHOWN, CAREFUL)
+def _aside(distances: Floats, neighbours: Floats, smallest: float) -> tuple[Floats, tuple[float, float, float]]:
+    """What the network sees beside each row [N, P + 1], the mean of its neighbours [N, k, P] and how far they are, and the
+    scale of that log distance. `smallest` is small beside distances between neighbours."""
     far = np.log(distances.mean(axis=1) + smallest)
     distance = (float(far.mean()), float(far.std()) + 1e-3, smallest)
     scaled = ((far - distance[0]) / distance[1])[:, None]
-    return np.concatenate([memory.rows[nearest].mean(axis=1), scaled], axis=1).astype(np.float32), distance
+    return np.concatenate([neighbours.mean(axis=1), scaled], axis=1).astype(np.float32), distance
 
 
 def _fit_network(

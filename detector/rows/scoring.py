@@ -173,29 +173,18 @@ def score_rows(
     seen = np.empty((BLOCK, 2 * width + 1), np.float32)
     here, there = np.empty(BLOCK * parts.stack.widest, np.float32), np.empty(BLOCK * parts.stack.widest, np.float32)
     other = np.empty((BLOCK, codes.shape[1]), np.float32)
-    for start in range(0, count, BLOCK):
-        stop = min(start + BLOCK, count)
-        alone = False
+    start = 0
+    while start < count:
+        stop = start + 1
+        while stop < min(start + BLOCK, count) and only[stop] == only[start]:
+            stop += 1
         for n in range(start, stop):
             search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
             meet(values[n], indices[n], distances, parts, out[n], seen[n - start])
             out[n, 2] = 0.0
-            alone = alone or only[n] >= 0
-        if alone:
-            for n in range(start, stop):
-                block = seen[n - start : n - start + 1]
-                correction = encode_decode(only[n], block, parts.stack, codes[n : n + 1], here, there)
-                out[n, 2] = residual_of(
-                    values[n],
-                    present[n % present.shape[0]],
-                    block[0, width:],
-                    correction[0],
-                    parts.importance,
-                    parts.smallest,
-                )
-            continue
-        for member in range(members):
-            kept = codes[start:stop] if member == 0 else other[: stop - start]
+        first, asked = (0, members) if only[start] < 0 else (only[start], 1)
+        for member in range(first, first + asked):
+            kept = codes[start:stop] if member == first else other[: stop - start]
             correction = encode_decode(member, seen[: stop - start], parts.stack, kept, here, there)
             for n in range(start, stop):
                 out[n, 2] += (
@@ -207,5 +196,6 @@ def score_rows(
                         parts.importance,
                         parts.smallest,
                     )
-                    / members
+                    / asked
                 )
+        start = stop

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from detector.autoencoders.batches import Draws
 from detector.autoencoders.examples import Examples, TrainingPlan
-from detector.autoencoders.kinds import KINDS
+from detector.autoencoders.kinds import KINDS, Denoising
 from detector.autoencoders.linear import components, fit_linear
 from detector.autoencoders.network import Network
 from detector.autoencoders.training import train_network
@@ -52,11 +53,45 @@ def test_numpy_serves_what_torch_trained(kind):
     }
     network = Network.from_bundle(arrays)
     with torch.no_grad():
-        wide = torch.from_numpy(np.stack([rows] * 3))
-        code = model.encode(wide, torch.from_numpy(np.stack([aside] * 3)))[..., : plan.code]
+        seen = torch.from_numpy(np.stack([np.concatenate([rows, aside], axis=1)] * 3))
+        code = model.encode(seen)[..., : plan.code]
         out = model.decode(code)
     assert np.abs(network.encode(rows, aside) - code.numpy()).max() < 1e-5
     assert np.abs(network.reconstruct(rows, aside) - out.numpy()).max() < 1e-5
+
+
+def test_the_written_out_gradient_is_the_one_that_torch_finds():
+    """The denoising autoencoder's own gradient equals autograd's of its loss."""
+    plan, random = _plan(ModelKind.DENOISING), torch.Generator().manual_seed(3)
+    present = (np.random.default_rng(2).random((90, 8)) < 0.9).astype(np.float32)
+    draws = Draws(Examples(_rows(90), aside=_rows(90), present=present), plan.members, plan.batch, random)
+    model = Denoising(draws.inputs, draws.outputs, plan, random)
+    for parameter in model.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    batch = draws.draw(corrupted=True)
+    model.find_gradient(batch)
+    for parameter, expected in zip(
+        model.parameters, torch.autograd.grad(model.loss(batch), model.parameters), strict=True
+    ):
+        assert torch.allclose(parameter.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_holds_what_its_members_may_see():
+    """Clean rows are rows of other folds; half of the corrupted ones have values of others, half are moved a little."""
+    rows, folds = _rows(90), np.arange(90) % 3
+    examples = Examples(rows, aside=rows + 1.0, baseline=np.ones_like(rows), folds=folds)
+    clean = Draws(examples, 3, 64, torch.Generator().manual_seed(1)).draw(corrupted=False)
+    seen, wanted = clean.seen.numpy(), clean.wanted.numpy()
+    for member in range(3):
+        assert {row.tobytes() for row in seen[member, :, :8]} <= {row.tobytes() for row in rows[folds != member]}
+    assert np.allclose(seen[..., 8:], seen[..., :8] + 1.0)
+    assert np.allclose(wanted, seen[..., :8] - 1.0)
+    assert torch.allclose(clean.share.sum(dim=-1), torch.ones(1))
+    moved = Draws(examples, 3, 64, torch.Generator().manual_seed(1)).draw(corrupted=True)
+    changed = ~np.isclose(moved.seen.numpy()[..., :8], moved.wanted.numpy() + 1.0, atol=1e-4)
+    assert 0.1 < changed[:, :32].mean() < 0.4
+    assert changed[:, 32:].mean() > 0.95
+    assert np.isin(moved.seen.numpy()[:, :32, :8], rows).all()
 
 
 def test_training_is_deterministic():

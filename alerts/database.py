@@ -10,13 +10,9 @@ import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, text
 from sqlalchemy import Engine as Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -26,6 +22,10 @@ from alerts.session import begin_explicitly, reading, take_turns, transaction, w
 from domain.clock import Clock
 from domain.errors import InvalidInput, Unavailable
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_WAIT_SECONDS = 15.0
 _ALEMBIC = threading.Lock()
 """Alembic keeps its context in a module; threads take turns."""
@@ -166,6 +166,11 @@ def migrate(engine: Engine) -> None:
 
     Raises Unavailable, or InvalidInput when a newer Latentwatch has already changed the schema.
     """
+    if schema_is_current(engine):
+        return
+    from alembic import command  # 12 MB, for which a process that finds nothing to do has no use
+    from alembic.util.exc import CommandError
+
     with transaction(engine) as session:
         connection = session.connection()
         if engine.dialect.name == "postgresql":  # a long migration must not fail those that wait for it
@@ -183,16 +188,18 @@ def migrate(engine: Engine) -> None:
 
 def schema_is_current(engine: Engine) -> bool:
     """Whether `migrate` has nothing to do. Raises Unavailable."""
-    head = ScriptDirectory.from_config(alembic_config(None)).get_current_head()
+    newest = max(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
     with reading(engine) as session:
         if not inspect(session.connection()).has_table("alembic_version"):
             return False
-        return session.execute(text("SELECT version_num FROM alembic_version")).scalar() == head
+        return session.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
 
 
-def alembic_config(connection: Connection | None) -> Config:
+def alembic_config(connection: Connection | None) -> "Config":
     """Alembic's configuration, without a file: the migrations travel inside the package."""
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TypeVar, cast
 
 from numba import njit
+from numba.np import linalg
 
 Compiled = TypeVar("Compiled", bound=Callable[..., object])
 
@@ -31,6 +32,20 @@ def compiled_exactly(function: Compiled) -> Compiled:
     return compiled(function, fastmath=False)
 
 
+def _absent() -> None:
+    raise ImportError
+
+
+def _import_without_blas() -> None:
+    """Let numba believe that there is no BLAS: it would import scipy's, half a second and 20 MB, for no kernel of ours."""
+    ask, linalg.ensure_blas = linalg.ensure_blas, _absent
+    try:
+        import numba.np.arraymath  # noqa: F401, the module that asks
+    finally:
+        linalg.ensure_blas = ask
+
+
+_import_without_blas()
 _DONT_NEED = 4
 """madvise(2): drop these pages from the process; what is read again comes back from the file."""
 

@@ -17,7 +17,7 @@ from domain.outcome import MinuteCount, Outcome
 from domain.record import Batch, Position
 from streams.lateness import Key, LateContexts, Moved
 from streams.metrics import ScorerMetrics
-from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
+from streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
 from streams.ports import Messages
 from streams.recent import UNKNOWN_VERSION, Recent, matching
 from streams.salvage import Extended, extend_sound, score_sound
@@ -63,7 +63,7 @@ class LateRecords:
                 features[row], seen[row] = moved.features, moved.seen
         return Extended(batch, Contexts(features, seen))
 
-    def amend(self, outcome: Outcome, scored: Scored, model: Serving, messages: Messages) -> Outcome:
+    def amend(self, outcome: Outcome, scored: Verdicts, model: Serving, messages: Messages) -> Outcome:
         """The outcome of a scored batch together with what its late records change in earlier ones."""
         arrivals = self._contexts.take_arrivals()
         self._metrics.late.inc(sum(arrival is Arrival.LATE for arrival in arrivals.values()))
@@ -77,7 +77,7 @@ class LateRecords:
         self._note(scored, model, np.ones(len(scored.batch), bool))
         return outcome if changed is None else _with_amendments(outcome, *changed, model)
 
-    def _note(self, scored: Scored, model: Serving, ours: NDArray[np.bool_]) -> None:
+    def _note(self, scored: Verdicts, model: Serving, ours: NDArray[np.bool_]) -> None:
         flagged = np.zeros(len(scored.batch), bool)
         flagged[flagged_rows(scored, model)] = True
         version = np.where(ours, model.version, UNKNOWN_VERSION).astype(np.int32)

@@ -66,20 +66,22 @@ class ContextStore:
         )
 
     def _advance(self, owners: NDArray[np.intp], piece: Batch) -> Contexts:
-        touched = np.unique(owners)
+        touched, counts = np.unique(owners, return_counts=True)
         before = self._states[touched]
         try:
             contexts = self._encoder.extend(self._states, owners, piece)
         except Exception:
             self._states[touched] = before
             raise
-        self._account(owners, touched, piece)
+        self._account(owners, touched, counts, piece)
         return contexts
 
-    def _account(self, owners: NDArray[np.intp], touched: NDArray[np.intp], piece: Batch) -> None:
-        """Note in the ledger that these records came; `touched` are the distinct owners."""
+    def _account(
+        self, owners: NDArray[np.intp], touched: NDArray[np.intp], counts: NDArray[np.intp], piece: Batch
+    ) -> None:
+        """Note in the ledger that these records came; `touched` are the distinct owners, `counts` their records."""
         ledger = self.ledger
-        ledger.records[touched] += np.bincount(owners, minlength=touched[-1] + 1)[touched] if len(touched) else 0
+        ledger.records[touched] += counts
         ledger.last_time[owners] = piece.times  # a later row of the same entity overwrites an earlier one
         ledger.last_offset[owners] = piece.offsets
         ledger.fresh[touched] = True

@@ -12,6 +12,8 @@ from contextlib import suppress
 from detector.kernels import release_compiler
 from domain.clock import Clock
 
+_ARENA_MAX = -8
+"""mallopt(3): how many heaps glibc keeps for the threads of a process."""
 _EVERY_SECONDS = 60.0
 _FIRST_BATCHES = 3
 
@@ -22,6 +24,9 @@ class Footprint:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due = float("-inf")
+        # Threads begun from here on share one heap: the loop's and the commit's take turns anyway, and a heap of its own
+        # keeps for each what the other could use.
+        _c_library("mallopt", _ARENA_MAX, 1)
 
     def look(self, batches: int) -> None:
         """Give back what is not needed, after the first batches and every minute; call it between batches."""
@@ -34,6 +39,11 @@ class Footprint:
             gc.freeze()
         self._due = now + _EVERY_SECONDS
         release_compiler()
-        if sys.platform == "linux":
-            with suppress(OSError, AttributeError):  # another C library than glibc
-                ctypes.CDLL(None).malloc_trim(0)
+        _c_library("malloc_trim", 0)
+
+
+def _c_library(function: str, *arguments: int) -> None:
+    """Call a function of glibc's; nothing where it is another C library."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            getattr(ctypes.CDLL(None), function)(*arguments)

@@ -192,7 +192,7 @@ class LateContexts(ContextStore):
         orderly = super()._advance(owners[rest], piece.take(rest))  # restores what it changed where it fails
 
         self._states[distinct] = states
-        self._account(owners[straying], np.unique(owners[straying]), piece.take(straying))
+        self._account(owners[straying], *np.unique(owners[straying], return_counts=True), piece.take(straying))
         for owner, time in placing.newest.items():
             self.ledger.last_time[owner] = time
         features = np.empty((len(piece), self._encoder.width), np.float32)

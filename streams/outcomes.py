@@ -25,16 +25,22 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A batch with its contexts and scores."""
+class Verdicts:
+    """A batch with its scores."""
 
     batch: Batch
-    contexts: Contexts
     scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Scored(Verdicts):
+    """A batch with its scores and with the contexts that explain them."""
+
+    contexts: Contexts
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Scored":
         """The chosen rows."""
-        return Scored(self.batch.take(rows), take_contexts(self.contexts, rows), take_scores(self.scores, rows))
+        return Scored(self.batch.take(rows), take_scores(self.scores, rows), take_contexts(self.contexts, rows))
 
 
 def take_contexts(contexts: Contexts, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Contexts:
@@ -54,7 +60,7 @@ def take_scores(scores: Scores, rows: NDArray[np.bool_] | NDArray[np.intp]) -> S
     )
 
 
-def flagged_rows(scored: Scored, serving: Serving) -> NDArray[np.intp]:
+def flagged_rows(scored: Verdicts, serving: Serving) -> NDArray[np.intp]:
     """Rows that reach the threshold in force."""
     return flag(scored.scores, serving.threshold)
 
@@ -97,7 +103,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     )
 
 
-def count_minutes(scored: Scored, serving: Serving) -> tuple[MinuteCount, ...]:
+def count_minutes(scored: Verdicts, serving: Serving) -> tuple[MinuteCount, ...]:
     """Exact counts of every event-time minute in the batch."""
     if not len(scored.batch):
         return ()

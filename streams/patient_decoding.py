@@ -6,11 +6,16 @@ import structlog
 
 from domain.clock import Clock
 from domain.errors import Unavailable
-from domain.record import Decoded
+from domain.record import Decoded, concatenate
 from streams.ports import Decoder, Messages, Source
 from streams.waiting import Backoff
 
 log = structlog.get_logger()
+
+
+_PIECE = 2_048
+"""Messages decoded at a time: what a decoder makes of a record on its way to the columns takes several times its bytes,
+and stays near the processor where it is little."""
 
 
 class PatientDecoder:
@@ -25,7 +30,7 @@ class PatientDecoder:
     def decode(self, messages: Messages, stop: Event) -> Decoded | None:
         """None where a service is away, after a pause of the source; then the messages must be read again."""
         try:
-            decoded = self._decoder.decode(messages)
+            decoded = _in_pieces(self._decoder, messages)
         except Unavailable as error:
             self._rest(error, stop)
             return None
@@ -45,3 +50,11 @@ class PatientDecoder:
                 self._source.poll(1, min(left, 1.0))  # paused: brings nothing, but keeps the partitions
         finally:
             self._source.resume()
+
+
+def _in_pieces(decoder: Decoder, messages: Messages) -> Decoded:
+    if len(messages) <= _PIECE:
+        return decoder.decode(messages)
+    parts = [decoder.decode(messages.cut(start, start + _PIECE)) for start in range(0, len(messages), _PIECE)]
+    letters = tuple(letter for part in parts for letter in part.dead_letters)
+    return Decoded(concatenate(part.batch for part in parts), letters)

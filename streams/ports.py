@@ -38,6 +38,13 @@ class Messages:
         values = [value for value, kept in zip(self.values, rows.tolist(), strict=True) if kept]
         return Messages(self.source, self.partitions[rows], self.offsets[rows], self.timestamps_ms[rows], values)
 
+    def cut(self, start: int, stop: int) -> "Messages":
+        """The rows of a span."""
+        rows = slice(start, stop)
+        return Messages(
+            self.source, self.partitions[rows], self.offsets[rows], self.timestamps_ms[rows], self.values[rows]
+        )
+
 
 def messages_of(source: str, rows: Iterable[RawMessage]) -> Messages:
     """Columns from single messages."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from detector.drift import BROKEN, PromiseState, recalibrated, watch
 from streams.context_store import segments
-from streams.outcomes import Scored
+from streams.outcomes import Verdicts
 
 
-def read_promises(promises: dict[int, PromiseState], scored: Scored) -> None:
+def read_promises(promises: dict[int, PromiseState], scored: Verdicts) -> None:
     """Move the states of a batch's partitions on, in place. Entities that are warming up say nothing yet."""
     surprise, warming = scored.scores.surprise, scored.scores.warming
     for partition, first, last in segments(scored.batch.partitions):

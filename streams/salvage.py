@@ -48,12 +48,11 @@ def score_sound(detector: Detector, extended: Extended, messages: Messages) -> t
 
     pieces, bad = bisect(np.arange(len(batch)), attempt)
     if not bad and len(pieces) == 1:
-        return Scored(batch, contexts, pieces[0][1]), ()
+        return Scored(batch, pieces[0][1], contexts), ()
     # Scores of a row depend on that row alone, so the sound rows may be scored again as one.
     sound = extended.take(_without(np.arange(len(batch)), bad))
-    return Scored(sound.batch, sound.contexts, detector.score(sound.batch, sound.contexts)), _letters(
-        batch, bad, messages
-    )
+    scores = detector.score(sound.batch, sound.contexts)
+    return Scored(sound.batch, scores, sound.contexts), _letters(batch, bad, messages)
 
 
 def _without(rows: NDArray[np.intp], bad: dict[int, str]) -> NDArray[np.intp]:

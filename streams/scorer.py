@@ -19,7 +19,7 @@ from domain.clock import Clock
 from domain.errors import StreamRefused, Unavailable
 from domain.monitor import Monitor
 from domain.outcome import AuditEntry, OffsetMove, Outcome
-from domain.record import Decoded
+from domain.record import Batch, Decoded
 from streams.amending import LateRecords
 from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
@@ -27,9 +27,10 @@ from streams.context_store import ContextStore
 from streams.failpoints import Reach, pass_by
 from streams.footprint import Footprint
 from streams.health import HealthRecord
+from streams.judging import Judged, in_pieces, join, judged
 from streams.lateness import LateContexts
 from streams.metrics import ScorerMetrics
-from streams.outcomes import Serving, count_minutes, describe, flagged_rows
+from streams.outcomes import Serving, count_minutes, describe
 from streams.pace import Pace
 from streams.patient_decoding import PatientDecoder
 from streams.poison import DeadLetterLimit
@@ -190,39 +191,46 @@ class Scorer:
     def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
         metrics, model, late = self.metrics, self._model, self._late
-        with metrics.stage("context"):
-            batch = decoded.batch
-            if late is not None:
-                batch = late.recall(batch, messages, self._partitions.positions, model)
-            extended, unfit = extend_sound(self._contexts, batch, messages)
-            if late is not None:
-                extended = late.at_their_place(extended)
-            self._partitions.read(messages)
-        self._reach("extended")
-        with metrics.stage("score"):
-            fresh = self._partitions.unscored(extended)
-            scored, unscorable = score_sound(model.detector, fresh, messages)
-            flagged = flagged_rows(scored, model)
-            read_promises(self._contexts.promises, scored)
-        self._reach("scored")
+        pieces = in_pieces(decoded.batch)
+        if late is not None:  # a late record may change what is said of any other of its batch
+            with metrics.stage("context"):
+                pieces = [late.recall(decoded.batch, messages, self._partitions.positions, model)]
+        found = join([self._judge_piece(piece, messages) for piece in pieces])
+        self._partitions.read(messages)
         with metrics.stage("describe"):
-            letters = (*self._partitions.unwritten((*decoded.dead_letters, *unfit)), *unscorable)
-            self._limit.check(len(scored.batch) + len(letters), letters)
+            letters = (*self._partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
+            scored = len(found.verdicts.batch)
+            self._limit.check(scored + len(letters), letters)
             outcome = self._outcome(
                 self._partitions.moves(messages),
-                flagged=describe(scored.take(flagged), model),
+                flagged=describe(found.strange, model),
                 dead_letters=letters,
-                counts=count_minutes(scored, model),
-                trace=self._traces.sample(scored.batch, scored.scores, flagged),
+                counts=count_minutes(found.verdicts, model),
+                trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=self._contexts.take_heard(),
             )
             if late is not None:
-                outcome = late.amend(outcome, scored, model, messages)
+                outcome = late.amend(outcome, found.verdicts, model, messages)
         self._reach("described")
         metrics.batch_records.observe(len(messages))
         metrics.consumed.inc(len(messages))
-        metrics.reread.inc(len(messages) - len(scored.batch) - len(letters))
+        metrics.reread.inc(len(messages) - scored - len(letters))
         return outcome
+
+    def _judge_piece(self, batch: Batch, messages: Messages) -> Judged:
+        """Some of a batch's records in order: extend, score, flag."""
+        with self.metrics.stage("context"):
+            extended, unfit = extend_sound(self._contexts, batch, messages)
+            if self._late is not None:
+                extended = self._late.at_their_place(extended)
+        self._reach("extended")
+        with self.metrics.stage("score"):
+            fresh = self._partitions.unscored(extended)
+            scored, unscorable = score_sound(self._model.detector, fresh, messages)
+            found = judged(scored, self._model, unfit, unscorable)
+            read_promises(self._contexts.promises, found.verdicts)
+        self._reach("scored")
+        return found
 
     def _send(self, outcome: Outcome) -> None:
         """One transaction: results, dead letters, counts and positions together, now and then the context with them."""

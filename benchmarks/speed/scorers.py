@@ -57,7 +57,6 @@ def build_scorer(settings: Settings, reach: Callable[[Any], None] = lambda step:
         candidate = registry.register(watched.name, settings.bundle, "speed", 0, None, None, None)
         registry.judge(watched.name, candidate.version, Judgement(True, ("the benchmark's own",)))
     source = KafkaSource(settings.topic, settings.servers, settings.group or f"speed-{uuid4().hex[:8]}", clock=CLOCK)
-    source.open()
     return Scorer(
         watched,
         source,

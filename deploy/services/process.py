@@ -16,22 +16,26 @@ from domain.clock import Clock, SystemClock
 from domain.errors import Unavailable
 
 FIRST_PORT, LAST_PORT = 15_000, 30_000
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback TCP port nobody listens on.
+    """A loopback TCP port nobody listens on, and none that this process was given before.
 
     It lies below the range the kernel takes for outgoing connections, so that the port of a server that is killed and
     started again is still free, and a client that keeps dialling it meanwhile cannot connect to itself.
     """
     while True:
         port = FIRST_PORT + randbelow(LAST_PORT - FIRST_PORT)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        _given.add(port)
+        return port
 
 
 @dataclass(frozen=True)

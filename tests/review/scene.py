@@ -137,7 +137,7 @@ class Feed:
     def commit(self, batch: Batch) -> None:
         """Score and commit one batch."""
         contexts = self.contexts.extend(batch)
-        scored = Scored(batch, contexts, self.serving.detector.score(batch, contexts))
+        scored = Scored(batch, self.serving.detector.score(batch, contexts), contexts)
         rows = flagged_rows(scored, self.serving)
         first, last = int(batch.offsets[0]), int(batch.offsets[-1])
         self.store.commit(

@@ -11,7 +11,7 @@ from detector.interface import Contexts
 from domain.record import Batch, batch_from_columns
 from domain.scores import Scores
 from streams.context_blob import unpack
-from streams.outcomes import Scored
+from streams.outcomes import Verdicts
 from streams.promises import promise_broken, read_promises, state_in_words
 from streams.scorer import Scorer
 from streams.testing import FakeDetector
@@ -125,9 +125,8 @@ def test_warming_entities_say_nothing() -> None:
     count = 2000
     batch = batch_from_columns(stage.monitor.record, {"a": np.zeros(count), "b": np.zeros(count)})
     high, none = np.full(count, 5.0, np.float32), np.zeros(0, bool)
-    contexts = Contexts(np.zeros((count, 0), np.float32), np.zeros(count, np.int64))
     promises: dict[int, PromiseState] = {}
-    read_promises(promises, Scored(batch, contexts, Scores(high, high, high, {}, none, np.ones(count, bool))))
+    read_promises(promises, Verdicts(batch, Scores(high, high, high, {}, none, np.ones(count, bool))))
     assert state_in_words(promises) == "scoring"
-    read_promises(promises, Scored(batch, contexts, Scores(high, high, high, {}, none, none)))
+    read_promises(promises, Verdicts(batch, Scores(high, high, high, {}, none, none)))
     assert promise_broken(promises)

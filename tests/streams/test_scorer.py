@@ -70,6 +70,21 @@ def test_scores_every_record_and_explains_the_strange_ones(whole: Stage) -> None
     assert all(found.surprise >= found.threshold == 3.0 for found in flagged)
 
 
+def test_a_large_batch_is_judged_as_small_ones_are() -> None:
+    """Cutting a batch of thousands into pieces, broken records among them, changes no verdict, count, letter or context."""
+    small, large = Stage(partitions=2), Stage(partitions=2)
+    for stage, records in ((small, 64), (large, 16_384)):
+        for _ in range(12):
+            fill(stage)
+        scorer = stage.run(records=records)
+    assert scorer.totals.batches == 2  # the last one is the context's
+    assert large.accounted() == large.produced() == 12 * 503
+    assert large.store.verdicts == small.store.verdicts
+    assert large.store.minutes == small.store.minutes
+    assert large.store.dead_letters == small.store.dead_letters
+    assert large.contexts() == small.contexts()
+
+
 def test_minute_counts_are_exact(whole: Stage) -> None:
     """Each event-time minute counts its own records, flagged ones and exceedances."""
     scored: Counter[float] = Counter()

@@ -1,0 +1,82 @@
+"""From decoded records to verdicts, a few thousand at a time.
+
+A record's context is many times as large as the record, and of most records nothing is needed afterwards but the score.
+So a large batch is extended and scored in pieces, which stay near the processor, and contexts are kept of flagged records
+only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.interface import Contexts
+from domain.record import Batch, DeadLetter, concatenate
+from domain.scores import Scores
+from streams.outcomes import Scored, Serving, Verdicts, flagged_rows
+
+PIECE_RECORDS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of some records."""
+
+    verdicts: Verdicts
+    """Of every record that could be scored."""
+    flagged: NDArray[np.intp]
+    """Rows of the verdicts that reach the threshold in force, in order."""
+    strange: Scored
+    """Those rows with their contexts."""
+    unfit: tuple[DeadLetter, ...] = ()
+    """Records whose context failed."""
+    unscorable: tuple[DeadLetter, ...] = ()
+    """Records that could not be scored."""
+
+
+def in_pieces(batch: Batch) -> list[Batch]:
+    """The batch cut into pieces, in order; an empty one is one piece."""
+    if len(batch) <= PIECE_RECORDS:
+        return [batch]
+    return [batch.take(slice(start, start + PIECE_RECORDS)) for start in range(0, len(batch), PIECE_RECORDS)]
+
+
+def judged(scored: Scored, model: Serving, unfit: tuple[DeadLetter, ...], unscorable: tuple[DeadLetter, ...]) -> Judged:
+    """What is kept of a scored piece."""
+    flagged = flagged_rows(scored, model)
+    return Judged(Verdicts(scored.batch, scored.scores), flagged, scored.take(flagged), unfit, unscorable)
+
+
+def join(parts: Sequence[Judged]) -> Judged:
+    """Of all pieces, one after the other, what was found of each. Raises ValueError when there is none."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part.verdicts.batch) for part in parts)])[:-1]
+    return Judged(
+        Verdicts(
+            concatenate(part.verdicts.batch for part in parts), _join_scores([part.verdicts.scores for part in parts])
+        ),
+        np.concatenate([part.flagged + start for part, start in zip(parts, starts, strict=True)]),
+        Scored(
+            concatenate(part.strange.batch for part in parts),
+            _join_scores([part.strange.scores for part in parts]),
+            Contexts(
+                np.concatenate([part.strange.contexts.features for part in parts]),
+                np.concatenate([part.strange.contexts.seen for part in parts]),
+            ),
+        ),
+        tuple(letter for part in parts for letter in part.unfit),
+        tuple(letter for part in parts for letter in part.unscorable),
+    )
+
+
+def _join_scores(parts: Sequence[Scores]) -> Scores:
+    return Scores(
+        surprise=np.concatenate([part.surprise for part in parts]),
+        reconstruction=np.concatenate([part.reconstruction for part in parts]),
+        density=np.concatenate([part.density for part in parts]),
+        witnesses={name: np.concatenate([part.witnesses[name] for part in parts]) for name in parts[0].witnesses},
+        extrapolated=np.concatenate([part.extrapolated for part in parts]),
+        warming=np.concatenate([part.warming for part in parts]),
+    )

@@ -4,9 +4,10 @@
 The result depends on each partition's own records alone, however they are cut into batches: eviction too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,19 +52,36 @@ class ContextStore:
 
     def extend(self, batch: Batch) -> Contexts:
         """Advance every record's entity, in row order. An encoder's error leaves the states as they were."""
-        pieces: list[Contexts] = []
-        start = 0
-        while start < len(batch) or not pieces:
-            owners = self._own(batch, start)
-            stop = start + len(owners)
-            piece = batch if len(owners) == len(batch) else batch.take(slice(start, stop))
-            pieces.append(self._advance(owners, piece))
-            start = stop
-        if len(pieces) == 1:
-            return pieces[0]
+        owners = self._own(batch, 0)
+        if len(owners) == len(batch):
+            return self._advance(owners, batch)
+        before = self._memory()
+        try:
+            pieces = list(self._advance_in_pieces(owners, batch))
+        except Exception:
+            vars(self).update(before)
+            raise
         return Contexts(
             np.concatenate([piece.features for piece in pieces]), np.concatenate([piece.seen for piece in pieces])
         )
+
+    def _advance_in_pieces(self, owners: NDArray[np.intp], batch: Batch) -> Iterator[Contexts]:
+        """A piece up to where entities must be forgotten, `owners` being those of the first, and on from there."""
+        start = 0
+        while len(owners):
+            stop = start + len(owners)
+            yield self._advance(owners, batch.take(slice(start, stop)))
+            start, owners = stop, self._own(batch, stop)
+
+    def _memory(self) -> dict[str, Any]:
+        """A copy of all that advancing changes, by the attributes that hold it."""
+        return {
+            "_states": self._states.copy(),
+            "ledger": self.ledger.copy(),
+            "_index": {partition: index.copy() for partition, index in self._index.items()},
+            "_free": self._free.copy(),
+            "_heard": self._heard.copy(),
+        }
 
     def _advance(self, owners: NDArray[np.intp], piece: Batch) -> Contexts:
         touched, counts = np.unique(owners, return_counts=True)

@@ -10,6 +10,7 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +161,19 @@ class LateContexts(ContextStore):
             self._pending.append(unjudged(piece, owners))
             return contexts
         return self._place(owners, piece, np.isin(owners, straying))
+
+    def _memory(self) -> dict[str, Any]:
+        return {
+            **super()._memory(),
+            "_bases": self._bases.copy(),
+            "_recent": self._recent,
+            "_pending": self._pending.copy(),
+            "_judged": self._judged,
+            "_stirred": self._stirred,
+            "_gone": self._gone.copy(),
+            "_moved": self._moved.copy(),
+            "_arrivals": self._arrivals.copy(),
+        }
 
     def _newest(self, owners: NDArray[np.intp]) -> NDArray[np.int64]:
         """[N] the newest event time of each owner; _NEVER where it has sent nothing yet."""

@@ -1,14 +1,19 @@
 """The context store: its result depends on the stream alone, not on batches, restarts or neighbours."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from detector.interface import Contexts
 from domain.errors import InvalidInput
 from domain.record import Batch, batch_from_columns
 from domain.schema import RecordSchema
 from streams.context_store import ContextStore, segments
+from streams.lateness import LateContexts
 from streams.testing import FakeContext
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})
@@ -75,17 +80,19 @@ def test_partitions_are_apart() -> None:
     assert store.extend(batch(["a"], partition=1, first_offset=1)).seen.tolist() == [1]
 
 
+class Brittle(FakeContext):
+    """Breaks at the number 5, having begun."""
+
+    def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
+        """Raises ValueError."""
+        contexts = super().extend(states, owners, batch)
+        if 5 in batch.numbers:
+            raise ValueError("five")
+        return contexts
+
+
 def test_an_encoder_error_leaves_the_states_as_they_were() -> None:
     """A batch that fails can be tried again in parts."""
-
-    class Brittle(FakeContext):
-        def extend(self, states, owners, batch):  # type: ignore[no-untyped-def]
-            states[owners] += 1
-            if 5 in batch.numbers:
-                raise ValueError("five")
-            states[owners] -= 1
-            return super().extend(states, owners, batch)
-
     store, plain = ContextStore(Brittle(1)), ContextStore(FakeContext(1))
     for each in (store, plain):
         each.extend(batch(["a", "b"]))
@@ -95,6 +102,26 @@ def test_an_encoder_error_leaves_the_states_as_they_were() -> None:
         store.extend(batch(["a", "b"], first_offset=6)).features,
         plain.extend(batch(["a", "b"], first_offset=6)).features,
     )
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in order", "late records allowed"])
+def test_a_batch_that_fails_after_some_were_forgotten_changes_nothing(late: bool) -> None:
+    """More entities than are remembered: what stood before the one that breaks has not come either."""
+
+    def remember(encoder: FakeContext) -> ContextStore:
+        if late:
+            return LateContexts(encoder, timedelta(seconds=5), SCHEMA, "test", max_entities=4)
+        return ContextStore(encoder, max_entities=4)
+
+    store, plain = remember(Brittle(1)), remember(FakeContext(1))
+    names = ["a", "b", "c", "a", "d", "e", "f"]  # the sixth has no room, and its number is 5
+    with pytest.raises(ValueError, match="five"):
+        store.extend(batch(names))
+    for each in (store, plain):
+        each.extend(batch(names[:5]))
+        each.extend(batch(names[5:], first_offset=6))
+    assert store.snapshot(0) == plain.snapshot(0)
+    assert store.take_heard() == plain.take_heard()
 
 
 @pytest.mark.parametrize("damage", [b"", b"LWCTX001", b"nonsense", None])

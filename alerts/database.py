@@ -7,7 +7,8 @@ reached with psycopg 3 only.
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_WAIT_SECONDS = 15.0
+_ANSWER_SECONDS = 60.0
+"""Longer than any statement of ours takes, the wait for a lock included; migrations aside."""
 _ALEMBIC = threading.Lock()
 """Alembic keeps its context in a module; threads take turns."""
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, answer_seconds: float = _ANSWER_SECONDS) -> Engine:
     """An engine for a `sqlite:///file`, `sqlite://` (memory) or `postgresql://` address. Connects only when used.
 
-    Raises InvalidInput for another address, or a SQLite folder that does not exist.
+    A PostgreSQL that leaves one statement unanswered for `answer_seconds` is taken to be away. Raises InvalidInput for another address, or a SQLite folder that does not exist.
     """
     address = _address(url)
     options: dict[str, Any] = {"json_serializer": to_json, "json_deserializer": json.loads}
@@ -44,7 +47,7 @@ def open_database(url: str) -> Engine:
                 f"database {where(address)}: psycopg, which reaches PostgreSQL, is not installed; "
                 "install 'latentwatch[postgres]', or in a checkout run 'make setup'"
             )
-        return create_engine(
+        engine = create_engine(
             address,
             pool_pre_ping=True,
             pool_size=5,
@@ -62,6 +65,10 @@ def open_database(url: str) -> Engine:
             },
             **options,
         )
+        from alerts.postgres_connection import limit_waiting  # imports psycopg
+
+        limit_waiting(engine, answer_seconds)
+        return engine
     memory = address.database in (None, "", ":memory:")
     engine = create_engine(
         address,
@@ -173,17 +180,29 @@ def migrate(engine: Engine) -> None:
 
     with transaction(engine) as session:
         connection = session.connection()
-        if engine.dialect.name == "postgresql":  # a long migration must not fail those that wait for it
-            session.execute(text("SET LOCAL lock_timeout = '5min'"))
-        take_turns(connection, ["the schema"])
-        try:
-            with _ALEMBIC:
-                command.upgrade(alembic_config(connection), "head")
-        except CommandError as error:
-            raise InvalidInput(
-                f"database {where(engine.url)}: its schema is not one this version knows ({error}); "
-                "install the version of Latentwatch that wrote it, or a newer one"
-            ) from error
+        with _unhurried(connection):
+            take_turns(connection, ["the schema"])
+            try:
+                with _ALEMBIC:
+                    command.upgrade(alembic_config(connection), "head")
+            except CommandError as error:
+                raise InvalidInput(
+                    f"database {where(engine.url)}: its schema is not one this version knows ({error}); "
+                    "install the version of Latentwatch that wrote it, or a newer one"
+                ) from error
+
+
+@contextmanager
+def _unhurried(connection: Connection) -> Iterator[None]:
+    """A migration may take its time, and must not fail those that wait for it."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    from alerts.postgres_connection import unhurried  # imports psycopg
+
+    connection.execute(text("SET LOCAL lock_timeout = '5min'"))
+    with unhurried(connection):
+        yield
 
 
 def schema_is_current(engine: Engine) -> bool:

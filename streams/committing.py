@@ -4,20 +4,24 @@ One outcome at a time is on its way while the loop fetches and decodes what come
 whoever changes the context or asks where a partition stands first hears how the commit ended.
 """
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from threading import Event
 
 import structlog
 
 from domain.clock import Clock
 from domain.errors import PartitionLost, Unavailable
-from domain.outcome import Outcome, Receipt
+from domain.outcome import Outcome
 from streams.health import HealthRecord
 from streams.metrics import ScorerMetrics
 from streams.ports import Source, Store
 from streams.waiting import Backoff, Stopped
 
 log = structlog.get_logger()
+
+_PATIENT_SECONDS = 2.0
+"""How long a commit may take before the stream is polled, and therefore paused, to keep its partitions."""
+_SLICE_SECONDS = 0.2
 
 
 class Committer:
@@ -39,9 +43,9 @@ class Committer:
         self._metrics = metrics
         self._health = health
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._sent: tuple[Outcome, Future[Receipt]] | None = None
-        self.refused = 0
-        """Commits that did not succeed at the first attempt. With each the stream may have been moved or polled."""
+        self._sent: tuple[Outcome, Future[None]] | None = None
+        self.disturbed = 0
+        """Commits that failed at first or took long. With each the stream may have been moved or polled."""
 
     @property
     def busy(self) -> bool:
@@ -64,21 +68,23 @@ class Committer:
         try:
             self._hear(outcome, future, stop)
         except PartitionLost as error:
-            self.refused += 1
+            self.disturbed += 1
             log.warning("partitions lost, nothing of this batch was written", reason=str(error))
             return outcome, error.partitions
         return outcome, ()
 
-    def _hear(self, outcome: Outcome, future: Future[Receipt], stop: Event) -> None:
+    def _hear(self, outcome: Outcome, future: Future[None], stop: Event) -> None:
         try:
-            future.result()
+            future.result(_PATIENT_SECONDS)
             return
-        except Unavailable as error:
-            self.refused += 1
-            log.warning("database away, stream paused", reason=str(error))
+        except TimeoutError:
+            log.warning("database slow, stream paused", seconds=_PATIENT_SECONDS)
+        except Unavailable:
+            pass  # told in a moment
+        self.disturbed += 1
         self._source.pause()
         try:
-            self._insist(outcome, stop)
+            self._insist(outcome, future, stop)
         finally:
             self._source.resume()
         log.info("database back, stream goes on")
@@ -87,28 +93,44 @@ class Committer:
         """Wait for what is on its way, however it ends: positions in the database tell the next process."""
         self._executor.shutdown()
 
-    def _commit(self, outcome: Outcome) -> Receipt:
+    def _commit(self, outcome: Outcome) -> None:
         with self._metrics.stage("commit"):
-            receipt = self._store.commit(outcome)
+            self._store.commit(outcome)
         self._health.database_answered()
-        return receipt
 
-    def _insist(self, outcome: Outcome, stop: Event) -> None:
-        backoff = Backoff()
-        while not stop.is_set():
-            delay = backoff.next()
-            deadline = self._clock.monotonic() + delay
-            while (left := deadline - self._clock.monotonic()) > 0 and not stop.is_set():
-                self._source.poll(1, min(left, 1.0))  # paused: brings nothing, but keeps the partitions
-                self._health.sign()
+    def _insist(self, outcome: Outcome, attempt: Future[None], stop: Event) -> None:
+        """Hear how an attempt ends, and make others until one succeeds; the stream is paused."""
+        backoff, finding = Backoff(), "database away, stream paused"
+        while True:
             try:
-                # The failed COMMIT may have reached the database before the connection broke.
-                if not self._landed(outcome):
-                    self._store.commit(outcome)
+                self._outwait(attempt)
                 return
             except Unavailable as error:
-                log.warning("database still away", reason=str(error), next_attempt_seconds=round(delay, 1))
-        raise Stopped
+                delay = backoff.next()
+                log.warning(finding, reason=str(error), next_attempt_seconds=round(delay, 1))
+                finding = "database still away"
+            deadline = self._clock.monotonic() + delay
+            while (left := deadline - self._clock.monotonic()) > 0 and not stop.is_set():
+                self._keep_partitions(min(left, 1.0))
+            if stop.is_set():
+                raise Stopped
+            attempt = self._executor.submit(self._commit_unless_landed, outcome)
+
+    def _outwait(self, attempt: Future[None]) -> None:
+        """Hear how an attempt ends, however long it takes: the store has a limit of its own."""
+        while not attempt.done():
+            self._keep_partitions(0.0)
+            wait([attempt], _SLICE_SECONDS)
+        attempt.result()
+
+    def _keep_partitions(self, seconds: float) -> None:
+        self._source.poll(1, seconds)  # paused: brings nothing
+        self._health.sign()
+
+    def _commit_unless_landed(self, outcome: Outcome) -> None:
+        """The failed COMMIT may have reached the database before the connection broke."""
+        if not self._landed(outcome):
+            self._commit(outcome)
 
     def _landed(self, outcome: Outcome) -> bool:
         """Whether an outcome whose acknowledgement was lost is in the database."""

@@ -161,7 +161,7 @@ class Scorer:
 
     def _receive(self, stop: Event) -> tuple[Messages, Decoded]:
         """The next messages of the partitions that are ours, decoded; meanwhile the commit before them comes to its end."""
-        refused = self._committer.refused
+        disturbed = self._committer.disturbed
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
         decoded = self._decode(messages, stop)
@@ -174,7 +174,7 @@ class Scorer:
         self._health.turned(self._model.version, self._partitions.positions, self._partitions.waiting)
         self._reach("polled")
         ours = self._partitions.ours(messages)
-        if self._committer.refused > refused or decoded is None:
+        if self._committer.disturbed > disturbed or decoded is None:
             ours = self._partitions.again(messages)  # the stream may not stand any more where it did when they came
         if ours is not messages:
             decoded = self._decode(ours, stop)

@@ -59,7 +59,7 @@ def main(settings: dict[str, Any]) -> None:
         clock=clock,
         options={"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500, **settings.get("options", {})},
     )
-    engine = open_database(settings["database"])
+    engine = open_database(settings["database"], answer_seconds=settings.get("answer_seconds", 60.0))
     if "lock_wait_ms" in settings:
         hurry = f"PRAGMA busy_timeout = {settings['lock_wait_ms']}"
         event.listen(engine, "connect", lambda connection, _: connection.execute(hurry))

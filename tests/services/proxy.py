@@ -55,6 +55,8 @@ class Proxy:
         self._delay_seconds = 0.0
         self._drop: bytes | None = None
         self._lose: bytes | None = None
+        self._strand: bytes | None = None
+        self._heard = False
         self._break_after: int | None = None
         self._unwelcome: Callable[[bytes], bool] | None = None
         self._turned_away = 0
@@ -103,6 +105,11 @@ class Proxy:
         with self._lock:
             for link in self._links:
                 link.stranded = True
+
+    def strand_at(self, containing: bytes, *, heard: bool) -> None:
+        """Half-open for good, once, the connection on which a client sends these bytes; the server hears them or not."""
+        self._struck.clear()
+        self._strand, self._heard = containing, heard
 
     def delay(self, seconds: float) -> None:
         """Hold every chunk that long in each direction; 0 ends it."""
@@ -186,7 +193,7 @@ class Proxy:
                     continue  # read and forgotten, so that nobody notices
                 passed = self._passed(link, chunk, from_client=source is link.client)
                 sink.sendall(chunk[:passed])
-                if passed < len(chunk):
+                if passed < len(chunk) and not link.stranded:
                     break
         with self._lock:
             self._links.discard(link)
@@ -211,4 +218,9 @@ class Proxy:
             self._lose = None
             self._struck.set()
             link.deaf = True
+        if self._strand is not None and self._strand in chunk:
+            self._strand = None
+            self._struck.set()
+            link.stranded = True
+            return len(chunk) if self._heard else 0
         return len(chunk)

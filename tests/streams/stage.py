@@ -68,12 +68,17 @@ class Asked(Future[Any]):
 
     def do(self) -> None:
         """Do the work, once."""
-        if self.done():
+        if super().done():
             return
         try:
             self.set_result(self._work())
         except Exception as error:  # it is the asker's, as from any executor
             self.set_exception(error)
+
+    def done(self) -> bool:
+        """Whether it is done: asking is enough."""
+        self.do()
+        return True
 
     def result(self, timeout: float | None = None) -> Any:
         """What came of it."""

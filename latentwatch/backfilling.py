@@ -1,7 +1,8 @@
 """`latentwatch backfill`: an archive of Parquet files -> a folder of Parquet, one row a record, nothing in the database.
 
 The files in the order of their names are one stream: an entity's context goes on from one file to the next. One file gives
-what `latentwatch score --input` gives, and Spark gives the same rows as this process, in more parts.
+what `latentwatch score --input` gives, and Spark gives the same rows as this process, in more parts. An archive is taken to
+be in order: what a monitor says of late records does not count here, so that there is one row a record.
 """
 
 import glob
@@ -22,7 +23,7 @@ from domain.monitor import AlertPolicy, load_monitor
 from latentwatch.console import print_json, progress_bars, say
 from latentwatch.settings import load_settings
 from latentwatch.wiring import load_version, ready_database, serving_version
-from streams.batch_scoring import RowScorer, score_records
+from streams.batch_scoring import RowScorer, StreamScorer, score_records
 from streams.file_source import FileSource
 
 SCORED = pa.schema(
@@ -125,7 +126,7 @@ def score_here(
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
             source = FileSource(str(path), "parquet", clock)
-            scorer = scorer or RowScorer(source.decoder(detector.schema), detector, policy)
+            scorer = scorer or RowScorer(source.decoder(detector.schema), StreamScorer(detector, policy, source.name))
             for rows in score_records(source, scorer):
                 out.write_batch(complete(rows, [str(path)] * len(rows), [row["position"] for row in rows]))
                 errors = [row["error"] for row in rows if "error" in row]

@@ -152,7 +152,10 @@ def score(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="SCORES", help="Where one JSON object a row goes; '-' is standard output."
+            "--output",
+            "-o",
+            metavar="SCORES",
+            help="Where one JSON object a row goes; '-' is standard output. With `late` in the monitor, verdicts that a late record changes are written again; the last line of a position counts.",
         ),
     ] = "-",
     version: Annotated[int | None, typer.Option(help="Score with this model version instead of the champion.")] = None,
@@ -204,7 +207,7 @@ def backfill(
     version: Annotated[int | None, typer.Option(help="Score with this model version instead of the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score an archive of Parquet files, in the order of their names, into Parquet; touches neither offsets nor alerts."""
+    """Score an archive of Parquet files into Parquet; touches neither offsets nor alerts. Records count in the order of the files' names and rows: `late` in the monitor is for streams."""
     from latentwatch.backfilling import backfill_archive
 
     backfill_archive(monitor, input_, output, engine=engine.value, version=version, as_json=as_json)

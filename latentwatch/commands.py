@@ -94,13 +94,15 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     detector = load_version(settings, found, monitor)
     source = open_input(input_, format_)
     with opened_output(output) as out:
-        tally = write_scores(source, detector, monitor.alert, out)
+        tally = write_scores(source, detector, monitor, out)
     if tally.unreadable and not tally.records:
         raise InvalidInput(
             f"{input_}: none of its {tally.unreadable:,} records could be read; the first: {tally.first_reason}."
             " Correct the file or the monitor's fields"
         )
     say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
+    if tally.amended:
+        say(f"{tally.amended:,} verdicts were amended by late records; of lines of one position the last counts")
     if tally.unreadable:
         say(f"{tally.unreadable:,} records could not be read; their lines say why. The first: {tally.first_reason}")
 

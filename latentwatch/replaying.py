@@ -28,10 +28,11 @@ from latentwatch.settings import Settings, load_settings
 from latentwatch.wiring import load_version, ready_database, serving_version
 from review.replay import replay
 from streams.array_source import split
+from streams.batch_scoring import StreamScorer
 from streams.columns import TimeBound
-from streams.context_store import ContextStore, segments
+from streams.context_store import segments
+from streams.outcomes import Scored
 from streams.ports import Messages
-from streams.salvage import extend_sound, score_sound
 
 _SHOWN = 20
 _BATCH_RECORDS = 4_096
@@ -138,22 +139,30 @@ def compare(
     """
     first = -(2**62) if since is None else to_microseconds(since)
     last = 2**62 if until is None else to_microseconds(until)
-    scorers = [(detector, detector.threshold(monitor.alert), ContextStore(detector.context)) for detector in sides]
+    scorers: list[StreamScorer] = []
     flagged: list[set[Position]] = [set() for _ in sides]
     scored_to = _Reach(AlertStore(engine, monitor.name)) if len(sides) == 1 else None
+
+    def counted(batch: Batch) -> NDArray[np.bool_]:
+        inside = (batch.times >= first) & (batch.times < last)
+        return inside if scored_to is None else inside & scored_to.includes(batch)
+
     begins: dict[tuple[str, int], int] = {}
     for messages, batch in reading:
         for partition, start, _ in segments(batch.partitions):
             begins.setdefault((batch.source, partition), int(batch.offsets[start]))
-        for side, (detector, threshold, contexts) in enumerate(scorers):
-            extended, _ = extend_sound(contexts, batch, messages)
-            scored, _ = score_sound(detector, extended, messages)
-            counts = (scored.batch.times >= first) & (scored.batch.times < last)
-            if scored_to is not None:
-                counts &= scored_to.includes(scored.batch)
-            rows = np.flatnonzero(counts & (scored.scores.surprise >= threshold))
-            flagged[side] |= {scored.batch.position(int(row)) for row in rows}
+        scorers = scorers or [
+            StreamScorer(detector, monitor.alert, messages.source, monitor.late.allowed) for detector in sides
+        ]
+        for side, scorer in enumerate(scorers):
+            found = scorer.score(batch, messages)
+            counts = counted(found.scored.batch)
             result.records += int(counts.sum()) if side == 0 else 0
+            flagged[side] |= _flagged(found.scored.take(counts), scorer.threshold)
+            if found.changed is not None:
+                again = found.changed.again.take(counted(found.changed.again.batch))
+                flagged[side] -= {again.batch.position(row) for row in range(len(again.batch))}
+                flagged[side] |= _flagged(again, scorer.threshold)
     after = flagged[0]
     if len(sides) == 1:
         stored = (found.position for found in flagged_records(engine, monitor.name, since=since, until=until))
@@ -165,6 +174,10 @@ def compare(
     result.flagged_by_both = len(before & after)
     result.only_against = [str(position) for position in sorted(before - after)[:_SHOWN]]
     result.only_version = [str(position) for position in sorted(after - before)[:_SHOWN]]
+
+
+def _flagged(scored: Scored, threshold: float) -> set[Position]:
+    return {scored.batch.position(row) for row in np.flatnonzero(scored.scores.surprise >= threshold).tolist()}
 
 
 class _Reach:

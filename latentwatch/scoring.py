@@ -17,8 +17,8 @@ import msgspec
 from detector.interface import Detector
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput
-from domain.monitor import AlertPolicy
-from streams.batch_scoring import RowScorer, score_records
+from domain.monitor import Monitor
+from streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
 from streams.file_source import FileSource
 
 _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
@@ -30,27 +30,35 @@ class Tally:
 
     records: int = 0
     flagged: int = 0
+    amended: int = 0
+    """Verdicts that a late record changed, each time."""
     unreadable: int = 0
     first_reason: str = ""
     """Why the first unreadable record was."""
 
 
-def write_scores(source: FileSource, detector: Detector, policy: AlertPolicy, out: BinaryIO) -> Tally:
+def write_scores(
+    source: FileSource, detector: Detector, monitor: Monitor, out: BinaryIO, batch_records: int = BATCH_RECORDS
+) -> Tally:
     """Score every record of a source into `out`; a number that is not finite is null.
 
+    Where the monitor allows late records, a line with `amended_by` takes the place of the one before it of its position.
     Raises InvalidInput where the source cannot be read at all.
     """
     tally, encode = Tally(), msgspec.json.Encoder().encode
     source.open()
     try:
-        for rows in score_records(source, RowScorer(source.decoder(detector.schema), detector, policy)):
+        scorer = StreamScorer(detector, monitor.alert, source.name, monitor.late.allowed)
+        for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer), batch_records):
             lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
             out.write(b"".join(encode(line) + b"\n" for line in lines))
             out.flush()  # whoever reads a pipe gets its answers as they are known
             reasons = [row["error"] for row in rows if "error" in row]
-            tally.records += len(rows) - len(reasons)
+            former = [row["formerly_flagged"] for row in rows if "amended_by" in row]
+            tally.records += len(rows) - len(reasons) - len(former)
             tally.unreadable += len(reasons)
-            tally.flagged += sum(line["flagged"] for line in lines)
+            tally.amended += len(former)
+            tally.flagged += sum(line["flagged"] for line in lines) - sum(former)
             tally.first_reason = tally.first_reason or (reasons[0] if reasons else "")
     finally:
         source.close()

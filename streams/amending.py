@@ -6,15 +6,18 @@ batch corrects in itself leaves no trace.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import Contexts
+from detector.interface import ContextEncoder, Contexts
 from domain.alert import Amendment, Arrival, FlaggedRecord
 from domain.outcome import MinuteCount, Outcome
 from domain.record import Batch, Position
+from domain.schema import RecordSchema
+from streams.context_store import ContextStore
 from streams.lateness import Key, LateContexts, Moved
 from streams.metrics import ScorerMetrics
 from streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
@@ -27,12 +30,33 @@ _SAME = 1e-5
 """Relative difference in surprise within which a verdict counts as unchanged: the arithmetic of another batch size."""
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """N verdicts that a batch's late records change, of records that came before it."""
+
+    former: Recent
+    """[N] with the verdicts they had."""
+    again: Scored
+    """[N] with those they have now."""
+    causes: list[Key]
+    """[N] the late record that changed each."""
+
+
+def memory_of(
+    encoder: ContextEncoder, allowed: timedelta, schema: RecordSchema, source: str, *, live: bool = False
+) -> tuple[ContextStore, "LateRecords | None"]:
+    """An empty memory of one stream; one that puts late records at their place where the monitor allows them."""
+    if not allowed:
+        return ContextStore(encoder, live=live), None
+    contexts = LateContexts(encoder, allowed, schema, source, live=live)
+    return contexts, LateRecords(contexts)
+
+
 class LateRecords:
     """Sees every batch of a scorer between its stages. Used by one thread."""
 
-    def __init__(self, contexts: LateContexts, metrics: ScorerMetrics) -> None:
+    def __init__(self, contexts: LateContexts) -> None:
         self._contexts = contexts
-        self._metrics = metrics
         self._moved: dict[Key, Moved] = {}
 
     def recall(self, batch: Batch, messages: Messages, positions: Mapping[int, int], model: Serving) -> Batch:
@@ -63,19 +87,27 @@ class LateRecords:
                 features[row], seen[row] = moved.features, moved.seen
         return Extended(batch, Contexts(features, seen))
 
-    def amend(self, outcome: Outcome, scored: Verdicts, model: Serving, messages: Messages) -> Outcome:
+    def amend(
+        self, outcome: Outcome, scored: Verdicts, model: Serving, messages: Messages, metrics: ScorerMetrics
+    ) -> Outcome:
         """The outcome of a scored batch together with what its late records change in earlier ones."""
         arrivals = self._contexts.take_arrivals()
-        self._metrics.late.inc(sum(arrival is Arrival.LATE for arrival in arrivals.values()))
-        self._metrics.too_late.inc(sum(arrival is Arrival.TOO_LATE for arrival in arrivals.values()))
+        metrics.late.inc(sum(arrival is Arrival.LATE for arrival in arrivals.values()))
+        metrics.too_late.inc(sum(arrival is Arrival.TOO_LATE for arrival in arrivals.values()))
         if arrivals:
             flagged = tuple(
                 replace(record, arrival=arrivals.get(record.position[1:], record.arrival)) for record in outcome.flagged
             )
             outcome = replace(outcome, flagged=flagged)
+        changed = self.judge(scored, model, messages)
+        return outcome if changed is None else _with_amendments(outcome, changed, model)
+
+    def judge(self, scored: Verdicts, model: Serving, messages: Messages) -> Changed | None:
+        """Take note of a batch's verdicts; what its late records change in earlier ones."""
         changed = self._judge_again(model, messages)
         self._note(scored, model, np.ones(len(scored.batch), bool))
-        return outcome if changed is None else _with_amendments(outcome, *changed, model)
+        self._contexts.take_arrivals()  # whoever wants to know has asked
+        return changed
 
     def _note(self, scored: Verdicts, model: Serving, ours: NDArray[np.bool_]) -> None:
         flagged = np.zeros(len(scored.batch), bool)
@@ -83,8 +115,8 @@ class LateRecords:
         version = np.where(ours, model.version, UNKNOWN_VERSION).astype(np.int32)
         self._contexts.judge_new(scored.batch, scored.scores.surprise, flagged, version)
 
-    def _judge_again(self, model: Serving, messages: Messages) -> tuple[Recent, Scored, list[Key]] | None:
-        """Score what late records have moved; the former verdicts that changed, the new ones, and each one's cause."""
+    def _judge_again(self, model: Serving, messages: Messages) -> Changed | None:
+        """Score what late records have moved."""
         moved, self._moved = self._moved, {}
         if not moved:
             return None
@@ -107,12 +139,12 @@ class LateRecords:
         changed = (flagged != former.flagged) | (difference > _SAME * np.maximum(1.0, np.abs(former.surprise)))
         former, again, places = former.take(changed), again.take(changed), places[changed]
         self._contexts.judge(places, again.scores.surprise, flagged[changed], former.version)
-        causes = [moved[keys[row]].cause for row in rows[changed].tolist()]
-        return former, again, causes
+        return Changed(former, again, [moved[keys[row]].cause for row in rows[changed].tolist()])
 
 
-def _with_amendments(outcome: Outcome, former: Recent, again: Scored, causes: list[Key], model: Serving) -> Outcome:
+def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outcome:
     """The outcome with new verdicts: exact counts for all, and amendments where the record was or is flagged."""
+    former, again, causes = changed.former, changed.again, changed.causes
     rows = flagged_rows(again, model)
     verdicts = dict(zip(rows.tolist(), describe(again.take(rows), model), strict=True))
     amendments: list[Amendment] = []

@@ -1,44 +1,96 @@
-"""Scoring a file without a database: one object a record, in input order, dead letters among them.
+"""Scoring without a database: what the scoring loop does to a stream, as far as it is a function of the records.
 
-Records -> rows of `{"position", "surprise", "reconstruction", "density", "flagged"}`, or `{"position", "error"}`.
+Batch -> Scored, and what its late records change; for a file, rows of `{"position", "surprise", "reconstruction",
+"density", "flagged"}` or `{"position", "error"}`, dead letters among them.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from detector.interface import Detector
 from domain.errors import InvalidInput
 from domain.monitor import AlertPolicy
-from streams.context_store import ContextStore
+from domain.record import Batch, DeadLetter
+from streams.amending import Changed, memory_of
+from streams.outcomes import Scored, Serving
 from streams.ports import Decoder, Messages, Source
 from streams.salvage import extend_sound, score_sound
 
 BATCH_RECORDS = 8_192
 _POLL_SECONDS = 0.5
+_NO_VERSION = 0
+_IN_ORDER = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came of a batch."""
+
+    scored: Scored
+    unscorable: tuple[DeadLetter, ...] = field(default=())
+    changed: Changed | None = None
+    """Verdicts on earlier records that are other ones now."""
+
+
+class StreamScorer:
+    """Scores the batches of one stream in their order. Remembers contexts, writes nothing."""
+
+    def __init__(self, detector: Detector, policy: AlertPolicy, source: str, late: timedelta = _IN_ORDER) -> None:
+        """`late` is how far a record may come after younger ones of its entity and still be put at its place."""
+        self.detector = detector
+        self.threshold = detector.threshold(policy)
+        self._serving = Serving(detector, _NO_VERSION, self.threshold)
+        self._contexts, self._late = memory_of(detector.context, late, detector.schema, source)
+
+    def score(self, batch: Batch, messages: Messages) -> Findings:
+        """Verdicts on a batch, which was decoded from these messages."""
+        extended, unfit = extend_sound(self._contexts, batch, messages)
+        if self._late is not None:
+            extended = self._late.at_their_place(extended)
+        scored, unscorable = score_sound(self.detector, extended, messages)
+        changed = None if self._late is None else self._late.judge(scored, self._serving, messages)
+        return Findings(scored, (*unfit, *unscorable), changed)
 
 
 class RowScorer:
-    """Scores the batches of one stream in their order. Remembers contexts, writes nothing."""
+    """Scores messages into rows. Of one partition, in their order."""
 
-    def __init__(self, decoder: Decoder, detector: Detector, policy: AlertPolicy) -> None:
+    def __init__(self, decoder: Decoder, scorer: StreamScorer) -> None:
         self.decoder = decoder
-        self._detector = detector
-        self._threshold = detector.threshold(policy)
-        self._contexts = ContextStore(detector.context)
+        self._scorer = scorer
 
     def score(self, messages: Messages) -> list[dict[str, Any]]:
-        """One row a message, in their order; messages of one partition."""
+        """One row a message, in their order; then those of earlier records again of which a late one changed the verdict,
+        each with the position of that one as `amended_by` and whether it was `formerly_flagged`.
+        """
         decoded = self.decoder.decode(messages)
-        extended, unfit = extend_sound(self._contexts, decoded.batch, messages)
-        scored, unscorable = score_sound(self._detector, extended, messages)
-        batch, scores = scored.batch, scored.scores
-        rows: list[dict[str, Any]] = [
+        found = self._scorer.score(decoded.batch, messages)
+        rows = self._rows(found.scored)
+        errors = [
+            {"position": letter.position.offset, "error": letter.reason}
+            for letter in (*decoded.dead_letters, *found.unscorable)
+        ]
+        if errors:
+            rows = sorted(rows + errors, key=lambda row: row["position"])
+        if found.changed is not None:
+            changed = found.changed
+            amended = zip(self._rows(changed.again), changed.causes, changed.former.flagged.tolist(), strict=True)
+            rows += [
+                {**row, "amended_by": offset, "formerly_flagged": flagged} for row, (_, offset), flagged in amended
+            ]
+        return rows
+
+    def _rows(self, scored: Scored) -> list[dict[str, Any]]:
+        batch, scores, threshold = scored.batch, scored.scores, self._scorer.threshold
+        return [
             {
                 "position": offset,
                 "surprise": surprise,
                 "reconstruction": reconstruction,
                 "density": density,
-                "flagged": surprise >= self._threshold,
+                "flagged": surprise >= threshold,
             }
             for offset, surprise, reconstruction, density in zip(
                 batch.offsets.tolist(),
@@ -48,14 +100,11 @@ class RowScorer:
                 strict=True,
             )
         ]
-        errors = [
-            {"position": letter.position.offset, "error": letter.reason}
-            for letter in (*decoded.dead_letters, *unfit, *unscorable)
-        ]
-        return sorted(rows + errors, key=lambda row: row["position"]) if errors else rows
 
 
-def score_records(source: Source, scorer: RowScorer) -> Iterator[list[dict[str, Any]]]:
+def score_records(
+    source: Source, scorer: RowScorer, batch_records: int = BATCH_RECORDS
+) -> Iterator[list[dict[str, Any]]]:
     """Score a source of one partition from its beginning to its end, a batch of rows at a time.
 
     Raises InvalidInput for a source that never ends.
@@ -66,6 +115,6 @@ def score_records(source: Source, scorer: RowScorer) -> Iterator[list[dict[str, 
     for partition in source.changes().gained:
         source.seek(partition, source.start_offset(partition))
     while not source.finished:
-        messages = source.poll(BATCH_RECORDS, _POLL_SECONDS)
+        messages = source.poll(batch_records, _POLL_SECONDS)
         if len(messages):
             yield scorer.score(messages)

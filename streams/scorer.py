@@ -20,15 +20,13 @@ from domain.errors import StreamRefused, Unavailable
 from domain.monitor import Monitor
 from domain.outcome import AuditEntry, OffsetMove, Outcome
 from domain.record import Batch, Decoded
-from streams.amending import LateRecords
+from streams.amending import memory_of
 from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
-from streams.context_store import ContextStore
 from streams.failpoints import Reach, pass_by
 from streams.footprint import Footprint
 from streams.health import HealthRecord
 from streams.judging import Judged, in_pieces, join, judged
-from streams.lateness import LateContexts
 from streams.metrics import ScorerMetrics
 from streams.outcomes import Serving, count_minutes, describe
 from streams.pace import Pace
@@ -137,20 +135,18 @@ class Scorer:
             return
         self._health.source_open()
         self._await_champion(stop)
-        self._contexts, self._late = self._remember()
+        self._contexts, self._late = memory_of(
+            self._model.detector.context,
+            self._monitor.late.allowed,
+            self._monitor.record,
+            self._source.name,
+            live=self._source.live,
+        )
         self._silences = SilenceWatch(self._contexts, self._clock)
         self._partitions = Partitions(
             self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
         )
         self._show_model()
-
-    def _remember(self) -> tuple[ContextStore, LateRecords | None]:
-        """An empty memory; one that puts late records at their place where the monitor allows them."""
-        encoder, source, allowed = self._model.detector.context, self._source, self._monitor.late.allowed
-        if not allowed:
-            return ContextStore(encoder, live=source.live), None
-        contexts = LateContexts(encoder, allowed, self._monitor.record, source.name, live=source.live)
-        return contexts, LateRecords(contexts, self.metrics)
 
     def turn(self, stop: Event) -> None:
         """One turn of the loop; its commit ends in the next one. Raises Stopped and StreamRefused."""
@@ -210,7 +206,7 @@ class Scorer:
                 heard=self._contexts.take_heard(),
             )
             if late is not None:
-                outcome = late.amend(outcome, found.verdicts, model, messages)
+                outcome = late.amend(outcome, found.verdicts, model, messages, metrics)
         self._reach("described")
         metrics.batch_records.observe(len(messages))
         metrics.consumed.inc(len(messages))

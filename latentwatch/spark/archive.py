@@ -26,7 +26,7 @@ from domain.monitor import AlertPolicy
 from domain.schema import RecordSchema
 from latentwatch.backfilling import Tally, complete
 from latentwatch.spark.session import first_line
-from streams.batch_scoring import RowScorer
+from streams.batch_scoring import RowScorer, StreamScorer
 from streams.decoding import decoder_for
 from streams.ports import Messages
 
@@ -49,7 +49,7 @@ class ScoreRows:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score rows as they come: one row out for each one in."""
         detector = self.load(self.bundles, self.bundle)
-        scorer = RowScorer(decoder_for(detector.schema, "json"), detector, self.policy)
+        scorer = RowScorer(decoder_for(detector.schema, "json"), StreamScorer(detector, self.policy, "archive"))
         encode = msgspec.json.Encoder().encode
         read = 0
         for batch in batches:

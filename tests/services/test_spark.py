@@ -182,7 +182,7 @@ def test_a_backfill_equals_the_scorer_row_for_row(spark: SparkSession, tmp_path:
 
     first = archive / "part 0.parquet"
     with (tmp_path / "scores.jsonl").open("wb") as out:
-        write_scores(open_input(str(first), "auto"), detector(BUNDLE), watched.alert, out)
+        write_scores(open_input(str(first), "auto"), detector(BUNDLE), watched, out)
     lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
     rows = [row for row in read_scores(tmp_path / "here") if row[0] == str(first)]
     assert [(line["position"], line["surprise"], line["flagged"], line.get("error")) for line in lines] == [

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 PREFIX = "LATENTWATCH_"
 # Where tests may be told to find data and services; everything else of ours in the environment would change results.
@@ -22,6 +23,10 @@ for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
 
 # scikit-learn leaves out its check of array types unless scipy is asked for them.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+# How long an example takes tells what else the machine is doing, and fails nothing.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # A run that is told to end (a time limit's SIGTERM) ends as by Ctrl-C: fixtures finish, and no service stays behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)

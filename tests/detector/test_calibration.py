@@ -29,7 +29,7 @@ def test_realised_rates_match_the_promise(draw):
 
 
 @given(st.lists(FINITE, min_size=1, max_size=60), st.lists(FINITE, min_size=2, max_size=60))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_surprise_never_turns_an_order_round(sample, energies):
     """A larger energy never gets a smaller surprise; surprises are finite and not negative."""
     surprise = fit_calibration(np.array(sample)).surprise(np.sort(np.array(energies)))
@@ -39,7 +39,7 @@ def test_surprise_never_turns_an_order_round(sample, energies):
 
 
 @given(st.lists(FINITE, min_size=5, max_size=60, unique=True), st.floats(0.05, 6.0))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_energy_inverts_surprise(sample, level):
     """The energy of a surprise is where the surprise is reached."""
     calibration = fit_calibration(np.array(sample))

@@ -53,7 +53,7 @@ def test_what_is_not_a_number_is_left_out():
     assert state == PromiseState()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cut=st.integers(0, 500))
 def test_the_state_goes_on_where_it_stopped(cut):
     """Reading a stream in two pieces is reading it at once."""

@@ -71,7 +71,7 @@ def test_too_short_a_batch_is_refused():
         plant_faults(sensors(30), seed=0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(130, 900), seed=st.integers(0, 99), length=st.integers(4, 40))
 def test_planting_is_seeded_and_stays_inside(count, seed, length):
     """The same seed plants the same faults, and every row exists."""

@@ -10,7 +10,7 @@ from typing import Any
 import fastavro
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Unavailable
@@ -119,7 +119,6 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(RECORDS, max_size=8))
 def test_avro_and_json_give_the_same_batch(records: list[dict[str, Any]]) -> None:
     """Whatever the writer's order of fields and unions, a record means the same in both formats."""
@@ -262,7 +261,6 @@ def test_bad_messages_become_dead_letters_with_a_reason(message: bytes | None, r
     assert reason in letter.reason
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_end_as_a_row_or_a_dead_letter(body: bytes) -> None:
     """Noise behind a sound frame is never read beyond its end, and never raises."""

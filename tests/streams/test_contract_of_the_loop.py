@@ -175,6 +175,6 @@ class Loop(RuleBasedStateMachine):
         assert {position for position, surprise in plain.items() if surprise >= 3.0} <= gains.keys()
 
 
-Loop.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+Loop.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestLoop = Loop.TestCase
 TestLoop.__doc__ = "Every order of events keeps the contract."

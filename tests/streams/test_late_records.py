@@ -69,7 +69,7 @@ def in_order(records: list[Sent], partitions: int = 1) -> Stage:
     return stage
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENT, st.integers(1, 40), st.integers(1, 2))
 def test_final_verdicts_are_those_of_the_stream_in_event_time(records: list[Sent], size: int, partitions: int) -> None:
     """Verdicts and counts are the same as if nothing had come late, wherever batches are cut."""
@@ -83,7 +83,7 @@ class Crash(BaseException):
     """The process dies."""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     SENT,
     st.lists(st.tuples(st.integers(1, 40), st.sampled_from(Step.__args__)), max_size=4),  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def test_a_crash_changes_nothing(
     assert stage.accounted() == len(records)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SENT, st.integers(1, 59), st.integers(1, 12), st.integers(1, 12))
 def test_a_restart_goes_on_as_an_uninterrupted_run(records: list[Sent], cut: int, size: int, other: int) -> None:
     """The context that a restarted scorer ends with, recent records and their verdicts too, is the same to the bit."""

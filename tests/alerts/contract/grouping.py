@@ -51,7 +51,6 @@ class GroupingContract:
     # Each example writes under a monitor of its own, so the engine may be shared; each database runs its own examples.
     @settings(
         max_examples=12,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )

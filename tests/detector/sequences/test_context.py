@@ -36,7 +36,7 @@ def owners_of(batch: Batch) -> np.ndarray:
     return np.array([int(name[1:]) for name in batch.entities], np.intp)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cuts=st.lists(st.integers(0, 300), max_size=5), seed=st.integers(0, 5), patches=st.sampled_from([0, PATCHES]))
 def test_splitting_a_batch_anywhere_changes_no_bit(cuts, seed, patches):
     """Contexts and states are the same for one batch and for its pieces."""

@@ -9,6 +9,11 @@ from domain.errors import InvalidInput
 Security = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 Client = Literal["kafka-python", "confluent"]
+CORRECT_ACCESS = (
+    "correct LATENTWATCH_KAFKA_SECURITY, _MECHANISM, _USER, _PASSWORD or the certificates: LATENTWATCH_KAFKA_CERTIFICATE,"
+    " _KEY and _CA"
+)
+"""What to do where a broker refuses us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ The client's callbacks run inside `consume`, in the thread that polls. A partiti
 offset rather than by the client's seek, which refuses partitions that have not begun to be fetched.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from domain.clock import Clock
 from domain.errors import InvalidInput, Unavailable
+from streams.access import CORRECT_ACCESS
 from streams.context_store import segments
 from streams.group_member import GroupMember, Start
 from streams.ports import Messages
@@ -32,6 +34,8 @@ _HOPELESS = {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
 }
 """Errors that last until somebody corrects a setting."""
+_CERTIFICATE_ALERT = re.compile("alert (bad certificate|certificate (required|unknown|expired)|unknown ca)")
+"""The broker wants a certificate of ours that it trusts, and has none; with TLS 1.3 that comes after the handshake."""
 
 
 class ConfluentSource(GroupMember):
@@ -105,7 +109,7 @@ class ConfluentSource(GroupMember):
             raise InvalidInput(f"confluent-kafka cannot be set up ({error}); correct the Kafka settings") from error
 
     def _on_error(self, error: Any) -> None:
-        if error.code() in _HOPELESS:
+        if error.code() in _HOPELESS or _CERTIFICATE_ALERT.search(error.str()):
             self._refusal = error.str()
         else:
             log.warning("Kafka reports a fault, going on", reason=f"{error.name()}: {error.str()}")
@@ -113,8 +117,7 @@ class ConfluentSource(GroupMember):
     def _out_of_reach(self, error: Any) -> InvalidInput | Unavailable:
         if self._refusal or error.code() in _HOPELESS:
             return InvalidInput(
-                f"Kafka at {self._servers} refuses us ({self._refusal or error.str()}); correct LATENTWATCH_KAFKA_SECURITY,"
-                " _MECHANISM, _USER, _PASSWORD or the certificates"
+                f"Kafka at {self._servers} refuses us ({self._refusal or error.str()}); {CORRECT_ACCESS}"
             )
         return Unavailable(
             f"Kafka at {self._servers} does not answer ({error.name()}: {error.str()}); start it, or set its address"

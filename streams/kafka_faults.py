@@ -1,13 +1,14 @@
 """What kafka-python's errors mean for us: wait, or give up because waiting cannot help."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from weakref import WeakSet
 
 from kafka.errors import (
     KafkaConfigurationError,
+    KafkaError,
     SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
@@ -15,8 +16,15 @@ from kafka.errors import (
 from kafka.net.compat import KafkaNetClient
 
 from domain.errors import InvalidInput, Unavailable
+from streams.access import CORRECT_ACCESS
+
+
+class CertificateRefused(KafkaError):  # type: ignore[misc]
+    """The broker wants a certificate of ours that it trusts, and has none."""
+
 
 HOPELESS = (
+    CertificateRefused,
     KafkaConfigurationError,
     SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
@@ -24,6 +32,14 @@ HOPELESS = (
     ssl.SSLCertVerificationError,
 )
 """Errors that last until somebody corrects a setting."""
+_CERTIFICATE_ALERTS = (
+    "CERTIFICATE_REQUIRED",
+    "BAD_CERTIFICATE",
+    "CERTIFICATE_UNKNOWN",
+    "CERTIFICATE_EXPIRED",
+    "UNKNOWN_CA",
+)
+"""Of TLS, as OpenSSL spells them."""
 
 
 class FrankClient(KafkaNetClient):  # type: ignore[misc]
@@ -39,8 +55,7 @@ class FrankClient(KafkaNetClient):  # type: ignore[misc]
         connect, refusals, watched = manager.get_connection, list[BaseException](), WeakSet[Any]()
 
         def note(error: Exception) -> None:
-            # A failed TLS handshake comes as a connection error that was raised while handling the true one.
-            refusals.extend(each for each in (error, error.__context__) if isinstance(each, HOPELESS))
+            refusals.extend(refusal for each in _within(error) if (refusal := _as_refusal(each)) is not None)
 
         def connect_frankly(*place: Any, **options: Any) -> Any:
             if refusals and not manager.bootstrapped:
@@ -53,6 +68,22 @@ class FrankClient(KafkaNetClient):  # type: ignore[misc]
             return connection
 
         manager.get_connection = connect_frankly
+
+
+def _within(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it wraps: a failed handshake is the context of a connection's error, a failed read its argument."""
+    yield error
+    yield from (each for each in (error.__context__, *error.args) if isinstance(each, BaseException))
+
+
+def _as_refusal(error: BaseException) -> BaseException | None:
+    """The error to give up with; None where it is worth trying again."""
+    if isinstance(error, HOPELESS):
+        return error
+    # With TLS 1.3 the client's handshake is over before the broker has looked at our certificate: its alert is read later.
+    if isinstance(error, ssl.SSLError) and any(word in (error.reason or "") for word in _CERTIFICATE_ALERTS):
+        return CertificateRefused(f"it wants a certificate of ours that it trusts: {error.reason}")
+    return None
 
 
 def _read_to_the_end(connection_made: Callable[[Any], None], transport: Any) -> None:
@@ -72,9 +103,6 @@ def out_of_reach(servers: str, error: Exception, doing: str = "") -> InvalidInpu
     name = type(error).__name__
     reason = f"{name}: {str(error).removeprefix(f'{name}: ')}"  # the client's own errors begin with their name
     if isinstance(error, HOPELESS):
-        return InvalidInput(
-            f"Kafka at {servers} refuses us ({reason}); correct LATENTWATCH_KAFKA_SECURITY, _MECHANISM, _USER, _PASSWORD"
-            " or the certificates"
-        )
+        return InvalidInput(f"Kafka at {servers} refuses us ({reason}); {CORRECT_ACCESS}")
     while_doing = f" while {doing}" if doing else ""
     return Unavailable(f"Kafka at {servers} does not answer{while_doing} ({reason}); start it, or set its address")

@@ -157,6 +157,16 @@ def test_an_authority_we_do_not_trust_is_named(
         enter(client, patience_seconds=1.0)
 
 
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_demand_for_our_certificate_is_named(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    """A broker that asks for a certificate which nobody gave us says so only once the handshake is done."""
+    settle(guarded, "MUTUAL", monkeypatch, SECURITY="ssl", CA=str(guarded.certificates.authority))
+    with pytest.raises(InvalidInput, match=r"refuses us .*certificate.* LATENTWATCH_KAFKA_CERTIFICATE"):
+        enter(client, patience_seconds=12.0)
+
+
 def test_doctor_goes_the_same_way(guarded: Guarded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With the credentials of the settings, the password from a file; without them it says what is refused."""
     monitor, secret = tmp_path / "pump.yaml", tmp_path / "secret"

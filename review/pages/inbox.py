@@ -64,6 +64,7 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
         "inbox.html",
         view=view,
         page=page,
+        now=room.now(),
         first=page.offset + 1,
         total=total,
         more=page.total > page.offset + PAGE_SIZE,

@@ -20,6 +20,8 @@ from review.state import MonitorState, state_of
 from review.templating import render
 
 _MOVE_SECONDS, _STATE_SECONDS = 1.0, 5.0
+_STOPPED_SECONDS = 120.0
+"""An entity whose newest record is older has stopped sending, or the stream has."""
 _SPANS = (120, 300, 900)
 _SPAN = 300
 
@@ -110,6 +112,7 @@ class _LiveView:
             return
         show(self.empty, render("nothing.html"))
         age = (now - self.points[-1].time).total_seconds()
+        others = [one for one in self.look.entities if one.entity != self.entity] if self.look else []
         hidden = len(self.monitor.record.features) - len(self.features)
         thinned = MOST_POINTS if len(self.points) > MOST_POINTS else 0
         show(
@@ -119,7 +122,8 @@ class _LiveView:
                 points=len(self.points),
                 thinned=thinned,
                 newest=self.points[-1].time,
-                stopped=age > 120,
+                stopped=age > _STOPPED_SECONDS,
+                others_go_on=any((now - one.last_time).total_seconds() <= _STOPPED_SECONDS for one in others),
                 hidden=max(0, hidden),
                 unarmed=self.look.unarmed if self.look else "",
             ),

@@ -140,10 +140,12 @@ def test_a_silence_has_its_own_words(room: Room):
     row = inbox[inbox.index(f'data-alert="{number}"') :].split("</tr>")[0]
     assert "stopped sending" in row
     assert "no single feature" not in row
+    assert "7 min" in row, "it goes on"
     detail = alert_detail(room.engine, number)
     assert detail is not None
     assert "has sent nothing since" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
     assert "1 of 2 entities stopped sending" in overview_markup(room)
+    assert ", 1 silent" in overview_markup(room), "also where a louder word stands in the state"
     spoke = {"rig-a": since + timedelta(minutes=5)}
     AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, heard=spoke))
     ended = alert_detail(room.engine, number)

@@ -115,11 +115,20 @@ class KafkaAccess:
             properties |= {
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.certificate.chain": _text(self.certificate),
-                "ssl.keystore.key": _text(self.key or self.certificate),
+                "ssl.keystore.key": self._open_key() if self.key_password else _text(self.key or self.certificate),
             }
-            if self.key_password:
-                properties["ssl.key.password"] = self.key_password
         return properties
+
+    def _open_key(self) -> str:
+        """The key without its password: Java reads no key that is encrypted as OpenSSL does it (PBES2)."""
+        from cryptography.hazmat.primitives import serialization as pem  # with Spark only
+
+        path = self.key or self.certificate
+        try:
+            key = pem.load_pem_private_key(_text(path).encode(), self.key_password.encode())
+        except (ValueError, TypeError) as error:
+            raise InvalidInput(f"{path}: the key does not open with LATENTWATCH_KAFKA_KEY_PASSWORD ({error})") from None
+        return key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption()).decode()
 
 
 def _text(path: str) -> str:

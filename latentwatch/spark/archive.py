@@ -25,7 +25,7 @@ from domain.errors import InvalidInput
 from domain.monitor import AlertPolicy
 from domain.schema import RecordSchema
 from latentwatch.backfilling import Tally, complete
-from latentwatch.spark.session import first_line
+from latentwatch.spark.session import reason_of
 from streams.batch_scoring import RowScorer, StreamScorer
 from streams.decoding import decoder_for
 from streams.ports import Messages
@@ -102,7 +102,7 @@ def score_archive(
         )
         records, flagged, unreadable, reason = found.collect()[0]
     except PySparkException as error:
-        raise InvalidInput(f"Spark cannot score {input_} into {output}: {first_line(error)}") from error
+        raise InvalidInput(f"Spark cannot score {input_} into {output}: {reason_of(error)}") from error
     return Tally(records - unreadable, flagged, unreadable, reason or "")
 
 

@@ -24,7 +24,7 @@ from streams.array_source import ArraySource
 from streams.columns import TimeBound
 from streams.context_store import segments
 from streams.pace import Pace
-from streams.ports import Messages, Source
+from streams.ports import Decoder, Messages, Source
 from streams.registry_access import RegistryAccess
 from streams.scorer import Scorer, Totals
 from streams.slice_source import Rewound, SliceSource
@@ -79,7 +79,7 @@ class Task:
         scorer = Scorer(
             self.monitor,
             source,
-            topic_decoder(self.monitor, self.registry, TimeBound(clock)),
+            _decoder(self.monitor, self.registry),
             store,
             ModelRegistry(engine, clock),
             lambda bundle: _detector(self.load, self.bundles, bundle),
@@ -135,6 +135,17 @@ _MESSAGES = pa.schema(
 def _engine(database: str) -> Engine:
     """One pool of connections a worker process, however many micro-batches it sees."""
     return open_database(database)
+
+
+_decoders: dict[tuple[str, RegistryAccess], Decoder] = {}
+
+
+def _decoder(monitor: Monitor, registry: RegistryAccess) -> Decoder:
+    """One a worker process and monitor: the schemas it has fetched and compiled serve later micro-batches too."""
+    key = monitor.model_dump_json(), registry
+    if key not in _decoders:
+        _decoders[key] = topic_decoder(monitor, registry, TimeBound(SystemClock()))
+    return _decoders[key]
 
 
 @lru_cache(maxsize=4)

@@ -13,6 +13,7 @@ from latentwatch.settings import Settings
 
 CONNECTOR = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
 """The newest connector there is; it works with every pyspark 4.2."""
+_TRACE = "Traceback (most recent call last):"
 
 
 def begin_spark(settings: Settings, name: str, *, kafka: bool = False) -> SparkSession:
@@ -36,15 +37,26 @@ def begin_spark(settings: Settings, name: str, *, kafka: bool = False) -> SparkS
         spark = builder.getOrCreate()
     except Exception as error:  # Py4J's errors have no common root that says more
         raise InvalidInput(
-            f"Spark does not begin at {settings.spark!r} ({first_line(error)}); correct LATENTWATCH_SPARK, for one machine local[*]"
+            f"Spark does not begin at {settings.spark!r} ({reason_of(error)}); correct LATENTWATCH_SPARK, for one machine local[*]"
         ) from error
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def first_line(error: Exception) -> str:
-    """What a Java error says before its trace."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def reason_of(error: Exception) -> str:
+    """What went wrong, in one line, by an error that came through Java, whose message holds whole traces.
+
+    Of a chain of errors it is the first one's reason: where Python failed on a worker, its own last word, behind the last of
+    Python's traces.
+    """
+    while isinstance(cause := getattr(error, "_cause", None), Exception):  # as pyspark keeps what Java says of it
+        error = cause
+    text = str(error).strip()
+    if _TRACE in text:
+        text = text.rpartition(_TRACE)[2]
+    elif text.startswith("An error occurred while calling"):
+        text = text.partition("\n")[2].removeprefix(": ")
+    return next((line for line in text.splitlines() if line and not line[0].isspace()), type(error).__name__)
 
 
 def _connector(folder: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ from latentwatch.console import say
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.spark.micro_batch import DONE, Task
-from latentwatch.spark.session import begin_spark, first_line
+from latentwatch.spark.session import begin_spark, reason_of
 from latentwatch.streaming import log_as_lines
 from latentwatch.wiring import ready_database, registered
 from streams.array_source import STRIDE, name_of
@@ -139,7 +139,7 @@ class StreamJob:
                     query.awaitTermination(_LOOK_SECONDS)
                     self._pulse.beat(self.totals, self._task.begins)
             except StreamingQueryException as error:
-                return None if self._refused or self._rewound else first_line(error)
+                return None if self._refused or self._rewound else reason_of(error)
             finally:
                 query.stop()
         return None

@@ -10,3 +10,8 @@ from tests.faults.workload import detector
 def load(folder: str, bundle: str) -> FakeDetector:
     """The fake detector of a bundle."""
     return detector(bundle)
+
+
+def broken(folder: str, bundle: str) -> FakeDetector:
+    """Fails as a worker may that is not what the job thinks it is."""
+    raise RuntimeError("the disk of this worker is gone")

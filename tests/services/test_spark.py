@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from kafka import KafkaProducer
 from pyspark.sql import SparkSession
+from structlog.testing import capture_logs
 
 from deploy.services.parts import spark_jars
 from domain.errors import StreamRefused
@@ -23,11 +25,19 @@ from latentwatch.settings import Settings
 from latentwatch.spark.archive import ScoreRows, score_archive
 from latentwatch.spark.session import begin_spark
 from latentwatch.spark.stream_job import StreamJob
+from streams.testing import FakeDetector
 from tests.faults.scene import Scene
 from tests.faults.workload import PARTITIONS, detector, monitor
-from tests.services.spark_bundles import load
+from tests.services.conftest import create_topic
+from tests.services.spark_bundles import broken, load
+from tests.services.test_kafka_security import Guarded, guarded, ways
+from tests.streams.registry_server import RegistryServer
+from tests.streams.test_avro_decoding import avro
+
+__all__ = ["guarded"]
 
 BUNDLE = "gain-1.0"
+CORES = 2
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -56,12 +66,22 @@ def scene(kafka_address: str, topic: Callable[..., str], tmp_path: Path) -> Iter
 class OnSpark:
     """A Spark job over a scene's topic, in a thread of this process; `with` ends it, wherever it is."""
 
-    def __init__(self, spark: SparkSession, scene: Scene, records: int = 300) -> None:
-        settings = Settings(database=scene.database, kafka=scene.servers)
+    def __init__(
+        self,
+        spark: SparkSession,
+        scene: Scene,
+        records: int = 300,
+        load: Callable[[str, str], FakeDetector] = load,
+        source: dict[str, str] | None = None,
+        **settings: str,
+    ) -> None:
+        """`source` changes what the monitor says of its topic, `settings` how the job gets there."""
+        told = Settings(**{"database": scene.database, "kafka": scene.servers, **settings})
         watched = monitor(scene.topic)
-        self.job = StreamJob(
-            spark, watched, settings, scene.engine, scene.clock, load=load, offsets_per_trigger=records
-        )
+        assert watched.source.kafka is not None
+        topic = watched.source.kafka.model_copy(update=source or {})
+        watched = watched.model_copy(update={"source": watched.source.model_copy(update={"kafka": topic})})
+        self.job = StreamJob(spark, watched, told, scene.engine, scene.clock, load=load, offsets_per_trigger=records)
         self._stop = Event()
         self._thread = Thread(target=self._run)
         self.error: Exception | None = None
@@ -130,6 +150,53 @@ def test_a_refusal_ends_the_job_with_its_reason(spark: SparkSession, scene: Scen
     assert isinstance(job.error, StreamRefused)
     with scene.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM audit").scalar_one() == 1
+
+
+def test_a_workers_own_words_are_told(spark: SparkSession, scene: Scene) -> None:
+    """What fails in a task, on another machine perhaps, is said in the log of the job, not only that something did."""
+    scene.produce(10)
+    with capture_logs() as logs, OnSpark(spark, scene, load=broken):
+        scene.wait_until(lambda: bool(logs), "nothing is said of the failure")
+    assert logs[0]["reason"] == "RuntimeError: the disk of this worker is gone"
+
+
+WRITER = {
+    "type": "record",
+    "name": "Reading",
+    "fields": [
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        *({"name": name, "type": kind} for name, kind in {"rig": "string", "a": "double", "number": "int"}.items()),
+    ],
+}
+
+
+@pytest.mark.parametrize("way", ["scram-512", "mutual"])
+def test_avro_through_a_guarded_door(
+    spark: SparkSession, guarded: Guarded, kafka_address: str, tmp_path: Path, way: str
+) -> None:
+    """Credentials, certificates and the registry reach Spark and its workers; a schema is fetched once by each of them."""
+    listener, variables = ways(guarded.certificates)[way]
+    topic = f"avro.{uuid4().hex[:8]}"
+    create_topic(guarded.broker.address, topic, PARTITIONS)
+    scene = Scene(guarded.broker.address, topic, f"sqlite:///{tmp_path / 'spark.db'}", tmp_path)
+    scene.promote(BUNDLE)
+    rigs = range(PARTITIONS)
+    for at in (0, 60):
+        readings = [{"at": (1_700_000_000 + at + n) * 1_000, "a": n / 10, "number": n % 9} for n in range(60)]
+        scene.send((rig, avro(WRITER, {**each, "rig": f"rig-{rig}"}, 7)) for each in readings for rig in rigs)
+    with RegistryServer(user="watch", password="secret").running() as registry:
+        registry.register(7, WRITER)
+        door = {f"kafka_{name.lower()}": value for name, value in variables.items()}
+        door |= {"kafka": f"127.0.0.1:{guarded.ports[listener]}", "registry": registry.url}
+        door |= {"registry_user": "watch", "registry_password": "secret"}
+        with OnSpark(spark, scene, 200, source={"format": "avro"}, **door) as job:
+            scene.wait_for(scene.produced)
+        assert len(registry.requests) <= 2 * CORES
+    assert job.error is None
+    account = scene.account()
+    assert account.settled, account
+    assert len(account.scored) == scene.produced
+    scene.close()
 
 
 def write_archive(folder: Path, files: int = 3, rows: int = 2_000) -> None:

@@ -43,11 +43,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
-    """Two cores, each with a Python worker process of its own, which finds these tests as it finds the project."""
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYSPARK_PYTHON")}
-    os.environ["PYTHONPATH"] = str(ROOT)
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    session = begin_spark(Settings(spark="local[2]", spark_jars=str(spark_jars())), "tests", kafka=True)
+    """A cluster of two executors, processes with Python workers of their own, which find these tests as the project."""
+    ours = {
+        "PYTHONPATH": str(ROOT),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": "--conf spark.task.maxFailures=1 pyspark-shell",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    session = begin_spark(
+        Settings(spark=f"local-cluster[{CORES},1,1024]", spark_jars=str(spark_jars())), "tests", kafka=True
+    )
     yield session
     session.stop()
     for name, value in before.items():

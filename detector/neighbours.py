@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.kernels import compiled
+from detector.vectors import TILE, lane_of, put, smallest_of, squares
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -24,8 +25,6 @@ LIST_LENGTH = 48
 """Rows per list aimed at."""
 EXACT_BELOW = 256
 """Memories up to this many rows are one list: searching it whole is cheaper than choosing."""
-VECTOR = 16
-"""Rows in a whole vector of the machine."""
 FAR_AWAY = np.float32(1e15)
 NEVER = np.float32(1e29)
 """A squared distance that no row has, though one filled up does."""
@@ -87,13 +86,13 @@ class Memory:
 
 
 class Searched(NamedTuple):
-    """A memory laid out so that one loop runs over many rows, every list filled up to whole vectors of the machine.
+    """A memory laid out in tiles: `TILE` rows each, column by column, every list filled up to whole tiles.
 
     What fills is so far away that nothing finds it.
     """
 
     centres: Floats
-    """[P * L] column by column, L filled up."""
+    """[L * P] tile after tile, L filled up."""
     begins: NDArray[np.int64]
     """[lists] where each list begins in `rows`, in rows."""
     lengths: NDArray[np.int64]
@@ -103,7 +102,7 @@ class Searched(NamedTuple):
     sizes: NDArray[np.int64]
     """[lists] how many rows it has."""
     rows: Floats
-    """List after list, each column by column."""
+    """Tile after tile, list after list."""
     width: int
     """P"""
 
@@ -112,17 +111,27 @@ def _lay_out(centres: Floats, starts: NDArray[np.int32], rows: Floats) -> Search
     lists = [_filled(rows[first:last]) for first, last in pairwise(starts.tolist())]
     lengths = np.array([len(rows) for rows in lists], np.int64)
     begins = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-    flat = np.concatenate([np.ravel(rows.T) for rows in lists])
     sizes = np.diff(starts).astype(np.int64)
     return Searched(
-        np.ravel(_filled(centres).T), begins, lengths, starts[:-1].astype(np.int64), sizes, flat, int(rows.shape[1])
+        _tiles(_filled(centres)),
+        begins,
+        lengths,
+        starts[:-1].astype(np.int64),
+        sizes,
+        _tiles(np.concatenate(lists)),
+        int(rows.shape[1]),
     )
 
 
 def _filled(rows: Floats) -> Floats:
-    """Rows [M, P] filled up to a multiple of `VECTOR` rows."""
-    missing = -len(rows) % VECTOR
+    """Rows [M, P] filled up to whole tiles."""
+    missing = -len(rows) % TILE
     return np.concatenate([rows, np.full((missing, rows.shape[1]), FAR_AWAY, np.float32)])
+
+
+def _tiles(rows: Floats) -> Floats:
+    """Rows [M, P], M in whole tiles, one tile after the other, each column by column [M * P]."""
+    return np.ascontiguousarray(rows.reshape(-1, TILE, rows.shape[1]).transpose(0, 2, 1)).ravel()
 
 
 def build_memory(rows: Floats, seed: int) -> tuple[Memory, NDArray[np.int64]]:
@@ -162,13 +171,13 @@ class Scratch(NamedTuple):
     to_centre: Floats
     """Squared distances from the centres, filled up."""
     of_centres: Floats
-    """The smallest of each vector of them."""
+    """The smallest of each tile of them, filled up with what is never the smallest."""
     distances: Floats
     """Squared distances from the rows of the lists searched, list after list."""
     smallest: Floats
-    """The smallest of each vector of them."""
+    """The smallest of each tile of them, filled up likewise."""
     first: NDArray[np.int64]
-    """The memory's index of each vector's first row."""
+    """The memory's index of each tile's first row."""
 
 
 @compiled
@@ -192,38 +201,11 @@ def new_scratch(memory: Searched) -> Scratch:
     centres, rows = memory.centres.shape[0] // memory.width, memory.rows.shape[0] // memory.width
     return Scratch(
         np.empty(centres, np.float32),
-        np.empty(centres // VECTOR, np.float32),
+        np.full(centres // TILE + TILE, NEVER, np.float32),
         np.empty(rows, np.float32),
-        np.empty(rows // VECTOR, np.float32),
-        np.empty(rows // VECTOR, np.int64),
+        np.full(rows // TILE + TILE, NEVER, np.float32),
+        np.empty(rows // TILE, np.int64),
     )
-
-
-@compiled
-def add_squares(query: Floats, columns: Floats, length: int, out: Floats) -> None:
-    """Squared distances [length] of a query [P] from rows that lie column by column."""
-    width = query.shape[0]
-    for i in range(length):
-        out[i] = 0.0
-    for quarter in range(width // 4):
-        j = 4 * quarter
-        a, b, c, d = query[j], query[j + 1], query[j + 2], query[j + 3]
-        first = columns[j * length : (j + 1) * length]
-        second = columns[(j + 1) * length : (j + 2) * length]
-        third = columns[(j + 2) * length : (j + 3) * length]
-        fourth = columns[(j + 3) * length : (j + 4) * length]
-        for i in range(length):
-            p = a - first[i]
-            q = b - second[i]
-            r = c - third[i]
-            s = d - fourth[i]
-            out[i] += (p * p + q * q) + (r * r + s * s)
-    for j in range(width // 4 * 4, width):
-        a = query[j]
-        first = columns[j * length : (j + 1) * length]
-        for i in range(length):
-            p = a - first[i]
-            out[i] += p * p
 
 
 @compiled
@@ -242,32 +224,35 @@ def search_one(
     """
     width, lists, k = memory.width, memory.begins.shape[0], best.shape[0]
     distances, smallest = scratch.distances, scratch.smallest
+    groups = scratch.to_centre.shape[0] // TILE
     if lists > 1:
-        add_squares(query, memory.centres, scratch.to_centre.shape[0], scratch.to_centre)
-        note_smallest(scratch.to_centre, scratch.of_centres, 0, scratch.of_centres.shape[0])
-    vectors, rows = 0, 0
+        for tile in range(groups):
+            at = tile * TILE
+            scratch.of_centres[tile] = squares(query, memory.centres, at * width, scratch.to_centre, at)
+    tiles, rows = 0, 0
     for probe in range(lists):
         if probe >= probes and rows >= k + 2:  # the row left out and the copy passed over may be among them
             break
         chosen = 0
         if lists > 1:
-            chosen = place_of_smallest(scratch.to_centre, scratch.of_centres, scratch.of_centres.shape[0])
+            chosen = place_of_smallest(scratch.to_centre, scratch.of_centres, groups)
             drop(scratch.to_centre, scratch.of_centres, chosen)
-        length, first = memory.lengths[chosen], memory.first[chosen]
-        begin, start = memory.begins[chosen] * width, vectors * VECTOR
-        add_squares(query, memory.rows[begin : begin + length * width], length, distances[start : start + length])
+        first, begin, start = memory.first[chosen], memory.begins[chosen], tiles
+        for tile in range(memory.lengths[chosen] // TILE):
+            at = (begin + tile * TILE) * width
+            smallest[tiles] = squares(query, memory.rows, at, distances, tiles * TILE)
+            scratch.first[tiles] = first + tile * TILE
+            tiles += 1
         if first <= leave_out < first + memory.sizes[chosen]:
-            distances[start + leave_out - first] = NEVER
-        for vector in range(length // VECTOR):
-            scratch.first[vectors + vector] = first + vector * VECTOR
-        note_smallest(distances, smallest, vectors, vectors + length // VECTOR)
-        vectors += length // VECTOR
+            drop(distances, smallest, start * TILE + leave_out - first)
         rows += memory.sizes[chosen]
+    for tile in range(tiles, tiles + -tiles % TILE):
+        smallest[tile] = NEVER
     found = 0
     copy_passed = False
     while found < k:
-        place = place_of_smallest(distances, smallest, vectors) if vectors > 0 else 0
-        if vectors == 0 or distances[place] >= NEVER:
+        place = place_of_smallest(distances, smallest, tiles) if tiles > 0 else 0
+        if tiles == 0 or distances[place] >= NEVER:
             break
         distance = distances[place]
         drop(distances, smallest, place)
@@ -275,7 +260,7 @@ def search_one(
             copy_passed = True
             continue
         best[found] = np.sqrt(distance)
-        index[found] = scratch.first[place // VECTOR] + place % VECTOR
+        index[found] = scratch.first[place // TILE] + place % TILE
         found += 1
     for i in range(found, k):
         best[i] = best[found - 1] if found > 0 else np.float32(0.0)
@@ -283,37 +268,21 @@ def search_one(
 
 
 @compiled
-def note_smallest(values: Floats, smallest: Floats, start: int, stop: int) -> None:
-    """Fill in the smallest of each vector from `start` to `stop`."""
-    for vector in range(start, stop):
-        smallest[vector] = smallest_in(values, vector * VECTOR)
-
-
-@compiled
-def smallest_in(values: Floats, start: int) -> float:
-    """The smallest of one vector's values."""
-    smallest: float = values[start]
-    for i in range(1, VECTOR):
-        value = values[start + i]
-        smallest = value if value < smallest else smallest
-    return smallest
-
-
-@compiled
-def place_of_smallest(values: Floats, smallest: Floats, vectors: int) -> int:
-    """Where the smallest of the values is, given the smallest of each vector."""
-    value, vector = smallest[0], 0
-    for other in range(1, vectors):
-        if smallest[other] < value:
-            value, vector = smallest[other], other
-    lane = 0
-    for i in range(VECTOR):  # to the end, since leaving early costs more than it saves
-        lane = VECTOR - 1 - i if values[vector * VECTOR + VECTOR - 1 - i] == value else lane
-    return vector * VECTOR + lane
+def place_of_smallest(values: Floats, smallest: Floats, tiles: int) -> int:
+    """Where the smallest of the values is, the first such one, given the smallest of each of their tiles."""
+    value, group = smallest_of(smallest, 0), 0
+    for other in range(TILE, tiles, TILE):
+        candidate = smallest_of(smallest, other)
+        if candidate < value:
+            value, group = candidate, other
+    begin = (group + lane_of(smallest, group, value)) * TILE
+    place: int = begin + lane_of(values, begin, value)
+    return place
 
 
 @compiled
 def drop(values: Floats, smallest: Floats, place: int) -> None:
     """Let a value be found no more."""
-    values[place] = NEVER
-    smallest[place // VECTOR] = smallest_in(values, place // VECTOR * VECTOR)
+    tile, lane = divmod(place, TILE)
+    group, member = divmod(tile, TILE)
+    put(smallest, group * TILE, member, put(values, tile * TILE, lane, NEVER))

@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from detector.autoencoders.network import Network
 from detector.kernels import compiled
-from detector.neighbours import VECTOR, Searched, new_scratch, search_one
+from detector.neighbours import Searched, new_scratch, search_one
+from detector.vectors import ROWS, TILE, multiply
 
 Floats: TypeAlias = NDArray[np.float32]
-BLOCK = 8
-"""Rows that meet the autoencoder together, while its weights are near."""
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
 
 
 class Stack(NamedTuple):
-    """The weights of all members, end to end, each layer's outputs filled up with zeros to whole vectors of the machine."""
+    """The weights of all members, end to end, each layer's outputs filled up with zeros to whole tiles."""
 
     weights: Floats
-    """Row by row [inputs, outputs], then the bias [outputs], layer after layer, member after member."""
+    """Tile after tile of outputs, each row by row [inputs, TILE], then its bias [TILE]; layer after layer, member after
+    member."""
     layers: NDArray[np.int64]
     """[members, depth, 3] where a layer begins, its inputs, its outputs."""
     encoder_depth: int
@@ -61,10 +61,10 @@ def stack_network(network: Network) -> Stack:
     for member in range(network.members):
         for layer in (*network.encoder, *network.decoder):
             inputs, outputs = layer.weight.shape[1:]
-            filled = outputs + -outputs % VECTOR
+            filled = outputs + -outputs % TILE
             weight = np.zeros((inputs + 1, filled), np.float32)
             weight[:-1, :outputs], weight[-1, :outputs] = layer.weight[member], layer.bias[member]
-            flat.append(weight.ravel())
+            flat.append(weight.reshape(inputs + 1, -1, TILE).transpose(1, 0, 2).ravel())
             layers.append((begin, inputs, filled))
             begin, widest = begin + weight.size, max(widest, filled)
     depth = len(network.encoder) + len(network.decoder)
@@ -72,48 +72,25 @@ def stack_network(network: Network) -> Stack:
 
 
 @compiled
-def affine(values: Floats, weight: Floats, rectify: bool, out: Floats) -> None:
-    """out [B, outputs] = values [B, inputs] @ weight[:-1] + weight[-1], then max(0, out) where `rectify`.
-
-    Each row's sums are made in the same order whatever B is.
-    """
-    inputs, outputs = weight.shape[0] - 1, weight.shape[1]
-    bias = weight[inputs]
-    for row in range(out.shape[0]):
-        line, value = out[row], values[row]
-        for o in range(outputs):
-            line[o] = bias[o]
-        for quarter in range(inputs // 4):
-            i = 4 * quarter
-            a, b, c, d = value[i], value[i + 1], value[i + 2], value[i + 3]
-            first, second, third, fourth = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
-            for o in range(outputs):
-                line[o] += (a * first[o] + b * second[o]) + (c * third[o] + d * fourth[o])
-        for i in range(inputs // 4 * 4, inputs):
-            a = value[i]
-            first = weight[i]
-            for o in range(outputs):
-                line[o] += a * first[o]
-        if rectify:
-            for o in range(outputs):
-                line[o] = line[o] if line[o] > 0.0 else np.float32(0.0)
-
-
-@compiled
 def encode_decode(member: int, seen: Floats, stack: Stack, codes: Floats, here: Floats, there: Floats) -> Floats:
-    """One member's codes [B, K] and, returned, its corrections [B, at least P] for what it sees [B, P + P + 1]."""
-    depth, count = stack.layers.shape[1], seen.shape[0]
-    values = seen
+    """One member's codes [B, K], B at most `ROWS`, and, returned, the corrections [ROWS * outputs] for what it sees
+    [ROWS * (P + P + 1)], rows end to end. What is left of the room beyond B rows is computed as well, and means nothing."""
+    depth = stack.layers.shape[1]
+    values, stride = seen, stack.layers[member, 0, 1]
     for layer in range(depth):
         begin, inputs, outputs = stack.layers[member, layer]
-        weight = stack.weights[begin : begin + (inputs + 1) * outputs].reshape(inputs + 1, outputs)
-        out = here[: count * outputs].reshape(count, outputs)
-        affine(values, weight, layer != stack.encoder_depth - 1 and layer != depth - 1, out)
+        for tile in range(outputs // TILE):
+            at = tile * TILE
+            multiply(values, inputs, stride, stack.weights, begin + at * (inputs + 1), here, at, outputs)
         if layer == stack.encoder_depth - 1:
-            codes[:] = out[:, : codes.shape[1]]
-        values = out
+            for n in range(codes.shape[0]):
+                codes[n] = here[n * outputs : n * outputs + codes.shape[1]]
+        elif layer != depth - 1:
+            for i in range(ROWS * outputs):
+                here[i] = here[i] if here[i] > 0.0 else np.float32(0.0)
+        values, stride = here, outputs
         here, there = there, here
-    return values
+    return values[: ROWS * stride]
 
 
 @compiled
@@ -140,8 +117,9 @@ def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts,
         remote += parts.remoteness[index[a]]
     out[0] = np.log(distances[0] + parts.smallest)
     out[1] = remote / count
-    seen[:width] = row
-    seen[width:] = 0.0
+    for j in range(width):
+        seen[j] = row[j]
+        seen[width + j] = 0.0
     for a in range(SHOWN):
         neighbour = parts.rows[index[a]]
         for j in range(width):
@@ -170,29 +148,33 @@ def score_rows(
     count, width = values.shape
     scratch = new_scratch(parts.memory)
     distances = np.empty(indices.shape[1], np.float32)
-    seen = np.empty((BLOCK, 2 * width + 1), np.float32)
-    here, there = np.empty(BLOCK * parts.stack.widest, np.float32), np.empty(BLOCK * parts.stack.widest, np.float32)
-    other = np.empty((BLOCK, codes.shape[1]), np.float32)
+    across = 2 * width + 1
+    seen = np.zeros(ROWS * across, np.float32)
+    here, there = np.empty(ROWS * parts.stack.widest, np.float32), np.empty(ROWS * parts.stack.widest, np.float32)
+    other = np.empty((ROWS, codes.shape[1]), np.float32)
     start = 0
     while start < count:
         stop = start + 1
-        while stop < min(start + BLOCK, count) and only[stop] == only[start]:
+        while stop < min(start + ROWS, count) and only[stop] == only[start]:
             stop += 1
         for n in range(start, stop):
             search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
-            meet(values[n], indices[n], distances, parts, out[n], seen[n - start])
+            at = (n - start) * across
+            meet(values[n], indices[n], distances, parts, out[n], seen[at : at + across])
             out[n, 2] = 0.0
         first, asked = (0, members) if only[start] < 0 else (only[start], 1)
         for member in range(first, first + asked):
             kept = codes[start:stop] if member == first else other[: stop - start]
-            correction = encode_decode(member, seen[: stop - start], parts.stack, kept, here, there)
+            corrections = encode_decode(member, seen, parts.stack, kept, here, there)
+            each = corrections.shape[0] // ROWS
             for n in range(start, stop):
+                at = n - start
                 out[n, 2] += (
                     residual_of(
                         values[n],
-                        present[n % present.shape[0]],
-                        seen[n - start, width:],
-                        correction[n - start],
+                        present[n if present.shape[0] > 1 else 0],
+                        seen[at * across + width : (at + 1) * across],
+                        corrections[at * each : (at + 1) * each],
                         parts.importance,
                         parts.smallest,
                     )

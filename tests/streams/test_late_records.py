@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.alert import Amendment, Arrival
 from streams.failpoints import Step
+from streams.slice_source import SliceSource
 from streams.testing import FakeDetector
 from tests.streams.stage import START, Stage
 
@@ -77,6 +78,22 @@ def test_final_verdicts_are_those_of_the_stream_in_event_time(records: list[Sent
     produce(stage, arriving(records))
     stage.run(records=size)
     assert found(stage) == found(in_order(records, partitions))
+
+
+@settings(max_examples=30)
+@given(SENT, st.integers(1, 25))
+def test_a_stream_cut_into_stretches_ends_in_the_same_verdicts(records: list[Sent], size: int) -> None:
+    """Each stretch scored by a loop of its own, which knows the past from the database alone, as tasks of Spark's are."""
+    stage = Stage(late_seconds=ALLOWED)
+    produce(stage, arriving(records))
+    everything = stage.broker.join()
+    everything.seek(0, 0)
+    messages = everything.poll(len(records), 0.0)
+    everything.close()
+    for first in range(0, len(records), size):
+        stretch = messages.take((messages.offsets >= first) & (messages.offsets < first + size))
+        stage.run(source=SliceSource(stretch, {0: first}, {0: 0}, clock=stage.clock))
+    assert found(stage) == found(in_order(records))
 
 
 class Crash(BaseException):

@@ -27,6 +27,7 @@ class ScorerMetrics:
 
         # Records on their way through; consumed = scored + dead-lettered + re-read.
         self.consumed = counter("consumed_records_total", "Messages received from the source")
+        self.decoded = counter("decoded_records_total", "Messages that became records")
         self.reread = counter("reread_records_total", "Messages read again to rebuild context, not scored")
         self.scored = counter("scored_records_total", "Records scored and committed")
         self.flagged = counter("flagged_records_total", "Records at or above the threshold")

@@ -210,6 +210,7 @@ class Scorer:
         self._reach("described")
         metrics.batch_records.observe(len(messages))
         metrics.consumed.inc(len(messages))
+        metrics.decoded.inc(len(decoded.batch))
         metrics.reread.inc(len(messages) - scored - len(letters))
         return outcome
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scene import Scene
+from tests.faults.verifier import ACCOUNTED
 from tests.faults.workload import PARTITIONS
 from tests.services.conftest import (
     fresh_database,
@@ -35,6 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.services)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the verifier found in each test that passed; of one that failed its whole output is shown anyway."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for line in report.capstdout.splitlines():
+            if line.startswith(ACCOUNTED):
+                terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}  {line}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -19,6 +19,7 @@ from streams.testing import FakeDetector
 from tests.faults.workload import detector, monitor
 
 Place = tuple[int, int]
+ACCOUNTED = "ALL RECORDS ACCOUNTED FOR"
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Account:
 
     def __str__(self) -> str:
         if self.settled:
-            return f"ALL RECORDS ACCOUNTED FOR: {self.produced} = {len(self.scored)} scored + {len(self.dead)} dead letters"
+            return f"{ACCOUNTED}: {self.produced} = {len(self.scored)} scored + {len(self.dead)} dead letters"
         return (
             f"NOT ACCOUNTED FOR: {len(self.missing)} missing {sorted(self.missing)[:10]}, {len(self.both)} both scored"
             f" and dead {sorted(self.both)[:10]}, {len(self.strangers)} never produced {sorted(self.strangers)[:10]};"

@@ -125,15 +125,13 @@ def look_up(
         elif energy < position[0]:
             out[n] = level[0] * np.exp((energy - position[0]) / width)
         else:
-            low, high = 0, last
-            while high - low > 1:
-                middle = (low + high) // 2
-                if position[middle] <= energy:
-                    low = middle
-                else:
-                    high = middle
-            share = (energy - position[low]) / (position[high] - position[low])
-            out[n] = level[low] + share * (level[high] - level[low])
+            low, left = 0, last
+            while left > 1:  # halved without a branch, which no processor could foretell
+                half = left // 2
+                low = low + half if position[low + half] <= energy else low
+                left -= half
+            share = (energy - position[low]) / (position[low + 1] - position[low])
+            out[n] = level[low] + share * (level[low + 1] - level[low])
 
 
 def fit_calibration(energies: NDArray[np.floating[Any]]) -> Calibration:

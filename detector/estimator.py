@@ -163,13 +163,22 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _batch(self, X: Rows) -> Batch:
         if len(self._shift):
-            values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-            return batch_of_array(values, self.schema_, self._shift)
+            if not self._plainly_numbers(X):
+                X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+            return batch_of_array(X, self.schema_, self._shift)
         validate_data(self, X, skip_check_array=True, reset=False)
         return batch_of_frame(pd.DataFrame(X), self.schema_)
 
+    def _plainly_numbers(self, X: Rows) -> bool:
+        """Whether scikit-learn's checks, which take longer than scoring a record, would find nothing to say."""
+        if type(X) is not np.ndarray or X.dtype != np.float64 or hasattr(self, "feature_names_in_"):
+            return False
+        with np.errstate(all="ignore"):
+            return X.ndim == 2 and len(X) > 0 and X.shape[1] == self.n_features_in_ and bool(np.isfinite(X.sum()))
+
     def _score(self, X: Rows) -> tuple[Batch, Contexts, Scores]:
-        check_is_fitted(self)
+        if not hasattr(self, "detector_"):
+            check_is_fitted(self)
         batch = self._batch(X)
         encoder = self.detector_.context
         contexts = encoder.extend(encoder.fresh([""]), np.zeros(len(batch), np.intp), batch)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from domain.record import Batch, batch_from_columns
+from domain.record import Batch, batch_from_columns, batch_of_numbers
 from domain.schema import Feature, FeatureType, RecordSchema
 
 FARTHEST = 1e30
@@ -25,8 +25,8 @@ def schema_of_array(names: list[str]) -> RecordSchema:
 
 def batch_of_array(values: NDArray[np.float64], schema: RecordSchema, shift: NDArray[np.float64]) -> Batch:
     """[N, F] numbers less `shift` [F], which keeps what single precision would lose of values far from 0."""
-    near = np.clip(values - shift, -FARTHEST, FARTHEST)
-    return batch_from_columns(schema, dict(zip(schema.numbers, near.T, strict=True)))
+    near = np.clip(values - shift if shift.any() else values, -FARTHEST, FARTHEST)
+    return batch_of_numbers(schema, np.ascontiguousarray(near, np.float32))
 
 
 def shift_of(values: NDArray[np.float64]) -> NDArray[np.float64]:

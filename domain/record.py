@@ -151,6 +151,23 @@ def batch_from_columns(
     )
 
 
+def batch_of_numbers(schema: RecordSchema, numbers: NDArray[np.float32]) -> Batch:
+    """A batch of `schema.numbers` [N, F] in that order, where a schema has no other features; one second apart from 1970."""
+    count = len(numbers)
+    nothing = np.empty((count, 0), object)
+    return Batch(
+        schema=schema,
+        numbers=numbers,
+        categories=nothing,
+        texts=nothing,
+        entities=np.full(count, "", object),
+        times=np.arange(count, dtype=np.int64) * 1_000_000,
+        source="memory",
+        partitions=np.zeros(count, np.int32),
+        offsets=np.arange(count, dtype=np.int64),
+    )
+
+
 def _objects(columns: Mapping[str, Any], names: tuple[str, ...], count: int) -> NDArray[np.object_]:
     out = np.empty((count, len(names)), object)
     for column, name in enumerate(names):

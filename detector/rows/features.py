@@ -7,7 +7,7 @@ each number that was sometimes missing in training, every category's columns, ev
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -42,6 +42,15 @@ class Features:
     """Plain numbers that were sometimes missing in training, by place."""
     categories: tuple[CategoryTable, ...]
     texts: tuple[TextMap, ...]
+    plain: list[int] = field(init=False, repr=False, compare=False)
+    """Columns of the plain numbers in `Batch.numbers`."""
+    cyclic: list[tuple[int, float]] = field(init=False, repr=False, compare=False)
+    """Column and period of each cyclic number."""
+
+    def __post_init__(self) -> None:
+        places = zip(_cyclic(self.schema), _places(self.schema, cyclic=True), strict=True)
+        object.__setattr__(self, "plain", _places(self.schema, cyclic=False))
+        object.__setattr__(self, "cyclic", [(column, float(feature.period or 1.0)) for feature, column in places])
 
     @property
     def owners(self) -> NDArray[np.intp]:
@@ -59,11 +68,9 @@ class Features:
 
     def transform(self, batch: Batch) -> Rows:
         """The batch's rows."""
-        plain = batch.numbers[:, _places(self.schema, cyclic=False)]
+        plain = batch.numbers[:, self.plain] if self.cyclic else batch.numbers
         scores = self.scale.transform(plain, batch.entities)
-        parts = [scores]
-        for feature, column in zip(_cyclic(self.schema), _places(self.schema, cyclic=True), strict=True):
-            parts.append(_circle(batch.numbers[:, column], float(feature.period or 1.0)))
+        parts = [scores, *(_circle(batch.numbers[:, column], period) for column, period in self.cyclic)]
         numbers = np.concatenate(parts, axis=1) if len(parts) > 1 else scores
         missing = np.isnan(numbers)
         present = None

@@ -10,11 +10,14 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.kernels import compiled_exactly
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 LINEAR_UNTIL = 8.0
 """Spreads from the centre up to which a value counts in full; beyond, only its logarithm does."""
+LARGEST = 3e38
+"""What an infinity counts as."""
 MOVED = 4.0
 """Where a value stands that has no spread to be measured by: a constant that moved, a word never seen, a value missing
 that was never missing."""
@@ -63,22 +66,12 @@ class NumberScale:
 
     def transform(self, numbers: NDArray[Any], entities: NDArray[np.object_]) -> NDArray[np.float64]:
         """[N, F] drawn-in z-scores; NaN stays NaN, an infinity becomes a very large value."""
-        distance = np.nan_to_num(numbers, nan=np.nan, posinf=3e38, neginf=-3e38) - self.centres(entities)
-        return self.draw_in(distance / self.stretch(entities))
-
-    def draw_in(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Distances from the centre in spreads, linear until eight and logarithmic beyond."""
-        constant = self.spread == 0
-        score = distance / np.where(constant, 1.0, self.spread)
-        if constant.any():
-            tolerance = 1e-6 * np.maximum(np.abs(self.centre), 1e-6)
-            moved = np.where(np.abs(distance) > tolerance, np.sign(distance) * MOVED, 0.0)
-            score = np.where(constant & ~np.isnan(distance), moved, score)
-        far = np.abs(score) > LINEAR_UNTIL
-        if far.any():
-            beyond = score[far]
-            score[far] = np.sign(beyond) * LINEAR_UNTIL * (1.0 + np.log(np.abs(beyond) / LINEAR_UNTIL))
-        return score
+        centres = np.atleast_2d(self.centres(entities))
+        widths = np.atleast_2d(self.spread * self.stretch(entities))
+        tolerance = 1e-6 * np.maximum(np.abs(self.centre), 1e-6)
+        scores = np.empty(numbers.shape, np.float64)
+        draw_in(np.ascontiguousarray(numbers, np.float32), centres, widths, tolerance, scores)
+        return scores
 
     def inverse(self, scores: NDArray[np.float64], entities: NDArray[np.object_]) -> NDArray[np.float64]:
         """[N, F] values in the records' own units."""
@@ -98,6 +91,42 @@ class NumberScale:
         if centre.shape != (width,) or spread.shape != (width,) or shifts.shape != (len(entities), width):
             raise BundleRefused("the numbers' scale has a wrong shape; the bundle is damaged: train again")
         return cls(centre, spread, tuple(entities), shifts)
+
+
+@compiled_exactly
+def draw_in(
+    numbers: NDArray[Any],
+    centres: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
+    scores: NDArray[np.float64],
+) -> None:
+    """Fill scores [N, F] with distances from the centres in widths, linear until eight and logarithmic beyond.
+
+    Centres and widths are [N, F] or [1, F]. Where the width is 0, a number farther than the tolerance [F] has moved.
+    """
+    for n in range(numbers.shape[0]):
+        number, score = numbers[n], scores[n]
+        centre, width = centres[n if centres.shape[0] > 1 else 0], widths[n if widths.shape[0] > 1 else 0]
+        plain = True
+        for j in range(number.shape[0]):
+            distance = number[j] - centre[j]
+            score[j] = distance / width[j]
+            plain &= abs(distance) <= LINEAR_UNTIL * width[j] and width[j] > 0.0
+        if plain:
+            continue
+        for j in range(number.shape[0]):
+            if np.isnan(number[j]):
+                score[j] = np.nan
+                continue
+            distance = min(max(np.float64(number[j]), -LARGEST), LARGEST) - centre[j]
+            if width[j] == 0.0:
+                score[j] = np.sign(distance) * MOVED if abs(distance) > tolerance[j] else 0.0
+                continue
+            score[j] = distance / width[j]
+            if abs(score[j]) > LINEAR_UNTIL:
+                beyond = LINEAR_UNTIL * (1.0 + np.log(abs(score[j]) / LINEAR_UNTIL))
+                score[j] = np.sign(distance) * beyond
 
 
 def fit_numbers(numbers: NDArray[Any], entities: NDArray[np.object_]) -> NumberScale:

@@ -1,9 +1,11 @@
 """Column types that mean the same on SQLite and PostgreSQL, and the base of every table."""
 
+import json
 import math
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, LargeBinary, MetaData, Text
@@ -36,6 +38,28 @@ def finite(value: float) -> float:
     if -_VERY_LARGE <= value <= _VERY_LARGE:
         return value
     return 0.0 if value != value else math.copysign(_VERY_LARGE, value)
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON that every database takes; what JSON cannot hold, NaN and the infinities, becomes null.
+
+    >>> to_json({"a": float("nan"), "b": [float("-inf"), 1.5]})
+    '{"a":null,"b":[null,1.5]}'
+    """
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
 
 
 class StorableText(TypeDecorator[str]):

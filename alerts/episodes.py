@@ -20,7 +20,7 @@ from alerts.tables import (
     FlaggedRecordRow,
     TraceRow,
 )
-from alerts.upserts import insert_new
+from alerts.upserts import insert_unless_stored
 from domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
 from domain.outcome import Receipt
 from domain.record import Position
@@ -71,7 +71,7 @@ def store_flagged(
     _open(connection, monitor, opened, now)
     extend(connection, extended, now)
     rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
-    if insert_new(connection, FlaggedRecordRow, rows) != len(rows):
+    if not insert_unless_stored(connection, FlaggedRecordRow, rows):
         raise StoredBefore
     _keep_trace(connection, monitor, opened)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
-from alerts.bulk import rows_as_json, rows_selected
+from alerts.bulk import copy_rows, rows_as_json, rows_selected
 from alerts.columns import Row
 
 Insert: TypeAlias = postgresql.Insert | sqlite.Insert
@@ -21,6 +22,21 @@ OnConflict: TypeAlias = Callable[[Insert, Table], Insert]
 def insert_new(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> int:
     """Insert the rows whose key is not there yet, leave the others as they are; returns how many were inserted."""
     return _execute(connection, row, values, _ignore)
+
+
+def insert_unless_stored(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> bool:
+    """Insert rows none of which should be there; False where one is, and then the transaction must be rolled back."""
+    table = row.__table__
+    assert isinstance(table, Table)
+    if connection.dialect.name != "postgresql":
+        return insert_new(connection, row, values) == len(values)
+    try:
+        copy_rows(connection, table, values)
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        return False
+    return True
 
 
 def insert_or_replace(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> None:
@@ -58,6 +74,7 @@ def _add(insert: Insert, table: Table) -> Insert:
     return insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=sums)
 
 
+_UNIQUE_VIOLATION = "23505"
 _LARGE = {"dead_letters", "context_snapshots"}
 """Tables whose rows may hold megabytes, which JSON would double."""
 _COUNTED = {"preserve_rowcount": True}

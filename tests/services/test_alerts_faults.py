@@ -96,7 +96,7 @@ def test_a_lost_acknowledgement_doubles_nothing(store: AlertStore, direct: Engin
     assert written(direct) == (10, 2, 10)
 
 
-@pytest.mark.parametrize("step", [b"UPDATE offsets", b"INSERT INTO alerts", b"INSERT INTO flagged_records"])
+@pytest.mark.parametrize("step", [b"UPDATE offsets", b"INSERT INTO alerts", b"COPY flagged_records"])
 def test_a_connection_cut_anywhere_leaves_nothing(store: AlertStore, direct: Engine, proxy: Proxy, step: bytes) -> None:
     """Whichever statement is the last to arrive, half a batch is never seen."""
     proxy.lose_reply_to(step)

@@ -174,7 +174,7 @@ class StoreContract:
     def test_hostile_text_is_stored(self, store: AlertStore, engine: Engine) -> None:
         """NUL, lone surrogates, endless names and infinities stop no commit, in any place where a record can hold them."""
         store.claim(SOURCE, 0, 0)
-        names = ["nul\x00", "lone\ud800", "x" * 5000, "Ω" * 3000, ""]
+        names = ["nul\x00", "lone\ud800", "x" * 5000, "Ω" * 3000, "", "tab\tline\nback\\slash\r\\N\u2028"]
         records = [
             replace(
                 flagged(place, entity=name),
@@ -194,6 +194,8 @@ class StoreContract:
         with reading(engine) as session:
             stored = session.scalars(select(AlertRow.entity).order_by(AlertRow.id)).all()
             values = session.scalars(select(FlaggedRecordRow.values).where(FlaggedRecordRow.offset == 0)).one()
+            escaped = session.get_one(FlaggedRecordRow, ("pump", SOURCE, 0, 5))
+        assert (escaped.entity, escaped.bundle, escaped.values["Note"]) == (names[5],) * 3
         assert stored[0] == "nul\ufffd"
         assert len(set(stored)) == len(names)
         assert values == {"Pressure": None, "Note": "nul\x00", "None": None}

@@ -204,3 +204,7 @@ class Decoded:
 
     batch: Batch
     dead_letters: tuple[DeadLetter, ...] = field(default=())
+
+    def followed_by(self, more: "Decoded") -> "Decoded":
+        """This poll and then that one."""
+        return Decoded(concatenate([self.batch, more.batch]), self.dead_letters + more.dead_letters)

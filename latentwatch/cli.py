@@ -175,7 +175,10 @@ def score(
         from latentwatch.spark.stream_job import score_stream_on_spark
 
         score_stream_on_spark(monitor)
-    elif input_ is None:
+        return
+    # A batch's matrices are small: threads of numpy's would wait for each other four times as long as they compute.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if input_ is None:
         from latentwatch.streaming import score_stream
 
         score_stream(monitor)

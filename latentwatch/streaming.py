@@ -26,8 +26,9 @@ from latentwatch.telling import serve_health
 from latentwatch.wiring import ready_database, registered
 from streams.health import HealthRecord
 from streams.metrics import ScorerMetrics
-from streams.scorer import Scorer, Totals
+from streams.scorer import Scorer
 from streams.sources import open_source
+from streams.totals import Totals
 from streams.waiting import Stopped
 
 _BEAT_SECONDS = 2.0

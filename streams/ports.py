@@ -38,6 +38,16 @@ class Messages:
         values = [value for value, kept in zip(self.values, rows.tolist(), strict=True) if kept]
         return Messages(self.source, self.partitions[rows], self.offsets[rows], self.timestamps_ms[rows], values)
 
+    def followed_by(self, more: "Messages") -> "Messages":
+        """These and then those of the same source."""
+        return Messages(
+            self.source,
+            np.concatenate([self.partitions, more.partitions]),
+            np.concatenate([self.offsets, more.offsets]),
+            np.concatenate([self.timestamps_ms, more.timestamps_ms]),
+            self.values + more.values,
+        )
+
     def cut(self, start: int, stop: int) -> "Messages":
         """The rows of a span."""
         rows = slice(start, stop)

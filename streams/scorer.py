@@ -7,7 +7,7 @@ which changes nothing that counts; everything else waits until the commit has en
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from threading import Event
 from typing import Any
@@ -38,6 +38,7 @@ from streams.salvage import extend_sound, score_sound
 from streams.serving import ChampionWatch
 from streams.silence import SilenceWatch
 from streams.snapshots import SnapshotSchedule
+from streams.totals import Totals
 from streams.traces import TraceSampler
 from streams.waiting import Stopped
 
@@ -47,17 +48,6 @@ _POLL_SECONDS = 0.25
 _READMIT_SECONDS = 3.0
 _TELL_SECONDS = 1.0
 _REMIND_SECONDS = 15.0
-
-
-@dataclass(slots=True)
-class Totals:
-    """What a run has done so far."""
-
-    records: int = 0
-    flagged: int = 0
-    dead_letters: int = 0
-    batches: int = 0
-    swaps: int = 0
 
 
 class Scorer:
@@ -161,7 +151,10 @@ class Scorer:
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
         decoded = self._decode(messages, stop)
-        self.finish(stop)
+        if self._committer.busy:
+            self.finish(stop)
+            if self._committer.disturbed == disturbed and decoded is not None:
+                messages, decoded = self._top_up(messages, decoded, stop)
         self._between_batches(stop)
         for move, note in self._partitions.settle(self._model.detector.bundle):
             self._send(self._outcome((move,), audit=(note,)))
@@ -179,6 +172,17 @@ class Scorer:
             decoded = self._decode(ours, stop)  # nothing, which can always be decoded
         self._reach("decoded")
         return ours, decoded
+
+    def _top_up(self, messages: Messages, decoded: Decoded, stop: Event) -> tuple[Messages, Decoded | None]:
+        """A small batch, with what arrived during the commit before it: that need not wait for this one's."""
+        if len(messages) > self._pace.records // 2:
+            return messages, decoded
+        with self.metrics.stage("poll"):
+            more = self._source.poll(self._pace.records - len(messages), 0.0)
+        if not len(more):
+            return messages, decoded
+        further = self._decode(more, stop)
+        return messages.followed_by(more), None if further is None else decoded.followed_by(further)
 
     def _decode(self, messages: Messages, stop: Event) -> Decoded | None:
         with self.metrics.stage("decode"):

@@ -26,9 +26,10 @@ from streams.context_store import segments
 from streams.pace import Pace
 from streams.ports import Decoder, Messages, Source
 from streams.registry_access import RegistryAccess
-from streams.scorer import Scorer, Totals
+from streams.scorer import Scorer
 from streams.slice_source import Rewound, SliceSource
 from streams.sources import topic_decoder
+from streams.totals import Totals
 
 DONE = "partition int, end long, records long, flagged long, dead_letters long, version int, rewound boolean, refused string"
 """Columns of what a task says, in Spark's words."""

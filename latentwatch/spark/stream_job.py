@@ -37,9 +37,9 @@ from latentwatch.spark.session import begin_spark, reason_of
 from latentwatch.streaming import log_as_lines
 from latentwatch.wiring import ready_database, registered
 from streams.array_source import STRIDE, name_of
-from streams.scorer import Totals
 from streams.sources import registry_of
 from streams.topic_offsets import topic_offsets
+from streams.totals import Totals
 from streams.waiting import Backoff, Stopped, wait_for
 
 log = structlog.get_logger()

@@ -8,28 +8,35 @@ it is the same by processor time, which a busy machine distorts less.
 import argparse
 import json
 import os
-import subprocess
+import shutil
+import signal
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
+from alerts.database import migrate, open_database
 from benchmarks.speed.group import measure_group
 from benchmarks.speed.latency import RATES
 from benchmarks.speed.picture import draw
-from benchmarks.speed.rounds import THREADS, Contestant, Figures, take_turns
-from benchmarks.speed.stream import fill
+from benchmarks.speed.rounds import Contestant, Figures, take_turns
+from benchmarks.speed.stream import create_topic, fill
 from deploy.services.kafka import KafkaBroker
 from deploy.services.postgres import PostgresServer
-from domain.errors import LoopFailed
+from domain.clock import SystemClock
 
 TOPIC = "speed"
-LIGHT, DEFAULT, DEFAULT_POSTGRESQL, LIGHT_POSTGRESQL = (
+CLOCK = SystemClock()
+_BEGUN = CLOCK.monotonic()
+_EMPTY = "empty"
+_ENDURANCE_STEP = 500_000
+LIGHT, DEFAULT, DEFAULT_POSTGRESQL, LIGHT_POSTGRESQL, CONFLUENT = (
     "scorer light sqlite 1%",
     "scorer default sqlite 1%",
     "scorer default postgresql 1%",
     "scorer light postgresql 1%",
+    "scorer default sqlite 1% confluent",
 )
 CASES = (
     ("light", "sqlite", "1%"),
@@ -46,20 +53,16 @@ USERS = {"user_batch": 0.15, "user_record": 0.01, "user_trees": 0.06}
 
 
 def main() -> None:
-    """Run and print."""
+    """Run and print. Whoever ends it, by Ctrl-C or SIGTERM, ends its services and measures too."""
     options = _options()
-    core = max(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix="latentwatch-speed-") as name:
+    signal.signal(signal.SIGTERM, _end)
+    with tempfile.TemporaryDirectory(prefix="latentwatch-speed-") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o711)
         broker, postgres = KafkaBroker(folder / "kafka"), PostgresServer(folder / "postgres")
-        try:
-            broker.start()
-            postgres.start()
-            figures = _measure(options, broker.address, postgres, folder, core)
-        finally:
-            postgres.stop()
-            broker.stop()
+        stack.callback(broker.stop)
+        stack.callback(postgres.stop)
+        figures = Benchmark(options, broker, postgres, folder, stack).run()
     figures["picture"] = str(draw(figures, options.output / "speed.png"))
     (options.output / "speed.json").write_text(json.dumps(figures, indent=1) + "\n")
     if options.json:
@@ -68,66 +71,145 @@ def main() -> None:
         _print(figures)
 
 
+def _end(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows stops the services
+    raise SystemExit(128 + number)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer records and cases")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--output", type=Path, default=Path("reports/speed"), help="folder of speed.json and speed.png")
+    parser.add_argument(
+        "--endure", type=int, default=10_000_000, help="records over which memory is watched, unless --quick"
+    )
     return parser.parse_args()
 
 
-def _measure(options: argparse.Namespace, servers: str, postgres: PostgresServer, folder: Path, core: int) -> Figures:
-    quick = options.quick
-    rounds, slice_records, warm = (3, 12_000, 16_000) if quick else (7, 40_000, 60_000)
-    records = rounds * (slice_records + 16_384) + warm + 16_384
-    common = {"servers": servers, "topic": TOPIC, "records": records, "bundles": str(folder / "bundles"), "core": core}
-    _tell(f"filling a topic with {records:,} records, training the light and the default detector")
-    training = _start("prepare", {**common, "records": 4_000 if quick else 20_000, "core": None})
-    size = fill(servers, TOPIC, records)
-    trained = _end("prepare", training)
-    figures: Figures = {"bytes_per_record": size, "records": records, "cores": os.cpu_count(), "detectors": trained}
+class Benchmark:
+    """One run. What can start does so beside the training and the filling; what is measured runs alone."""
 
-    def scoring(variant: str, kind: str, share: str) -> dict[str, Any]:
-        database = f"{variant}_{share.strip('%').replace('.', '_')}_{len(used)}"
-        used.append(database)
+    def __init__(
+        self, options: argparse.Namespace, broker: KafkaBroker, postgres: PostgresServer, folder: Path, stack: ExitStack
+    ) -> None:
+        """`stack` ends every process that is begun."""
+        self._quick, self._endured = options.quick, options.endure
+        self._broker, self._postgres, self._folder, self._stack = broker, postgres, folder, stack
+        self._rounds, self._slice, self._warm = (3, 12_000, 16_000) if self._quick else (7, 40_000, 60_000)
+        records = self._rounds * (self._slice + 16_384) + self._warm + 16_384
+        self._common: Figures = {
+            "servers": broker.address,
+            "topic": TOPIC,
+            "records": records,
+            "bundles": str(folder / "bundles"),
+            "core": max(os.sched_getaffinity(0)),
+        }
+        self._trained: Figures = {}
+        self._databases = 0
+
+    def run(self) -> Figures:
+        """All figures."""
+        quick, common = self._quick, self._common
+        records: int = common["records"]
+        _tell(f"filling a topic with {records:,} records, training the light and the default detector")
+        training = self._begin("prepare", {**common, "records": 4_000 if quick else 20_000})
+        with ThreadPoolExecutor() as starting:
+            database = starting.submit(self._postgres.start)
+            self._broker.start()
+            database.result()
+        create_topic(self._broker.address, TOPIC)
+        contestants = {name: self._begin(name, common) for name in ("poll", "decode")}
+        users = {name: USERS[name] for name in ("user_batch", "user_record")} if quick else USERS
+        tortoises = {name: self._begin(name, common, share) for name, share in users.items()}
+        size = fill(self._broker.address, TOPIC, records)
+        self._prepare_databases()
+        self._trained = training.answer()
+        for variant, kind, share in CASES[:3] if quick else CASES:
+            contestants[f"scorer {variant} {kind} {share}"] = self._begin("scorer", self._scoring(variant, kind, share))
+        if not quick:
+            contestants["poll_confluent"] = self._begin("poll_confluent", common)
+            settings = {**self._scoring("default", "sqlite", "1%"), "client": "confluent"}
+            contestants[CONFLUENT] = self._begin("scorer", settings)
+        contestants |= tortoises
+        rates = [self._latency(rate) for rate in ((5_000,) if quick else RATES)]
+        groups = [self._group(size) for size in ((1, 2) if quick else (1, 2, 4))]
+        _tell(f"{self._rounds} rounds of {', '.join(contestants)}")
+        take_turns(contestants, self._rounds, self._slice, self._warm)
+        figures: Figures = {"bytes_per_record": size, "records": records, "cores": os.cpu_count()}
+        figures |= {"detectors": self._trained}
+        figures |= {name: each.figures() for name, each in contestants.items()} | _ratios(contestants)
+        for each in contestants.values():
+            each.end()
+        for settings, contestant in rates:
+            _tell(f"latency at {settings['rate']:,} records/s")
+            contestant.ask(1)
+            figures[f"latency {settings['rate']}"] = contestant.answer()
+            contestant.end()
+        figures["p50_ms_5k"], figures["p99_ms_5k"] = (figures["latency 5000"][name] for name in ("p50_ms", "p99_ms"))
+        for settings, members in groups:
+            _tell(f"{len(members)} of one group")
+            figures[f"group of {len(members)}"] = measure_group(settings, members)
+            for each in members:
+                each.end()
+        one, two = (figures[f"group of {number}"]["records_per_second"] for number in (1, 2))
+        figures["ratio_two_processes"] = round(two / one, 3)
+        return figures if quick else figures | {"endurance": self._endure()}
+
+    def _begin(self, measure: str, settings: Figures, share: float = 1.0) -> Contestant:
+        return self._stack.enter_context(Contestant(measure, settings, share))
+
+    def _prepare_databases(self) -> None:
+        """An empty database of each kind, ready to be copied: preparing one is not what is measured."""
+        for address in (self._postgres.create_database(_EMPTY), f"sqlite:///{self._folder / _EMPTY}.db"):
+            engine = open_database(address)
+            migrate(engine)
+            engine.dispose()
+
+    def _scoring(self, variant: str, kind: str, share: str) -> Figures:
+        """Settings of a scorer with a database of its own."""
+        self._databases += 1
+        name = f"speed_{self._databases}"
+        if kind == "sqlite":
+            file = self._folder / f"{name}.db"
+            shutil.copy(self._folder / f"{_EMPTY}.db", file)
+            address = f"sqlite:///{file}"
+        else:
+            address = self._postgres.create_database(name, _EMPTY)
+        found = self._trained[variant]
         return {
-            **common,
+            **self._common,
             "variant": variant,
-            "bundle": trained[variant]["bundle"],
-            "threshold": trained[variant]["thresholds"][share],
-            "database": (
-                f"sqlite:///{folder / database}.db"
-                if kind == "sqlite"
-                else postgres.create_database(f"speed_{database}")
-            ),
+            "bundle": found["bundle"],
+            "threshold": found["thresholds"][share],
+            "database": address,
         }
 
-    used: list[str] = []
-    users = USERS if not quick else {name: USERS[name] for name in ("user_batch", "user_record")}
-    with ExitStack() as stack:
-        contestants = {name: stack.enter_context(Contestant(name, common)) for name in ("poll", "decode")}
-        for variant, kind, share in CASES[:3] if quick else CASES:
-            settings = scoring(variant, kind, share)
-            contestants[f"scorer {variant} {kind} {share}"] = stack.enter_context(Contestant("scorer", settings))
-        for name, part in users.items():
-            contestants[name] = stack.enter_context(Contestant(name, common, part))
-        _tell(f"{rounds} rounds of {', '.join(contestants)}")
-        take_turns(contestants, rounds, slice_records, warm)
-        figures |= {name: each.figures() for name, each in contestants.items()}
-        figures |= _ratios(contestants)
-    for rate in (5_000,) if quick else RATES:
-        _tell(f"latency at {rate:,} records/s")
-        settings = {**scoring("default", "postgresql", "1%"), "topic": f"latency-{rate}", "rate": rate}
-        settings["seconds"] = 7.0 if quick else 20.0
-        figures[f"latency {rate}"] = _end("latency", _start("latency", settings))
-    figures["p50_ms_5k"], figures["p99_ms_5k"] = (figures["latency 5000"][name] for name in ("p50_ms", "p99_ms"))
-    for processes in (1, 2) if quick else (1, 2, 4):
-        _tell(f"{processes} processes of one group")
-        settings = scoring("default", "postgresql", "1%")
-        figures[f"group of {processes}"] = measure_group(settings, processes, os.environ)
-    one, two = (figures[f"group of {number}"]["records_per_second"] for number in (1, 2))
-    figures["ratio_two_processes"] = round(two / one, 3)
-    return figures
+    def _latency(self, rate: int) -> tuple[Figures, Contestant]:
+        topic = f"latency-{rate}"
+        create_topic(self._broker.address, topic)
+        settings = {**self._scoring("default", "postgresql", "1%"), "topic": topic, "rate": rate}
+        settings["seconds"] = 6.0 if self._quick else 20.0
+        return settings, self._begin("latency", settings)
+
+    def _group(self, processes: int) -> tuple[Figures, list[Contestant]]:
+        settings = {**self._scoring("default", "postgresql", "1%"), "group": f"speed-group-{processes}"}
+        return settings, [self._begin("drain", settings) for _ in range(processes)]
+
+    def _endure(self) -> Figures:
+        """Memory of one scorer over many records, which are written as it reads."""
+        topic = "endurance"
+        create_topic(self._broker.address, topic)
+        scorer = self._begin("scorer", {**self._scoring("default", "postgresql", "1%"), "topic": topic})
+        sizes = []
+        with ThreadPoolExecutor() as filling:
+            filling.submit(fill, self._broker.address, topic, self._endured + 32_768)
+            for done in range(0, self._endured, _ENDURANCE_STEP):
+                _tell(f"memory after {done:,} of {self._endured:,} records")
+                scorer.run(_ENDURANCE_STEP - 16_384)
+                sizes.append(scorer.slices[-1]["rss_mb"])
+        records = sum(each["records"] for each in scorer.slices)
+        return {"records": records, "rss_mb": sizes, "rss_growth_mb": round(sizes[-1] - sizes[0], 1)}
 
 
 def _ratios(contestants: dict[str, Contestant]) -> Figures:
@@ -138,6 +220,8 @@ def _ratios(contestants: dict[str, Contestant]) -> Figures:
         "ratio_to_decode_postgresql": (DEFAULT_POSTGRESQL, "decode"),
         "ratio_to_user_batch": (DEFAULT, "user_batch"),
         "ratio_to_user_record": (DEFAULT, "user_record"),
+        "ratio_confluent_poll": ("poll_confluent", "poll"),
+        "ratio_confluent_scorer": (CONFLUENT, DEFAULT),
     }
     ratios: Figures = {}
     for name, (ours, theirs) in pairs.items():
@@ -157,26 +241,8 @@ def _size(figures: Figures) -> float:
     return float(figures["rss_mb"])
 
 
-def _start(measure: str, settings: Figures) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.speed.measures", measure, json.dumps(settings)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **THREADS},
-    )
-
-
-def _end(measure: str, process: "subprocess.Popen[str]") -> Figures:
-    out, told = process.communicate(timeout=1_800)
-    if process.returncode:
-        raise LoopFailed(f"measure {measure} failed:\n{told[-2_000:]}")
-    found: Figures = json.loads(out.strip().splitlines()[-1])
-    return found
-
-
 def _tell(what: str) -> None:
-    sys.stderr.write(f"{what} ...\n")
+    sys.stderr.write(f"{CLOCK.monotonic() - _BEGUN:5.1f} s  {what} ...\n")
 
 
 def _print(figures: Figures) -> None:

@@ -22,9 +22,8 @@ import fastavro
 import numpy as np
 from kafka import KafkaProducer
 
-from benchmarks.speed.latency import create
 from benchmarks.speed.measures import CLOCK, POLL_RECORDS, WARM_RECORDS, Watch
-from benchmarks.speed.stream import FIELDS, fill, monitor, payloads
+from benchmarks.speed.stream import FIELDS, create_topic, fill, monitor, payloads
 from deploy.services.kafka import KafkaBroker
 from domain.errors import LoopFailed
 from streams.access import KafkaAccess
@@ -148,8 +147,9 @@ def main() -> None:
 
 
 def _compare(servers: str, records: int) -> None:
+    for form in ("json", "avro"):
+        create_topic(servers, form)
     fill(servers, "json", records)
-    create(servers, "avro")
     producer = KafkaProducer(bootstrap_servers=servers, linger_ms=50, batch_size=1 << 18)
     for partition, message in payloads(records):
         producer.send("avro", as_avro(message), partition=partition)

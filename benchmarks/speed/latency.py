@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
 
-from benchmarks.speed.stream import PARTITIONS, payloads
+from benchmarks.speed.stream import payloads
 from domain.clock import SystemClock
 from streams.ports import Messages
 
@@ -18,13 +17,6 @@ RATES = (1_000, 5_000, 20_000)
 _TICK_SECONDS = 0.01
 _WARM_SHARE = 0.5
 """Of the records, while the group is joined, kernels are loaded and what the start needed is given back."""
-
-
-def create(servers: str, topic: str) -> None:
-    """An empty topic."""
-    admin = KafkaAdminClient(bootstrap_servers=servers)
-    admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
-    admin.close()
 
 
 def send_steadily(servers: str, topic: str, rate: int, seconds: float) -> None:

@@ -1,10 +1,12 @@
 """One measure, in a process of its own, pinned to one core: `python -m benchmarks.speed.measures MEASURE SETTINGS`.
 
 Every measure reads the same filled topic from its beginning, as a group of its own. One that takes part in rounds reads a
-number from each line of standard input, works through as many records and prints one JSON object; the others print one.
+number from each line of standard input, works through as many records and prints one JSON object; the others print one,
+those that need a quiet machine once they have read a line.
 """
 
 import json
+import logging
 import os
 import resource
 import sqlite3
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -48,6 +50,7 @@ class Settings:
     rate: int = 5_000
     seconds: float = 5.0
     core: int | None = None
+    client: Literal["kafka-python", "confluent"] = "kafka-python"
 
 
 @dataclass
@@ -134,6 +137,29 @@ def poll(settings: Settings) -> Step:
     return reading(settings, lambda records: None)
 
 
+def poll_confluent(settings: Settings) -> Step:
+    """(a) The other client's."""
+    from confluent_kafka import Consumer
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.servers,
+            "group.id": f"speed-{uuid4().hex[:8]}",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([settings.topic])
+
+    def step(count: int) -> dict[str, Any]:
+        done = 0
+        while done < count:
+            done += len(consumer.consume(POLL_RECORDS, 0.1))
+        return {"records": done}
+
+    return step
+
+
 def decode(settings: Settings) -> Step:
     """(b) Poll and decode to a float32 matrix: as little as a scorer could do."""
     import msgspec
@@ -157,21 +183,25 @@ def scorer(settings: Settings) -> Step:
 
 
 def drain(settings: Settings) -> dict[str, Any]:
-    """(g) A scorer of the group, until it is killed."""
+    """(g) A scorer of the group, from when it is told to begin until it is killed."""
     from threading import Event
 
-    from benchmarks.speed.scorers import build_scorer
+    from benchmarks.speed.scorers import build_scorer, warm_up
 
-    build_scorer(settings).run(Event())
+    warm_up(settings)
+    built = build_scorer(settings)
+    sys.stdin.readline()
+    built.run(Event())
     return {}
 
 
 def latency(settings: Settings) -> dict[str, Any]:
-    """(e) Record in topic to committed row."""
-    from benchmarks.speed.latency import create, measure
-    from benchmarks.speed.scorers import build_scorer
+    """(e) Record in topic to committed row, when told to begin."""
+    from benchmarks.speed.latency import measure
+    from benchmarks.speed.scorers import build_scorer, warm_up
 
-    create(settings.servers, settings.topic)
+    warm_up(settings)
+    sys.stdin.readline()
     return measure(
         lambda reach: build_scorer(settings, reach), settings.servers, settings.topic, settings.rate, settings.seconds
     )
@@ -252,25 +282,16 @@ def _keep(connection: sqlite3.Connection, rows: list[tuple[str, float]]) -> None
 
 def prepare(settings: Settings) -> dict[str, Any]:
     """Train the variants, and find the thresholds that flag one record in a hundred and one in a thousand."""
-    from benchmarks.speed.stream import START_SECONDS, history, readings
+    from benchmarks.speed.stream import sample
     from detector.bundle import save_bundle
     from detector.training import train
-    from domain.record import batch_from_columns
     from streams.context_store import ContextStore
 
     found: dict[str, Any] = {}
     for variant in ("light", "default"):
-        watched = monitor(variant)
-        trained = train(history(settings.records), watched).detector
-        count = 64_000
-        values = readings(count, seed=7)
-        sample = batch_from_columns(
-            watched.record,
-            {name: values[:, column] for column, name in enumerate(FIELDS)},
-            entities=[f"rig-{place % 8}" for place in range(count)],
-            times=(START_SECONDS + np.arange(count) // 8) * 1_000_000,
-        )
-        surprise = trained.score(sample, ContextStore(trained.context).extend(sample)).surprise[count // 4 :]
+        trained = train(sample(variant, settings.records, seed=0), monitor(variant)).detector
+        records = sample(variant, 64_000)
+        surprise = trained.score(records, ContextStore(trained.context).extend(records)).surprise[16_000:]
         found[variant] = {
             "bundle": save_bundle(trained, settings.bundles),
             "detector": type(trained).__name__,
@@ -279,21 +300,21 @@ def prepare(settings: Settings) -> dict[str, Any]:
     return found
 
 
-ROUNDS = {each.__name__: each for each in (poll, decode, scorer, user_batch, user_record, user_trees)}
+ROUNDS = {each.__name__: each for each in (poll, poll_confluent, decode, scorer, user_batch, user_record, user_trees)}
 ONCE = {each.__name__: each for each in (drain, latency, prepare)}
 
 
 def main() -> None:
     """Run one measure."""
     name, settings = sys.argv[1], Settings(**json.loads(sys.argv[2]))
+    # Standard output holds the figures, and what goes well need not be told.
     structlog.configure(
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr)
-    )  # standard output holds the figures
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
     if name in ROUNDS:
         serve(ROUNDS[name](settings), settings.core)
     elif name in ONCE:
-        if settings.core is not None:
-            os.sched_setaffinity(0, {settings.core})
         sys.stdout.write("\n" + json.dumps(ONCE[name](settings)) + "\n")
     else:
         raise InvalidInput(f"no measure {name!r}; choose one of {', '.join([*ROUNDS, *ONCE])}")

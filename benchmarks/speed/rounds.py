@@ -24,6 +24,7 @@ class Contestant:
     def __init__(self, measure: str, settings: Mapping[str, Any], share: float = 1.0) -> None:
         """`share` of a slice's records are its own: slow ones get fewer."""
         self.share = share
+        self._measure = measure
         self.slices: list[Figures] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.speed.measures", measure, json.dumps(dict(settings))],
@@ -40,11 +41,15 @@ class Contestant:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Kill the process, if it is still there."""
         self._process.kill()
         self._process.wait()
 
     def ask(self, records: int) -> None:
-        """Let it work through some records; `answer` waits for the end."""
+        """Let it begin, with some records; `answer` waits for the end."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{max(1, round(records * self.share))}\n")
         self._process.stdin.flush()
@@ -52,11 +57,16 @@ class Contestant:
     def answer(self) -> Figures:
         """What the slice came to."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise LoopFailed(f"a measure ended with code {self._process.wait()} instead of an answer")
-        found: Figures = json.loads(line)
-        return found
+        for line in self._process.stdout:
+            if line.startswith("{"):  # libraries print too
+                found: Figures = json.loads(line)
+                return found
+        raise LoopFailed(f"measure {self._measure} ended with code {self._process.wait()} instead of an answer")
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process is gone."""
+        return self._process.poll() is not None
 
     def run(self, records: int) -> None:
         """One slice."""

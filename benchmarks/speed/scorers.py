@@ -12,15 +12,17 @@ from alerts.monitors import register_monitor
 from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
 from benchmarks.speed.measures import CLOCK, Settings, Step
-from benchmarks.speed.stream import monitor
+from benchmarks.speed.stream import monitor, sample
 from detector.bundle import load_bundle
 from domain.clock import SystemClock
 from domain.model import Judgement
+from streams.access import KafkaAccess
 from streams.columns import TimeBound
+from streams.context_store import ContextStore
 from streams.json_decoding import JsonDecoder
-from streams.kafka_source import KafkaSource
 from streams.metrics import ScorerMetrics
 from streams.scorer import Scorer
+from streams.sources import open_member
 
 
 class ProcessorClock(SystemClock):
@@ -56,7 +58,15 @@ def build_scorer(settings: Settings, reach: Callable[[Any], None] = lambda step:
     if registry.champion(watched.name) is None:
         candidate = registry.register(watched.name, settings.bundle, "speed", 0, None, None, None)
         registry.judge(watched.name, candidate.version, Judgement(True, ("the benchmark's own",)))
-    source = KafkaSource(settings.topic, settings.servers, settings.group or f"speed-{uuid4().hex[:8]}", clock=CLOCK)
+    topic = watched.source.kafka
+    assert topic is not None
+    source = open_member(
+        topic.model_copy(update={"topic": settings.topic}),
+        KafkaAccess(settings.servers),
+        settings.group or f"speed-{uuid4().hex[:8]}",
+        settings.client,
+        CLOCK,
+    )
     return Scorer(
         watched,
         source,
@@ -68,6 +78,14 @@ def build_scorer(settings: Settings, reach: Callable[[Any], None] = lambda step:
         metrics=ScorerMetrics(watched.name, ProcessorClock()),
         reach=reach,
     )
+
+
+def warm_up(settings: Settings) -> None:
+    """Load the compiled loops that a scorer of these settings needs."""
+    detector = load_bundle(settings.bundles, settings.bundle)
+    records = sample(settings.variant, 256)
+    contexts = ContextStore(detector.context).extend(records)
+    detector.explain(records, contexts, detector.score(records, contexts))
 
 
 def stepwise(settings: Settings) -> Step:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from kafka import KafkaProducer
+from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient, NewTopic
 from numpy.typing import NDArray
 
@@ -14,6 +14,8 @@ FIELDS = tuple(f"s{number:02d}" for number in range(20))
 RIGS = 8
 PARTITIONS = 4
 START_SECONDS = 1_700_000_000
+_BLOCK = 400_000
+"""Records made at a time."""
 
 
 def monitor(variant: str) -> Monitor:
@@ -40,12 +42,11 @@ def readings(count: int, seed: int) -> NDArray[np.float64]:
     return np.asarray(values.reshape(-1, len(FIELDS))[:count])
 
 
-def history(count: int) -> Batch:
-    """Normal records to train on."""
-    values = readings(count, seed=0)
-    places = np.arange(count)
+def sample(variant: str, count: int, seed: int = 7) -> Batch:
+    """Records such as the topic's, as a batch."""
+    values, places = readings(count, seed), np.arange(count)
     return batch_from_columns(
-        monitor("light").record,
+        monitor(variant).record,
         {name: values[:, column] for column, name in enumerate(FIELDS)},
         entities=[f"rig-{place % RIGS}" for place in places],
         times=(START_SECONDS + places // RIGS) * 1_000_000,
@@ -55,21 +56,31 @@ def history(count: int) -> Batch:
 def payloads(count: int, seed: int = 7) -> Iterator[tuple[int, bytes]]:
     """(partition, message) of each record; a rig always goes to the same partition."""
     form = '{"id":"rig-%d","time":%d,' + ",".join(f'"{name}":%.5f' for name in FIELDS) + "}"
-    for place, row in enumerate(readings(count, seed).tolist()):
-        rig, milliseconds = place % RIGS, (START_SECONDS + place // RIGS) * 1_000
-        yield rig % PARTITIONS, (form % (rig, milliseconds, *row)).encode()
+    for block, start in enumerate(range(0, count, _BLOCK)):
+        rows = readings(min(_BLOCK, count - start), seed + block).tolist()
+        for place, row in enumerate(rows, start):
+            rig, milliseconds = place % RIGS, (START_SECONDS + place // RIGS) * 1_000
+            yield rig % PARTITIONS, (form % (rig, milliseconds, *row)).encode()
 
 
-def fill(servers: str, topic: str, count: int) -> int:
-    """Create the topic and fill it; mean bytes a record."""
+def create_topic(servers: str, topic: str) -> None:
+    """An empty topic."""
     admin = KafkaAdminClient(bootstrap_servers=servers)
     admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
     admin.close()
-    producer = KafkaProducer(bootstrap_servers=servers, linger_ms=50, batch_size=1 << 18)
+
+
+def fill(servers: str, topic: str, count: int) -> int:
+    """Fill a topic; mean bytes a record."""
+    producer = Producer({"bootstrap.servers": servers, "linger.ms": 50, "batch.size": 1 << 18})
     size = 0
     for partition, message in payloads(count):
-        producer.send(topic, message, partition=partition)
+        while True:
+            try:
+                producer.produce(topic, message, partition=partition)
+                break
+            except BufferError:  # as many are on their way as the client holds
+                producer.poll(0.05)
         size += len(message)
     producer.flush()
-    producer.close()
     return size // count

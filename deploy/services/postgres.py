@@ -65,9 +65,9 @@ class PostgresServer:
         wait_until(partial(self._answers, programs), running, seconds=60)
         return self
 
-    def create_database(self, name: str) -> str:
-        """A new, empty database; returns its address. Raises `Unavailable` when there is one of that name."""
-        self._sql(f'CREATE DATABASE "{name}"')
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """A new database, empty or as `template` is; returns its address. Raises `Unavailable` when there is one."""
+        self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
     def has_database(self, name: str) -> bool:

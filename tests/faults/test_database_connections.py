@@ -55,8 +55,10 @@ def test_database_restarted(
     """PostgreSQL ends in good order under load and comes back; the scorers keep their partitions and go on."""
     server = start_postgres()
     scene = stage(kafka_address, topic(partitions=PARTITIONS), server.create_database("faults"))
-    scene.produce(600)
     scorers = [scene.start(slow=0.02) for _ in range(2)]
+    for scorer in scorers:  # each must have something to commit
+        scene.wait_to_read("partition taken up", scorer)
+    scene.produce(600)
     scene.wait_for(200)
     server.stop()
     for scorer in scorers:

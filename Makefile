@@ -43,7 +43,7 @@ format: setup ## let ruff format, and fix what it can
 
 .PHONY: test
 test: setup ## everything, with real Kafka, PostgreSQL, Airflow, MLflow and Chromium started by the suite itself
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: proof
 proof: setup ## the proof on real data alone: SKAB through Kafka, a killed scorer, a retraining, a label

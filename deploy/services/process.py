@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbelow
@@ -81,6 +82,8 @@ class Running:
 
     def kill(self) -> None:
         """SIGKILL, to the leader and all it started: the machine's power went."""
+        with suppress(psutil.NoSuchProcess):
+            self.leader.suspend()  # or it might replace those that die before it
         self._kill(set(self._family()))
 
     def tail(self, lines: int = 15) -> str:

@@ -53,10 +53,14 @@ _WITNESSES = {
     "level": ("level", "whether its values are usual together"),
     "dyn": ("dynamics", "whether its recent movement is usual"),
     "slow": ("slow change", "whether its values are usual for its slow trend"),
+    "relations": ("relations", "whether each part shows, over a while, what the others foretell of it"),
     "activity": ("activity", "whether unusually many parts are moving"),
     "shape": ("shape", "whether the recent window runs as windows usually do"),
     "pattern": ("pattern", "whether a window like the recent one was seen before"),
-    "novelty": ("novelty", "parts that never moved and moved, values that never lacked and lack"),
+    "novelty": (
+        "novelty",
+        "parts that never moved and moved, that never stood still and stand, values that never lacked and lack",
+    ),
 }
 """How people call a witness, and what it looks at."""
 

@@ -2,8 +2,9 @@
 
 z [N, C] → context rows [N, D]: z itself, averages over a quarter and one window, the logarithm of the short-term variance
 of steps over its usual size; the window's shape in segments, where it is looked at; the average over four windows; the
-recent number of moved constants, of missing values, and of moved constants over four windows; how many channels are
-moving; last, where few channels are graded, those channels' segments as they are.
+chart of each channel against what the others foretell; the recent number of moved constants, of missing values, and of
+moved constants over four windows; how many channels are moving; how much longer than ever one has stood still; last, where
+few channels are graded, those channels' segments as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from detector.interface import ContextEncoder, Contexts
 from detector.kernels import compiled_exactly
+from detector.parts import below, prefixed
 from detector.sequences.acquaintance import acquaint
 from detector.sequences.channels import DISCRETE_VALUES, Channels, soft_clip, unclip
+from detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
 from domain.record import Batch
 
 HEADER = 7
@@ -27,8 +30,9 @@ RECENT = 4
 """Blocks of C floats that tell of the record and its recent past; they come first in a context row."""
 PATCHES = 8
 """Segments that a window's shape is told in, where it is."""
-TAIL = 4
-"""Numbers after the blocks: recently moved constants, missing values, moved constants over a longer time, activity."""
+TAIL = 5
+"""Numbers after the blocks: recently moved constants, missing values, moved constants over a longer time, activity,
+standstill."""
 FEW_GRADED = 4
 """Graded channels up to which whole windows are compared with remembered ones: with more, none is near another."""
 _STEP_SPAN = 16
@@ -51,6 +55,7 @@ class SequenceContext:
     """[R] channels whose windows, twice as long then, are told as they are; none where many channels are graded."""
     step_start: NDArray[np.float32]
     """[C] mean variance of steps in training: where an entity's own begins."""
+    charts: Charts
 
     @property
     def spans(self) -> tuple[int, int, int]:
@@ -59,9 +64,14 @@ class SequenceContext:
 
     @property
     def state_size(self) -> int:
-        """S: header, averages, step variance and last value per channel; with patches a ring of the last W values; last,
-        what was learned of the level of an entity that was not in training."""
-        return HEADER + (AVERAGES + 2 + self.ring) * self.channels.count + self._acquaintance
+        """S: header, averages, step variance and last value per channel; with patches a ring of the last W values; what
+        charts keep; last, what was learned of the level of an entity that was not in training."""
+        return self._charts_at + BLOCKS_KEPT * self.channels.count + self._acquaintance
+
+    @property
+    def _charts_at(self) -> int:
+        """Where in a state that begins what charts keep."""
+        return HEADER + (AVERAGES + 2 + self.ring) * self.channels.count
 
     @property
     def _acquaintance(self) -> int:
@@ -76,7 +86,7 @@ class SequenceContext:
     @property
     def width(self) -> int:
         """D."""
-        return (RECENT + self.patches + 1) * self.channels.count + TAIL + self.patches * len(self.graded)
+        return (RECENT + self.patches + 2) * self.channels.count + TAIL + self.patches * len(self.graded)
 
     @property
     def warm_after(self) -> int:
@@ -90,9 +100,11 @@ class SequenceContext:
     def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
         """Advance `states` in place, in row order, and return the context of each row."""
         z, moved = self.channels.transform(batch)
+        shown = z
         strangers = np.flatnonzero(self.channels.strangers(batch.entities))
         if len(strangers):
             known = states[:, -self._acquaintance :]
+            z = z.copy()
             z[strangers] = soft_clip(acquaint(known, owners[strangers], unclip(z[strangers]), self.channels.between))
         features = np.empty((len(batch), self.width), np.float32)
         seen = np.empty(len(batch), np.int64)
@@ -114,6 +126,11 @@ class SequenceContext:
             features,
             seen,
         )
+        count, first = self.channels.count, (RECENT + self.patches + 1) * self.channels.count
+        readings = Readings(shown, features[:, :count], np.ascontiguousarray(owners, np.int64), seen)
+        features[:, first : first + count], repeats = self.charts.extend(states, self._charts_at, readings)
+        features[strangers, first : first + count] = 0.0  # how its sensors stand to each other is not known
+        features[:, first + count + TAIL - 1] = self.charts.standstill(repeats)
         return Contexts(features, seen)
 
     def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
@@ -136,7 +153,8 @@ class SequenceContext:
         count = new.count
         adopted = states.copy()
         body = adopted[:, HEADER : -self._acquaintance].reshape(len(states), -1, count)
-        linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.ring)]
+        shown = AVERAGES + 2 + self.ring + 1
+        linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.ring), shown]
         seen = (states[:, 0] > 0).astype(np.float32)[:, None, None]
         body[:, linear] = (body[:, linear] * ratio + shift) * seen
         body[:, AVERAGES] *= ratio**2
@@ -145,7 +163,12 @@ class SequenceContext:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        return {"step_start": self.step_start, "graded": self.graded, **self.channels.arrays()}
+        return {
+            "step_start": self.step_start,
+            "graded": self.graded,
+            **prefixed("charts.", self.charts.arrays()),
+            **self.channels.arrays(),
+        }
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
@@ -167,11 +190,19 @@ class SequenceContext:
         graded = np.asarray(arrays["graded"], np.int64)
         if len(graded) > FEW_GRADED or any(not 0 <= channel < channels.count for channel in graded.tolist()):
             raise ValueError("the graded channels do not fit the context")
-        return cls(channels, int(meta["window"]), int(meta["gap_milliseconds"]), patches, graded, arrays["step_start"])
+        return cls(
+            channels=channels,
+            window=int(meta["window"]),
+            gap_milliseconds=int(meta["gap_milliseconds"]),
+            patches=patches,
+            graded=graded,
+            step_start=arrays["step_start"],
+            charts=Charts.from_bundle(below(arrays, "charts."), channels.count),
+        )
 
 
 def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0) -> SequenceContext:
-    """Learn the pace of records and of steps from training records."""
+    """Learn the pace of records and of steps from training records; charts are not kept yet."""
     z, _ = channels.transform(batch)
     squares, intervals = [], []
     for entity in np.unique(batch.entities.astype(str)):
@@ -185,7 +216,9 @@ def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0)
     paces = paces[paces > 0]
     pace, longest = np.quantile(paces, (0.5, 0.999)) if len(paces) else (1000.0, 1000.0)
     gap = round(max(2 * window * pace, 2 * longest))
-    return SequenceContext(channels, window, gap, patches, _graded(z, patches), start.astype(np.float32))
+    return SequenceContext(
+        channels, window, gap, patches, _graded(z, patches), start.astype(np.float32), Charts.none(channels.count)
+    )
 
 
 def _graded(z: NDArray[np.float32], patches: int) -> NDArray[np.int64]:
@@ -201,6 +234,13 @@ def encode(context: SequenceContext, batch: Batch) -> Contexts:
     return context.extend(context.fresh(entities.tolist()), owners.astype(np.intp), batch)
 
 
+def readings_of(context: SequenceContext, batch: Batch, contexts: Contexts) -> Readings:
+    """What charts are learned from: a whole batch whose entities all started fresh, none of them a stranger."""
+    owners = np.unique(batch.entities.astype(str), return_inverse=True)[1]
+    z, _ = context.channels.transform(batch)
+    return Readings(z, contexts.features[:, : z.shape[1]], owners.astype(np.int64), contexts.seen)
+
+
 @compiled_exactly
 def _extend(states, owners, z, moved, times, rates, usual, gap, ring, patches, share, graded, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     """The recursion. One row at a time and float32 throughout, so that where a batch is split cannot matter."""
@@ -209,7 +249,7 @@ def _extend(states, owners, z, moved, times, rates, usual, gap, ring, patches, s
     mean = np.zeros(count, np.float32)
     spread = np.zeros(count, np.float32)
     length = ring // max(1, patches)
-    tail = (5 + patches) * count
+    tail = (6 + patches) * count
     for row in range(len(z)):
         state = states[owners[row]]
         number = np.int64(state[0])
@@ -292,7 +332,7 @@ def _extend(states, owners, z, moved, times, rates, usual, gap, ring, patches, s
                 spread[c] = np.float32(1.0) / (spread[c] + np.float32(1.0))
             for k in range(patches):
                 for r in range(len(graded)):
-                    features[row, tail + 4 + k * len(graded) + r] = features[
+                    features[row, tail + 5 + k * len(graded) + r] = features[
                         row, (4 + k) * count + graded[r]
                     ] / np.float32(length)
                 for c in range(count):

@@ -1,6 +1,6 @@
 """A detector for records that follow one another, as it serves: numpy and numba only.
 
-Contexts → energies of six to nine witnesses → calibrated → fused → Scores
+Contexts → energies of seven to ten witnesses → calibrated → fused → Scores
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from detector.parts import below
 from detector.sequences.channels import Channels
 from detector.sequences.context import SequenceContext
 from detector.sequences.explanation import Memory, explain_rows
-from detector.sequences.model import ACTIVITY, DENSITY, PATTERN, RECONSTRUCTION, SHAPE, SequenceModel
+from detector.sequences.model import ACTIVITY, DENSITY, PATTERN, RECONSTRUCTION, RELATIONS, SHAPE, SequenceModel
 from detector.sequences.pace import Pace
 from domain.monitor import AlertPolicy
 from domain.record import Batch
@@ -31,8 +31,9 @@ WEIGHTS = {
     "level": 1.0,
     "dyn": 1.0,
     "slow": 0.1,
-    ACTIVITY: 1.0,
-    SHAPE: 1.0,
+    ACTIVITY: 1.5,
+    RELATIONS: 1.0,
+    SHAPE: 1.5,
     PATTERN: 1.0,
     RECONSTRUCTION: 1.0,
     DENSITY: 0.5,
@@ -65,12 +66,13 @@ class SequenceCalibration:
         knots = np.arange(AGES)
         return {name: energy - np.interp(age, knots, self.youth[name]) for name, energy in energies.items()}
 
-    def novelty(self, moved: Floats, missing: Floats, moved_long: Floats) -> Floats:
-        """[N] surprise of constant channels that moved, recently and over a longer time, and of values missing as never in
-        training."""
+    def novelty(self, moved: Floats, missing: Floats, moved_long: Floats, standstill: Floats) -> Floats:
+        """[N] surprise of constant channels that moved, recently and over a longer time, of values missing as never in
+        training, and of a channel that stands still longer than ever in training."""
         recently = 2.0 * np.log1p(8.0 * np.maximum(moved - _FORGOTTEN, 0.0))
         longer = 0.5 * np.log1p(16.0 * np.maximum(moved_long - _LONG_FORGOTTEN, 0.0))
-        return np.asarray(recently + longer + np.log1p(4.0 * np.maximum(missing - self.missing_usual, 0.0)), np.float32)
+        lacking = np.log1p(4.0 * np.maximum(missing - self.missing_usual, 0.0))
+        return np.asarray(recently + longer + lacking + 0.5 * standstill, np.float32)
 
     def fuse(self, surprises: Mapping[str, Floats], novelty: Floats) -> Floats:
         """[N] energy of the whole."""
@@ -111,7 +113,7 @@ class SequenceDetector:
     def _score(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
         energies = self.calibration.settle(self.model.energies(features), seen)
         surprises = {name: self.calibration.witnesses[name].surprise(energy) for name, energy in energies.items()}
-        novelty = self.calibration.novelty(*(self.model.tail(features, at) for at in range(3)))
+        novelty = self.calibration.novelty(*(self.model.tail(features, at) for at in (0, 1, 2, 4)))
         return {**surprises, "novelty": novelty, "fused": self.calibration.fuse(surprises, novelty)}
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:

@@ -17,7 +17,8 @@ from detector.calibration import fit_calibration
 from detector.interface import Contexts
 from detector.parts import below, prefixed
 from detector.sequences.channels import Channels, fit_channels
-from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context
+from detector.sequences.charts import fit_charts
+from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context, readings_of
 from detector.sequences.densities import (
     PrototypeDensity,
     WindowMemory,
@@ -31,9 +32,11 @@ from detector.sequences.model import (
     ACTIVITY,
     DENSITY,
     RECONSTRUCTION,
+    RELATIONS,
     SHAPE,
     SequenceModel,
     density_blocks,
+    furthest,
     window_names,
 )
 from detector.sequences.pace import fit_pace
@@ -134,7 +137,10 @@ def fit_sequences(
     patches = 0 if choice.effort == "light" and choice.kind is not ModelKind.WINDOWED else PATCHES
     sees_shape = choice.effort == "full" or choice.kind is ModelKind.WINDOWED
     context = fit_context(channels, history, max(2, window), patches)
-    rows = _rows(context, history, encode(context, history))
+    contexts = encode(context, history)
+    rows = _rows(context, history, contexts)
+    charts, _, _ = fit_charts(readings_of(context, history, contexts), rows.blocks, rows.inner)
+    context = replace(context, charts=charts)
     tell("fitting densities", 0.1)
     densities = _fit_densities(rows.features, channels.count, patches, choice.seed)
     retrieval = _fit_retrieval(
@@ -153,11 +159,13 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
     model, context, choice = fitted.model, fitted.context, fitted.choice
     contexts = encode(context, history)
     rows = _rows(context, history, contexts)
-    energies = _out_of_sample(model, rows, choice.seed)
+    _, charts, standstill = fit_charts(readings_of(context, history, contexts), rows.blocks, rows.inner)
+    energies = _out_of_sample(model, rows, charts, choice.seed)
     entities = _entity_numbers(history)
     youth = _measure_youth(model, context, history, entities)
     stretch = len(history) / (BLOCKS * (int(entities.max()) + 1))
-    calibration, fused = _calibrate(model, energies, rows, contexts.seen, youth, context.spans[-1] / stretch)
+    novel = (*(model.tail(rows.features, at) for at in range(3)), standstill)
+    calibration, fused = _calibrate(energies, novel, rows.blocks, contexts.seen, youth, context.spans[-1] / stretch)
     surprise = calibration.composite.surprise(fused)
     return SequenceDetector(
         schema=history.schema,
@@ -273,10 +281,10 @@ def _blind_residuals(retrieval: Retrieval, rows: _Rows) -> Floats:
     return out
 
 
-def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Floats]:
+def _out_of_sample(model: SequenceModel, rows: _Rows, charts: Floats, seed: int) -> dict[str, Floats]:
     """Energies [N] by witness, each block's from what did not see it."""
     out = {name: np.empty(len(rows.features), np.float32) for name in model.witnesses}
-    out[ACTIVITY] = model.activity(rows.features)
+    out[ACTIVITY], out[RELATIONS] = model.activity(rows.features), furthest(charts)
     residuals = _blind_residuals(model.retrieval, rows)
     for block in range(BLOCKS):
         inside = np.flatnonzero(rows.blocks == block)
@@ -292,9 +300,9 @@ def _out_of_sample(model: SequenceModel, rows: _Rows, seed: int) -> dict[str, Fl
 
 
 def _calibrate(
-    model: SequenceModel,
     energies: dict[str, Floats],
-    rows: _Rows,
+    novel: tuple[Floats, ...],
+    blocks: NDArray[np.intp],
     seen: NDArray[np.int64],
     youth: dict[str, Floats],
     brevity: float,
@@ -304,14 +312,13 @@ def _calibrate(
     `brevity` is the longest span of a context over the length of a block: blocks much longer than what a context
     remembers have shown in their own scores how normal drifts, and need no allowance for it.
     """
-    moved, missing, moved_long = (model.tail(rows.features, at) for at in range(3))
-    missing_usual = float(missing.max())
+    missing_usual = float(novel[1].max())
     start = SequenceCalibration({}, fit_calibration(np.zeros(2)), missing_usual, youth)
     settled = start.settle(energies, seen)
     witnesses = {name: fit_calibration(part) for name, part in settled.items()}
     surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
-    fused = start.fuse(surprises, start.novelty(moved, missing, moved_long))
-    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, rows.blocks))
+    fused = start.fuse(surprises, start.novelty(*novel))
+    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, blocks))
     return SequenceCalibration(witnesses, composite, missing_usual, youth), fused
 
 

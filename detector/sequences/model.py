@@ -18,7 +18,9 @@ from detector.sequences.reconstruction import Retrieval
 Floats = NDArray[np.float32]
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
-SHAPE, PATTERN, ACTIVITY = "shape", "pattern", "activity"
+SHAPE, PATTERN, ACTIVITY, RELATIONS = "shape", "pattern", "activity", "relations"
+_BARELY_OFF = 0.1
+"""Usual sizes of a chart below which a smaller one says nothing."""
 
 
 def density_blocks(patches: int) -> dict[str, tuple[int, int]]:
@@ -46,7 +48,7 @@ class SequenceModel:
     @property
     def witnesses(self) -> tuple[str, ...]:
         """Their names."""
-        return (*self.densities, *self.windows, ACTIVITY, RECONSTRUCTION, DENSITY)
+        return (*self.densities, *self.windows, ACTIVITY, RELATIONS, RECONSTRUCTION, DENSITY)
 
     def blocks(self, features: Floats, name: str) -> Floats:
         """The part of context rows [N, D] that a density sees."""
@@ -55,13 +57,13 @@ class SequenceModel:
 
     def tail(self, features: Floats, at: int) -> Floats:
         """[N] one of the numbers after the blocks."""
-        return features[:, (RECENT + self.patches + 1) * self.channels + at]
+        return features[:, (RECENT + self.patches + 2) * self.channels + at]
 
     def window(self, features: Floats, name: str) -> Floats:
         """The part of context rows [N, D] that tells of the window: its shape, or the graded channels as they are."""
         if name == SHAPE:
             return features[:, RECENT * self.channels : (RECENT + self.patches) * self.channels]
-        return features[:, (RECENT + self.patches + 1) * self.channels + TAIL :]
+        return features[:, (RECENT + self.patches + 2) * self.channels + TAIL :]
 
     def recent(self, features: Floats) -> Floats:
         """The part of context rows [N, D] that the autoencoder sees: the record and its recent past, with full effort the
@@ -73,12 +75,18 @@ class SequenceModel:
         short-term variance of steps in squared scales. No channel counts more than once, however wild."""
         return np.asarray(0.5 * np.log(self.tail(features, 3) + 1e-3), np.float32)
 
+    def relations(self, features: Floats) -> Floats:
+        """[N] energy of the channel that is furthest from what the others foretell."""
+        first = (RECENT + self.patches + 1) * self.channels
+        return furthest(features[:, first : first + self.channels])
+
     def energies(self, features: Floats) -> dict[str, Floats]:
         """Energies [N] by witness, of context rows [N, D]."""
         out = {name: part.energy(self.blocks(features, name)) for name, part in self.densities.items()}
         out |= {name: memory.energy(self.window(features, name)) for name, memory in self.windows.items()}
         badly, sparse = self.retrieval.energies(self.recent(features))
-        return {**out, ACTIVITY: self.activity(features), RECONSTRUCTION: badly, DENSITY: sparse}
+        out |= {ACTIVITY: self.activity(features), RELATIONS: self.relations(features)}
+        return {**out, RECONSTRUCTION: badly, DENSITY: sparse}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""
@@ -106,3 +114,8 @@ class SequenceModel:
         if any(memory.rows.shape[1:] != model.window(nothing, name).shape[1:] for name, memory in windows.items()):
             raise ValueError("the remembered windows do not fit the channels")
         return model
+
+
+def furthest(charts: Floats) -> Floats:
+    """[N] energy of charts [N, C] in usual sizes: the log of the largest."""
+    return np.asarray(np.log(np.abs(charts).max(axis=1) + _BARELY_OFF), np.float32)

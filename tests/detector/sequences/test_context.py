@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.sequences.channels import fit_channels
-from detector.sequences.context import PATCHES, SequenceContext, encode, fit_context
+from detector.sequences.charts import fit_charts
+from detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
 from domain.record import Batch, batch_from_columns, concatenate
 from domain.schema import RecordSchema
 
@@ -27,8 +28,12 @@ def walk(count: int, seed: int = 0, entities: int = 3, level: float = 0.0, size:
 
 
 def context_of(batch: Batch, window: int = 8, patches: int = 0) -> SequenceContext:
-    """A context learned from the batch."""
-    return fit_context(fit_channels(batch), batch, window, patches)
+    """A context learned from the batch, charts included."""
+    context = fit_context(fit_channels(batch), batch, window, patches)
+    readings = readings_of(context, batch, encode(context, batch))
+    blocks = np.arange(len(batch)) * 3 // len(batch)
+    charts, _, _ = fit_charts(readings, blocks, np.ones(len(batch), bool))
+    return replace(context, charts=charts)
 
 
 def owners_of(batch: Batch) -> np.ndarray:

@@ -1,0 +1,204 @@
+"""Control charts: does a channel show what the others foretell, and does it still move at all?
+
+values [N, C] → residuals → charts [N, C] in usual sizes; how long every channel has shown one and the same number
+
+A residual is what a channel shows less what a ridge regression on the other channels of the same record foretells. Its
+chart is an adaptive exponentially weighted average (Capizzi and Masarotto 2003): small residuals are averaged over many
+records, which brings out what is small and lasts; a large one is followed at once, so that a fault that ends is over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.kernels import compiled_exactly
+from detector.sequences.channels import DISCRETE_VALUES
+
+Floats = NDArray[np.float32]
+
+BLOCKS_KEPT = 3
+"""Numbers per channel that a state keeps: the chart, the last value, how often it has been repeated."""
+_SPAN = 32
+_REACH = 2.5
+"""Standard deviations of a residual beyond which a chart follows at once."""
+_CLIP = 6.0
+"""Standard deviations beyond which a residual is no larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """What the other channels foretell of each, and how long one usually stands still."""
+
+    weights: Floats
+    """[C, C] column c times a record, less `offset`, is the residual of channel c in standard deviations."""
+    offset: Floats
+    """[C]"""
+    size: Floats
+    """[C] what a chart is multiplied by to be of size 1; 0 where a channel never moves."""
+    longest: Floats
+    """[C] how often a value was repeated at most; -1 where standing still means nothing."""
+
+    @classmethod
+    def none(cls, count: int) -> Self:
+        """Before anything is known: every chart stays 0."""
+        zeros = np.zeros(count, np.float32)
+        return cls(np.zeros((count, count), np.float32), zeros, zeros, np.full(count, -1, np.float32))
+
+    def extend(self, states: Floats, at: int, readings: "Readings") -> tuple[Floats, Floats]:
+        """Charts [N, C] and repeats [N, C] of records, row by row; `states` [E, S] are advanced in place from column `at`."""
+        charts, repeats = np.empty_like(readings.z), np.empty_like(readings.z)
+        _extend(
+            states,
+            at,
+            readings.owners,
+            readings.z,
+            readings.values,
+            readings.seen,
+            self.weights,
+            self.offset,
+            self.size,
+            charts,
+            repeats,
+        )
+        return charts, repeats
+
+    def standstill(self, repeats: Floats) -> Floats:
+        """[N] log of how much longer than ever in training a channel has stood still, the worst one; at least 0."""
+        if not len(self.longest):
+            return np.zeros(len(repeats), np.float32)
+        longer = np.log((1 + repeats) / (1 + np.maximum(self.longest, 0.0)))
+        return np.asarray(np.where(self.longest >= 0, longer, 0.0).max(axis=1).clip(0.0), np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        return {"weights": self.weights, "offset": self.offset, "size": self.size, "longest": self.longest}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], count: int) -> Self:
+        """The inverse of `arrays`. Raises ValueError where they are not of `count` channels."""
+        charts = cls(*(arrays[name] for name in ("weights", "offset", "size", "longest")))
+        if charts.weights.shape != (count, count) or any(
+            part.shape != (count,) for part in (charts.offset, charts.size, charts.longest)
+        ):
+            raise ValueError("the charts do not fit the channels")
+        return charts
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Records in order of time, as charts are kept on them."""
+
+    z: Floats
+    """[N, C] NaN where missing."""
+    values: Floats
+    """[N, C] the same with something usual in place of NaN."""
+    owners: NDArray[np.int64]
+    """[N] row of the state that belongs to the record's entity."""
+    seen: NDArray[np.int64]
+    """[N] how many records of its entity came before; 0 where it begins."""
+
+
+def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.bool_]) -> tuple[Charts, Floats, Floats]:
+    """Charts learned from all records, and what each block of time shows to charts that did not see it.
+
+    `blocks` [N] numbers the blocks, `inner` [N] says which records are far from any other block. The second result are
+    charts [N, C] in usual sizes, the third standstill [N].
+    """
+    z, values = readings.z, readings.values
+    foretold = {int(block): _foretell(values[(blocks != block) & inner]) for block in np.unique(blocks)}
+    residuals = np.empty(values.shape)
+    for block, (weights, offset) in foretold.items():
+        residuals[blocks == block] = values[blocks == block] @ weights - offset
+    per_spread = _inverse(np.sqrt((residuals**2).mean(axis=0)))
+    untold = Charts.none(z.shape[1])
+
+    def charts_of(weights: NDArray[np.float64], offset: NDArray[np.float64], size: Floats) -> Charts:
+        return replace(
+            untold,
+            weights=np.asarray(weights * per_spread, np.float32),
+            offset=np.asarray(offset * per_spread, np.float32),
+            size=size,
+        )
+
+    blind = np.empty_like(values)
+    for block, (weights, offset) in foretold.items():
+        charts, repeats = _read(charts_of(weights, offset, np.ones(z.shape[1], np.float32)), readings)
+        blind[blocks == block] = charts[blocks == block]
+    size = np.asarray(_inverse(np.sqrt((blind.astype(np.float64) ** 2).mean(axis=0))), np.float32)
+    graded = np.array([len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in z.T], bool)
+    still = np.empty(len(z), np.float32)
+    for block in foretold:
+        longest = np.where(graded, repeats[blocks != block].max(axis=0), -1).astype(np.float32)
+        still[blocks == block] = replace(untold, longest=longest).standstill(repeats[blocks == block])
+    longest = np.where(graded, repeats.max(axis=0), -1).astype(np.float32)
+    return replace(charts_of(*_foretell(values), size), longest=longest), blind * size, still
+
+
+def _read(charts: Charts, readings: Readings) -> tuple[Floats, Floats]:
+    states = np.zeros((int(readings.owners.max()) + 1, BLOCKS_KEPT * readings.z.shape[1]), np.float32)
+    return charts.extend(states, 0, readings)
+
+
+def _inverse(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(sizes > 1e-6, 1 / np.maximum(sizes, 1e-6), 0.0)
+
+
+def _foretell(values: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[C, C] and [C]: residual = values @ weights - offset, by ridge regression of each channel on all others.
+
+    The ridge is the number of channels over that of rows, in variances. With P the inverse of the covariance so raised,
+    the residual of channel c is row c of P times the record, over P_cc.
+    """
+    chosen = values.astype(np.float64)
+    centre = chosen.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(chosen.T))
+    variance = np.diag(covariance).copy()
+    moving = np.flatnonzero(variance > 1e-8)
+    weights = np.zeros_like(covariance)
+    if len(moving):
+        raised = covariance[np.ix_(moving, moving)] + np.diag(variance[moving] * len(variance) / len(values))
+        precision = np.linalg.inv(raised)
+        weights[np.ix_(moving, moving)] = precision / np.diag(precision)
+    return weights, centre @ weights
+
+
+@compiled_exactly
+def _extend(states, at, owners, z, values, seen, weights, offset, size, charts, repeats) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+    count = z.shape[1]
+    rate = np.float32(2.0 / (_SPAN + 1))
+    reach = np.float32(_REACH)
+    beyond = (np.float32(1.0) - rate) * reach
+    clip = np.float32(_CLIP)
+    residual = np.empty(count, np.float32)
+    for row in range(len(z)):
+        state = states[owners[row]]
+        last = at + count
+        still = last + count
+        for c in range(count):
+            residual[c] = -offset[c]
+        for other in range(count):
+            value = values[row, other]
+            for c in range(count):
+                residual[c] += weights[other, c] * value
+        for c in range(count):
+            if seen[row] == 0:
+                state[at + c] = np.float32(0.0)
+                state[still + c] = np.float32(-1.0)
+            off = min(max(residual[c], -clip), clip) - state[at + c]
+            if off > reach:
+                state[at + c] += off - beyond
+            elif off < -reach:
+                state[at + c] += off + beyond
+            else:
+                state[at + c] += rate * off
+            charts[row, c] = state[at + c] * size[c]
+            if not np.isnan(z[row, c]):
+                if state[still + c] >= 0 and z[row, c] == state[last + c]:
+                    state[still + c] += np.float32(1.0)
+                else:
+                    state[still + c] = np.float32(0.0)
+                state[last + c] = z[row, c]
+            repeats[row, c] = max(state[still + c], np.float32(0.0))

@@ -8,7 +8,7 @@ records, which brings out what is small and lasts; a large one is followed at on
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -40,6 +40,12 @@ class Charts:
     """[C] what a chart is multiplied by to be of size 1; 0 where a channel never moves."""
     longest: Floats
     """[C] how often a value was repeated at most; -1 where standing still means nothing."""
+    per_longest: Floats = field(init=False, repr=False, compare=False)
+    """[C] one over that many showings; 0 where standing still means nothing."""
+
+    def __post_init__(self) -> None:
+        divisor = np.where(self.longest >= 0, 1 + self.longest, np.inf)
+        object.__setattr__(self, "per_longest", np.asarray(1 / divisor, np.float32))
 
     @classmethod
     def none(cls, count: int) -> Self:
@@ -67,10 +73,8 @@ class Charts:
 
     def standstill(self, repeats: Floats) -> Floats:
         """[N] log of how much longer than ever in training a channel has stood still, the worst one; at least 0."""
-        if not len(self.longest):
-            return np.zeros(len(repeats), np.float32)
-        longer = np.log((1 + repeats) / (1 + np.maximum(self.longest, 0.0)))
-        return np.asarray(np.where(self.longest >= 0, longer, 0.0).max(axis=1).clip(0.0), np.float32)
+        longer = ((1 + repeats) * self.per_longest).max(axis=1, initial=1.0)
+        return np.asarray(np.log(longer), np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""

@@ -125,13 +125,9 @@ class Scorer:
             return
         self._health.source_open()
         self._await_champion(stop)
-        self._contexts, self._late = memory_of(
-            self._model.detector.context,
-            self._monitor.late.allowed,
-            self._monitor.record,
-            self._source.name,
-            live=self._source.live,
-        )
+        late, name, live = self._monitor.late.allowed, self._source.name, self._source.live
+        context, record = self._model.detector.context, self._monitor.record
+        self._contexts, self._late = memory_of(context, late, record, name, live=live)
         self._silences = SilenceWatch(self._contexts, self._clock)
         self._partitions = Partitions(
             self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss

@@ -149,7 +149,8 @@ class Scorer:
         decoded = self._decode(messages, stop)
         if self._committer.busy:
             self.finish(stop)
-            if self._committer.disturbed == disturbed and decoded is not None:
+            small = len(messages) <= self._pace.records // 2
+            if small and self._committer.disturbed == disturbed and decoded is not None:
                 messages, decoded = self._top_up(messages, decoded, stop)
         self._between_batches(stop)
         for move, note in self._partitions.settle(self._model.detector.bundle):
@@ -171,8 +172,6 @@ class Scorer:
 
     def _top_up(self, messages: Messages, decoded: Decoded, stop: Event) -> tuple[Messages, Decoded | None]:
         """A small batch, with what arrived during the commit before it: that need not wait for this one's."""
-        if len(messages) > self._pace.records // 2:
-            return messages, decoded
         with self.metrics.stage("poll"):
             more = self._source.poll(self._pace.records - len(messages), 0.0)
         if not len(more):

@@ -91,9 +91,9 @@ class PrototypeDensity:
 
     def energy(self, codes: Floats) -> Floats:
         white = self.whitening(codes)
-        closeness = white @ self.prototypes.T
-        closeness -= 0.5 * np.square(self.prototypes).sum(axis=1)
-        squared = np.einsum("nk,nk->n", white, white) - 2.0 * closeness.max(axis=1)
+        closeness = self.prototypes @ white.T  # rows side by side: numpy finds the largest of many columns at once
+        closeness -= 0.5 * np.square(self.prototypes).sum(axis=1, keepdims=True)
+        squared = np.einsum("nk,nk->n", white, white) - 2.0 * closeness.max(axis=0)
         return _half_log(np.maximum(squared, 0.0) / codes.shape[1])
 
     def arrays(self) -> dict[str, NDArray[Any]]:

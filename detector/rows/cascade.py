@@ -46,13 +46,13 @@ class Cascade:
     def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
         """Calibrated scores of prepared rows [N, P]."""
         energies, studied = look(model, values, present, self.gate)
-        surprise = np.empty(len(values), np.float32)
-        extrapolated = np.zeros(len(values), bool)
-        glanced = ~studied
-        surprise[glanced] = self.cheap.surprise(energies.fused[glanced])
-        extrapolated[glanced] = self.cheap.extrapolated(energies.fused[glanced])
-        surprise[studied] = self.careful.surprise(energies.fused[studied]) - np.float32(np.log10(self.share))
-        extrapolated[studied] = self.careful.extrapolated(energies.fused[studied])
+        first = self.careful if self.gate == -np.inf else self.cheap
+        surprise, extrapolated = first.surprise(energies.fused), first.extrapolated(energies.fused)
+        rows = np.flatnonzero(studied) if first is self.cheap else np.arange(0)
+        if len(rows):
+            careful = energies.fused[rows]
+            surprise[rows] = self.careful.surprise(careful) - np.float32(np.log10(self.share))
+            extrapolated[rows] = self.careful.extrapolated(careful)
         return Scores(
             surprise=surprise,
             reconstruction=self.reconstruction.surprise(energies.reconstruction),

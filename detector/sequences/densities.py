@@ -33,14 +33,14 @@ class PrototypeDensity:
     offset: Floats = field(init=False, repr=False, compare=False)
     """[K] the whitened mean."""
     pull: Floats = field(init=False, repr=False, compare=False)
-    """[K, P] minus twice the prototypes."""
+    """[P, K] minus twice the prototypes."""
     squares: Floats = field(init=False, repr=False, compare=False)
-    """[P] squared lengths of the prototypes."""
+    """[P, 1] squared lengths of the prototypes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offset", self.mean @ self.whitening)
-        object.__setattr__(self, "pull", np.ascontiguousarray(-2.0 * self.prototypes.T))
-        object.__setattr__(self, "squares", np.einsum("pk,pk->p", self.prototypes, self.prototypes))
+        object.__setattr__(self, "pull", np.asarray(-2.0 * self.prototypes, np.float32))
+        object.__setattr__(self, "squares", np.einsum("pk,pk->p", self.prototypes, self.prototypes)[:, None])
 
     def whiten(self, features: Floats) -> Floats:
         """[N, D] -> [N, K]"""
@@ -49,15 +49,18 @@ class PrototypeDensity:
         return out
 
     def beyond(self, whitened: Floats) -> Floats:
-        """[N, P] squared distance to each prototype, less the squared length of the row, which is the same for all."""
-        out: Floats = whitened @ self.pull
+        """[P, N] squared distance to each prototype, less the squared length of the row, which is the same for all.
+
+        Rows lie side by side, since numpy finds the smallest of a column for many rows at once, of a row one by one.
+        """
+        out: Floats = self.pull @ whitened.T
         out += self.squares
         return out
 
     def energy(self, features: Floats) -> Floats:
         """[N]"""
         whitened = self.whiten(features)
-        nearest = self.beyond(whitened).min(axis=1)
+        nearest = self.beyond(whitened).min(axis=0)
         nearest += np.einsum("nk,nk->n", whitened, whitened)
         return half_log(nearest, self.whitening.shape[1], _NEAR)
 

@@ -128,7 +128,7 @@ def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> 
     contribution (Alcala and Qin 2009). Returns [N, C] each; the expected value is of z.
     """
     whitened = density.whiten(features)
-    offset = whitened - density.prototypes[density.beyond(whitened).argmin(axis=1)]
+    offset = whitened - density.prototypes[density.beyond(whitened).argmin(axis=0)]
     pull = offset @ density.whitening.T
     precision = density.whitening @ density.whitening.T
     blocks = features.shape[1] // channels

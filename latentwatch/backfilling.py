@@ -24,7 +24,7 @@ from latentwatch.console import print_json, progress_bars, say
 from latentwatch.settings import load_settings
 from latentwatch.wiring import load_version, ready_database, serving_version
 from streams.batch_scoring import RowScorer, StreamScorer, score_records
-from streams.file_source import FileSource
+from streams.sources.file_source import FileSource
 
 SCORED = pa.schema(
     [

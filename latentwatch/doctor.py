@@ -25,7 +25,7 @@ from domain.monitor import Monitor, load_monitor
 from latentwatch.console import people, print_json
 from latentwatch.serving import review_config
 from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables, without_password
-from streams.sources import registry_of
+from streams.sources.opening import registry_of
 
 _PATIENCE_SECONDS = 3.0
 
@@ -161,7 +161,7 @@ def _bundles(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
 def _kafka(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
     topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(settings, files) if monitor.source.kafka}
     for name, topic in topics.items():
-        from streams.topic_offsets import topic_offsets  # Kafka's client only where a monitor reads a topic
+        from streams.kafka.topic_offsets import topic_offsets  # Kafka's client only where a monitor reads a topic
 
         try:
             partitions = len(topic_offsets(topic, settings.kafka_access()))
@@ -182,7 +182,7 @@ def _registry(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
             yield Finding("registry", State.FAILURE, detail, "set LATENTWATCH_REGISTRY to http://host:8081")
             continue
         try:
-            from streams.schema_registry import HttpSchemaRegistry
+            from streams.decoding.schema_registry import HttpSchemaRegistry
 
             HttpSchemaRegistry(access).check()
         except ImportError:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, dump_monitor
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
-from streams.times import NO_TIME, parse_times
+from streams.decoding.times import NO_TIME, parse_times
 
 _SAMPLE = 20_000
 _TIME_NAMES = re.compile(

@@ -20,9 +20,9 @@ from domain.monitor import Monitor, format_duration
 from domain.record import Batch, batch_from_columns, concatenate
 from domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
-from streams.access import KafkaAccess
-from streams.registry_access import RegistryAccess
-from streams.times import NO_TIME, parse_times
+from streams.decoding.registry_access import RegistryAccess
+from streams.decoding.times import NO_TIME, parse_times
+from streams.kafka.access import KafkaAccess
 
 _TRUE, _FALSE = ("1", "true", "yes", "on", "1.0"), ("0", "false", "no", "off", "0.0")
 
@@ -62,9 +62,9 @@ def read_topic_history(
     Messages that cannot be read are left out, as they are when scoring. Raises InvalidHistory where there is no record,
     Unavailable while the broker or the schema registry is away.
     """
-    from streams.array_source import SplittingDecoder
-    from streams.sources import topic_decoder
-    from streams.topic_history import read_topic  # Kafka's client is not for histories that are files
+    from streams.kafka.topic_history import read_topic  # Kafka's client is not for histories that are files
+    from streams.sources.array_source import SplittingDecoder
+    from streams.sources.opening import topic_decoder
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked

@@ -27,12 +27,12 @@ from latentwatch.console import print_json, say
 from latentwatch.settings import Settings, load_settings
 from latentwatch.wiring import load_version, ready_database, serving_version
 from review.replay import replay
-from streams.array_source import split
 from streams.batch_scoring import StreamScorer
-from streams.columns import TimeBound
-from streams.context_store import segments
+from streams.context.context_store import segments
+from streams.decoding.columns import TimeBound
 from streams.outcomes import Scored
 from streams.ports import Messages
+from streams.sources.array_source import split
 
 _SHOWN = 20
 _BATCH_RECORDS = 4_096
@@ -220,8 +220,8 @@ def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iter
     From those that arrived a while before `since`, which fill the contexts, to the topic's end: a record's own time is
     known only when it was read, and may lie long before it arrived.
     """
-    from streams.sources import topic_decoder
-    from streams.topic_history import read_messages  # Kafka's client is not for files
+    from streams.kafka.topic_history import read_messages  # Kafka's client is not for files
+    from streams.sources.opening import topic_decoder
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked

@@ -19,7 +19,7 @@ from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput
 from domain.monitor import Monitor
 from streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
-from streams.file_source import FileSource
+from streams.sources.file_source import FileSource
 
 _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
 

@@ -16,8 +16,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.errors import InvalidInput
-from streams.access import KafkaAccess
-from streams.registry_access import RegistryAccess
+from streams.decoding.registry_access import RegistryAccess
+from streams.kafka.access import KafkaAccess
 
 PREFIX = "LATENTWATCH_"
 

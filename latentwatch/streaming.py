@@ -24,12 +24,12 @@ from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.telling import serve_health
 from latentwatch.wiring import ready_database, registered
-from streams.health import HealthRecord
-from streams.metrics import ScorerMetrics
 from streams.scorer import Scorer
-from streams.sources import open_source
-from streams.totals import Totals
+from streams.sources.opening import open_source
 from streams.waiting import Stopped
+from streams.watching.health import HealthRecord
+from streams.watching.metrics import ScorerMetrics
+from streams.watching.totals import Totals
 
 _BEAT_SECONDS = 2.0
 

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from domain.errors import InvalidInput
-from streams.health import HealthRecord
+from streams.watching.health import HealthRecord
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -17,14 +17,14 @@ from domain.alert import Amendment, Arrival, FlaggedRecord
 from domain.outcome import MinuteCount, Outcome
 from domain.record import Batch, Position
 from domain.schema import RecordSchema
-from streams.context_store import ContextStore
-from streams.lateness import Key, LateContexts, Moved
-from streams.metrics import ScorerMetrics
+from streams.context.context_store import ContextStore
+from streams.context.lateness import Key, LateContexts, Moved
+from streams.context.recent import UNKNOWN_VERSION, Recent, matching
 from streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
 from streams.ports import Messages
-from streams.recent import UNKNOWN_VERSION, Recent, matching
 from streams.salvage import Extended, extend_sound, score_sound
-from streams.traces import trace_point
+from streams.watching.metrics import ScorerMetrics
+from streams.watching.traces import trace_point
 
 _SAME = 1e-5
 """Relative difference in surprise within which a verdict counts as unchanged: the arithmetic of another batch size."""

@@ -12,7 +12,7 @@ from domain.clock import Clock
 from domain.errors import BundleRefused, InvalidInput, StreamRefused, Unavailable
 from domain.outcome import AuditEntry, ContextSnapshot, OffsetMove
 from domain.record import DeadLetter
-from streams.context_store import ContextStore, segments
+from streams.context.context_store import ContextStore, segments
 from streams.ports import Gap, Messages, Source, Store
 from streams.salvage import Extended
 from streams.waiting import Backoff

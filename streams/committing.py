@@ -12,10 +12,10 @@ import structlog
 from domain.clock import Clock
 from domain.errors import PartitionLost, Unavailable
 from domain.outcome import Outcome
-from streams.health import HealthRecord
-from streams.metrics import ScorerMetrics
 from streams.ports import Source, Store
 from streams.waiting import Backoff, Stopped
+from streams.watching.health import HealthRecord
+from streams.watching.metrics import ScorerMetrics
 
 log = structlog.get_logger()
 

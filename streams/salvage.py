@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from detector.interface import Contexts, Detector
 from domain.record import Batch, DeadLetter
 from domain.scores import Scores
-from streams.context_store import ContextStore
+from streams.context.context_store import ContextStore
 from streams.outcomes import Scored, take_contexts
 from streams.poison import bisect
 from streams.ports import Messages

@@ -23,24 +23,24 @@ from domain.record import Batch, Decoded
 from streams.amending import memory_of
 from streams.assignment import GapPolicy, Partitions
 from streams.committing import Committer
+from streams.context.snapshots import SnapshotSchedule
+from streams.decoding.patient_decoding import PatientDecoder
 from streams.failpoints import Reach, pass_by
 from streams.footprint import Footprint
-from streams.health import HealthRecord
 from streams.judging import Judged, in_pieces, join, judged
-from streams.metrics import ScorerMetrics
 from streams.outcomes import Serving, count_minutes, describe
 from streams.pace import Pace
-from streams.patient_decoding import PatientDecoder
 from streams.poison import DeadLetterLimit
 from streams.ports import Decoder, Messages, Registry, Source, Store
-from streams.promises import promise_broken, read_promises, state_in_words
 from streams.salvage import extend_sound, score_sound
 from streams.serving import ChampionWatch
-from streams.silence import SilenceWatch
-from streams.snapshots import SnapshotSchedule
-from streams.totals import Totals
-from streams.traces import TraceSampler
 from streams.waiting import Stopped
+from streams.watching.health import HealthRecord
+from streams.watching.metrics import ScorerMetrics
+from streams.watching.promises import promise_broken, read_promises, state_in_words
+from streams.watching.silence import SilenceWatch
+from streams.watching.totals import Totals
+from streams.watching.traces import TraceSampler
 
 log = structlog.get_logger()
 

@@ -9,9 +9,9 @@ from domain.clock import Clock
 from domain.errors import BundleRefused, Unavailable
 from domain.model import ModelVersion
 from domain.monitor import Monitor
-from streams.health import HealthRecord
 from streams.outcomes import Serving
 from streams.ports import Registry
+from streams.watching.health import HealthRecord
 
 log = structlog.get_logger()
 

@@ -26,12 +26,12 @@ from benchmarks.speed.measures import CLOCK, POLL_RECORDS, WARM_RECORDS, Watch
 from benchmarks.speed.stream import FIELDS, create_topic, fill, monitor, payloads
 from deploy.services.kafka import KafkaBroker
 from domain.errors import LoopFailed
-from streams.access import KafkaAccess
-from streams.avro_decoding import AvroDecoder
-from streams.json_decoding import JsonDecoder
+from streams.decoding.avro_decoding import AvroDecoder
+from streams.decoding.json_decoding import JsonDecoder
+from streams.decoding.schema_registry import WriterSchema
+from streams.kafka.access import KafkaAccess
 from streams.ports import Decoder, Messages
-from streams.schema_registry import WriterSchema
-from streams.sources import open_member
+from streams.sources.opening import open_member
 
 SCHEMA = {
     "type": "record",

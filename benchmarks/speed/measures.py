@@ -285,7 +285,7 @@ def prepare(settings: Settings) -> dict[str, Any]:
     from benchmarks.speed.stream import sample
     from detector.bundle import save_bundle
     from detector.training import train
-    from streams.context_store import ContextStore
+    from streams.context.context_store import ContextStore
 
     found: dict[str, Any] = {}
     for variant in ("light", "default"):

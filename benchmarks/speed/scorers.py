@@ -16,13 +16,13 @@ from benchmarks.speed.stream import monitor, sample
 from detector.bundle import load_bundle
 from domain.clock import SystemClock
 from domain.model import Judgement
-from streams.access import KafkaAccess
-from streams.columns import TimeBound
-from streams.context_store import ContextStore
-from streams.json_decoding import JsonDecoder
-from streams.metrics import ScorerMetrics
+from streams.context.context_store import ContextStore
+from streams.decoding.columns import TimeBound
+from streams.decoding.json_decoding import JsonDecoder
+from streams.kafka.access import KafkaAccess
 from streams.scorer import Scorer
-from streams.sources import open_member
+from streams.sources.opening import open_member
+from streams.watching.metrics import ScorerMetrics
 
 
 class ProcessorClock(SystemClock):

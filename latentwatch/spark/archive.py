@@ -27,7 +27,7 @@ from domain.schema import RecordSchema
 from latentwatch.backfilling import Tally, complete
 from latentwatch.spark.session import reason_of
 from streams.batch_scoring import RowScorer, StreamScorer
-from streams.decoding import decoder_for
+from streams.decoding.formats import decoder_for
 from streams.ports import Messages
 
 _FILE, _ROW = "latentwatch_file", "latentwatch_row"

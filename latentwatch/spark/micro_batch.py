@@ -20,16 +20,16 @@ from domain.clock import SystemClock
 from domain.errors import LatentwatchError
 from domain.monitor import KafkaSource as Topic
 from domain.monitor import Monitor
-from streams.array_source import ArraySource
-from streams.columns import TimeBound
-from streams.context_store import segments
+from streams.context.context_store import segments
+from streams.decoding.columns import TimeBound
+from streams.decoding.registry_access import RegistryAccess
 from streams.pace import Pace
 from streams.ports import Decoder, Messages, Source
-from streams.registry_access import RegistryAccess
 from streams.scorer import Scorer
-from streams.slice_source import Rewound, SliceSource
-from streams.sources import topic_decoder
-from streams.totals import Totals
+from streams.sources.array_source import ArraySource
+from streams.sources.opening import topic_decoder
+from streams.sources.slice_source import Rewound, SliceSource
+from streams.watching.totals import Totals
 
 DONE = "partition int, end long, records long, flagged long, dead_letters long, version int, rewound boolean, refused string"
 """Columns of what a task says, in Spark's words."""

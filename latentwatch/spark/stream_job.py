@@ -36,11 +36,11 @@ from latentwatch.spark.micro_batch import DONE, Task
 from latentwatch.spark.session import begin_spark, reason_of
 from latentwatch.streaming import log_as_lines
 from latentwatch.wiring import ready_database, registered
-from streams.array_source import STRIDE, name_of
-from streams.sources import registry_of
-from streams.topic_offsets import topic_offsets
-from streams.totals import Totals
+from streams.kafka.topic_offsets import topic_offsets
+from streams.sources.array_source import STRIDE, name_of
+from streams.sources.opening import registry_of
 from streams.waiting import Backoff, Stopped, wait_for
+from streams.watching.totals import Totals
 
 log = structlog.get_logger()
 

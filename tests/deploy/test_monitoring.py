@@ -4,7 +4,7 @@ import json
 import re
 
 from domain.clock import ManualClock
-from streams.metrics import ScorerMetrics
+from streams.watching.metrics import ScorerMetrics
 from tests.deploy.compose import ROOT
 
 RULES = (ROOT / "deploy" / "prometheus" / "rules.yml").read_text()

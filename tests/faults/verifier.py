@@ -10,9 +10,9 @@ from sqlalchemy import Engine, text
 from alerts.store import AlertStore
 from detector.interface import Contexts
 from domain.record import Batch, RawMessage
-from streams.context_blob import unpack
-from streams.context_store import ContextStore
-from streams.json_decoding import JsonDecoder
+from streams.context.context_blob import unpack
+from streams.context.context_store import ContextStore
+from streams.decoding.json_decoding import JsonDecoder
 from streams.outcomes import take_contexts
 from streams.ports import messages_of
 from streams.testing import FakeDetector

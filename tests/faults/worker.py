@@ -18,10 +18,10 @@ from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
 from domain.clock import SystemClock
 from domain.errors import BundleRefused, LatentwatchError
-from streams.columns import TimeBound
+from streams.decoding.columns import TimeBound
+from streams.decoding.json_decoding import JsonDecoder
 from streams.failpoints import Step
-from streams.json_decoding import JsonDecoder
-from streams.kafka_source import KafkaSource
+from streams.kafka.kafka_source import KafkaSource
 from streams.pace import Pace
 from streams.scorer import Scorer
 from streams.testing import FakeDetector

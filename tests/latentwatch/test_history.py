@@ -17,7 +17,7 @@ from domain.errors import InvalidHistory
 from domain.record import batch_from_columns
 from domain.schema import RecordSchema
 from latentwatch.history import read_history, without_incidents
-from streams.file_source import FileSource
+from streams.sources.file_source import FileSource
 
 _SCHEMA = RecordSchema.model_validate(
     {"time": "at", "entity": "rig", "features": {"flow": "numeric", "open": "boolean", "mode": "category"}}

@@ -14,7 +14,7 @@ from alerts.store import AlertStore
 from domain.record import Batch
 from latentwatch.replaying import Difference, compare
 from latentwatch.scoring import open_input, write_scores
-from streams.json_decoding import JsonDecoder
+from streams.decoding.json_decoding import JsonDecoder
 from streams.ports import Messages
 from streams.testing import FakeDetector
 from tests.streams.stage import Stage

@@ -11,8 +11,8 @@ import pytest
 from domain.clock import ManualClock
 from domain.errors import InvalidInput
 from latentwatch.telling import serve_health
-from streams.health import SILENT_SECONDS, HealthRecord
-from streams.metrics import ScorerMetrics
+from streams.watching.health import SILENT_SECONDS, HealthRecord
+from streams.watching.metrics import ScorerMetrics
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ from domain.outcome import OffsetMove, Outcome
 from domain.record import Batch, DeadLetter, Position
 from review.app import create_app, server
 from review.config import ReviewConfig
-from streams.context_store import ContextStore
+from streams.context.context_store import ContextStore
 from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
-from streams.traces import TraceSampler
+from streams.watching.traces import TraceSampler
 
 NOW = datetime(2026, 11, 20, 22, 40, tzinfo=UTC)
 DAY_ONE = datetime(2026, 11, 2, 6, tzinfo=UTC)

@@ -11,13 +11,13 @@ from kafka import KafkaProducer
 from domain.clock import SystemClock
 from domain.monitor import parse_monitor
 from domain.record import Batch, concatenate
-from streams.access import Client, KafkaAccess
-from streams.array_source import STRIDE
-from streams.registry_access import RegistryAccess
-from streams.sources import open_source
+from streams.decoding.registry_access import RegistryAccess
+from streams.kafka.access import Client, KafkaAccess
+from streams.sources.array_source import STRIDE
+from streams.sources.opening import open_source
 from tests.streams.contract import PATIENCE_SECONDS, await_partitions, read
+from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer
-from tests.streams.test_avro_decoding import avro
 
 COUNT = 200
 WRITER = {

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from domain.clock import SystemClock
-from streams.access import Client, KafkaAccess
+from streams.kafka.access import Client, KafkaAccess
 from streams.scorer import Scorer
-from streams.sources import open_member
+from streams.sources.opening import open_member
 from tests.services.test_kafka_source import fill
 from tests.streams.contract import PATIENCE_SECONDS
 from tests.streams.stage import Stage

@@ -19,9 +19,9 @@ from domain.errors import InvalidInput
 from domain.monitor import Monitor, parse_monitor
 from latentwatch.cli import app
 from latentwatch.settings import load_settings
-from streams.access import Client
+from streams.kafka.access import Client
 from streams.ports import Source
-from streams.sources import open_source
+from streams.sources.opening import open_source
 from tests.services.certificates import KEY_PASSWORD, Certificates, make_certificates
 from tests.services.conftest import create_topic
 from tests.streams.contract import await_partitions, read

@@ -11,8 +11,8 @@ from kafka.admin import KafkaAdminClient, NewPartitions
 from deploy.services.process import free_port
 from domain.clock import SystemClock
 from domain.errors import Unavailable
-from streams.confluent_source import ConfluentSource
-from streams.kafka_source import Assignor, KafkaSource
+from streams.kafka.confluent_source import ConfluentSource
+from streams.kafka.kafka_source import Assignor, KafkaSource
 from streams.ports import Source
 from streams.waiting import wait_for
 from tests.streams.contract import PATIENCE_SECONDS, SourceContract, await_partitions, read

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from alerts.database import open_database
 from alerts.store import AlertStore
 from domain.clock import SystemClock, from_microseconds
-from streams.array_source import STRIDE, name_of
+from streams.sources.array_source import STRIDE, name_of
 from tests.services.proof_stage import Plant
 
 COUNT, EACH, PARTITIONS = 240, 4, 2

@@ -31,8 +31,8 @@ from tests.faults.workload import PARTITIONS, detector, monitor
 from tests.services.conftest import create_topic
 from tests.services.spark_bundles import broken, load
 from tests.services.test_kafka_security import Guarded, guarded, ways
+from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer
-from tests.streams.test_avro_decoding import avro
 
 __all__ = ["guarded"]
 

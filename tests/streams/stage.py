@@ -10,16 +10,16 @@ from typing import Any
 from detector.drift import recalibrated
 from domain.clock import Clock, ManualClock
 from domain.monitor import Monitor, parse_monitor
-from streams.context_blob import pack, unpack
+from streams.context.context_blob import pack, unpack
+from streams.decoding.json_decoding import JsonDecoder
 from streams.failpoints import Reach, pass_by
-from streams.health import HealthRecord
-from streams.json_decoding import JsonDecoder
-from streams.memory_broker import MemoryBroker
 from streams.pace import Pace
 from streams.poison import DeadLetterLimit
 from streams.ports import Decoder, Source
 from streams.scorer import Scorer
+from streams.sources.memory_broker import MemoryBroker
 from streams.testing import FakeBundles, FakeDetector, MemoryRegistry, MemoryStore
+from streams.watching.health import HealthRecord
 
 MONITOR = """
 name: pump

@@ -6,8 +6,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.record import Position
 from streams.failpoints import Step
-from streams.memory_broker import MemorySource
 from streams.scorer import Scorer
+from streams.sources.memory_broker import MemorySource
 from streams.testing import FakeBundles, FakeDetector
 from tests.streams.stage import Stage, record
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.alert import Amendment, Arrival
 from streams.failpoints import Step
-from streams.slice_source import SliceSource
+from streams.sources.slice_source import SliceSource
 from streams.testing import FakeDetector
 from tests.streams.stage import START, Stage
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from streams.file_source import FileSource
-from streams.memory_broker import MemoryBroker
 from streams.ports import Source
+from streams.sources.file_source import FileSource
+from streams.sources.memory_broker import MemoryBroker
 from tests.streams.contract import SourceContract
 from tests.streams.stage import record
 

@@ -1,0 +1,47 @@
+"""Which decoder reads which format; all of them share the checks in `streams.decoding.columns`."""
+
+from collections.abc import Sequence
+
+from domain.errors import InvalidInput
+from domain.schema import RecordSchema
+from streams.decoding.columns import TimeBound
+from streams.decoding.csv_decoding import CsvDecoder
+from streams.decoding.json_decoding import JsonDecoder
+from streams.decoding.registry_access import RegistryAccess
+from streams.ports import Decoder
+
+
+def decoder_for(
+    schema: RecordSchema,
+    format: str,
+    *,
+    header: Sequence[str] | None = None,
+    delimiter: str = ",",
+    bound: TimeBound | None = None,
+    registry: RegistryAccess | None = None,
+) -> Decoder:
+    """The decoder of a message format.
+
+    `header` names the columns of CSV lines; time, entity and features in the schema's order by default. `registry` has
+    the schemas of Avro messages, whose decoder raises Unavailable while it is away.
+    """
+    if format == "json":
+        return JsonDecoder(schema, bound)
+    if format == "csv":
+        own = [name for name in (schema.time, schema.entity) if name] + list(schema.names)
+        return CsvDecoder(schema, own if header is None else header, delimiter, bound)
+    if format == "avro":
+        return _avro(schema, registry, bound)
+    raise InvalidInput(f"records in format {format!r} cannot be read; choose json, avro or csv")
+
+
+def _avro(schema: RecordSchema, registry: RegistryAccess | None, bound: TimeBound | None) -> Decoder:
+    if registry is None or not registry.url:
+        raise InvalidInput(
+            "Avro messages are read with the schemas of a registry, but none is set; set LATENTWATCH_REGISTRY, or"
+            " source.kafka.registry in the monitor file, to its address"
+        )
+    from streams.decoding.avro_decoding import AvroDecoder  # fastavro and the HTTP client come with the extra `avro`
+    from streams.decoding.schema_registry import HttpSchemaRegistry
+
+    return AvroDecoder(schema, HttpSchemaRegistry(registry), bound)

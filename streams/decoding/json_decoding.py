@@ -1,0 +1,261 @@
+"""JSON messages into columns: a Struct compiled for the schema reads a whole batch, a careful second look names faults.
+
+Messages -> Decoded. Fields the schema does not name are ignored, null and absent fields are missing values. Dots in
+the time's, the entity's and a feature's path step into nested objects.
+"""
+
+import re
+from collections.abc import Callable
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from domain.errors import InvalidMonitor
+from domain.record import Decoded
+from domain.schema import FeatureType, RecordSchema
+from streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from streams.ports import Messages
+
+_TIME, _ENTITY = "time", "entity"
+_WORD = str | int | float | bool | None
+_NON_JSON_NUMBER = re.compile(rb'"([^"\\]{1,200})"\s*:\s*(-?(?:NaN|Infinity|inf|nan))\b')
+
+
+class JsonDecoder:
+    """Reads one JSON object a message. Safe to share between threads."""
+
+    def __init__(self, schema: RecordSchema, bound: TimeBound | None = None) -> None:
+        self._schema = schema
+        self._bound = bound
+        self._fields = _fields_of(schema)
+        self._record, places = _compile(self._fields)
+        # A tombstone's None raises TypeError and sends its batch down the careful path.
+        self._decode: Callable[[Any], Any] = msgspec.json.Decoder(self._record).decode
+        self._numbers = _getter([places[f"={name}"] for name in schema.numbers])
+        self._words = {name: attrgetter(places[f"={name}"]) for name in (*schema.categories, *schema.texts)}
+        self._time = attrgetter(places[_TIME]) if schema.time else None
+        self._entity = attrgetter(places[_ENTITY]) if schema.entity else None
+        self._empty = self._record()
+
+    def decode(self, messages: Messages) -> Decoded:
+        """Every message ends either as a row of the batch, in order, or as a dead letter."""
+        refused: dict[int, str] = {}
+        try:
+            records = list(map(self._decode, messages.values))
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError):
+            records = [self._read(row, value, refused) for row, value in enumerate(messages.values)]
+        return assemble(self._schema, messages, self._columns(records, refused), self._bound)
+
+    def _columns(self, records: list[Any], refused: dict[int, str]) -> Columns:
+        schema, count = self._schema, len(records)
+        try:
+            numbers = self._matrix(records)
+        except (TypeError, OverflowError):  # an integer beyond any float
+            rows = [self._matrix_of_one(row, record, refused) for row, record in enumerate(records)]
+            numbers = np.concatenate([*rows, np.empty((0, len(schema.numbers)), np.float32)])
+        categories = np.empty((count, len(schema.categories)), object)
+        for column, name in enumerate(schema.categories):
+            categories[:, column] = words([self._words[name](record) for record in records])
+        texts = np.empty((count, len(schema.texts)), object)
+        for column, name in enumerate(schema.texts):
+            texts[:, column] = words([self._words[name](record) for record in records])
+        return Columns(
+            numbers=numbers,
+            categories=categories,
+            texts=texts,
+            times=list(map(self._time, records)) if self._time else None,
+            entities=list(map(self._entity, records)) if self._entity else None,
+            refused=refused,
+        )
+
+    def _matrix(self, records: list[Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        width = len(self._schema.numbers)
+        with np.errstate(over="ignore"):
+            flat = np.fromiter(chain.from_iterable(map(self._numbers, records)), np.float32, count=len(records) * width)
+        return flat.reshape(len(records), width)
+
+    def _matrix_of_one(self, row: int, record: Any, refused: dict[int, str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        try:
+            return self._matrix([record])
+        except (TypeError, OverflowError):
+            refused[row] = "a number is too large to hold; send null if it is missing"
+            return np.zeros((1, len(self._schema.numbers)), np.float32)
+
+    def _read(self, row: int, value: bytes | None, refused: dict[int, str]) -> Any:
+        """One message with care: a record, or an empty one and the reason."""
+        if value is None:
+            refused[row] = "a tombstone: the message has no value"
+            return self._empty
+        try:
+            return self._decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            found = self._examine(value, error)
+            if isinstance(found, str):
+                refused[row] = found
+                return self._empty
+            return found
+
+    def _examine(self, value: bytes, error: Exception) -> Any:
+        """Why a message cannot be read; or its record, where only a null stood in the place of a nested object."""
+        try:
+            tree = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return _shape_reason(value)
+        leaves: dict[str, Any] = {}
+        for role, path, kind in self._fields:
+            label = _label(role, path)
+            raw = _walk(tree, path)
+            if isinstance(raw, str):
+                return f"{label}: {raw}"
+            if raw is None:
+                continue
+            try:
+                leaves[role] = msgspec.json.decode(raw, type=kind)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                return f"{label} {_value_reason(raw, kind)}"
+        try:
+            return msgspec.convert(_nest(self._fields, leaves), self._record)
+        except msgspec.MsgspecError:
+            return f"cannot be read: {error}"
+
+
+def _getter(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if not places:
+        return lambda _: ()
+    if len(places) == 1:
+        single = attrgetter(places[0])
+        return lambda record: (single(record),)
+    return attrgetter(*places)
+
+
+_Field = tuple[str, tuple[str, ...], Any]
+"""Role (a feature's name, or time or entity), path, and type."""
+
+
+def _fields_of(schema: RecordSchema) -> list[_Field]:
+    fields: list[_Field] = []
+    if schema.time:
+        fields.append((_TIME, tuple(schema.time.split(".")), str | int | float | None))
+    if schema.entity:
+        fields.append((_ENTITY, tuple(schema.entity.split(".")), str | int | None))
+    for feature in schema.features:
+        kind: Any = float | None
+        if feature.type is FeatureType.BOOLEAN:
+            kind = bool | float | None
+        elif not feature.is_number:
+            kind = _WORD
+        fields.append((f"={feature.name}", tuple(feature.path.split(".")) if feature.path else (feature.name,), kind))
+    return fields
+
+
+def _compile(fields: list[_Field]) -> tuple[Any, dict[str, str]]:
+    """A Struct that reads the fields' paths, and where each feature, the time and the entity stand in it."""
+    places: dict[str, str] = {}
+
+    def build(level: list[_Field], depth: int, prefix: str) -> Any:
+        attributes: list[tuple[str, Any, Any]] = []
+        names: dict[str, str] = {}
+        groups: dict[str, list[_Field]] = {}
+        for field in level:
+            groups.setdefault(field[1][depth], []).append(field)
+        for number, (key, members) in enumerate(groups.items()):
+            attribute = f"f{number}"
+            names[attribute] = key
+            nested = [field for field in members if len(field[1]) > depth + 1]
+            if nested and len(nested) < len(members):
+                raise InvalidMonitor(
+                    f"field {key!r} is both a value and an object with fields; correct one of the paths"
+                )
+            if nested:
+                inner = build(nested, depth + 1, f"{prefix}{attribute}.")
+                attributes.append((attribute, inner, msgspec.field(default_factory=inner)))
+            else:
+                role, _, kind = members[0]
+                attributes.append((attribute, kind, float("nan") if kind == float | None else None))
+            for role, path, _ in members:
+                if len(path) == depth + 1:
+                    places[role] = f"{prefix}{attribute}"
+        # gc=False: flat records without cycles; the collector need not walk a batch of them.
+        return msgspec.defstruct(f"Record{depth}", attributes, rename=names, gc=False)
+
+    return build(fields, 0, ""), places
+
+
+def _walk(tree: dict[str, msgspec.Raw], path: tuple[str, ...]) -> msgspec.Raw | str | None:
+    """The raw value at a path; None where it is absent; a reason where the way is blocked."""
+    level = tree
+    for step, key in enumerate(path):
+        raw = level.get(key)
+        if raw is None or bytes(raw) == b"null":
+            return None
+        if step == len(path) - 1:
+            return raw
+        try:
+            level = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        except msgspec.MsgspecError:
+            return f"{key!r} is {_spell(raw)}, an object belongs there"
+    return None
+
+
+def _nest(fields: list[_Field], leaves: dict[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for role, path, _ in fields:
+        if role in leaves:
+            level = tree
+            for key in path[:-1]:
+                level = level.setdefault(key, {})
+            level[path[-1]] = leaves[role]
+    return tree
+
+
+def _label(role: str, path: tuple[str, ...]) -> str:
+    kind = "field" if role.startswith("=") else f"{role} field"
+    return f"{kind} {'.'.join(path)!r}"
+
+
+def _value_reason(raw: msgspec.Raw, kind: Any) -> str:
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return f"holds {bytes(raw)[:60].decode(errors='replace')}, which no number or text can hold"
+    wanted = "a number" if kind == float | None else "true or false" if kind == bool | float | None else "text"
+    return f"is {_kind_of(value)} ({shorten(value)}), {wanted} belongs there"
+
+
+def _spell(raw: msgspec.Raw) -> str:
+    value = msgspec.json.decode(raw)
+    return f"{_kind_of(value)} ({shorten(value)})"
+
+
+def _kind_of(value: object) -> str:
+    if value is None:
+        return "null"
+    for kind, name in (
+        (bool, "a truth value"),
+        (str, "text"),
+        (int, "a number"),
+        (float, "a number"),
+        (list, "a list"),
+    ):
+        if isinstance(value, kind):
+            return name
+    return "an object"
+
+
+def _shape_reason(value: bytes) -> str:
+    if not value.strip():
+        return "an empty message"
+    number = _NON_JSON_NUMBER.search(value)
+    if number:
+        name, literal = number[1].decode(errors="replace"), number[2].decode()
+        return f"field {name!r} is {literal}, which JSON does not have; send null for a missing number"
+    try:
+        tree = msgspec.json.decode(value)
+    except RecursionError:
+        return "not valid JSON: nested too deeply"
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return f"not valid JSON: {error}; it begins with {shorten(value[:40].decode(errors='replace'))}"
+    return f"a record is a JSON object, this is {_kind_of(tree)}"

@@ -1,0 +1,56 @@
+"""A Kafka topic looked at from outside any consumer group, so that nothing live is disturbed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from domain.errors import Unavailable
+from streams.kafka.access import KafkaAccess
+from streams.kafka.kafka_faults import FrankClient, out_of_reach
+
+
+@contextmanager
+def onlooker(
+    topic: str, access: KafkaAccess, doing: str, **options: Any
+) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
+    """A consumer of no group, which stands nowhere yet, and the topic's partitions; `doing` says in errors what failed.
+
+    Raises Unavailable while broker or topic are away, InvalidInput where the broker refuses us.
+    """
+    servers = access.servers
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=servers.split(","),
+            kafka_client=FrankClient,
+            group_id=None,
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=5_000,
+            metrics_enabled=False,
+            **options,
+            **access.of_kafka_python(),
+        )
+    except (KafkaError, OSError) as error:
+        raise out_of_reach(servers, error) from error
+    try:
+        known = sorted(consumer.partitions_for_topic(topic) or ())
+        if not known:
+            raise Unavailable(
+                f"topic {topic!r} does not exist on Kafka at {servers}; create it, or correct source.kafka.topic in the"
+                " monitor file"
+            )
+        yield consumer, [TopicPartition(topic, partition) for partition in known]
+    except KafkaError as error:
+        raise out_of_reach(servers, error, f"{doing} {topic!r}") from error
+    finally:
+        consumer.close()
+
+
+def topic_offsets(topic: str, access: KafkaAccess) -> dict[int, tuple[int, int]]:
+    """Partition to its first offset and the one after its last. Raises as `onlooker` does."""
+    with onlooker(topic, access, "asking for the offsets of") as (consumer, places):
+        begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
+        return {place.partition: (int(begins[place]), int(ends[place])) for place in places}

@@ -1,0 +1,180 @@
+"""A file or standard input as a stream of one partition: CSV, JSON lines or Parquet; an offset is a record's index.
+
+A restart over the same file goes on where the database says. Standard input is read as it arrives.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from domain.clock import Clock, SystemClock, to_microseconds
+from domain.errors import InvalidInput
+from domain.schema import RecordSchema
+from streams.decoding.csv_decoding import sniff_delimiter
+from streams.decoding.formats import decoder_for
+from streams.ports import Changes, Decoder, Messages
+from streams.sources.file_records import STDIN, Lines, Records, open_records
+
+_SUFFIXES = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+    ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+
+
+class FileSource:
+    """One file as partition 0. Not live: its records may be of any age, and nothing more comes after its end."""
+
+    live = False
+
+    def __init__(self, path: str, format: str = "auto", clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._path = path
+        # A pipe has no identity: each run over one is a stream of its own.
+        self.name = path if path != STDIN else f"stdin@{self._clock.now().isoformat(timespec='milliseconds')}"
+        self._format = format if format != "auto" else _format_of(path)
+        self._has_header = self._format in ("csv", "auto")
+        self._header: bytes | None = None
+        self._records: Records | None = None
+        self._next = 0
+        self._sought = self._paused = self._finished = self._announced = False
+
+    def open(self) -> None:
+        """Open the file. Raises InvalidInput where it cannot be read."""
+        if self._records is None:
+            self._records = self._reopen()
+
+    def _reopen(self) -> Records:
+        records: Records = open_records(self._path, self._format)
+        if self._has_header and isinstance(records, Lines):
+            self._header = records.first()
+            if self._header is None:
+                raise InvalidInput(f"{self._path}: the file is empty; a CSV file begins with a line of column names")
+            if not records.quoted:  # a pipe of JSON lines
+                records.put_back(self._header)
+                self._header, self._has_header, self._format = None, False, "jsonl"
+        return records
+
+    def decoder(self, schema: RecordSchema) -> Decoder:
+        """The decoder of this file's records. Raises InvalidInput where a CSV header lacks a field of the schema."""
+        records = self._opened()
+        if self._header is None or not isinstance(records, Lines):
+            return decoder_for(schema, "json")
+        try:
+            text = self._header.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{self._path}: is not UTF-8 text; convert it, or give JSONL or Parquet") from None
+        delimiter = sniff_delimiter(text)
+        header: list[str] = next(csv.reader([text], delimiter=delimiter))
+        if _is_data(header, schema):
+            records.put_back(self._header)
+            self._header, self._has_header = None, False
+            header = list(schema.names)
+        try:
+            return decoder_for(schema, "csv", header=header, delimiter=delimiter)
+        except InvalidInput as error:
+            raise InvalidInput(f"{'standard input' if self._path == STDIN else self._path}: {error}") from None
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Messages:
+        """The next records; fewer than asked for when a pipe has no more for now."""
+        values: Sequence[bytes] = ()
+        if self._sought and not self._paused and not self._finished:
+            found = self._opened().read(max_records, timeout_seconds)
+            self._finished = found is None
+            values = found or ()
+        elif not self._finished:
+            self._clock.sleep(timeout_seconds)
+        first, self._next = self._next, self._next + len(values)
+        return Messages(
+            source=self.name,
+            partitions=np.zeros(len(values), np.int32),
+            offsets=np.arange(first, self._next, dtype=np.int64),
+            timestamps_ms=np.full(len(values), to_microseconds(self._clock.now()) // 1_000, np.int64),
+            values=list(values),
+        )
+
+    def changes(self) -> Changes:
+        """Partition 0 is gained once."""
+        gained = () if self._announced else (0,)
+        self._announced = True
+        return Changes(gained=gained)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go to a record. Raises InvalidInput for a record of a pipe that has gone by."""
+        if partition != 0:
+            raise KeyError(partition)
+        if offset < self._next:
+            if self._path == STDIN:
+                raise InvalidInput("standard input cannot be read again; give a file where a restart must go on")
+            self._opened().close()
+            self._records, self._next, self._finished = self._reopen(), 0, False
+        while self._next < offset:
+            found = self._opened().read(min(offset - self._next, 50_000), 1.0)
+            if found is None:
+                break
+            self._next += len(found)
+        self._next = max(self._next, offset)
+        self._sought = True
+
+    def hold(self, partition: int) -> None:
+        """Stop delivering until sought again."""
+        self._sought = False
+
+    def starts(self) -> dict[int, int]:
+        """A file is one partition."""
+        return {0: 0}
+
+    def start_offset(self, partition: int) -> int:
+        """A file begins at its first record."""
+        return 0
+
+    def pause(self) -> None:
+        """Deliver nothing for now."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._paused = False
+
+    def lag(self) -> dict[int, int]:
+        """Unknown until the end is reached."""
+        return {0: 0} if self._finished else {}
+
+    def acknowledge(self, positions: dict[int, int]) -> None:
+        """A file keeps no positions."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end was reached."""
+        return self._finished
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._records is not None:
+            self._records.close()
+
+    def _opened(self) -> Records:
+        self.open()
+        assert self._records is not None
+        return self._records
+
+
+def _format_of(path: str) -> str:
+    if path == STDIN:
+        return "auto"
+    found = _SUFFIXES.get(Path(path).suffix.lower())
+    if found is None:
+        raise InvalidInput(f"{path}: the name does not tell the format; give it as csv, jsonl or parquet")
+    return found
+
+
+def _is_data(first: list[str], schema: RecordSchema) -> bool:
+    """Whether a CSV file's first line is a record already: as many numbers as the schema has features, no name."""
+    if schema.time or schema.entity or len(first) != len(schema.names) or set(first) & set(schema.names):
+        return False
+    try:
+        list(map(float, first))
+    except ValueError:
+        return False
+    return True

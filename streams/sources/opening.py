@@ -1,0 +1,90 @@
+"""Opens the source that a monitor names, together with the decoder of its messages."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
+
+from domain.clock import Clock
+from domain.errors import InvalidInput
+from domain.monitor import KafkaSource as Topic
+from domain.monitor import Monitor
+from streams.decoding.columns import TimeBound
+from streams.decoding.formats import decoder_for
+from streams.decoding.registry_access import RegistryAccess
+from streams.kafka.access import Client, KafkaAccess
+from streams.ports import Decoder, Source
+from streams.sources.array_source import ArraySource
+from streams.sources.file_source import FileSource
+from streams.waiting import wait_for
+
+
+def open_source(
+    monitor: Monitor,
+    clock: Clock,
+    stop: Event,
+    *,
+    kafka: KafkaAccess | None = None,
+    registry: RegistryAccess | None = None,
+    client: Client | None = None,
+    path: str | None = None,
+    patience_seconds: float = float("inf"),
+    tell: Callable[[str], None] | None = None,
+) -> tuple[Source, Decoder]:
+    """The monitor's own source, or the file at `path` (`-` for standard input) instead.
+
+    `client` overrides the monitor's choice. Waits visibly for a broker or a topic that is away; raises Unavailable when
+    patience ends, Stopped when `stop` is set, InvalidInput where waiting cannot help.
+    """
+    of_file, of_topic = monitor.source.file, monitor.source.kafka
+    if path is not None or of_file is not None:
+        chosen = path or (of_file.path if of_file else "")
+        file = FileSource(chosen, of_file.format if of_file and path is None else "auto", clock)
+        file.open()
+        return file, file.decoder(monitor.record)
+    assert of_topic is not None  # a monitor has exactly one source
+    if kafka is None or not kafka.servers:
+        raise InvalidInput(
+            f"monitor {monitor.name} reads the Kafka topic {of_topic.topic!r}, but no Kafka address is set;"
+            " set LATENTWATCH_KAFKA to host:port"
+        )
+    decoder = topic_decoder(monitor, registry, TimeBound(clock))
+    source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
+    if of_topic.arrays:
+        source = ArraySource(source)
+    wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
+    return source, decoder
+
+
+def topic_decoder(monitor: Monitor, registry: RegistryAccess | None, bound: TimeBound | None = None) -> Decoder:
+    """The decoder of the messages of a monitor's topic. Raises InvalidInput where they cannot be read at all."""
+    topic = monitor.source.kafka
+    assert topic is not None  # the caller has looked
+    return decoder_for(
+        monitor.record,
+        topic.format,
+        header=topic.header,
+        delimiter=topic.delimiter,
+        bound=bound,
+        registry=registry_of(topic, registry),
+    )
+
+
+def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess | None:
+    """The registry of a topic's schemas: the address the monitor gives, else that of the settings."""
+    if not topic.registry:
+        return registry
+    return replace(registry, url=topic.registry) if registry else RegistryAccess(topic.registry)
+
+
+def open_member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
+    if client == "confluent":
+        from streams.kafka.confluent_source import ConfluentSource  # an extra
+
+        return ConfluentSource(
+            topic.topic, kafka.servers, group, start=topic.start, clock=clock, properties=kafka.of_librdkafka()
+        )
+    from streams.kafka.kafka_source import KafkaSource  # 35 MB that a file does not need
+
+    return KafkaSource(
+        topic.topic, kafka.servers, group, start=topic.start, clock=clock, options=kafka.of_kafka_python()
+    )

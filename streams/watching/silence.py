@@ -1,0 +1,99 @@
+"""Which entities have stopped sending, told by what arrives, not by event time.
+
+Every few seconds every entity's count is compared with that of the look before. An entity that was not heard of for ten times
+its usual gap, and half a minute at least, is silent, but only while others speak and the scorer reads what is new: a
+broker, a database or a scorer that was away makes nobody silent, since time in which nothing at all came does not count.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.clock import Clock, from_microseconds
+from domain.outcome import Silence
+from streams.context.context_store import ContextStore
+from streams.context.ledger import GAPS_TO_LEARN
+from streams.outcomes import Serving
+
+_TIMES_USUAL = 10.0
+_LEAST_SECONDS = 30.0
+_LOOK_SECONDS = 3.0
+_FADE = 0.98
+"""What remains of a long gap with each shorter one after it."""
+_BLIND_SECONDS = 10.0
+_BLIND_TIMES_USUAL = 3.0
+"""A pause of the whole stream longer than both is the source's, or ours, and no entity's."""
+SMALL_LAG = 1_000
+"""Records behind the end up to which a partition counts as read to its end."""
+
+
+class SilenceWatch:
+    """Watches the entities of a context store."""
+
+    def __init__(self, contexts: ContextStore, clock: Clock) -> None:
+        self._contexts = contexts
+        self._clock = clock
+        self._looked = clock.monotonic()
+        self._usual_pause = _LOOK_SECONDS
+        self._seen: set[int] = set()
+
+    def look(self, lag: dict[int, int], serving: Serving) -> tuple[Silence, ...]:
+        """Entities that are silent since this look. Call it often; `lag` tells of the partitions read now."""
+        ledger, now = self._contexts.ledger, self._clock.monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return ()
+        members = {partition: self._contexts.members(partition) for partition in lag}
+        if not any((ledger.records[rows] != ledger.counted[rows]).any() for _, rows in members.values()):
+            return ()
+        pause, self._looked = now - self._looked, now
+        seeing = pause <= max(_BLIND_SECONDS, _BLIND_TIMES_USUAL * self._usual_pause)
+        self._usual_pause = max(self._usual_pause * _FADE, pause)
+        silences: list[Silence] = []
+        for partition, (index, rows) in members.items():
+            if partition not in self._seen:  # what was not looked at for a while is looked at anew
+                ledger.heard[rows] = np.nan
+            watched = seeing and lag[partition] <= SMALL_LAG
+            due = self._listen(rows, now, pause, watched)
+            names = list(index) if due.any() else []
+            for place in np.flatnonzero(due).tolist():
+                row = int(rows[place])
+                if not self._speaks_elsewhere(names[place], row, lag):
+                    silences.append(
+                        Silence(
+                            entity=names[place],
+                            partition=partition,
+                            offset=int(ledger.last_offset[row]),
+                            since=from_microseconds(int(ledger.last_time[row])),
+                            model_version=serving.version,
+                            threshold=serving.threshold,
+                        )
+                    )
+                    ledger.silent[row] = ledger.doubted[row] = True
+        self._seen = set(members)
+        return tuple(silences)
+
+    def _listen(self, rows: NDArray[np.intp], now: float, pause: float, watched: bool) -> NDArray[np.bool_]:
+        """Learn from those that spoke; which of the others [len(rows)] are silent now and were not told so yet."""
+        ledger = self._contexts.ledger
+        new = np.isnan(ledger.heard[rows])
+        spoke = (ledger.records[rows] != ledger.counted[rows]) & ~new
+        ledger.counted[rows] = ledger.records[rows]
+        ledger.heard[rows[new]] = now
+        if watched:
+            heard = rows[spoke & ~ledger.silent[rows]]
+            ledger.usual_gap[heard] = np.maximum(ledger.usual_gap[heard] * _FADE, now - ledger.heard[heard])
+            ledger.gaps[heard] += 1
+        else:
+            ledger.heard[rows[~spoke & ~new]] += pause
+        ledger.heard[rows[spoke]] = now
+        ledger.silent[rows[spoke]] = False
+        limit = np.maximum(_TIMES_USUAL * ledger.usual_gap[rows], _LEAST_SECONDS)
+        known = (ledger.gaps[rows] >= GAPS_TO_LEARN) & ~ledger.silent[rows]
+        return known & (now - ledger.heard[rows] > limit) & watched
+
+    def _speaks_elsewhere(self, entity: str, row: int, partitions: Iterable[int]) -> bool:
+        """Whether a producer that spreads an entity over partitions has sent it to another one since."""
+        ledger = self._contexts.ledger
+        others = (self._contexts.members(partition)[0].get(entity) for partition in partitions)
+        return any(other is not None and ledger.heard[other] > ledger.heard[row] for other in others)

@@ -1,0 +1,194 @@
+"""JSON messages: the compiled reader and the careful one agree, and every refusal names its field."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.clock import ManualClock
+from domain.errors import InvalidMonitor
+from domain.record import Decoded, RawMessage
+from domain.schema import RecordSchema
+from streams.decoding.columns import TimeBound
+from streams.decoding.json_decoding import JsonDecoder
+from streams.ports import messages_of
+
+SCHEMA = RecordSchema.model_validate(
+    {
+        "time": "meta.at",
+        "entity": "rig",
+        "features": {
+            "P": "numeric",
+            "V": {"type": "numeric", "path": "sensors.v"},
+            "on": "boolean",
+            "time": "category",
+            "note": "text",
+        },
+    }
+)
+GOOD: dict[str, Any] = {
+    "meta": {"at": "2026-01-01T00:00:00Z"},
+    "rig": "a",
+    "P": 1,
+    "sensors": {"v": 2.5},
+    "on": True,
+    "time": "day",
+    "note": "fine",
+    "unknown": [1, {"x": None}],
+}
+
+
+def decode(*values: bytes | None, schema: RecordSchema = SCHEMA) -> Decoded:
+    """Messages at offsets 0, 1, ..."""
+    rows = [RawMessage(0, offset, value, 1_000) for offset, value in enumerate(values)]
+    return JsonDecoder(schema).decode(messages_of("topic", rows))
+
+
+def good(**changes: Any) -> bytes:
+    """A good record with some fields changed."""
+    return json.dumps({**GOOD, **changes}).encode()
+
+
+def test_reads_typed_nested_fields_and_ignores_unknown_ones() -> None:
+    """Every field lands in its column, typed, wherever it stands in the record."""
+    batch = decode(good()).batch
+    assert batch.values(0) == {"P": 1.0, "V": 2.5, "on": True, "time": "day", "note": "fine"}
+    assert batch.entities.tolist() == ["a"]
+    assert batch.time(0) == datetime(2026, 1, 1, tzinfo=UTC)
+    assert str(batch.position(0)) == "topic[0]@0"
+
+
+def test_null_and_absent_fields_are_missing_values() -> None:
+    """Missing is not zero: numbers become NaN, words None; also where a whole nested object is null."""
+    batch = decode(
+        good(P=None, sensors=None, on=None, time=None, note=None), b'{"meta": {"at": 1767225600}, "rig": 7}'
+    ).batch
+    assert len(batch) == 2
+    assert batch.values(0) == batch.values(1) == dict.fromkeys(("P", "V", "on", "time", "note"))
+    assert batch.entities.tolist() == ["a", "7"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "a tombstone"),
+        (b"", "an empty message"),
+        (b"{", "not valid JSON: Input data was truncated"),
+        (good()[:-7], "not valid JSON"),
+        (good() + b"x", "trailing characters"),
+        (b"[1, 2]", "a record is a JSON object, this is a list"),
+        (b'"text"', "a record is a JSON object, this is text"),
+        (b"null", "a record is a JSON object, this is null"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (good(P="high"), "field 'P' is text ('high'), a number belongs there"),
+        (good(P=[1.0]), "field 'P' is a list ([1.0]), a number belongs there"),
+        (good(P=True), "field 'P' is a truth value (True), a number belongs there"),
+        (good(on="yes"), "field 'on' is text ('yes'), true or false belongs there"),
+        (good(P=math.nan), "field 'P' is NaN, which JSON does not have; send null"),
+        (good(P=-math.inf), "field 'P' is -Infinity, which JSON does not have"),
+        (good(P=1).replace(b'"P": 1', b'"P": 1e400'), "field 'P' holds 1e400"),
+        (good(P=1e300), "field 'P' is infinite, or too large"),
+        (good(P=10**400), "field 'P' is a number (1000"),
+        (good(sensors=5), "field 'sensors.v': 'sensors' is a number (5), an object belongs there"),
+        (good(meta={}), "time field 'meta.at' is missing"),
+        (good(meta={"at": "yesterday"}), "time field 'meta.at' is not a time: 'yesterday'"),
+        (good(meta={"at": [1]}), "time field 'meta.at' is a list"),
+        (good(rig=None), "entity field 'rig' is missing"),
+        (good(rig=""), "entity field 'rig' is missing"),
+        (good(rig="a\0b"), "entity field 'rig' holds a NUL"),
+        (good(note="x" * 1_000_000)[:-30], "not valid JSON"),
+    ],
+)
+def test_bad_messages_become_dead_letters_with_a_reason(value: bytes | None, reason: str) -> None:
+    """Each refusal says which field is wrong and how; its neighbours are read; its payload is kept."""
+    decoded = decode(good(P=1), value, good(P=3))
+    assert decoded.batch.numbers[:, 0].tolist() == [1, 3]
+    (letter,) = decoded.dead_letters
+    assert reason in letter.reason
+    assert len(letter.reason) < 400
+    assert letter.position.offset == 1
+    assert letter.payload == (value or b"")
+
+
+def test_a_megabyte_record_is_read() -> None:
+    """Size alone is no fault."""
+    decoded = decode(good(note="x" * 1_000_000))
+    assert len(decoded.batch.texts[0, 0]) == 1_000_000
+
+
+def test_nul_characters_in_words_are_replaced() -> None:
+    """Databases cannot hold NUL; a word that has one is kept readable."""
+    assert decode(good(time="a\0b")).batch.categories[0, 0] == "a\ufffdb"
+
+
+def test_records_from_the_far_future_are_refused_on_live_streams() -> None:
+    """A day ahead is a zone or a skewed clock, more is a wrong unit or a broken one."""
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    decoder = JsonDecoder(SCHEMA, TimeBound(clock, timedelta(days=1)))
+    times = ["2026-01-01T23:59:00Z", "2026-01-02T00:01:00Z", "2031-01-01T00:00:00Z"]
+    decoded = decoder.decode(messages_of("t", [RawMessage(0, i, good(meta={"at": t}), 0) for i, t in enumerate(times)]))
+    assert len(decoded.batch) == 1
+    assert [letter.position.offset for letter in decoded.dead_letters] == [1, 2]
+    assert "lies in the future: 2031-01-01" in decoded.dead_letters[1].reason
+
+
+def test_without_time_and_entity_the_messages_own_time_counts() -> None:
+    """A schema without time takes the source's; without entity all records are one entity's."""
+    schema = RecordSchema.model_validate({"features": {"P": "numeric"}})
+    batch = decode(b'{"P": 4}', schema=schema).batch
+    assert batch.times.tolist() == [1_000_000]
+    assert batch.entities.tolist() == [""]
+
+
+def test_a_path_that_is_value_and_object_is_refused() -> None:
+    """A schema that contradicts itself is refused when the decoder is made, not record by record."""
+    schema = RecordSchema.model_validate({"features": {"P": "numeric", "Q": {"type": "numeric", "path": "P.q"}}})
+    with pytest.raises(InvalidMonitor, match="'P' is both"):
+        JsonDecoder(schema)
+
+
+ATOMS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text("ab\0é", max_size=3), st.just({}), st.just([])
+)
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "meta": st.one_of(st.fixed_dictionaries({"at": st.one_of(st.just("2026-01-01T00:00:00"), ATOMS)}), ATOMS),
+        "rig": st.one_of(st.just("a"), ATOMS),
+        "P": ATOMS,
+        "sensors": st.one_of(st.fixed_dictionaries({}, optional={"v": ATOMS}), ATOMS),
+        "on": ATOMS,
+        "time": ATOMS,
+        "note": ATOMS,
+    },
+)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            RECORDS.map(lambda r: json.dumps(r).encode()),
+            st.sampled_from([b"", b"{", b"[]", b"null", b"\xff", b'{"P": NaN}']),
+        ),
+        max_size=12,
+    )
+)
+def test_a_batch_is_read_as_its_messages_alone(values: list[bytes]) -> None:
+    """A message's fate never depends on its neighbours, whichever path reads the batch."""
+    together = decode(*values)
+    alone = [decode(*([b"{}"] * row), value) for row, value in enumerate(values)]
+    assert len(together.batch) + len(together.dead_letters) == len(values)
+    rows = {int(offset): row for row, offset in enumerate(together.batch.offsets)}
+    for row, single in enumerate(alone):
+        assert (row in rows) == (row in single.batch.offsets)
+        if row in rows:
+            assert np.array_equal(together.batch.numbers[rows[row]], single.batch.numbers[-1], equal_nan=True)
+            assert together.batch.times[rows[row]] == single.batch.times[-1]
+            assert together.batch.entities[rows[row]] == single.batch.entities[-1]
+            assert together.batch.categories[rows[row]].tolist() == single.batch.categories[-1].tolist()

@@ -1,0 +1,44 @@
+"""Lines of files and pipes, told apart by their first byte where nobody says what they are."""
+
+import os
+import sys
+
+import pytest
+
+from streams.sources.file_records import Lines, open_records
+from streams.sources.file_source import FileSource
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch):
+    """Puts bytes into standard input, as a shell's pipe does."""
+    files = []
+
+    def put(text: bytes) -> None:
+        read, write = os.pipe()
+        os.write(write, text)
+        os.close(write)
+        files.append(os.fdopen(read))
+        monkeypatch.setattr(sys, "stdin", files[-1])
+
+    yield put
+    for file in files:
+        file.close()
+
+
+def test_a_pipe_of_json_lines_is_not_read_as_csv(piped):
+    """A brace at the start means JSON: no line is taken for a header, and a quote inside text opens nothing."""
+    piped(b'{"x": 1, "note": "a\\"b"}\n{"x": 2, "note": "c"}\n')
+    source = FileSource("-")
+    source.open()
+    records = source._opened()
+    assert isinstance(records, Lines)
+    assert records.read(10, 1.0) == [b'{"x": 1, "note": "a\\"b"}', b'{"x": 2, "note": "c"}']
+
+
+def test_a_pipe_of_csv_keeps_line_breaks_inside_quotes(piped):
+    """Anything else is CSV, whose quoted fields may hold line breaks."""
+    piped(b'x,note\n1,"two\nlines"\n2,one\n')
+    records = open_records("-", "auto")
+    assert records.first() == b"x,note"
+    assert records.read(10, 1.0) == [b'1,"two\nlines"', b"2,one"]

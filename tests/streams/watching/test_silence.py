@@ -1,0 +1,195 @@
+"""Entities that stop sending are told once; a source, a database or a scorer that was away makes nobody silent."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from domain.clock import ManualClock
+from domain.outcome import Outcome
+from domain.record import batch_from_columns
+from domain.schema import RecordSchema
+from streams.context.context_store import ContextStore
+from streams.outcomes import Serving
+from streams.testing import FakeContext, FakeDetector
+from streams.watching.silence import SilenceWatch
+from tests.streams.stage import Stage, record
+
+SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})
+SERVING = Serving(FakeDetector(SCHEMA), 1, 3.0)
+
+
+class Yard:
+    """Entities that speak when told to, and the watch over them."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.contexts = ContextStore(FakeContext(1), live=True)
+        self.watch = SilenceWatch(self.contexts, self.clock)
+        self.offsets: dict[int, int] = {}
+
+    def speak(self, names: Iterable[str], partition: int = 0) -> None:
+        """Each of these sends a record."""
+        listed = list(names)
+        first = self.offsets.get(partition, 0)
+        self.offsets[partition] = first + len(listed)
+        times = np.arange(first, first + len(listed), dtype=np.int64) * 1_000_000
+        columns = {"a": np.zeros(len(listed))}
+        self.contexts.extend(
+            batch_from_columns(SCHEMA, columns, entities=listed, times=times, partition=partition, first_offset=first)
+        )
+
+    def live(self, seconds: int, names: Iterable[str], lag: int = 0, every: int = 1) -> list[str]:
+        """Time goes by, these speak every few seconds; who was called silent, in order."""
+        listed, silent = list(names), list[str]()
+        for second in range(seconds):
+            self.clock.advance(1)
+            if second % every == 0:
+                self.speak(listed)
+            silent += [silence.entity for silence in self.watch.look(dict.fromkeys(self.offsets, lag), SERVING)]
+        return silent
+
+
+@pytest.fixture
+def yard() -> Yard:
+    """Two entities whose cadence of a second is known."""
+    yard = Yard()
+    assert yard.live(60, ["a", "b"]) == []
+    return yard
+
+
+def test_who_stops_while_others_speak_is_silent_once(yard: Yard) -> None:
+    """Half a minute is waited for; it is told once, and again only after the entity has spoken again."""
+    assert yard.live(25, ["a"]) == []
+    assert yard.live(20, ["a"]) == ["b"]
+    assert yard.live(500, ["a"]) == []
+    assert yard.live(30, ["a", "b"]) == []
+    assert yard.live(60, ["a"]) == ["b"]
+
+
+def test_a_slow_entity_is_given_its_time() -> None:
+    """Ten times the usual gap: one that speaks every half minute is silent after five."""
+    yard = Yard()
+    for _ in range(15):
+        assert yard.live(29, ["a"]) == []
+        assert yard.live(1, ["a", "slow"]) == []
+    assert yard.live(280, ["a"]) == []
+    assert yard.live(60, ["a"]) == ["slow"]
+
+
+def test_a_new_entity_is_not_missed() -> None:
+    """Whose cadence is not known yet cannot be late."""
+    yard = Yard()
+    yard.live(30, ["a", "seldom"], every=10)
+    assert yard.live(500, ["a"]) == []
+
+
+@pytest.mark.parametrize("away", [60, 3600])
+def test_a_source_that_was_away_makes_nobody_silent(yard: Yard, away: int) -> None:
+    """While nothing comes at all nobody is late, and when it comes back everybody has time to report."""
+    assert yard.live(away, []) == []
+    assert yard.live(20, ["a"]) == []
+    assert yard.live(20, ["a", "b"]) == []
+
+
+def test_a_backlog_makes_nobody_silent(yard: Yard) -> None:
+    """Far behind the end, what an entity sent last is not known."""
+    assert yard.live(300, ["a"], lag=50_000) == []
+    assert yard.live(20, ["a"]) == []
+
+
+def test_a_partition_that_was_not_read_makes_nobody_silent(yard: Yard) -> None:
+    """While a partition is held back nothing is known of its entities, and afterwards they have time to report."""
+    yard.speak(["c"], partition=1)
+    offsets, yard.offsets = yard.offsets, {1: yard.offsets[1]}
+    for _ in range(100):
+        yard.clock.advance(1)
+        yard.speak(["c"], partition=1)
+        yard.watch.look({1: 0}, SERVING)
+    yard.offsets = {**offsets, 1: yard.offsets[1]}
+    assert yard.live(20, ["a"]) == []
+
+
+def test_who_speaks_in_another_partition_is_not_silent(yard: Yard) -> None:
+    """A producer may spread an entity over partitions."""
+    silent = list[str]()
+    for _ in range(100):
+        yard.speak(["b"], partition=1)
+        silent += yard.live(1, ["a"])
+    assert silent == []
+
+
+def test_a_restart_remembers_the_cadence(yard: Yard) -> None:
+    """An entity that fell silent while nobody looked is missed by the next process."""
+    after = Yard()
+    after.offsets = dict(yard.offsets)
+    assert after.contexts.load(0, yard.contexts.snapshot(0))
+    assert after.live(60, ["a"]) == ["b"]
+
+
+def test_who_may_have_been_silent_is_heard_once(yard: Yard) -> None:
+    """The first record after a start, and after a silence, says that the entity was heard; others do not."""
+    assert yard.contexts.take_heard().keys() == {"a", "b"}
+    yard.live(60, ["a"])
+    assert yard.contexts.take_heard() == {}
+    yard.live(2, ["a", "b"])
+    assert yard.contexts.take_heard().keys() == {"b"}
+
+
+class LiveStage(Stage):
+    """A stage whose records arrive as time goes by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rigs: set[int] = {0, 1}
+        self.number = 0
+
+    def live(self, seconds: float) -> None:
+        """A new process scores for so long, then stops, or dies."""
+        source = self.broker.join(finite=False)
+        source.live = True
+        scorer = self.scorer(source=source, snapshot_seconds=20.0)
+        scorer.begin(self.stop)
+        end = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < end:
+            for rig in sorted(self.rigs):
+                self.number += 1
+                self.broker.produce(record(self.number, rig=f"rig-{rig}"))
+            scorer.turn(self.stop)
+            self.clock.advance(1)
+        self.broker.leave(source)
+
+    def told(self) -> list[tuple[str, int]]:
+        """Each silence that reached the store, with the offset of the entity's last record."""
+        return [(silence.entity, silence.offset) for outcome in self.store.outcomes for silence in outcome.silences]
+
+
+def test_the_scorer_tells_silence_and_hears_the_next_record() -> None:
+    """The outcome that opens a silence fences its partition and carries its context; the next record ends it."""
+    stage = LiveStage()
+    stage.live(60)
+    stage.rigs = {0}
+    stage.live(60)
+    opening = next(outcome for outcome in stage.store.outcomes if outcome.silences)
+    assert [silence.entity for silence in opening.silences] == ["rig-1"]
+    assert [(move.partition, move.start == move.end) for move in opening.moves] == [(0, True)]
+    assert [snapshot.partition for snapshot in opening.snapshots] == [0]
+    last = opening.silences[0].offset
+    stage.rigs = {0, 1}
+    stage.live(5)
+    after = stage.store.outcomes[stage.store.outcomes.index(opening) :]
+    assert sum("rig-1" in outcome.heard for outcome in after) == 1
+    assert stage.told() == [("rig-1", last)]
+
+
+def test_processes_that_die_again_and_again_name_the_same_silence() -> None:
+    """Each may tell it anew, always with the same last record, and none ends it before the entity speaks."""
+    stage = LiveStage()
+    stage.live(60)
+    stage.rigs = {0}
+    for _ in range(4):
+        stage.live(45)
+    assert len(set(stage.told())) == 1
+    opened = next(number for number, outcome in enumerate(stage.store.outcomes) if outcome.silences)
+    later: list[Outcome] = stage.store.outcomes[opened:]
+    assert not any("rig-1" in outcome.heard for outcome in later)

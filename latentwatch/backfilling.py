@@ -8,11 +8,8 @@ be in order: what a monitor says of late records does not count here, so that th
 import glob
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alerts.registry import ModelRegistry
@@ -20,35 +17,12 @@ from detector.interface import Detector
 from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput
 from domain.monitor import AlertPolicy, load_monitor
+from latentwatch.archive_scores import SCORED, Tally, complete
 from latentwatch.console import print_json, progress_bars, say
 from latentwatch.settings import load_settings
 from latentwatch.wiring import load_version, ready_database, serving_version
 from streams.batch_scoring import RowScorer, StreamScorer, score_records
 from streams.sources.file_source import FileSource
-
-SCORED = pa.schema(
-    [
-        ("file", pa.string()),
-        ("position", pa.int64()),
-        ("surprise", pa.float64()),
-        ("reconstruction", pa.float64()),
-        ("density", pa.float64()),
-        ("flagged", pa.bool_()),
-        ("error", pa.string()),
-    ]
-)
-"""`position` is the row's index in its file; scores are null where `error` says why there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What an archive came to."""
-
-    records: int
-    flagged: int
-    unreadable: int
-    first_reason: str
-    """Why one of the unreadable records was."""
 
 
 def backfill_archive(
@@ -138,15 +112,3 @@ def score_here(
             report("scoring", sum(sizes[: number + 1]) / max(1, sum(sizes)))
     os.replace(written, output)
     return Tally(records, flagged, unreadable, reason)
-
-
-def complete(rows: list[dict[str, Any]], files: Any, positions: Any) -> pa.RecordBatch:
-    """Rows of scores as columns, with where each one stands: one file and one position a row."""
-    columns: list[Any] = [files, positions]
-    columns += [[row.get(name) for row in rows] for name in ("surprise", "reconstruction", "density")]
-    columns += [[row.get("flagged", False) for row in rows], [row.get("error") for row in rows]]
-    arrays = [
-        column.cast(field.type) if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for column, field in zip(columns, SCORED, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCORED)

@@ -22,8 +22,8 @@ import fastavro
 import numpy as np
 from kafka import KafkaProducer
 
-from benchmarks.speed.measures import CLOCK, POLL_RECORDS, WARM_RECORDS, Watch
 from benchmarks.speed.stream import FIELDS, create_topic, fill, monitor, payloads
+from benchmarks.speed.timing import CLOCK, POLL_RECORDS, WARM_RECORDS, Watch
 from deploy.services.kafka import KafkaBroker
 from domain.errors import LoopFailed
 from streams.decoding.avro_decoding import AvroDecoder

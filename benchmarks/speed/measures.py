@@ -8,16 +8,14 @@ those that need a quiet machine once they have read a line.
 import json
 import logging
 import os
-import resource
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -25,70 +23,13 @@ import psutil
 import structlog
 
 from benchmarks.speed.stream import FIELDS, monitor
-from domain.clock import SystemClock
+from benchmarks.speed.timing import CLOCK, POLL_RECORDS, Settings, Step, cpu_seconds
 from domain.errors import InvalidInput
-
-POLL_RECORDS = 2_000
-WARM_RECORDS = 5_000
-"""Read before the watch starts: joining the group, first imports, caches."""
-CLOCK = SystemClock()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a measure needs to know."""
-
-    servers: str
-    topic: str
-    records: int
-    bundles: str = ""
-    bundle: str = ""
-    variant: str = "default"
-    database: str = ""
-    threshold: float = 3.0
-    group: str = ""
-    rate: int = 5_000
-    seconds: float = 5.0
-    core: int | None = None
-    client: Literal["kafka-python", "confluent"] = "kafka-python"
-
-
-@dataclass
-class Watch:
-    """Wall and processor time of a stretch of records."""
-
-    records: int = 0
-    started: float = 0.0
-    cpu: float = 0.0
-
-    def start(self) -> None:
-        """Begin."""
-        self.started, self.cpu = CLOCK.monotonic(), _cpu_seconds()
-
-    def result(self, records: int, **more: Any) -> dict[str, Any]:
-        """The figures."""
-        wall, cpu = CLOCK.monotonic() - self.started, _cpu_seconds() - self.cpu
-        return {
-            "records": records,
-            "records_per_second": round(records / wall, 1),
-            "cpu_us_per_record": round(cpu / records * 1e6, 3),
-            "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            **more,
-        }
-
-
-Step: TypeAlias = Callable[[int], dict[str, Any]]
-"""Works through at least so many records; returns how many they were, and what else it has to say."""
 
 
 def rss_mb() -> float:
     """Memory that the process has in hand now."""
     return round(psutil.Process().memory_info().rss / 2**20, 1)
-
-
-def _cpu_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return float(times.user + times.system)
 
 
 def serve(step: Step, core: int | None) -> None:
@@ -100,9 +41,9 @@ def serve(step: Step, core: int | None) -> None:
         if number == 1 and core is not None:
             for thread in Path("/proc/self/task").iterdir():
                 os.sched_setaffinity(int(thread.name), {core})
-        wall, cpu = CLOCK.monotonic(), _cpu_seconds()
+        wall, cpu = CLOCK.monotonic(), cpu_seconds()
         found = step(int(line))
-        timed = {"wall_seconds": CLOCK.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu}
+        timed = {"wall_seconds": CLOCK.monotonic() - wall, "cpu_seconds": cpu_seconds() - cpu}
         sys.stdout.write(json.dumps({**found, **timed, "rss_mb": rss_mb()}) + "\n")
         sys.stdout.flush()
 

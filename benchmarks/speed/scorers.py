@@ -11,8 +11,8 @@ from alerts.database import migrate, open_database
 from alerts.monitors import register_monitor
 from alerts.registry import ModelRegistry
 from alerts.store import AlertStore
-from benchmarks.speed.measures import CLOCK, Settings, Step
 from benchmarks.speed.stream import monitor, sample
+from benchmarks.speed.timing import CLOCK, Settings, Step
 from detector.bundle import load_bundle
 from domain.clock import SystemClock
 from domain.model import Judgement

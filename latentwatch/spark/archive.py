@@ -24,7 +24,7 @@ from domain.clock import SystemClock, to_microseconds
 from domain.errors import InvalidInput
 from domain.monitor import AlertPolicy
 from domain.schema import RecordSchema
-from latentwatch.backfilling import Tally, complete
+from latentwatch.archive_scores import Tally, complete
 from latentwatch.spark.session import reason_of
 from streams.batch_scoring import RowScorer, StreamScorer
 from streams.decoding.formats import decoder_for

@@ -96,7 +96,7 @@ class Benchmark:
         """`stack` ends every process that is begun."""
         self._quick, self._endured = options.quick, options.endure
         self._broker, self._postgres, self._folder, self._stack = broker, postgres, folder, stack
-        self._rounds, self._slice, self._warm = (3, 12_000, 16_000) if self._quick else (7, 40_000, 60_000)
+        self._rounds, self._slice, self._warm = (3, 24_000, 16_000) if self._quick else (7, 40_000, 60_000)
         records = self._rounds * (self._slice + 16_384) + self._warm + 16_384
         self._common: Figures = {
             "servers": broker.address,

@@ -94,6 +94,8 @@ class KafkaSource(GroupMember):
             "heartbeat_interval_ms": 1_000,
             "metadata_max_age_ms": 30_000,
             "reconnect_backoff_max_ms": 2_000,
+            # The client (3.0.12) sleeps so long, 100 ms by itself, where a poll falls between two fetches.
+            "retry_backoff_ms": 10,
             "bootstrap_timeout_ms": int(_CONNECT_SECONDS * 1_000),
             "metrics_enabled": False,
         }

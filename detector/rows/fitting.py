@@ -39,8 +39,10 @@ REACH_ROWS = 1_000
 """Rows, drawn at random, among which reach is measured."""
 NARROWEST = 0.05
 """Quartiles of the log reach are taken to lie at least so far apart."""
-REMOTEST = 3.0
-"""Quartile distances from the median at which the log reach stops to count."""
+INNERMOST, REMOTEST = -1.0, 3.5
+"""Quartile distances from the median beyond which the log reach does not count."""
+REMOTE = 2.0
+"""Quartile distances from the median from which a row is strange by its reach alone."""
 EXACT = 1 << 30
 """Probes that search every list."""
 CAREFUL = 12
@@ -131,7 +133,8 @@ def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[Fitte
     aside, distance = _aside(distances, memory.rows[nearest], smallest)
     network = _fit_network(values, present, aside, held, choice, progress)
     codes = network.encode(values, aside)
-    model, densities = _assemble(codes, divisor, memory, remoteness, network, distance, held, choice)
+    spacing = distances[kept].mean(axis=1)
+    model, densities = _assemble(codes, divisor, memory, remoteness, spacing, network, distance, held, choice)
     return FittedRows(model, values, present, held, densities, kept), chosen
 
 
@@ -160,11 +163,12 @@ def _draw(count: int, most: int, random: np.random.Generator) -> NDArray[np.intp
 
 
 def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> Floats:
-    """How far each row [M, P] lies from the bulk of them [M]: the square of its log reach beyond the median, in quartile
-    distances; 0 for the inner half, and no more than `REMOTEST` counts.
+    """How far each row [M, P] lies from the bulk of them [M]: its log reach less the median in quartile distances, b, as
+
+        0.6 b + max(0, b - 2),  -1 <= b <= 3.5
 
     Reach is the distance within which a share `REACH` of all rows lies. Strange rows that training data hold in groups
-    are each other's nearest neighbours and would vouch for each other, but their reach gives them away. The square lets
+    are each other's nearest neighbours and would vouch for each other, but their reach gives them away. The bend lets
     the ordinary edge of clean data count for little, the bound keeps a rare but normal mode from drowning everything else.
     """
     others = rows[_draw(len(rows), REACH_ROWS, random)]
@@ -177,8 +181,8 @@ def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> F
         squared[start : start + 512] = np.partition(apart, place, axis=1)[:, place]
     reach = np.log(np.sqrt(np.maximum(squared, 0.0)) + smallest)
     lower, median, upper = np.quantile(reach, [0.25, 0.5, 0.75])
-    beyond = (reach - median) / max(upper - lower, NARROWEST)
-    return np.asarray(np.clip(beyond, 0.0, REMOTEST) ** 2, np.float32)
+    beyond = np.clip((reach - median) / max(upper - lower, NARROWEST), INNERMOST, REMOTEST)
+    return np.asarray(0.6 * beyond + np.maximum(beyond - REMOTE, 0.0), np.float32)
 
 
 def _aside(distances: Floats, neighbours: Floats, smallest: float) -> tuple[Floats, tuple[float, float, float]]:
@@ -220,6 +224,7 @@ def _assemble(
     divisor: Floats,
     memory: Memory,
     remoteness: Floats,
+    spacing: Floats,
     network: Network,
     distance: tuple[float, float, float],
     held: Held,
@@ -232,5 +237,5 @@ def _assemble(
         seen = held.member != member
         densities.append(fit_density(kind, codes[member][seen if seen.any() else ~seen], choice.seed))
     importance = np.full(len(divisor), 1.0 / len(divisor), np.float32)
-    model = RowModel(divisor, importance, memory, remoteness, network, densities[0], distance)
+    model = RowModel(divisor, importance, memory, remoteness, spacing, network, densities[0], distance)
     return model, tuple(densities)

@@ -23,12 +23,13 @@ Floats: TypeAlias = NDArray[np.float32]
 class Weights(NamedTuple):
     """What each part counts in the fused energy: chosen once, for all tables; a bundle keeps those it was calibrated with."""
 
-    near: float = 0.25
-    """Little, because a single stray training row excuses whatever resembles it."""
-    residual: float = 2.5
-    remoteness: float = 0.4
+    near: float = 0.4
+    residual: float = 2.0
+    remoteness: float = 0.9
     """How much neighbours that are strange themselves count against a row that is like them."""
-    density: float = 0.25
+    spacing: float = -0.5
+    """Where normal rows lie apart, a row may lie apart from them."""
+    density: float = 0.1
 
 
 WEIGHTS = Weights()
@@ -54,7 +55,7 @@ class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
 
     logs: Floats
-    """[N, 3] near, remoteness, residual."""
+    """[N, 4] near, remoteness, residual, spacing."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -95,7 +96,9 @@ class RowModel:
     """[P] weight of each column in the residual; they sum to 1."""
     memory: Memory
     remoteness: Floats
-    """[M] how far each memory row lies from the bulk of them, in squared quartile distances; 0 for the inner half."""
+    """[M] how far each memory row lies from the bulk of them; see `detector.rows.fitting`."""
+    spacing: Floats
+    """[M] mean distance of each memory row from its own nearest."""
     network: Network
     density: AnyDensity
     distance: tuple[float, float, float]
@@ -109,6 +112,7 @@ class RowModel:
             self.memory.searched,
             self.memory.rows,
             self.remoteness,
+            self.spacing,
             stack_network(self.network),
             self.importance,
             mean,
@@ -142,10 +146,11 @@ class RowModel:
 
     def fuse(self, seen: Seen, density: Floats) -> Energies:
         """One energy from all parts: their weighted sum."""
-        near, remoteness, residual = seen.logs.T
+        near, remoteness, residual, spacing = seen.logs.T
         weights = self.weights
-        fused = weights.near * near + weights.residual * residual + weights.remoteness * remoteness
-        return Energies(fused + weights.density * density, residual, density, near)
+        fused = weights.near * near + weights.residual * residual + weights.density * density
+        fused += weights.remoteness * remoteness + weights.spacing * spacing
+        return Energies(fused, residual, density, near)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
         """What the compiled arithmetic finds for prepared rows; `held` makes that of training rows out-of-sample."""
@@ -153,7 +158,7 @@ class RowModel:
         nobody = np.full(count, -1, np.int64)
         place, member = (nobody, nobody) if held is None else (held.place, held.member)
         seen = Seen(
-            np.empty((count, 3), np.float32),
+            np.empty((count, 4), np.float32),
             np.empty((count, self.network.code_size), np.float32),
             np.empty((count, work.neighbours), np.int64),
         )
@@ -167,6 +172,7 @@ class RowModel:
             "divisor": self.divisor,
             "importance": self.importance,
             "remoteness": self.remoteness,
+            "spacing": self.spacing,
         }
         named = {"memory": self.memory.arrays(), "network": self.network.arrays(), "density": self.density.arrays()}
         return out | {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
@@ -195,18 +201,29 @@ class RowModel:
             arrays["divisor"].shape,
             arrays["importance"].shape,
             arrays["remoteness"].shape,
+            arrays["spacing"].shape,
             memory.rows.shape[1],
             network.encoder[0].weight.shape[1],
             network.decoder[-1].weight.shape[2],
             len(part["density"]["mean"]),
         )
-        if found != ((width,), (width,), (len(memory),), width, 2 * width + 1, width, network.code_size):
+        if found != (
+            (width,),
+            (width,),
+            (len(memory),),
+            (len(memory),),
+            width,
+            2 * width + 1,
+            width,
+            network.code_size,
+        ):
             raise BundleRefused("the model's parts do not fit each other; the bundle is damaged: train again")
         return cls(
             arrays["divisor"],
             arrays["importance"],
             memory,
             arrays["remoteness"],
+            arrays["spacing"],
             network,
             density,
             (mean, spread, smallest),

@@ -3,9 +3,10 @@
 A row [P] meets its nearest normal rows; the retrieval autoencoder sees the row with the mean of its nearest and how far
 they are, and says what it should have been. Out come
 
-    near        log distance to the nearest normal row
+    near        log mean distance to the few nearest normal rows
     remoteness  mean over the nearest rows of how far they lie themselves from the bulk of the normal rows
     residual    mean over members of half the log mean squared residual of the autoencoder
+    spacing     log mean over the nearest rows of how far they lie from their own neighbours
     code        the first member's latent code, for the latent density
 """
 
@@ -45,6 +46,8 @@ class Parts(NamedTuple):
     """[M, P]"""
     remoteness: Floats
     """[M] how far each normal row lies from the bulk."""
+    spacing: Floats
+    """[M] mean distance of each normal row from its own nearest."""
     stack: Stack
     importance: Floats
     """[P] weight of each column in the residual; they sum to 1."""
@@ -109,14 +112,16 @@ def residual_of(
 
 @compiled
 def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
-    """Fill a row's near and remoteness in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
+    """Fill a row's near, remoteness and spacing in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
     width, count = row.shape[0], distances.shape[0]
-    shown, remote = 0.0, 0.0
+    shown, remote, apart = 0.0, 0.0, 0.0
     for a in range(count):
         shown += distances[a] if a < SHOWN else 0.0
         remote += parts.remoteness[index[a]]
-    out[0] = np.log(distances[0] + parts.smallest)
+        apart += parts.spacing[index[a]]
+    out[0] = np.log(shown / SHOWN + parts.smallest)
     out[1] = remote / count
+    out[3] = np.log(apart / count + parts.smallest)
     for j in range(width):
         seen[j] = row[j]
         seen[width + j] = 0.0
@@ -124,7 +129,7 @@ def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts,
         neighbour = parts.rows[index[a]]
         for j in range(width):
             seen[width + j] += neighbour[j] / np.float32(SHOWN)
-    seen[2 * width] = (np.log(shown / SHOWN + parts.smallest) - parts.distance_mean) / parts.distance_spread
+    seen[2 * width] = (out[0] - parts.distance_mean) / parts.distance_spread
 
 
 @compiled
@@ -140,7 +145,7 @@ def score_rows(
     codes: Floats,
     indices: NDArray[np.int64],
 ) -> None:
-    """Fill `out` [N, 3] with near, remoteness and residual, `codes` [N, K] and the neighbours' `indices` [N, k].
+    """Fill `out` [N, 4] with near, remoteness, residual and spacing, `codes` [N, K] and the neighbours' `indices` [N, k].
 
     `present` is [N, P] or [1, P] for all rows. `leave_out` [N] is a memory row not to be found, or -1. `only` [N] is the
     one member to ask, or -1 for the first `members` of them.

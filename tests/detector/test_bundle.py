@@ -165,7 +165,7 @@ from detector.bundle import load_bundle
 from detector.checks import read
 from domain.record import batch_from_columns
 detector = load_bundle({str(root)!r}, {name!r})
-batch = batch_from_columns(detector.schema, {{"a": [0.0, 9.0], "b": [0.0, 9.0], "mode": ["on", "new"], "note": ["x", None]}})
+batch = batch_from_columns(detector.schema, {{"a": [0.0, 9.0], "b": [0.0, 9.0], "mode": ["on", "new"], "note": ["pump runs well", None]}})
 contexts = read(detector, batch)
 scores = detector.score(batch, contexts)
 detector.explain(batch, contexts, scores)

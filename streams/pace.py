@@ -1,5 +1,8 @@
 """How many records the next batch may hold: more under backlog, fewer when caught up or when scoring is slow."""
 
+LARGEST = 16_384
+"""Records in one batch."""
+
 
 class Pace:
     """Doubles after full batches and halves after near-empty or slow ones.
@@ -7,7 +10,7 @@ class Pace:
     Large batches spread the cost of a commit; small ones bring a verdict sooner.
     """
 
-    def __init__(self, smallest: int = 256, largest: int = 16_384, longest_seconds: float = 0.5) -> None:
+    def __init__(self, smallest: int = 256, largest: int = LARGEST, longest_seconds: float = 0.5) -> None:
         self._smallest = smallest
         self._largest = largest
         self._longest_seconds = longest_seconds

@@ -25,6 +25,7 @@ from benchmarks.speed.stream import create_topic, fill
 from deploy.services.kafka import KafkaBroker
 from deploy.services.postgres import PostgresServer
 from domain.clock import SystemClock
+from streams.pace import LARGEST
 
 TOPIC = "speed"
 CLOCK = SystemClock()
@@ -97,7 +98,8 @@ class Benchmark:
         self._quick, self._endured = options.quick, options.endure
         self._broker, self._postgres, self._folder, self._stack = broker, postgres, folder, stack
         self._rounds, self._slice, self._warm = (3, 24_000, 16_000) if self._quick else (7, 40_000, 60_000)
-        records = self._rounds * (self._slice + 16_384) + self._warm + 16_384
+        # A slice ends with the batch that fills it and the one that was on its way meanwhile.
+        records = self._rounds * (self._slice + 2 * LARGEST) + self._warm + 2 * LARGEST
         self._common: Figures = {
             "servers": broker.address,
             "topic": TOPIC,
@@ -203,10 +205,10 @@ class Benchmark:
         scorer = self._begin("scorer", {**self._scoring("default", "postgresql", "1%"), "topic": topic})
         sizes = []
         with ThreadPoolExecutor() as filling:
-            filling.submit(fill, self._broker.address, topic, self._endured + 32_768)
+            filling.submit(fill, self._broker.address, topic, self._endured + 2 * LARGEST)
             for done in range(0, self._endured, _ENDURANCE_STEP):
                 _tell(f"memory after {done:,} of {self._endured:,} records")
-                scorer.run(_ENDURANCE_STEP - 16_384)
+                scorer.run(_ENDURANCE_STEP - 2 * LARGEST)
                 sizes.append(scorer.slices[-1]["rss_mb"])
         records = sum(each["records"] for each in scorer.slices)
         return {"records": records, "rss_mb": sizes, "rss_growth_mb": round(sizes[-1] - sizes[0], 1)}

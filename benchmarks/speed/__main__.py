@@ -22,6 +22,7 @@ from benchmarks.speed.latency import RATES
 from benchmarks.speed.picture import draw
 from benchmarks.speed.rounds import Contestant, Figures, take_turns
 from benchmarks.speed.stream import create_topic, fill
+from benchmarks.speed.timing import FETCHED_RECORDS
 from deploy.services.kafka import KafkaBroker
 from deploy.services.postgres import PostgresServer
 from domain.clock import SystemClock
@@ -98,8 +99,8 @@ class Benchmark:
         self._quick, self._endured = options.quick, options.endure
         self._broker, self._postgres, self._folder, self._stack = broker, postgres, folder, stack
         self._rounds, self._slice, self._warm = (3, 24_000, 16_000) if self._quick else (7, 40_000, 60_000)
-        # A slice ends with the batch that fills it and the one that was on its way meanwhile.
-        records = self._rounds * (self._slice + 2 * LARGEST) + self._warm + 2 * LARGEST
+        # A stretch ends with the batch that fills it and the one that was on its way meanwhile.
+        records = self._rounds * (self._slice + FETCHED_RECORDS + 4 * LARGEST) + self._warm + 2 * LARGEST
         self._common: Figures = {
             "servers": broker.address,
             "topic": TOPIC,
@@ -208,7 +209,7 @@ class Benchmark:
             filling.submit(fill, self._broker.address, topic, self._endured + 2 * LARGEST)
             for done in range(0, self._endured, _ENDURANCE_STEP):
                 _tell(f"memory after {done:,} of {self._endured:,} records")
-                scorer.run(_ENDURANCE_STEP - 2 * LARGEST)
+                scorer.run(_ENDURANCE_STEP - FETCHED_RECORDS - 4 * LARGEST)
                 sizes.append(scorer.slices[-1]["rss_mb"])
         records = sum(each["records"] for each in scorer.slices)
         return {"records": records, "rss_mb": sizes, "rss_growth_mb": round(sizes[-1] - sizes[0], 1)}
@@ -231,7 +232,8 @@ def _ratios(contestants: dict[str, Contestant]) -> Figures:
             continue
         ratios[name] = contestants[ours].ratio(contestants[theirs])
         ratios[f"{name}_cpu"] = contestants[ours].ratio(contestants[theirs], "cpu_seconds")
-    largest = max((contestants[name].figures() for name in contestants if name.startswith("scorer")), key=_size)
+    scorers = (each.figures() for name, each in contestants.items() if name.startswith("scorer") and name != CONFLUENT)
+    largest = max(scorers, key=_size)
     return {
         **ratios,
         "rss_mb": largest["rss_mb"],

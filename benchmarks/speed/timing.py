@@ -10,6 +10,8 @@ import psutil
 from domain.clock import SystemClock
 
 POLL_RECORDS = 2_000
+FETCHED_RECORDS = 13_000
+"""What a client with a scorer's fetch sizes holds at most: 1 MB of each of four partitions."""
 WARM_RECORDS = 5_000
 """Read before the watch starts: joining the group, first imports, caches."""
 CLOCK = SystemClock()

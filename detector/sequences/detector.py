@@ -38,7 +38,7 @@ WEIGHTS = {
     RECONSTRUCTION: 1.0,
     DENSITY: 0.5,
 }
-"""What each witness counts for; chosen on pumps, a chemical plant and servers together, the same for all."""
+"""What each witness counts for, the same for all; chosen on pumps, a chemical plant and servers, relations by the pumps."""
 AGES = 9
 """Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""
 _FORGOTTEN, _LONG_FORGOTTEN = 0.02, 0.005

@@ -21,6 +21,7 @@ from domain.errors import Unavailable
 from streams.kafka.group_joining import keep_assignments
 from streams.kafka.group_member import GroupMember, Start
 from streams.kafka.kafka_faults import HOPELESS, FrankClient, out_of_reach
+from streams.kafka.parked_records import return_parked
 from streams.kafka.record_batches import read_columns
 from streams.ports import Messages
 
@@ -73,6 +74,7 @@ class KafkaSource(GroupMember):
             )
         self._columnar = read_columns(consumer)
         keep_assignments(consumer)
+        return_parked(consumer)
         consumer.subscribe([self.name], listener=_Listener(consumer, self._events))
         self._consumer = consumer
 

@@ -108,6 +108,24 @@ def test_transactions_and_tombstones(
     assert source.poll(1, 10.0).values == [None]
 
 
+def test_half_read_records_come_back_after_a_pause(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
+) -> None:
+    """A partition that is silenced half read is delivered again when sought, also after another one was read to its end."""
+    name = topic(partitions=2)
+    for partition in (0, 1):
+        fill(kafka_address, name, 50, partition)
+    source = join(name)
+    await_partitions(source)
+    source.seek(0, 0)
+    begun = len(read(source, 1))
+    source.hold(0)
+    source.seek(1, 0)
+    assert len(read(source, 50)) == 50
+    source.seek(0, begun)
+    assert read(source, 50 - begun) == list(range(begun, 50))
+
+
 @pytest.mark.parametrize(
     ("join", "assignor"),
     [("kafka-python", "cooperative"), ("kafka-python", "eager"), ("confluent", "cooperative")],

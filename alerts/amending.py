@@ -18,8 +18,8 @@ from alerts.session import take_turns
 from alerts.tables import (
     AlertEventRow,
     AlertRow,
-    AlertTraceRow,
     FlaggedRecordRow,
+    KeptTraceRow,
     NotificationRow,
 )
 from domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity
@@ -50,7 +50,7 @@ def correct(connection: Connection, monitor: str, amendments: Sequence[Amendment
     withdrawn = [each for each in stored if each.flagged is None]
     if withdrawn:
         connection.execute(_WITHDRAW, [_key(monitor, each) for each in withdrawn])
-    _correct_trace(connection, touched, stored)
+    _correct_trace(connection, monitor, stored)
     return _correct_alerts(connection, sorted(set(touched.values())), now)
 
 
@@ -166,8 +166,12 @@ def _alerts_of(connection: Connection, monitor: str, amendments: Sequence[Amendm
 
 
 _TRACE = (
-    update(AlertTraceRow)
-    .where(AlertTraceRow.alert_id == bindparam("alert"), AlertTraceRow.time == bindparam("at"))
+    update(KeptTraceRow)
+    .where(
+        KeptTraceRow.monitor == bindparam("of_monitor"),
+        KeptTraceRow.entity == bindparam("of_entity"),
+        KeptTraceRow.time == bindparam("at"),
+    )
     .values(
         surprise=bindparam("new_surprise"),
         reconstruction=bindparam("new_reconstruction"),
@@ -177,11 +181,12 @@ _TRACE = (
 )
 
 
-def _correct_trace(connection: Connection, touched: dict[Position, int], amendments: Sequence[Amendment]) -> None:
-    """The copy of the trace that an alert keeps says what is said now."""
+def _correct_trace(connection: Connection, monitor: str, amendments: Sequence[Amendment]) -> None:
+    """What is kept of the trace says what is said now."""
     rows = [
         {
-            "alert": touched[each.position],
+            "of_monitor": monitor,
+            "of_entity": entity_key(each.entity),
             "at": each.time,
             "new_surprise": each.surprise,
             "new_reconstruction": each.reconstruction,
@@ -189,10 +194,8 @@ def _correct_trace(connection: Connection, touched: dict[Position, int], amendme
             "new_flagged": each.flagged is not None,
         }
         for each in amendments
-        if each.position in touched
     ]
-    if rows:
-        connection.execute(_TRACE, rows)
+    connection.execute(_TRACE, rows)
 
 
 def _correct_alerts(connection: Connection, alerts: Sequence[int], now: datetime) -> list[Episode]:

@@ -16,17 +16,17 @@ from alerts.session import take_turns
 from alerts.tables import (
     AlertEventRow,
     AlertRow,
-    AlertTraceRow,
     FlaggedRecordRow,
+    KeptTraceRow,
     TraceRow,
 )
-from alerts.upserts import insert_unless_stored
+from alerts.upserts import insert_found, insert_unless_stored
 from domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
 from domain.outcome import Receipt
 from domain.record import Position
 
 TRACE_BEFORE = 240
-"""How many trace points before an alert are kept with it."""
+"""How many trace points before an alert are kept."""
 ENTITY_LIMIT = 400
 """Characters of an entity's name that are kept; PostgreSQL's indexes hold no more than 2,700 bytes an entry."""
 _LOCK_BUCKETS = 512
@@ -250,26 +250,25 @@ def flagged_row(monitor: str, record: FlaggedRecord, episode: Episode | None) ->
     }
 
 
-_TRACED = ["time", "surprise", "reconstruction", "density", "flagged", "values"]
-_KEEP = insert(AlertTraceRow).from_select(
-    ["alert_id", *_TRACED],
-    select(bindparam("alert", type_=BigKey), *(getattr(TraceRow, name) for name in _TRACED))
+_TRACED = ("monitor", "entity", "time", "surprise", "reconstruction", "density", "flagged", "values")
+_LED_UP = (
+    select(bindparam("alert", type_=BigKey).label("alert_id"), *(getattr(TraceRow, name) for name in _TRACED))
     .where(
         TraceRow.monitor == bindparam("of_monitor"),
         TraceRow.entity == bindparam("of_entity"),
         TraceRow.time <= bindparam("until"),
     )
     .order_by(TraceRow.time.desc())
-    .limit(TRACE_BEFORE),
+    .limit(TRACE_BEFORE)
 )
 
 
 def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode]) -> None:
-    """Copy what led up to each new alert out of the live trace, which forgets."""
-    if not episodes:
-        return
-    connection.execute(
-        _KEEP,
+    """Copy what led up to each new alert out of the live trace, which forgets; what an earlier alert kept is there."""
+    insert_found(
+        connection,
+        KeptTraceRow,
+        _LED_UP,
         [
             {"alert": episode.id, "of_monitor": monitor, "of_entity": episode.entity, "until": episode.started}
             for episode in episodes

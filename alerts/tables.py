@@ -125,13 +125,20 @@ class FlaggedRecordRow(Row):
     """How often late records amended its verdict."""
 
 
-class AlertTraceRow(Row):
-    """What the entity's trace looked like before and during an alert, kept with it when the live trace has moved on."""
+class KeptTraceRow(Row):
+    """A point of an entity's trace that led up to an alert, kept when the live trace has moved on.
 
-    __tablename__ = "alert_trace"
+    It belongs to the entity, not to an alert: of alerts that follow one another fast, most share what led up to them.
+    """
 
-    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True)
+    __tablename__ = "kept_trace"
+    __table_args__ = (Index("ix_kept_trace_alert", "alert_id"),)
+
+    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
     time: Mapped[datetime] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
+    """The first alert that it led up to; it goes when that goes."""
     surprise: Mapped[float]
     reconstruction: Mapped[float]
     density: Mapped[float]

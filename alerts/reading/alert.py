@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from alerts.episodes import TRACE_BEFORE
 from alerts.former_verdicts import FormerVerdictRow
 from alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
 from alerts.session import reading
-from alerts.tables import AlertEventRow, AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
+from alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
 from domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
 from domain.outcome import TracePoint
 
@@ -118,14 +119,18 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
 def _around(session: Session, alert: AlertRow, flagged: list[FlaggedRecord]) -> tuple[TracePoint, ...]:
     """The entity's stream around an alert, in time order.
 
-    What led up to it was copied when it opened; what came during and after is in the live trace for a while; its
+    What led up to it was kept when it opened; what came during and after is in the live trace for a while; its
     flagged records stay for ever.
     """
     before = session.scalars(
-        select(AlertTraceRow)
-        .where(AlertTraceRow.alert_id == alert.id)
-        .order_by(AlertTraceRow.time.desc())
-        .limit(MOST_TRACE)
+        select(KeptTraceRow)
+        .where(
+            KeptTraceRow.monitor == alert.monitor,
+            KeptTraceRow.entity == alert.entity,
+            KeptTraceRow.time <= alert.started,
+        )
+        .order_by(KeptTraceRow.time.desc())
+        .limit(TRACE_BEFORE)
     )
     points = {row.time: trace_of(row, alert.entity) for row in before}
     live = session.scalars(

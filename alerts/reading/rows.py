@@ -1,7 +1,7 @@
 """Rows to the domain's nouns."""
 
 from alerts.former_verdicts import FormerVerdictRow
-from alerts.tables import AlertRow, AlertTraceRow, FlaggedRecordRow, LabelRow, TraceRow
+from alerts.tables import AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
 from domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
 from domain.outcome import TracePoint
 from domain.record import Position
@@ -86,8 +86,8 @@ def former_of(row: FormerVerdictRow) -> FormerVerdict:
     )
 
 
-def trace_of(row: TraceRow | AlertTraceRow, entity: str) -> TracePoint:
-    """A sampled record; the copy kept with an alert has no position any more."""
+def trace_of(row: TraceRow | KeptTraceRow, entity: str) -> TracePoint:
+    """A sampled record; what is kept of it for alerts has no position any more."""
     offset, partition = (row.offset, row.partition) if isinstance(row, TraceRow) else (-1, -1)
     return TracePoint(
         entity=entity,

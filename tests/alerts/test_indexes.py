@@ -11,6 +11,8 @@ QUERIES = {
     "records of an alert": "SELECT * FROM flagged_records WHERE alert_id = 7 ORDER BY time LIMIT 500",
     "map": "SELECT * FROM flagged_records WHERE monitor = 'm' AND time >= '2026-01-01' ORDER BY time LIMIT 500",
     "trace": "SELECT * FROM trace WHERE monitor = 'm' AND entity = 'e' AND time >= '2026-01-01' ORDER BY time DESC LIMIT 500",
+    "kept trace": "SELECT * FROM kept_trace WHERE monitor = 'm' AND entity = 'e' AND time <= '2026-01-01' ORDER BY time DESC LIMIT 240",
+    "kept trace of an alert": "SELECT * FROM kept_trace WHERE alert_id = 7",
     "counts": "SELECT * FROM minute_counts WHERE monitor = 'm' AND minute >= '2026-01-01' ORDER BY minute",
     "dead letters": "SELECT * FROM dead_letters WHERE monitor = 'm' ORDER BY created DESC LIMIT 50",
     "audit": "SELECT * FROM audit WHERE monitor = 'm' ORDER BY created DESC LIMIT 50",

@@ -7,12 +7,13 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, func, select
 
+from alerts.reading import alert_detail
 from alerts.reviewing import acknowledge, close, label
-from alerts.session import reading
+from alerts.session import reading, transaction
 from alerts.store import AlertStore
-from alerts.tables import AlertEventRow, AlertRow, AlertTraceRow, FlaggedRecordRow
+from alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, TraceRow
 from domain.alert import AlertStatus, FlaggedRecord, Severity, Verdict
 from domain.clock import ManualClock
 from domain.outcome import Receipt
@@ -154,5 +155,18 @@ class GroupingContract:
         store.commit(outcome(0, 5, trace=before))
         store.commit(outcome(5, 9, [flagged(6, 6)], trace=[point(5), point(8)]))
         with reading(engine) as session:
-            kept = session.execute(select(AlertTraceRow.time, AlertTraceRow.values).order_by(AlertTraceRow.time)).all()
+            kept = session.execute(select(KeptTraceRow.time, KeptTraceRow.values).order_by(KeptTraceRow.time)).all()
         assert [tuple(each) for each in kept] == [(at(second), {"Pressure": second}) for second in range(6)]
+
+    def test_alerts_share_what_led_up_to_them(self, store: AlertStore, engine: Engine) -> None:
+        """A point before two alerts is stored once and shown with both, also when the live trace has forgotten it."""
+        store.commit(outcome(0, 5, trace=[point(second) for second in range(5)]))
+        (first,) = self.give(store, flagged(6, 6)).alerts_opened
+        (second,) = self.give(store, flagged(7, 120)).alerts_opened
+        with transaction(engine) as session:
+            session.execute(delete(TraceRow))
+            assert session.scalar(select(func.count()).select_from(KeptTraceRow)) == 5
+        for alert in (first, second):
+            found = alert_detail(engine, alert)
+            assert found is not None
+            assert [each.time for each in found.trace[:5]] == [at(second) for second in range(5)]

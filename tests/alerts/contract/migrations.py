@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from alembic.config import Config
 from pytest_alembic import tests as alembic_tests
 from pytest_alembic.runner import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, Integer, bindparam, inspect, select, text
 
 from alerts.columns import Row
 from alerts.database import alembic_config as latentwatch_config
 from alerts.database import migrate, open_database, schema_is_current
 from alerts.session import reading, transaction
+from alerts.tables import KeptTraceRow
 from domain.errors import InvalidInput
 
 
@@ -69,3 +71,35 @@ class MigrationContract:
         assert not schema_is_current(alembic_engine)
         with pytest.raises(InvalidInput, match="install the version"):
             migrate(alembic_engine)
+
+    def test_what_led_up_to_alerts_moves_along(self, alembic_runner: MigrationContext, alembic_engine: Engine) -> None:
+        """Points that two alerts kept become one each, and both alerts have them again on the way back."""
+        alembic_runner.migrate_up_to("0002")
+        moments = [datetime(2026, 3, 1, 12, 0, second, tzinfo=UTC) for second in range(5)]
+        alerts = [(1, moments[2]), (2, moments[4])]
+        points = [(1, moment) for moment in moments[:3]] + [(2, moment) for moment in moments]
+        with transaction(alembic_engine) as session:
+            for number, started in alerts:
+                session.execute(_ALERT, {"id": number, "at": started})
+            for number, moment in points:
+                session.execute(_POINT, {"id": number, "at": moment})
+        alembic_runner.migrate_up_to("0003")
+        with reading(alembic_engine) as session:
+            kept = session.execute(select(KeptTraceRow.alert_id, KeptTraceRow.time).order_by(KeptTraceRow.time))
+            assert [tuple(each) for each in kept] == list(zip((1, 1, 1, 2, 2), moments, strict=True))
+        alembic_runner.migrate_down_to("0002")
+        with reading(alembic_engine) as session:
+            query = text("SELECT alert_id, time FROM alert_trace ORDER BY alert_id, time")
+            given = session.execute(query.columns(alert_id=Integer, time=KeptTraceRow.time.type)).all()
+        assert [tuple(each) for each in given] == points
+
+
+_ALERT = text(
+    "INSERT INTO alerts (id, monitor, entity, kind, status, severity, started, ended, records, peak_surprise, "
+    "peak_source, peak_partition, peak_offset, threshold, model_version, features, created, updated) VALUES "
+    "(:id, 'pump', 'rig-1', 'anomaly', 'open', 'warning', :at, :at, 1, 4, 's', 0, 0, 3, 1, '[]', :at, :at)"
+).bindparams(bindparam("at", type_=KeptTraceRow.time.type))
+_POINT = text(
+    'INSERT INTO alert_trace (alert_id, time, surprise, reconstruction, density, flagged, "values") '
+    "VALUES (:id, :at, 1, 1, 1, false, '{}')"
+).bindparams(bindparam("at", type_=KeptTraceRow.time.type))

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.record import Batch, Value
+from domain.record import Batch, Value, values_of
 from domain.schema import FeatureType, RecordSchema
 
 CLIP = 2.0
@@ -90,24 +90,24 @@ class Channels:
         offset = raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)]
         return np.asarray((self.scale == 0) & (np.abs(offset) > self.tolerance), bool)
 
-    def values(self, z: NDArray[np.float32], entity: str) -> dict[str, Value]:
-        """One record as people see it, from unclipped channels [C]; None for text."""
-        row = self.entities.index(entity) + 1 if entity in self.entities else 0
-        raw = z * self.scale + self.centre[row]
-        out: dict[str, Value] = dict.fromkeys(self.schema.names)
+    def values(self, z: NDArray[np.float32], entities: NDArray[np.object_]) -> list[dict[str, Value]]:
+        """Records as people see them, from unclipped channels [N, C]; None for text."""
+        raw = z * self.scale + self.centre[self.entity_rows(entities)]
+        numbers = np.empty((len(raw), len(self.schema.numbers)), np.float32)
         at = 0
-        for name in self.schema.numbers:
-            feature = self.schema.feature(name)
-            if feature.period is not None:
-                out[name] = float(np.arctan2(raw[at], raw[at + 1]) * feature.period / (2 * np.pi) % feature.period)
+        for column, name in enumerate(self.schema.numbers):
+            period = self.schema.feature(name).period
+            if period is None:
+                numbers[:, column] = raw[:, at]
             else:
-                out[name] = bool(raw[at] >= 0.5) if feature.type is FeatureType.BOOLEAN else float(raw[at])
-            at += 1 if feature.period is None else 2
+                numbers[:, column] = np.arctan2(raw[:, at], raw[:, at + 1]) * period / (2 * np.pi) % period
+            at += 1 if period is None else 2
+        words: dict[str, list[str | None]] = {name: [None] * len(raw) for name in self.schema.texts}
         for name, known in zip(self.schema.categories, self.words, strict=True):
-            best = int(np.argmax(raw[at : at + len(known) + 1]))
-            out[name] = known[min(best, len(known) - 1)] if known else None
+            likeliest = raw[:, at : at + len(known) + 1].argmax(axis=1).tolist()
+            words[name] = [known[min(best, len(known) - 1)] if known else None for best in likeliest]
             at += len(known) + 1
-        return out
+        return values_of(self.schema, numbers, words)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""

@@ -20,8 +20,10 @@ from domain.scores import Explanation, Neighbour, Scores
 Floats = NDArray[np.float32]
 
 _NEIGHBOURS = 3
-CHUNK = 16
-"""Rows compared with the memory at a time: bounds what that takes."""
+_NEAREST_BY_PRODUCT = 8
+"""Remembered records whose distances are measured: a matrix product finds them, not quite in their order."""
+_CHUNK = 256
+"""Rows compared with them at a time: bounds what that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +97,32 @@ def explain_rows(
     shares = _shares(context, batch, reductions)
     neighbours = _neighbours(whitened, memory, batch.schema)
     contributions = (shares * scores.reconstruction[: len(batch), None]).tolist()
+    names = batch.schema.names
     return [
-        Explanation(
-            expected=context.channels.values(expected[row], str(batch.entities[row])),
-            contributions=dict(zip(batch.schema.names, contributions[row], strict=True)),
-            neighbours=neighbours[row],
-            code=tuple(map(float, codes[row])),
-            place=(float(places[row, 0]), float(places[row, 1])),
+        Explanation(usual, dict(zip(names, parts, strict=True)), near, tuple(code), (x, y))
+        for usual, parts, near, code, (x, y) in zip(
+            context.channels.values(expected, batch.entities),
+            contributions,
+            neighbours,
+            codes.tolist(),
+            places.tolist(),
+            strict=True,
         )
-        for row in range(len(batch))
     ]
 
 
 def _neighbours(whitened: Floats, memory: Memory, schema: RecordSchema) -> list[tuple[Neighbour, ...]]:
     """The remembered records nearest to each row [N, K], nearest first."""
+    known = memory.whitened
+    squares = np.einsum("mk,mk->m", known, known)
+    some = min(_NEAREST_BY_PRODUCT, len(known))
     found: list[tuple[Neighbour, ...]] = []
-    for start in range(0, len(whitened), CHUNK):
-        rows = whitened[start : start + CHUNK]
-        distances = np.sqrt(((rows[:, None] - memory.whitened[None]) ** 2).mean(axis=2))
+    for start in range(0, len(whitened), _CHUNK):
+        rows = whitened[start : start + _CHUNK]
+        near = np.sort(np.argpartition(squares - 2.0 * (rows @ known.T), some - 1, axis=1)[:, :some], axis=1)
+        distances = np.sqrt(((rows[:, None] - known[near]) ** 2).mean(axis=2))
         order = np.argsort(distances, axis=1, kind="stable")[:, :_NEIGHBOURS]
-        values = iter(memory.values(order.ravel(), schema))
+        values = iter(memory.values(np.take_along_axis(near, order, axis=1).ravel(), schema))
         nearest = np.take_along_axis(distances, order, axis=1).tolist()
         found += [tuple(Neighbour(distance, next(values)) for distance in row) for row in nearest]
     return found
@@ -132,17 +140,11 @@ def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> 
     pull = offset @ density.whitening.T
     precision = density.whitening @ density.whitening.T
     blocks = features.shape[1] // channels
-    reductions = np.zeros((len(features), channels), np.float32)
-    expected = features[:, :channels].copy()
-    for channel in range(channels):
-        own = np.arange(blocks) * channels + channel
-        inner = precision[np.ix_(own, own)]
-        if not np.trace(inner) > 0:
-            continue
-        step = pull[:, own] @ np.linalg.pinv(inner, hermitian=True)
-        reductions[:, channel] = np.einsum("ng,ng->n", step, pull[:, own])
-        expected[:, channel] -= step[:, 0]
-    return np.maximum(reductions, 0.0), expected
+    inner = np.einsum("gchc->cgh", precision.reshape(blocks, channels, blocks, channels))
+    pull = pull.reshape(len(features), blocks, channels)
+    step = np.einsum("ngc,cgh->nhc", pull, np.linalg.pinv(inner, hermitian=True))
+    reductions = np.einsum("nhc,nhc->nc", step, pull)
+    return np.maximum(reductions, 0.0), features[:, :channels] - step[:, 0]
 
 
 def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Floats:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.faults.scene import Scene
 from tests.faults.workload import record
+from tests.streams.decoding.test_avro_decoding import avro
+from tests.streams.registry_server import RegistryServer
 
 BUNDLE = "gain-1.0"
 BATCH = 50
@@ -23,6 +25,17 @@ POISON: list[tuple[bytes | None, str]] = [
     (b"", "an empty message"),
     (b"[]", "a record is a JSON object"),
 ]
+READING = {"at": 1_700_000_000, "rig": "rig-1", "a": 0.5, "number": 1.0}
+WRITER = {
+    "type": "record",
+    "name": "Reading",
+    "fields": [
+        {"name": "at", "type": "long"},
+        {"name": "rig", "type": "string"},
+        {"name": "a", "type": "double"},
+        {"name": "number", "type": "double"},
+    ],
+}
 
 
 def verify(scene: Scene, poisoned: dict[tuple[int, int], str], **settings: Any) -> None:
@@ -40,6 +53,35 @@ def test_every_kind_of_poison_harms_no_neighbour(scene: Scene) -> None:
     messages[::5] = [(0, payload) for payload, _ in POISON]
     places = scene.send(messages)
     verify(scene, {place: why for place, (_, why) in zip(places[::5], POISON, strict=True)})
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_avro_by_a_schema_that_is_not_its_own(scene: Scene) -> None:
+    """Ids the registry does not know, has for another kind of schema or for another record, and broken frames: each
+    alone among records; while the registry is away nothing is decided."""
+    poison = [
+        (avro(WRITER, READING, 99), "schema 99"),
+        (avro(WRITER, READING, 8), "schema 8"),
+        (avro(WRITER, READING, 9), "bytes are left over behind its record"),
+        (avro(WRITER, READING, 7)[:-1], "the message ends before its record does"),
+        (b'{"at": 1700000000}', "not Avro as a schema registry frames it"),
+        (None, "a tombstone"),
+    ]
+    messages: list[tuple[int, bytes | None]] = [
+        (0, avro(WRITER, {**READING, "at": READING["at"] + number}, 7)) for number in range(5 * len(poison))
+    ]
+    messages[::5] = [(0, payload) for payload, _ in poison]
+    with RegistryServer().running() as registry:
+        registry.failing = 3
+        registry.register(7, WRITER)
+        registry.register(8, "message Reading {}", kind="PROTOBUF")
+        registry.register(9, {"type": "record", "name": "Other", "fields": [{"name": "x", "type": "double"}]})
+        places = scene.send(messages)
+        scene.start(records=BATCH, registry=registry.url)
+        account = scene.settle()
+    assert account.dead == set(places[::5])
+    reasons = {(p, o): reason for p, o, reason in scene.ask('SELECT "partition", "offset", reason FROM dead_letters')}
+    assert all(why in reasons[place] for place, (_, why) in zip(places[::5], poison, strict=True)), reasons
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -1,7 +1,8 @@
 """What a scorer's process does. It ends cleanly on SIGTERM.
 
 Settings name a step of the loop where, the `at`-th time, it is to die (killing itself), to freeze (stopping itself,
-heartbeats too, until SIGCONT), or to be held up (only its loop, until the file `until` exists).
+heartbeats too, until SIGCONT), or to be held up (only its loop, until the file `until` exists). With a `registry` the
+messages are Avro.
 """
 
 import os
@@ -19,7 +20,8 @@ from alerts.store import AlertStore
 from domain.clock import SystemClock
 from domain.errors import BundleRefused, LatentwatchError
 from streams.decoding.columns import TimeBound
-from streams.decoding.json_decoding import JsonDecoder
+from streams.decoding.formats import decoder_for
+from streams.decoding.registry_access import RegistryAccess
 from streams.failpoints import Step
 from streams.kafka.kafka_source import KafkaSource
 from streams.pace import Pace
@@ -63,6 +65,8 @@ def main(settings: dict[str, Any]) -> None:
     if "lock_wait_ms" in settings:
         hurry = f"PRAGMA busy_timeout = {settings['lock_wait_ms']}"
         event.listen(engine, "connect", lambda connection, _: connection.execute(hurry))
+    registry = RegistryAccess(settings["registry"]) if "registry" in settings else None
+    decoder = decoder_for(watched.record, "avro" if registry else "json", bound=TimeBound(clock), registry=registry)
     left = settings.get("at", 1)
 
     def reach(step: Step) -> None:
@@ -87,7 +91,7 @@ def main(settings: dict[str, Any]) -> None:
     scorer = Scorer(
         watched,
         source,
-        JsonDecoder(watched.record, TimeBound(clock)),
+        decoder,
         AlertStore(engine, watched.name, clock, durable=False),
         ModelRegistry(engine, clock),
         load,

@@ -71,6 +71,15 @@ class Committer:
             self.disturbed += 1
             log.warning("partitions lost, nothing of this batch was written", reason=str(error))
             return outcome, error.partitions
+        if outcome.dead_letters:
+            first = outcome.dead_letters[0]
+            log.warning(
+                "dead letters written",
+                count=len(outcome.dead_letters),
+                partition=first.position.partition,
+                offset=first.position.offset,
+                reason=first.reason,
+            )
         return outcome, ()
 
     def _hear(self, outcome: Outcome, future: Future[None], stop: Event) -> None:

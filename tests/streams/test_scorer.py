@@ -5,6 +5,7 @@ from threading import Event
 from typing import get_args
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.errors import StreamRefused
 from domain.outcome import OffsetMove, Outcome
@@ -364,13 +365,17 @@ def test_a_topic_made_anew_is_refused() -> None:
 
 
 def test_poison_alone_first_and_last_harms_no_neighbour() -> None:
-    """Records that break the model become dead letters with their payload, wherever they stand in a batch."""
+    """Records that break the model become dead letters with their payload, wherever they stand in a batch; the log tells
+    of each batch's first."""
     stage = Stage()
     stage.broker.produce(record(0, a=-1))
     stage.produce(range(1, 63))
     stage.broker.produce(record(63, b=-1))
     stage.broker.produce(record(64, a=-1))
-    stage.run(records=64)
+    with capture_logs() as logs:
+        stage.run(records=64)
+    told = [(each["count"], each["partition"], each["offset"]) for each in logs if "reason" in each]
+    assert told == [(2, 0, 0), (1, 0, 64)]
     assert stage.store.scored == 62
     assert set(stage.store.dead_letters) == {Position("memory", 0, offset) for offset in (0, 63, 64)}
     letters = [letter for outcome in stage.store.outcomes for letter in outcome.dead_letters]

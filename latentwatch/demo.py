@@ -182,7 +182,7 @@ class Demo:
         self._write_history(*INSTALMENTS[trained])
         name = f"retrain-{trained + 1}"
         self._retrainings.append(self._start(name, "retrain", "plant.yaml", "--history", "history", "--json"))
-        say(f"retraining on {LEAD_DAYS + INSTALMENTS[trained][1]:g} days of history while scoring goes on")
+        say(f"retraining on {LEAD_DAYS + INSTALMENTS[trained][1]:.1f} days of history while scoring goes on")
 
     def _settled(self, elapsed: float) -> bool:
         """Whether the second model scores, or will not any more within reason."""

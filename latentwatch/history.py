@@ -161,8 +161,10 @@ def _refuse(file: TableFile, field: str, wrong: NDArray[np.bool_], what: str) ->
 
 
 def _time_expression(file: TableFile, field: str) -> str:
-    typed = file.types.get(field, "").startswith(("TIMESTAMP", "DATE"))
-    return f"epoch_us({file.raw(field)})" if typed else str(file.text(field))
+    type_ = file.types.get(field, "")
+    if type_ == "TIMESTAMPTZ_NS":  # DuckDB has no epoch_us for what pandas writes
+        return f"epoch_us(CAST({file.raw(field)} AS TIMESTAMPTZ))"
+    return f"epoch_us({file.raw(field)})" if type_.startswith(("TIMESTAMP", "DATE")) else str(file.text(field))
 
 
 def _times(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.int64]:

@@ -1,8 +1,10 @@
 """Records of a file as bytes: lines read as they arrive, or Parquet rows as JSON objects."""
 
+import gzip
 import os
 import select
 import sys
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
@@ -30,7 +32,7 @@ class Records(Protocol):
 
 
 class Lines:
-    """Lines of a file or of standard input; empty ones are skipped, as they hold no record.
+    """Lines of a file, plain or gzip, or of standard input; empty ones are skipped, as they hold no record.
 
     With `quoted`, a line break inside double quotes belongs to the record, as CSV has it; None lets the first byte
     decide, since a line of JSON begins with a brace.
@@ -39,6 +41,8 @@ class Lines:
     def __init__(self, path: str, quoted: bool | None) -> None:
         self._descriptor = sys.stdin.fileno() if path == STDIN else _open(path)
         self._owned = path != STDIN
+        packed = open(self._descriptor, "rb", closefd=False) if path.endswith(".gz") else None  # noqa: SIM115
+        self._packed = gzip.GzipFile(fileobj=packed) if packed else None
         self.quoted = quoted
         self._ready: deque[bytes] = deque()
         self._tail = b""
@@ -73,7 +77,7 @@ class Lines:
         """Read one chunk; False when nothing arrived in time."""
         if not select.select([self._descriptor], [], [], timeout_seconds)[0]:
             return False
-        chunk = os.read(self._descriptor, _CHUNK_BYTES)
+        chunk = self._chunk()
         if not chunk:
             self._end()
             return True
@@ -86,6 +90,14 @@ class Lines:
         for line in lines:
             self._take(line)
         return True
+
+    def _chunk(self) -> bytes:
+        if self._packed is None:
+            return os.read(self._descriptor, _CHUNK_BYTES)
+        try:
+            return self._packed.read1(_CHUNK_BYTES)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InvalidInput(f"the gzip file is damaged or cut short ({error}); make it anew") from None
 
     def _end(self) -> None:
         for line in (*self._open_quote, self._tail):
@@ -128,12 +140,15 @@ class ParquetRows:
             self._file = pyarrow.parquet.ParquetFile(path)
         except (pyarrow.ArrowInvalid, OSError) as error:
             raise InvalidInput(f"{path}: not a Parquet file ({error})") from None
+        schema = self._file.schema_arrow
+        self._plain = pyarrow.schema([field.with_type(_plain(field.type)) for field in schema])
         self._rows = self._iterate()
 
     def _iterate(self) -> Iterator[bytes]:
+        encode = msgspec.json.Encoder(decimal_format="number").encode  # NaN becomes null, times become ISO 8601
         for batch in self._file.iter_batches(batch_size=8_192):
-            for row in batch.to_pylist():
-                yield msgspec.json.encode(row)  # NaN becomes null, times become ISO 8601
+            for row in batch.cast(self._plain, safe=False).to_pylist():
+                yield encode(row)
 
     def read(self, count: int, timeout_seconds: float) -> list[bytes] | None:
         """The next rows."""
@@ -142,6 +157,21 @@ class ParquetRows:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _plain(type_: Any) -> Any:
+    """The Arrow type as Python's own objects hold it: nanoseconds, which pandas writes, become microseconds."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(type_):
+        return pa.timestamp("us", type_.tz)
+    if pa.types.is_duration(type_):
+        return pa.duration("us")
+    if pa.types.is_float16(type_):
+        return pa.float32()
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(_plain(field.type)) for field in type_])
+    return type_
 
 
 def open_records(path: str, format: str) -> Any:

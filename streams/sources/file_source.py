@@ -163,7 +163,7 @@ class FileSource:
 def _format_of(path: str) -> str:
     if path == STDIN:
         return "auto"
-    found = _SUFFIXES.get(Path(path).suffix.lower())
+    found = _SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower())
     if found is None:
         raise InvalidInput(f"{path}: the name does not tell the format; give it as csv, jsonl or parquet")
     return found

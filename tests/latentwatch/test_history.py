@@ -3,10 +3,13 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,10 +58,25 @@ def test_every_format_means_the_same(name: str, tmp_path: Path):
     assert batch.offsets.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.csv.gz"])
 def test_history_means_what_the_stream_means(name: str, tmp_path: Path):
     """A file learned from and the same file scored give the same records."""
-    path = str(_write(tmp_path, name))
+    _check_same_meaning(str(_write(tmp_path, name)))
+
+
+@pytest.mark.parametrize(
+    "time", [pa.timestamp("ns", "UTC"), pa.timestamp("ns"), pa.timestamp("s"), pa.timestamp("ms", "UTC")]
+)
+def test_every_unit_of_a_parquet_time_is_read(time: pa.DataType, tmp_path: Path):
+    """Nanoseconds are what pandas wrote for years; a half-precision or decimal number is a number."""
+    at = pa.array([datetime.fromisoformat(str(row["at"])) for row in _ROWS], pa.timestamp("us", "UTC"))
+    flow = pa.array([Decimal("2.5"), None]) if time.tz else pa.array([2.5, None], pa.float16())
+    table = pa.table({**pa.Table.from_pylist(_ROWS).to_pydict(), "at": at.cast(time), "flow": flow})
+    pq.write_table(table, tmp_path / "x.parquet")
+    _check_same_meaning(str(tmp_path / "x.parquet"))
+
+
+def _check_same_meaning(path: str) -> None:
     source = FileSource(path, clock=ManualClock())
     source.open()
     decoder = source.decoder(_SCHEMA)
@@ -70,6 +88,7 @@ def test_history_means_what_the_stream_means(name: str, tmp_path: Path):
     back = np.argsort(learned.offsets)
     assert learned.times[back].tolist() == streamed.batch.times.tolist()
     assert [learned.values(int(row)) for row in back] == [streamed.batch.values(row) for row in range(2)]
+    assert learned.time(0) == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

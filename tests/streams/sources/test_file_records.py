@@ -1,10 +1,13 @@
 """Lines of files and pipes, told apart by their first byte where nobody says what they are."""
 
+import gzip
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
+from domain.errors import InvalidInput
 from streams.sources.file_records import Lines, open_records
 from streams.sources.file_source import FileSource
 
@@ -42,3 +45,13 @@ def test_a_pipe_of_csv_keeps_line_breaks_inside_quotes(piped):
     records = open_records("-", "auto")
     assert records.first() == b"x,note"
     assert records.read(10, 1.0) == [b'1,"two\nlines"', b"2,one"]
+
+
+def test_a_gzip_file_that_was_cut_short_is_told(tmp_path: Path):
+    """What was read until there is not taken for the whole."""
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(gzip.compress(b"x\n" + b"1\n" * 10_000)[:-12])
+    records = open_records(str(path), "csv")
+    with pytest.raises(InvalidInput, match="damaged or cut short"):
+        records.read(20_000, 1.0)
+    records.close()

@@ -18,6 +18,7 @@ from review.room import InRoom
 
 router = APIRouter(prefix="/api")
 
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Offset = Annotated[int, Query(ge=0, le=10_000)]
 
@@ -156,6 +157,13 @@ def post_reopen(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.S
     """Bring it back into the inbox; labels stay."""
     status = reviewing.reopen(room.engine, alert, signed.author, signed.note, clock=room.clock)
     return schemas.StatusOut(id=alert, status=status)
+
+
+@router.api_route("", methods=_METHODS, include_in_schema=False)
+@router.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+def nothing_here(rest: str = "") -> None:
+    """Programs are answered in JSON also where nothing is."""
+    raise NotFound(f"nothing answers like this at /api/{rest}; /api/openapi.json describes what does")
 
 
 def _known(room: InRoom, monitor: str) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from nicegui import app as pages_app
 from nicegui import ui
 
 import review.pages  # noqa: F401 - registers the pages
@@ -22,13 +23,20 @@ from review.api import router
 from review.config import ReviewConfig, check_exposure
 from review.frame import STATIC
 from review.room import CarryRoom, Room
+from review.templating import render
 
 _MARK = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#0a6c86"/>'
     '<path d="M2 9h2.500l1.500-4 2.500 7L10 7l1.500 2H14" fill="none" stroke="#fff" stroke-width="1.500"/></svg>'
 )
-_STATUS = {NotFound: 404, InvalidInput: 422, BundleRefused: 409, Unavailable: 503}
+_STATUS = {NotFound: 404, InvalidInput: 422, OverflowError: 422, BundleRefused: 409, Unavailable: 503}
 _DESCRIPTION = "Monitors, alerts, labels and models of Latentwatch, as JSON. Times are UTC; surprise is -log10 p."
+
+
+@pages_app.exception_handler(404)
+async def _no_page(_: Request, __: Exception) -> Response:
+    """Addresses that no page has; what the API lacks it says itself."""
+    return HTMLResponse(render("missing.html"), 404)
 
 
 def create_api(

@@ -1,6 +1,8 @@
 """Alert: what happened, why does it think so, what did it look like before, what was it last time?"""
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Path, Request
 from markupsafe import Markup
 from nicegui import events, ui
 
@@ -25,8 +27,8 @@ _SECONDS = 10.0
 _BANDS = 8
 
 
-@ui.page("/alerts/{alert_id}")
-async def alert_page(request: Request, alert_id: int) -> None:
+@ui.page("/alerts/{alert_id:int}")
+async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)]) -> None:
     """One alert."""
     room = room_of(request)
     with frame(room, f"Alert {alert_id}", "/alerts") as asking:

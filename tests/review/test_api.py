@@ -25,6 +25,22 @@ def test_monitors_say_what_they_are_doing(client: TestClient):
     assert pump["dead_letters_day"] == 1
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/docs", "/api/monitors/pump/nothing"])
+def test_an_address_without_an_answer_is_refused_in_json(client: TestClient, path: str):
+    """A program that asks for what is not there is told where it is described."""
+    for answer in (client.get(path), client.post(path)):
+        assert answer.status_code == 404
+        assert "/api/openapi.json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", [f"alerts/{10**30}", f"monitors/pump/map?version={10**30}"])
+def test_what_no_database_can_hold_is_refused(client: TestClient, path: str):
+    """A number out of every range is the caller's mistake, not a failure of ours."""
+    answer = client.get(f"/api/{path}")
+    assert answer.status_code == 422
+    assert "too large" in answer.json()["detail"]
+
+
 def test_entities_and_trace(client: TestClient):
     """Entities come by name, and a trace in time order, as long as was asked for, and only later than asked."""
     names = [one["entity"] for one in client.get("/api/monitors/pump/entities").json()]

@@ -87,6 +87,14 @@ def test_every_page_answers_and_carries_no_script_of_the_stream(pages: Pages, dr
         assert "review.css" in page.text, path
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/alerts/abc", "/alerts/-1"])
+def test_an_address_that_no_page_has_leads_back(pages: Pages, drawn_database: Path, path: str):
+    """A link that was cut short ends on a page of ours."""
+    answer = pages.show(drawn_database).get(path)
+    assert answer.status_code == 404
+    assert 'href="/alerts"' in answer.text
+
+
 def test_pages_without_a_monitor_lead_to_one(pages: Pages, drawn_database: Path):
     """`/live`, `/map` and `/models` lead to the monitor that needs somebody most."""
     client = pages.show(drawn_database)

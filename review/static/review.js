@@ -18,17 +18,21 @@
   const author = () => localStorage.getItem("latentwatch.author") || "";
   const rows = () => [...document.querySelectorAll(".inbox tbody tr[data-alert]")];
   let chosen = null;
+  let place = null; // where the chosen row is, or was: a labelled alert leaves the list, and the next one takes its place
   const show = (scroll) => {
     const all = rows();
     for (const row of all) row.classList.toggle("now", row.dataset.alert === chosen);
-    const row = all.find((one) => one.dataset.alert === chosen);
-    if (row && scroll) row.scrollIntoView({ block: "nearest" });
+    const at = all.findIndex((one) => one.dataset.alert === chosen);
+    if (at < 0) return;
+    place = at;
+    if (scroll) all[at].scrollIntoView({ block: "nearest" });
   };
   const move = (step) => {
     const all = rows();
     if (!all.length) return;
     const at = all.findIndex((row) => row.dataset.alert === chosen);
-    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
+    const wanted = at >= 0 ? at + step : place === null ? (step > 0 ? 0 : all.length - 1) : step > 0 ? place : place - 1;
+    const next = Math.min(all.length - 1, Math.max(0, wanted));
     chosen = all[next].dataset.alert;
     show(true);
   };
@@ -44,12 +48,17 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
     const inbox = document.querySelector(".inbox");
     const page = document.querySelector("[data-alert-page]");
     const help = document.querySelector("dialog#keys");
-    if (event.key === "?" && help) { help.open ? help.close() : help.showModal(); event.preventDefault(); return; }
-    if (!inbox && !page) return;
+    if (event.key === "?" && help) {
+      if (help.open) help.close();
+      else { help.showModal(); help.querySelector("[data-closes]").focus(); } // not the name, where the next key would be written
+      event.preventDefault();
+      return;
+    }
+    if ((!inbox && !page) || event.target.closest("dialog")) return;
     const keys = { a: "acknowledge", t: "true", f: "false", u: "unsure" };
     if (inbox && (event.key === "j" || event.key === "ArrowDown")) move(1);
     else if (inbox && (event.key === "k" || event.key === "ArrowUp")) move(-1);

@@ -110,6 +110,8 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     expect(rows).to_have_count(2)
     assert review.asks("SELECT alert_id, verdict, author FROM labels") == [(2, "false", "unnamed")]
     assert review.asks("SELECT status FROM alerts ORDER BY id") == [("open",), ("closed",), ("acknowledged",)]
+    page.keyboard.press("j")
+    expect(rows.nth(1)).to_have_class("now")  # the one that took the place of the labelled one
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     expect(page.locator("[data-alert-page]")).to_be_visible()
@@ -117,6 +119,8 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     expect(rows).to_have_count(2)
     page.keyboard.press("?")
     expect(page.locator("dialog#keys")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("dialog#keys")).to_be_hidden()
     assert complaints == []
 
 

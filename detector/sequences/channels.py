@@ -90,8 +90,11 @@ class Channels:
         offset = raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)]
         return np.asarray((self.scale == 0) & (np.abs(offset) > self.tolerance), bool)
 
-    def values(self, z: NDArray[np.float32], entities: NDArray[np.object_]) -> list[dict[str, Value]]:
-        """Records as people see them, from unclipped channels [N, C]; None for text."""
+    def values(
+        self, z: NDArray[np.float32], entities: NDArray[np.object_], span: NDArray[np.float32]
+    ) -> list[dict[str, Value]]:
+        """Records as people see them, from unclipped channels [N, C]; None for text. Numbers of entities known from
+        training are kept within `span` [2, F], lowest and highest."""
         raw = z * self.scale + self.centre[self.entity_rows(entities)]
         numbers = np.empty((len(raw), len(self.schema.numbers)), np.float32)
         at = 0
@@ -102,11 +105,13 @@ class Channels:
             else:
                 numbers[:, column] = np.arctan2(raw[:, at], raw[:, at + 1]) * period / (2 * np.pi) % period
             at += 1 if period is None else 2
+        known = ~self.strangers(entities)
+        numbers[known] = np.clip(numbers[known], *span)
         words: dict[str, list[str | None]] = {name: [None] * len(raw) for name in self.schema.texts}
-        for name, known in zip(self.schema.categories, self.words, strict=True):
-            likeliest = raw[:, at : at + len(known) + 1].argmax(axis=1).tolist()
-            words[name] = [known[min(best, len(known) - 1)] if known else None for best in likeliest]
-            at += len(known) + 1
+        for name, choices in zip(self.schema.categories, self.words, strict=True):
+            likeliest = raw[:, at : at + len(choices) + 1].argmax(axis=1).tolist()
+            words[name] = [choices[min(best, len(choices) - 1)] if choices else None for best in likeliest]
+            at += len(choices) + 1
         return values_of(self.schema, numbers, words)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -70,6 +70,11 @@ class Memory:
             raise ValueError("the remembered records do not fit the schema")
         return cls(arrays["whitened"], arrays["numbers"], words, arrays["centre"], arrays["axes"], ground)
 
+    @property
+    def span(self) -> Floats:
+        """[2, F] the lowest and the highest of each number."""
+        return np.stack([self.numbers.min(axis=0), self.numbers.max(axis=0)])
+
     def place(self, codes: Floats) -> Floats:
         """[N, 2] where codes [N, K] lie on the map."""
         return np.asarray((codes - self.centre) @ self.axes, np.float32)
@@ -101,7 +106,7 @@ def explain_rows(
     return [
         Explanation(usual, dict(zip(names, parts, strict=True)), near, tuple(code), (x, y))
         for usual, parts, near, code, (x, y) in zip(
-            context.channels.values(expected, batch.entities),
+            context.channels.values(expected, batch.entities, memory.span),
             contributions,
             neighbours,
             codes.tolist(),
@@ -133,7 +138,8 @@ def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> 
 
     With precision P and offset d from the nearest prototype, let g be a channel's own features. Free to take any value,
     they would lower d'Pd by (Pd)_g' P_gg^-1 (Pd)_g, at the value x_g - P_gg^-1 (Pd)_g: the reconstruction-based
-    contribution (Alcala and Qin 2009). Returns [N, C] each; the expected value is of z.
+    contribution (Alcala and Qin 2009). Returns [N, C] each; the expected value is of z, and where all the others are
+    strange too it may be one that no normal record has.
     """
     whitened = density.whiten(features)
     offset = whitened - density.prototypes[density.beyond(whitened).argmin(axis=0)]

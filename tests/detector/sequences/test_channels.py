@@ -92,7 +92,8 @@ def test_channels_become_values_again():
     batch = records(500)
     channels = fit_channels(batch)
     z, _ = channels.transform(batch)
-    (values,) = channels.values(unclip(z[3:4]), np.array(["rig-1"], object))
+    span = np.stack([batch.numbers.min(axis=0), batch.numbers.max(axis=0)])
+    (values,) = channels.values(unclip(z[3:4]), np.array(["rig-1"], object), span)
     assert values["pressure"] == pytest.approx(float(batch.numbers[3, 0]), rel=1e-3)
     assert values["mode"] == batch.categories[3, 0]
     assert values["open"] == bool(batch.numbers[3, 3])

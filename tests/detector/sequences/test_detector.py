@@ -80,6 +80,31 @@ def test_faults_stand_out_and_name_their_sensor(detector):
     assert named / len(faults) >= 0.85
 
 
+def test_expected_values_are_such_as_normal_records_have(detector, history):
+    """However strange a record is, what it should have shown lies where training did, and nearer to the truth than it."""
+    start, sensors = datetime(2026, 1, 6, tzinfo=UTC), history.schema.numbers
+    batch, faults = PLANT.stream(start, 3000, [FaultKind.VALVE_CLOSING, FaultKind.SPIKE], 300)
+    unharmed = PLANT.history(start, 3000)
+    contexts, scores = scored(detector, batch)
+    worst = np.array([fault.rows[np.argmax(scores.surprise[fault.rows])] for fault in faults])
+    few = Scores(scores.surprise[worst], scores.reconstruction[worst], scores.density[worst])
+    lowest, highest = np.nanmin(history.numbers, axis=0), np.nanmax(history.numbers, axis=0)
+    off = []
+    for row, fault, why in zip(
+        worst, faults, detector.explain(batch.take(worst), chosen(contexts, worst), few), strict=True
+    ):
+        expected = np.array([why.expected[name] for name in sensors], float)
+        assert (expected >= lowest - 1e-4).all()
+        assert (expected <= highest + 1e-4).all()
+        guilty = [sensors.index(name) for name in fault.guilty]
+        off.append(
+            np.abs(np.array([expected, batch.numbers[row]]) - unharmed.numbers[row])[:, guilty]
+            / np.nanstd(history.numbers[:, guilty], axis=0)
+        )
+    of_expected, of_actual = np.nanmean(np.concatenate(off, axis=1), axis=1)
+    assert of_expected < of_actual / 2
+
+
 def test_contributions_sum_to_the_reconstruction_surprise(detector, holdout):
     """They are shares of that half, none negative; the rest of an explanation is complete."""
     rows = np.arange(40, 44)

@@ -87,10 +87,11 @@ def rate_interval(flagged: int, records: int, overdispersion: float = 1.0) -> tu
     return low, high
 
 
-def judge(challenger: Evaluation, champion: Evaluation | None) -> Judgement:
+def judge(challenger: Evaluation, champion: Evaluation | None, unfit: int | None = None) -> Judgement:
     """Whether the challenger is let in. Both must have been evaluated on the same holdout with the same seed.
 
-    The first model is let in whatever it measures, since nothing serves otherwise, and its reasons say what to expect.
+    The first model is let in whatever it measures, since nothing serves otherwise, and its reasons say what to expect;
+    so is one whose champion, version `unfit`, could not be evaluated and therefore cannot serve these records either.
     Later ones are let in when they keep the promise and find at least as many planted faults as the champion; when the
     champion no longer keeps the promise, a challenger that does is let in if it still finds faults; when neither keeps
     it, one that is nearer to it and finds at least as many.
@@ -98,8 +99,13 @@ def judge(challenger: Evaluation, champion: Evaluation | None) -> Judgement:
     reasons = [_promise_in_words("The challenger", challenger), _recall_in_words("it", challenger)]
     if champion is None:
         kept = keeps_promise(challenger)
+        if unfit is not None:
+            reasons.append(
+                f"Nothing to compare it with: version {unfit}, the champion, cannot score these records any more; its "
+                "bundle is missing or damaged, or the monitor's fields are others."
+            )
         reasons.append(
-            "It is the first model of this monitor and is let in."
+            f"It is {'the first model of this monitor and is ' if unfit is None else ''}let in."
             if kept
             else "It is let in all the same, because without it nothing would be watched: expect more false alarms than "
             "promised until it is retrained on history that shows what this one lacked."

@@ -20,7 +20,7 @@ from alerts.outbox import GIVEN_UP, outbox_state
 from alerts.registry import ModelRegistry
 from detector.bundle import load_bundle
 from domain.clock import SystemClock
-from domain.errors import LatentwatchError
+from domain.errors import InvalidInput, LatentwatchError
 from domain.monitor import Monitor, load_monitor
 from latentwatch.console import people, print_json
 from latentwatch.serving import review_config
@@ -93,6 +93,9 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
         "outbox": _outbox,
         "training": _training,
     }
+    strange = [name for name in only if name not in checks]
+    if strange:
+        raise InvalidInput(f"--only {strange[0]}: there is nothing of that name to look at; choose {', '.join(checks)}")
     for name, check in checks.items():
         if not only or name in only:
             yield from check(settings, monitor_files)

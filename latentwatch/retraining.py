@@ -246,7 +246,11 @@ def judge_candidate(folder_path: str) -> dict[str, Any]:
         )
     else:
         rival = candidate["champion_evaluation"]
-        judgement = judge(_evaluation(candidate["evaluation"]), None if rival is None else _evaluation(rival))
+        judgement = judge(
+            _evaluation(candidate["evaluation"]),
+            None if rival is None else _evaluation(rival),
+            candidate["champion"] if rival is None else None,
+        )
     return folder.note("judgement", {"promote": judgement.promote, "reasons": list(judgement.reasons)})
 
 

@@ -28,9 +28,10 @@ def free_port(host: str, port: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # the latter for what no port can be
+            reason = getattr(error, "strerror", None) or error
             raise InvalidInput(
-                f"review app: cannot listen on {host}:{port} ({error.strerror}); stop what listens there, "
+                f"review app: cannot listen on {host}:{port} ({reason}); stop what listens there, "
                 "or give another port with --port (0 picks a free one)"
             ) from None
         return int(probe.getsockname()[1])

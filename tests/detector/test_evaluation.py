@@ -148,6 +148,14 @@ def test_the_first_model_is_let_in_even_when_it_breaks_its_promise():
     assert judge(KEPT, None).promote
 
 
+def test_a_champion_that_cannot_be_evaluated_is_named():
+    """Whoever asks later why a model was let in without a comparison is told; it was not the first."""
+    judgement = judge(KEPT, None, unfit=7)
+    assert judgement.promote
+    assert "version 7" in judgement.reasons[-2]
+    assert not any("first model" in reason for reason in judgement.reasons)
+
+
 @pytest.mark.parametrize(
     ("challenger", "champion", "promote", "word"),
     [

@@ -12,7 +12,9 @@ from alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Notifier
 from alerts.store import AlertStore
 from deploy.services.process import free_port
 from domain.clock import ManualClock
+from domain.errors import InvalidInput
 from latentwatch.cli import app
+from latentwatch.doctor import examine
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 from tests.alerts.contract.outbox import PUMP
 from tests.streams.registry_server import RegistryServer
@@ -63,3 +65,10 @@ def test_the_registry_of_a_monitor_that_reads_avro_is_looked_at(
     (found,) = json.loads(result.stdout)["findings"]
     assert found["state"] == state
     assert said in found["detail"]
+
+
+def test_a_check_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt name must not look like a clean bill of health."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match="choose settings, database"):
+        examine([], ["datbase"], as_json=False)

@@ -17,6 +17,8 @@ VERDICT_LOOKS = {
     "unsure": ("unsure", "triangle", "verdict-unsure"),
 }
 """Name, shape and colour by verdict."""
+_MANY = 300
+"""Flagged records beyond which marks are drawn smaller, so that the ground stays to be seen."""
 _CELLS = 72
 _LEAST_DENSITY = 0.02
 
@@ -71,12 +73,12 @@ def _verdict_series(verdict: str, points: Sequence[MapPoint], here: int | None) 
         "name": name,
         "id": verdict,
         "symbol": shape,
-        "symbolSize": 9,
+        "symbolSize": 9 if len(points) <= _MANY else 6,
         "z": 5,
         "itemStyle": {
             ":color": f"latentwatch.colour('{colour}')",
-            "opacity": 0.85,
-            "borderWidth": 1,
+            "opacity": 0.85 if len(points) <= _MANY or verdict != "none" else 0.6,
+            "borderWidth": 1 if len(points) <= _MANY else 0.5,
             ":borderColor": "latentwatch.colour('panel')",
         },
         "data": [

@@ -70,7 +70,10 @@ def batch_of_frame(frame: pd.DataFrame, schema: RecordSchema) -> Batch:
             columns[f"{label}.hour"] = hour.to_numpy(np.float64, na_value=np.nan)
             columns[f"{label}.weekday"] = (column.dt.day_of_week + hour / 24.0).to_numpy(np.float64, na_value=np.nan)
         elif label in schema.numbers:
-            columns[label] = column.to_numpy(np.float64, na_value=np.nan)
+            try:
+                columns[label] = column.to_numpy(np.float64, na_value=np.nan)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"column {label!r} held numbers when the detector learned, and now: {error}") from None
         else:
             columns[label] = column.astype(object).where(column.notna(), None).to_numpy(object)
     return batch_from_columns(schema, columns)

@@ -171,3 +171,14 @@ def test_the_windowed_kind_has_a_window_without_being_told():
     model = LatentDetector(kind="windowed").fit(series)
     assert model.window_ > 1
     assert model.surprise(series[:10]).shape == (10,)
+
+
+def test_rows_of_another_kind_than_learned_are_refused_in_words():
+    """An array after a mixed frame, or text in a column of numbers, names what is wrong."""
+    frame = _frame(60, 0)
+    model = LatentDetector(kind="linear").fit(frame)
+    with pytest.raises(ValueError, match="learned from a DataFrame"):
+        model.surprise(np.zeros((3, frame.shape[1])))
+    number = next(name for name in frame if frame[name].dtype == np.float64)
+    with pytest.raises(ValueError, match=f"column '{number}' held numbers"):
+        model.surprise(frame.assign(**{number: "oops"}))

@@ -167,7 +167,9 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
             return batch_of_array(X, self.schema_, self._shift)
         if not isinstance(X, pd.DataFrame):
-            raise ValueError("the detector learned from a DataFrame with columns that are not numbers; give one like it")
+            raise ValueError(
+                "the detector learned from a DataFrame with columns that are not numbers; give one like it"
+            )
         validate_data(self, X, skip_check_array=True, reset=False)
         return batch_of_frame(X, self.schema_)
 

@@ -165,7 +165,7 @@ def _run(query: str, path: str) -> Any:
 
 def _ragged_row(path: str) -> str | None:
     """Which line of a CSV file has not as many columns as its header; None where none is seen."""
-    if format_of(path) != "csv" or not Path(path).is_file():
+    if format_of(path) != "csv" or not _is_local_text(path) or not Path(path).is_file():
         return None
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

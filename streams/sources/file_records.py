@@ -40,7 +40,7 @@ class Lines:
 
     def __init__(self, path: str, quoted: bool | None) -> None:
         self._descriptor = sys.stdin.fileno() if path == STDIN else _open(path)
-        self._owned = path != STDIN
+        self._path, self._owned = path, path != STDIN
         packed = open(self._descriptor, "rb", closefd=False) if path.endswith(".gz") else None  # noqa: SIM115
         self._packed = gzip.GzipFile(fileobj=packed) if packed else None
         self.quoted = quoted
@@ -97,7 +97,7 @@ class Lines:
         try:
             return self._packed.read1(_CHUNK_BYTES)
         except (OSError, EOFError, zlib.error) as error:
-            raise InvalidInput(f"the gzip file is damaged or cut short ({error}); make it anew") from None
+            raise InvalidInput(f"{self._path}: the gzip file is damaged or cut short ({error}); make it anew") from None
 
     def _end(self) -> None:
         for line in (*self._open_quote, self._tail):

@@ -22,6 +22,8 @@ from detector.kernels import compiled
 from domain.errors import BundleRefused, InvalidHistory
 
 MAXIMUM_KNOTS = 512
+_FEWEST_BEYOND = 30
+"""Records that the tail of a composite is fitted on, where there are enough."""
 _LOG10 = float(np.log(10.0))
 
 
@@ -134,13 +136,17 @@ def look_up(
             out[n] = level[low] + share * (level[low + 1] - level[low])
 
 
-def fit_calibration(energies: NDArray[np.floating[Any]]) -> Calibration:
-    """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one."""
+def fit_calibration(energies: NDArray[np.floating[Any]], *, smooth: bool = True) -> Calibration:
+    """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one.
+
+    A witness's tail is smooth: it begins early, so that no single record decides how much the witness counts. What people
+    are promised is not: there the sample itself speaks as far out as it can.
+    """
     sample = np.sort(np.asarray(energies, np.float64).ravel())
     sample = sample[np.isfinite(sample)]
     if not len(sample):
         raise InvalidHistory("no energy to calibrate on; train on more records")
-    tail = fit_tail(sample)
+    tail = fit_tail(sample, smooth=smooth)
     position, chance = _conformal(sample, tail.start)
     return Calibration(_strictly_increasing(position, -np.log10(chance), tail), tail, float(sample[-1]), len(sample))
 
@@ -163,10 +169,12 @@ def _strictly_increasing(position: NDArray[np.float64], level: NDArray[np.float6
     return np.stack([position, np.maximum.accumulate(level) + np.linspace(0.0, 1e-9, len(level))])
 
 
-def fit_tail(sample: NDArray[np.float64]) -> Tail:
-    """The tail of a sorted sample: its k largest, k growing like N^(2/3), at most a tenth of the sample."""
+def fit_tail(sample: NDArray[np.float64], *, smooth: bool = True) -> Tail:
+    """The tail of a sorted sample: its k largest, k growing like N^(2/3) or, where it need not be smooth, like N^(1/2); at
+    most a tenth of the sample."""
     count = len(sample)
-    beyond = int(np.clip(round(0.75 * count ** (2 / 3)), min(count, 8), max(0.1 * count, min(count, 8))))
+    aimed = 0.75 * count ** (2 / 3) if smooth else max(_FEWEST_BEYOND, 0.5 * count**0.5)
+    beyond = int(np.clip(round(aimed), min(count, 8), max(0.1 * count, min(count, 8))))
     start = float(sample[count - beyond - 1]) if beyond < count else float(sample[0])
     excess = sample[sample > start] - start
     spread = float(sample[-1] - sample[0])
@@ -191,73 +199,3 @@ def _fit_pareto(excess: NDArray[np.float64]) -> tuple[float, float]:
             if fit > best[0]:
                 best = (float(fit), float(shape), float(scale))
     return best[1], best[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Fused:
-    """Calibrated witnesses of N records and what they say together."""
-
-    surprise: NDArray[np.float32]
-    """[N]"""
-    witnesses: dict[str, NDArray[np.float32]]
-    """Each [N]."""
-    extrapolated: NDArray[np.bool_]
-    """[N]"""
-
-
-@dataclass(frozen=True, slots=True)
-class Fusion:
-    """Witnesses calibrated one by one, their weighted mean calibrated again.
-
-    The mean of dependent surprises is no surprise itself; calibrating it on the same out-of-sample records makes it
-    one, whatever their dependence.
-    """
-
-    witnesses: dict[str, Calibration]
-    weights: dict[str, float]
-    composite: Calibration
-
-    def apply(self, energies: Mapping[str, NDArray[np.floating[Any]]]) -> Fused:
-        """Calibrated scores of energies by witness, each [N]; every witness must be there."""
-        parts = {name: calibration.surprise(energies[name]) for name, calibration in self.witnesses.items()}
-        together = weighted_mean(parts, self.weights)
-        return Fused(self.composite.surprise(together), parts, self.composite.extrapolated(together))
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a bundle stores as weights."""
-        named = {"composite": self.composite, **{f"witness.{name}": part for name, part in self.witnesses.items()}}
-        return {f"{name}.{key}": value for name, part in named.items() for key, value in part.arrays().items()}
-
-    def meta(self) -> dict[str, Any]:
-        """What a bundle stores as JSON."""
-        return {
-            "witnesses": {name: part.meta() for name, part in self.witnesses.items()},
-            "weights": dict(self.weights),
-            "composite": self.composite.meta(),
-        }
-
-    @classmethod
-    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
-        """The inverse of `arrays` and `meta`."""
-        witnesses = {
-            name: Calibration.from_bundle({"knots": arrays[f"witness.{name}.knots"]}, part)
-            for name, part in meta["witnesses"].items()
-        }
-        weights = {name: float(weight) for name, weight in meta["weights"].items()}
-        if weights.keys() != witnesses.keys():
-            raise BundleRefused("a fusion's weights do not name its witnesses; the bundle is damaged: train again")
-        return cls(witnesses, weights, Calibration.from_bundle({"knots": arrays["composite.knots"]}, meta["composite"]))
-
-
-def weighted_mean(parts: Mapping[str, NDArray[Any]], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    """The weighted mean of the named parts, each [N]."""
-    total = sum(weights[name] * np.asarray(part, np.float64) for name, part in parts.items())
-    return np.asarray(total, np.float64) / sum(weights[name] for name in parts)
-
-
-def fit_fusion(energies: Mapping[str, NDArray[np.floating[Any]]], weights: Mapping[str, float] | None = None) -> Fusion:
-    """Calibrate each witness on its out-of-sample energies [N], row by row those of the same records, then their mean."""
-    weights = dict.fromkeys(energies, 1.0) if weights is None else {name: weights[name] for name in energies}
-    witnesses = {name: fit_calibration(part) for name, part in energies.items()}
-    parts = {name: witnesses[name].surprise(part) for name, part in energies.items()}
-    return Fusion(witnesses, dict(weights), fit_calibration(weighted_mean(parts, weights)))

@@ -119,8 +119,8 @@ def fit_cascade(effort: Effort, count: int, judge: Callable[[Work, NDArray[np.in
         effort,
         gate,
         len(rows) / count,
-        fit_calibration(cheap.fused),
-        fit_calibration(careful.fused),
+        fit_calibration(cheap.fused, smooth=False),
+        fit_calibration(careful.fused, smooth=False),
         fit_calibration(mixed.reconstruction),
         fit_calibration(mixed.density),
         fit_calibration(mixed.neighbours),
@@ -128,6 +128,6 @@ def fit_cascade(effort: Effort, count: int, judge: Callable[[Work, NDArray[np.in
 
 
 def _of_one(effort: Effort, gate: float, energies: Energies) -> Cascade:
-    fused = fit_calibration(energies.fused)
+    fused = fit_calibration(energies.fused, smooth=False)
     rest = (fit_calibration(part) for part in (energies.reconstruction, energies.density, energies.neighbours))
     return Cascade(effort, gate, 1.0, fused, fused, *rest)

@@ -318,7 +318,7 @@ def _calibrate(
     witnesses = {name: fit_calibration(part) for name, part in settled.items()}
     surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
     fused = start.fuse(surprises, start.novelty(*novel))
-    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, blocks))
+    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, blocks), smooth=False)
     return SequenceCalibration(witnesses, composite, missing_usual, youth), fused
 
 

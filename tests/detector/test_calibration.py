@@ -5,21 +5,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.calibration import Calibration, Fusion, fit_calibration, fit_fusion
+from detector.calibration import Calibration, fit_calibration
 from domain.errors import BundleRefused, InvalidHistory
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 
 
+@pytest.mark.parametrize("smooth", [True, False])
 @pytest.mark.parametrize("draw", ["normal", "exponential", "standard_t"])
-def test_realised_rates_match_the_promise(draw):
+def test_realised_rates_match_the_promise(draw, smooth):
     """On fresh draws one in ten reaches 1, one in a hundred 2, and about one in a thousand 3."""
     random = np.random.default_rng(1)
     sample = {"normal": random.normal, "exponential": random.exponential, "standard_t": random.standard_t}[draw]
     more = {"standard_t": (5,)}.get(draw, ())
     rates = []
     for _ in range(20):
-        calibration = fit_calibration(sample(*more, size=3_000))
+        calibration = fit_calibration(sample(*more, size=3_000), smooth=smooth)
         surprise = calibration.surprise(sample(*more, size=20_000))
         rates.append([(surprise >= level).mean() for level in (1.0, 2.0, 3.0)])
     tenth, hundredth, thousandth = np.mean(rates, axis=0)
@@ -70,27 +71,18 @@ def test_an_empty_sample_is_refused():
         fit_calibration(np.array([np.nan]))
 
 
-def test_a_fusion_of_dependent_witnesses_is_calibrated():
-    """Two witnesses that say the same still give one in a hundred at 2."""
+def test_a_sample_that_ends_abruptly_is_followed_to_its_end():
+    """Where the largest energies lie close together a smooth tail promises too much; a composite's keeps its promise."""
     random = np.random.default_rng(3)
-
-    def draw(count: int) -> dict[str, np.ndarray]:
-        shared = random.normal(size=count)
-        return {"one": shared, "two": shared + 0.1 * random.normal(size=count)}
-
-    fusion = fit_fusion(draw(5_000), {"one": 1.0, "two": 2.0})
-    fused = fusion.apply(draw(40_000))
-    assert 0.007 < (fused.surprise >= 2.0).mean() < 0.013
-    assert set(fused.witnesses) == {"one", "two"}
-
-
-def test_a_fusion_survives_its_bundle():
-    """A fusion read back says the same."""
-    random = np.random.default_rng(3)
-    energies = {"one": random.normal(size=500), "two": random.exponential(size=500)}
-    fusion = fit_fusion(energies)
-    again = Fusion.from_bundle(fusion.arrays(), fusion.meta())
-    assert np.array_equal(fusion.apply(energies).surprise, again.apply(energies).surprise)
+    rates = []
+    for _ in range(10):
+        sample, fresh = random.beta(1, 3, 20_000), random.beta(1, 3, 200_000)
+        calibrations = (fit_calibration(sample), fit_calibration(sample, smooth=False))
+        rates.append([[(each.surprise(fresh) >= level).mean() for level in (2.0, 3.0)] for each in calibrations])
+    (_, smooth_thousandth), (hundredth, thousandth) = np.mean(rates, axis=0)
+    assert smooth_thousandth < 0.0005 < thousandth
+    assert 0.0008 < thousandth < 0.0012
+    assert 0.009 < hundredth < 0.011
 
 
 def test_damaged_knots_are_refused():

@@ -20,9 +20,9 @@ from domain.record import Batch
 
 RIGS = 4
 PERIOD_SECONDS = 10.0
-FIRST_DAYS = 0.125
-"""History the first model learns from: three hours, so that there is something left to learn. After half a day there is
-not: which of two models then finds more planted faults is chance, and the judge held the second one in every other run."""
+FIRST_DAYS = 0.5
+"""History the first model learns from: half a day, so that there is something left to learn. A model of three hours raises
+several times the promised false alarms until the second one comes."""
 INSTALMENTS = ((-4.0, -0.5), (-0.5, 0.0))
 """Days before the live stream whose history comes later: the second for when the first did not make a better model."""
 LEAD_DAYS = FIRST_DAYS - INSTALMENTS[0][0]

@@ -22,10 +22,14 @@ from domain.errors import InvalidMonitor
 from domain.schema import RecordSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST_SECONDS = 5_000 * 604_800
+"""A moment that long ago is still a year of the calendar."""
 
 
 def parse_duration(value: Any) -> timedelta:
     """A duration from text such as `90s`, `5m`, `14d`, or a number of seconds.
+
+    Raises ValueError for anything else, and for what is negative or longer than 5,000 weeks.
 
     >>> parse_duration("5m")
     datetime.timedelta(seconds=300)
@@ -33,11 +37,14 @@ def parse_duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", str(value))
-    if not match:
+        seconds = float(value)
+    elif match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", str(value)):
+        seconds = float(match[1]) * _UNITS[match[2]]
+    else:
         raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 90s, 5m, 12h or 14d")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    if not 0 <= seconds <= _LONGEST_SECONDS:
+        raise ValueError(f"{value!r} is no length of time that can be kept; write one from 0s to 5000w")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:

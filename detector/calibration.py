@@ -22,9 +22,8 @@ from detector.kernels import compiled
 from domain.errors import BundleRefused, InvalidHistory
 
 MAXIMUM_KNOTS = 512
-_BEYOND_PROMISE = 30
-"""The largest energies, of which the sample alone says too little to promise by it."""
-_PRUDENT_SHAPE = 0.25
+_FEWEST_BEYOND = 30
+"""Records that the tail of a composite is fitted on, where there are enough."""
 _LOG10 = float(np.log(10.0))
 
 
@@ -140,8 +139,8 @@ def look_up(
 def fit_calibration(energies: NDArray[np.floating[Any]], *, smooth: bool = True) -> Calibration:
     """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one.
 
-    A witness is smoothed: its tail begins early, so that no single record decides how much the witness counts. What people
-    are promised is not: there the sample itself speaks as far out as it can, and the tail goes on from there.
+    A witness's tail is smooth: it begins early, so that no single record decides how much the witness counts. What people
+    are promised is not: there the sample itself speaks as far out as it can.
     """
     sample = np.sort(np.asarray(energies, np.float64).ravel())
     sample = sample[np.isfinite(sample)]
@@ -153,15 +152,10 @@ def fit_calibration(energies: NDArray[np.floating[Any]], *, smooth: bool = True)
 
 
 def _conformal(sample: NDArray[np.float64], end: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distinct energies up to `end`, thinned to at most the maximum of knots, and the conformal p-value of each.
-
-    Half of the knots lie evenly by rank, half ever denser towards the end, where a promise is read.
-    """
+    """Distinct energies up to `end`, thinned to at most the maximum of knots, and the conformal p-value of each."""
     position, first = np.unique(sample[sample <= end], return_index=True)
     if len(position) > MAXIMUM_KNOTS:
-        last, half = len(position) - 1, MAXIMUM_KNOTS // 2
-        places = np.concatenate([np.linspace(0, last, half), last + 1 - np.geomspace(1, last, half)])
-        keep = np.unique(places.round().astype(np.intp))
+        keep = np.unique(np.linspace(0, len(position) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
         position, first = position[keep], first[keep]
     return position, (len(sample) - first + 1) / (len(sample) + 1)
 
@@ -176,18 +170,11 @@ def _strictly_increasing(position: NDArray[np.float64], level: NDArray[np.float6
 
 
 def fit_tail(sample: NDArray[np.float64], *, smooth: bool = True) -> Tail:
-    """The tail of a sorted sample: its k largest, k growing like N^(2/3), at most a tenth of the sample.
-
-    Where it need not be smooth, it has only the largest few: as steep as they are where they lie, their mean excess being
-    sigma / (1 - xi), but with a shape that soon flattens it, since so few say nothing of what is far beyond them.
-    """
+    """The tail of a sorted sample: its k largest, k growing like N^(2/3) or, where it need not be smooth, like N^(1/2); at
+    most a tenth of the sample."""
     count = len(sample)
-    beyond = int(np.clip(round(0.75 * count ** (2 / 3)), min(count, 8), max(0.1 * count, min(count, 8))))
-    if not smooth and beyond > _BEYOND_PROMISE:
-        start = float(sample[count - _BEYOND_PROMISE - 1])
-        few = sample[sample > start] - start
-        if len(few):
-            return Tail(start, (len(few) + 1) / (count + 1), (1.0 - _PRUDENT_SHAPE) * float(few.mean()), _PRUDENT_SHAPE)
+    aimed = 0.75 * count ** (2 / 3) if smooth else max(_FEWEST_BEYOND, 0.5 * count**0.5)
+    beyond = int(np.clip(round(aimed), min(count, 8), max(0.1 * count, min(count, 8))))
     start = float(sample[count - beyond - 1]) if beyond < count else float(sample[0])
     excess = sample[sample > start] - start
     spread = float(sample[-1] - sample[0])

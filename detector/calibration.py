@@ -9,10 +9,18 @@ continued by a generalised Pareto tail over a high threshold u (peaks over thres
 
 A negative xi would claim that nothing stranger than some value can be normal; it is not allowed, so that a surprise
 stays finite and the error, where there is one, is on the quiet side.
+
+What people are promised bends at the energy v where p = 1 / (N + 1), since of rarer records N say nothing:
+
+    p(e) = (1 + zeta (e - v) / tau)^(-1/zeta) / (N + 1),  zeta = 1/2,  tau = sigma + xi (v - u)
+
+The tail leaves v as steep as it came (tau makes the hazard rate continuous) and grows ever flatter: zeta is the heaviest
+shape that a sample may be said to have. A fit to the few largest, continued for ever, says 10^-15 of what lies somewhat
+beyond them, and then every alert is as loud as any other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -24,12 +32,16 @@ from domain.errors import BundleRefused, InvalidHistory
 MAXIMUM_KNOTS = 512
 _FEWEST_BEYOND = 30
 """Records that the tail of a composite is fitted on, where there are enough."""
+_HEAVIEST = 0.5
+"""The largest shape: beyond it a variance is infinite."""
+_EXPONENTIAL = 1e-9
+"""A shape up to which a tail is computed as exponential."""
 _LOG10 = float(np.log(10.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The generalised Pareto tail beyond `start`."""
+    """The generalised Pareto tail beyond `start`, and its shape beyond what the sample can tell of."""
 
     start: float
     """u, the energy where the tail begins."""
@@ -39,6 +51,8 @@ class Tail:
     """sigma, positive, in units of energy."""
     shape: float
     """xi, 0 to 1/2."""
+    far_shape: float
+    """zeta, xi to 1/2; where it is xi the tail does not bend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,18 @@ class Calibration:
     """The largest energy of the sample; beyond it a surprise is extrapolated."""
     count: int
     """N, size of the sample."""
+    pieces: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    """[2, 4] where the tail starts and where it bends: energy, surprise there, scale and shape from there on;
+    twice the same where it does not bend."""
+
+    def __post_init__(self) -> None:
+        tail = self.tail
+        near = far = (tail.start, -np.log10(tail.share), tail.scale, tail.shape)
+        if tail.far_shape > tail.shape:
+            level = max(float(np.log10(self.count + 1)), near[1])
+            bend = _reached(level, *near)
+            far = (bend, level, tail.scale + tail.shape * (bend - tail.start), tail.far_shape)
+        object.__setattr__(self, "pieces", np.array([near, far], np.float64))
 
     def surprise(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """-log10 p of each energy, any shape.
@@ -62,8 +88,7 @@ class Calibration:
         """
         values = np.ascontiguousarray(energies, np.float64)
         out = np.empty(values.shape, np.float32)
-        tail = self.tail
-        look_up(values.ravel(), self.knots, tail.start, -np.log10(tail.share), tail.scale, tail.shape, out.ravel())
+        look_up(values.ravel(), self.knots, self.pieces, out.ravel())
         return out
 
     def extrapolated(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
@@ -73,12 +98,10 @@ class Calibration:
     def energy(self, surprise: float) -> float:
         """The energy whose surprise this is: the inverse of `surprise` from the first knot on."""
         position, level = self.knots
-        if surprise <= max(level[-1], -np.log10(self.tail.share)):
+        near, far = self.pieces
+        if surprise <= max(level[-1], near[1]):
             return float(np.interp(surprise, level, position))
-        decay = (surprise + np.log10(self.tail.share)) * _LOG10
-        if self.tail.shape > 1e-9:
-            decay = np.expm1(decay * self.tail.shape) / self.tail.shape
-        return self.tail.start + self.tail.scale * float(decay)
+        return _reached(surprise, *(near if surprise <= far[1] else far))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
@@ -86,44 +109,55 @@ class Calibration:
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
-        tail = self.tail
         return {
-            "tail": {"start": tail.start, "share": tail.share, "scale": tail.scale, "shape": tail.shape},
+            "tail": asdict(self.tail),
             "seen_until": self.seen_until,
             "count": self.count,
         }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
-        """The inverse of `arrays` and `meta`. Raises BundleRefused where they make no calibration."""
+        """The inverse of `arrays` and `meta`. Raises BundleRefused where they make no calibration.
+
+        In bundles of format 3 and older no tail bends.
+        """
         knots = np.asarray(arrays["knots"], np.float64)
         if knots.ndim != 2 or knots.shape[0] != 2 or knots.shape[1] < 2 or (np.diff(knots) <= 0).any():
             raise BundleRefused("a calibration's knots do not increase; the bundle is damaged: train again")
-        tail = Tail(**{name: float(value) for name, value in meta["tail"].items()})
-        if not (tail.scale > 0 and 0 < tail.share <= 1 and 0 <= tail.shape <= 0.5):
+        known = {name: float(value) for name, value in meta["tail"].items()}
+        tail = Tail(**{"far_shape": known["shape"], **known})
+        count = int(meta["count"])
+        possible = tail.scale > 0 and 0 < tail.share <= 1 and 0 <= tail.shape <= tail.far_shape <= _HEAVIEST
+        if not possible or count < 1:
             raise BundleRefused("a calibration's tail is not a probability; the bundle is damaged: train again")
-        return cls(knots, tail, float(meta["seen_until"]), int(meta["count"]))
+        return cls(knots, tail, float(meta["seen_until"]), count)
+
+
+def _reached(surprise: float, start: float, level: float, scale: float, shape: float) -> float:
+    """The energy at which a piece of a tail that has `level` at its start reaches a surprise of at least that."""
+    decay = (surprise - level) * _LOG10
+    return float(start + scale * (np.expm1(decay * shape) / shape if shape > _EXPONENTIAL else decay))
 
 
 @compiled
 def look_up(
     energies: NDArray[np.float64],
     knots: NDArray[np.float64],
-    start: float,
-    top: float,
-    scale: float,
-    shape: float,
+    pieces: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Surprises of energies [N]: linear between knots, the tail beyond its start, and below the first knot a decay to 0."""
+    """Surprises of energies [N]: linear between knots, the tail's pieces beyond them, and below the first knot a decay
+    to 0."""
     position, level = knots[0], knots[1]
     last = position.shape[0] - 1
     width = max(position[last] - position[0], 1e-12)
+    start, bend = pieces[0, 0], pieces[1, 0]
     for n in range(energies.shape[0]):
         energy = energies[n]
         if energy > start:
-            excess = (energy - start) / scale
-            out[n] = top + (np.log1p(shape * excess) / shape if shape > 1e-9 else excess) / _LOG10
+            piece = pieces[1] if energy > bend else pieces[0]
+            excess, shape = (energy - piece[0]) / piece[2], piece[3]
+            out[n] = piece[1] + (np.log1p(shape * excess) / shape if shape > _EXPONENTIAL else excess) / _LOG10
         elif energy < position[0]:
             out[n] = level[0] * np.exp((energy - position[0]) / width)
         else:
@@ -140,7 +174,7 @@ def fit_calibration(energies: NDArray[np.floating[Any]], *, smooth: bool = True)
     """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one.
 
     A witness's tail is smooth: it begins early, so that no single record decides how much the witness counts. What people
-    are promised is not: there the sample itself speaks as far out as it can.
+    are promised is not: there the sample itself speaks as far out as it can, and the tail bends where it cannot.
     """
     sample = np.sort(np.asarray(energies, np.float64).ravel())
     sample = sample[np.isfinite(sample)]
@@ -180,16 +214,17 @@ def fit_tail(sample: NDArray[np.float64], *, smooth: bool = True) -> Tail:
     spread = float(sample[-1] - sample[0])
     floor = max(1e-6 * spread, 1e-9 * max(abs(start), 1.0))
     if not len(excess):
-        return Tail(start, 1.0 / (count + 1), max(floor, 1e-3), 0.0)
+        return Tail(start, 1.0 / (count + 1), max(floor, 1e-3), 0.0, 0.0 if smooth else _HEAVIEST)
     shape, scale = _fit_pareto(excess)
-    return Tail(start, min(len(excess) + 1, count) / (count + 1), max(scale, floor), shape)
+    share = min(len(excess) + 1, count) / (count + 1)
+    return Tail(start, share, max(scale, floor), shape, shape if smooth else _HEAVIEST)
 
 
 def _fit_pareto(excess: NDArray[np.float64]) -> tuple[float, float]:
     """Shape and scale by maximum likelihood over a grid, the shape drawn to 0 by a normal prior of width 0.15."""
     best = (-np.inf, 0.0, float(excess.mean()))
     mean = float(excess.mean())
-    for shape in np.linspace(0.0, 0.5, 11):
+    for shape in np.linspace(0.0, _HEAVIEST, 11):
         for scale in mean * np.geomspace(0.35, 1.25, 25) if shape else (mean,):
             if shape:
                 fit = -len(excess) * np.log(scale) - (1 + 1 / shape) * np.log1p(shape * excess / scale).sum()

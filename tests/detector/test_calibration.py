@@ -1,5 +1,7 @@
 """Surprise is calibrated, monotone and finite, whatever the sample."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,21 +31,21 @@ def test_realised_rates_match_the_promise(draw, smooth):
     assert 0.0004 < thousandth < 0.0018
 
 
-@given(st.lists(FINITE, min_size=1, max_size=60), st.lists(FINITE, min_size=2, max_size=60))
-@settings(max_examples=80)
-def test_surprise_never_turns_an_order_round(sample, energies):
+@given(st.lists(FINITE, min_size=1, max_size=60), st.lists(FINITE, min_size=2, max_size=60), st.booleans())
+@settings(max_examples=120)
+def test_surprise_never_turns_an_order_round(sample, energies, smooth):
     """A larger energy never gets a smaller surprise; surprises are finite and not negative."""
-    surprise = fit_calibration(np.array(sample)).surprise(np.sort(np.array(energies)))
+    surprise = fit_calibration(np.array(sample), smooth=smooth).surprise(np.sort(np.array(energies)))
     assert np.isfinite(surprise).all()
     assert (surprise >= 0).all()
     assert (np.diff(surprise) >= 0).all()
 
 
-@given(st.lists(FINITE, min_size=5, max_size=60, unique=True), st.floats(0.05, 6.0))
-@settings(max_examples=80)
-def test_energy_inverts_surprise(sample, level):
+@given(st.lists(FINITE, min_size=5, max_size=60, unique=True), st.floats(0.05, 6.0), st.booleans())
+@settings(max_examples=120)
+def test_energy_inverts_surprise(sample, level, smooth):
     """The energy of a surprise is where the surprise is reached."""
-    calibration = fit_calibration(np.array(sample))
+    calibration = fit_calibration(np.array(sample), smooth=smooth)
     energy = calibration.energy(level)
     above = calibration.surprise(np.array([energy + 1e-6 * max(1.0, abs(energy))]))[0]
     assert above >= level - 1e-3
@@ -83,6 +85,61 @@ def test_a_sample_that_ends_abruptly_is_followed_to_its_end():
     assert smooth_thousandth < 0.0005 < thousandth
     assert 0.0008 < thousandth < 0.0012
     assert 0.009 < hundredth < 0.011
+
+
+def test_a_promise_bends_where_the_sample_can_tell_no_more():
+    """Up to 1 / (N + 1) as steep as the largest records; beyond, without a corner, ever flatter: p like distance^-2."""
+    sample = np.random.default_rng(5).uniform(0.0, 1.0, 9_999)
+    calibration = fit_calibration(sample, smooth=False)
+    scale, bend = calibration.tail.scale, calibration.energy(4.0)
+
+    def rise(first: float, last: float) -> float:
+        low, high = calibration.surprise(np.array([first, last])).astype(float)
+        return (high - low) / (last - first) * scale * np.log(10.0)
+
+    assert abs(bend - sample.max()) < 3 * scale
+    assert abs(rise(bend - 0.5 * scale, bend - 0.01 * scale) - 1.0) < 1e-3
+    assert abs(rise(bend, bend + 0.01 * scale) - 1.0) < 0.01
+    afar = calibration.surprise(bend + scale * np.array([1_000.0, 10_000.0]))
+    assert abs(np.diff(afar)[0] - 2.0) < 0.01
+    assert 9.0 < afar[0] < 10.0
+
+
+def test_what_is_smooth_does_not_bend():
+    """What a witness counts for is one tail, however far out."""
+    calibration = fit_calibration(np.random.default_rng(5).uniform(0.0, 1.0, 9_999))
+    tail = calibration.tail
+    assert tail.far_shape == tail.shape
+    assert calibration.pieces[0].tolist() == calibration.pieces[1].tolist()
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_bundle_gives_the_same_surprises(smooth):
+    """Far out as well; one of format 3 knows no bend and gives what it gave."""
+    calibration = fit_calibration(np.random.default_rng(6).gamma(3.0, size=2_000), smooth=smooth)
+    energies = np.linspace(-1.0, 60.0, 500)
+    document = json.loads(json.dumps(calibration.meta()))
+    again = Calibration.from_bundle(calibration.arrays(), document)
+    assert (again.surprise(energies) == calibration.surprise(energies)).all()
+    del document["tail"]["far_shape"]
+    older = Calibration.from_bundle(calibration.arrays(), document)
+    inside = energies < calibration.pieces[1, 0]
+    assert older.tail.far_shape == older.tail.shape
+    assert (older.surprise(energies) == calibration.surprise(energies))[inside].all()
+    assert (older.surprise(energies[-1:]) > calibration.surprise(energies[-1:])).all() != smooth
+
+
+@pytest.mark.parametrize(
+    "damage", [{"scale": 0.0}, {"share": 1.5}, {"shape": 0.6}, {"far_shape": 0.6}, {"shape": -0.1}]
+)
+def test_an_impossible_tail_is_refused(damage):
+    """A tail that is no probability makes no calibration, nor does a sample of nothing."""
+    calibration = fit_calibration(np.arange(50.0), smooth=False)
+    meta = calibration.meta()
+    with pytest.raises(BundleRefused, match="not a probability"):
+        Calibration.from_bundle(calibration.arrays(), {**meta, "tail": {**meta["tail"], **damage}})
+    with pytest.raises(BundleRefused, match="not a probability"):
+        Calibration.from_bundle(calibration.arrays(), {**meta, "count": 0})
 
 
 def test_damaged_knots_are_refused():

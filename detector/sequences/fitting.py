@@ -1,7 +1,8 @@
 """History becomes a sequence detector: channels, context, densities, autoencoder, calibration. The training side.
 
 Time blocks take turns: each is scored by a model that saw neither it nor its neighbourhood, and those scores, pooled, are
-what normal looks like out of sample. Then everything but the autoencoder's members is fitted again on all rows.
+what normal looks like out of sample. Then everything but the autoencoder's members is fitted again on all rows. What that
+knows more than a block's judge is taken from what people are promised: see `as_if_fresh`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from detector.autoencoders.network import Network
 from detector.calibration import fit_calibration
 from detector.interface import Contexts
 from detector.parts import below, prefixed
+from detector.sequences.blocks import BLOCKS, time_blocks
 from detector.sequences.channels import Channels, fit_channels
 from detector.sequences.charts import fit_charts
 from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context, readings_of
@@ -40,6 +42,7 @@ from detector.sequences.model import (
     window_names,
 )
 from detector.sequences.pace import fit_pace
+from detector.sequences.promise import as_if_fresh, calibrate_together
 from detector.sequences.reconstruction import Retrieval
 from detector.sequences.remembering import remember
 from domain.errors import InvalidHistory
@@ -50,8 +53,6 @@ from domain.schema import RecordSchema
 Floats = NDArray[np.float32]
 Progress = Callable[[str, float], None]
 
-BLOCKS = 3
-"""Time blocks, and members of the autoencoder: member m does not train on block m."""
 FEWEST_RECORDS = 30
 _UNTRAINED = Network((), ())
 _NO_DENSITY = PrototypeDensity(*(np.zeros(shape, np.float32) for shape in ((0,), (0, 0), (1, 0))))
@@ -60,11 +61,9 @@ _CODE_PROTOTYPES = 16
 _SHAPES = 32
 _REMEMBERED_WINDOWS = 512
 _TRAINING_ROWS = 20_000
-_SUB_BLOCKS = 6
 _RESTARTS = 64
 _YOUTH_QUANTILES = (0.5, 0.75, 0.9)
-_ONE_SIDED = 3.4
-"""t(2, .95) sqrt(1 + 1/3): see `drift_allowance`."""
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,11 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
     youth = _measure_youth(model, context, history, entities)
     stretch = len(history) / (BLOCKS * (int(entities.max()) + 1))
     novel = (*(model.tail(rows.features, at) for at in range(3)), standstill)
-    calibration, fused = _calibrate(energies, novel, rows.blocks, contexts.seen, youth, context.spans[-1] / stretch)
+    brevity = context.spans[-1] / stretch
+    start = SequenceCalibration({}, fit_calibration(np.zeros(2)), float(novel[1].max()), youth)
+    settled = start.settle(energies, contexts.seen)
+    fresh = start.settle(as_if_fresh(energies, _familiar(model, rows.features), brevity), contexts.seen)
+    calibration, fused = calibrate_together(start, settled, fresh, novel, rows.blocks, brevity)
     surprise = calibration.composite.surprise(fused)
     return SequenceDetector(
         schema=history.schema,
@@ -186,28 +189,6 @@ def _rows(context: SequenceContext, history: Batch, contexts: Contexts) -> _Rows
 def _entity_numbers(history: Batch) -> NDArray[np.intp]:
     """[N] a number for each record's entity."""
     return np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)
-
-
-def time_blocks(entities: NDArray[np.intp], gap: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """[N] the time block of each row, thirds of its entity's rows, and whether it is far from another block.
-
-    The gap is at most a twelfth of a block on either side, so that short histories keep most of their rows.
-    """
-    blocks = np.zeros(len(entities), np.intp)
-    inner = np.ones(len(entities), bool)
-    for entity in np.unique(entities):
-        mine = np.flatnonzero(entities == entity)
-        rank = np.arange(len(mine))
-        block = np.minimum(rank * BLOCKS // max(1, len(mine)), BLOCKS - 1)
-        width = min(gap, len(mine) // (12 * BLOCKS))
-        changes = np.flatnonzero(np.diff(block)) + 1
-        near = np.zeros(len(mine), bool)
-        for change in changes:
-            near[max(0, change - width) : change + width] = True
-        blocks[mine], inner[mine] = block, ~near
-    if len(np.unique(blocks)) < BLOCKS:  # entities of one or two records each
-        blocks = np.arange(len(entities), dtype=np.intp) * BLOCKS // len(entities)
-    return blocks, inner
 
 
 def _fit_densities(features: Floats, channels: int, patches: int, seed: int) -> dict[str, PrototypeDensity]:
@@ -299,42 +280,10 @@ def _out_of_sample(model: SequenceModel, rows: _Rows, charts: Floats, seed: int)
     return out
 
 
-def _calibrate(
-    energies: dict[str, Floats],
-    novel: tuple[Floats, ...],
-    blocks: NDArray[np.intp],
-    seen: NDArray[np.int64],
-    youth: dict[str, Floats],
-    brevity: float,
-) -> tuple[SequenceCalibration, Floats]:
-    """Calibrate each witness, then what they say together [N].
-
-    `brevity` is the longest span of a context over the length of a block: blocks much longer than what a context
-    remembers have shown in their own scores how normal drifts, and need no allowance for it.
-    """
-    missing_usual = float(novel[1].max())
-    start = SequenceCalibration({}, fit_calibration(np.zeros(2)), missing_usual, youth)
-    settled = start.settle(energies, seen)
-    witnesses = {name: fit_calibration(part) for name, part in settled.items()}
-    surprises = {name: witnesses[name].surprise(part) for name, part in settled.items()}
-    fused = start.fuse(surprises, start.novelty(*novel))
-    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, blocks), smooth=False)
-    return SequenceCalibration(witnesses, composite, missing_usual, youth), fused
-
-
-def drift_allowance(fused: Floats, blocks: NDArray[np.intp]) -> float:
-    """How much stranger than the training blocks the next stretch of normal records may look, on 95 of 100 occasions.
-
-    Level drifts from block to block by more than autocorrelation explains: s^2 = variance of the blocks' means less what
-    their own sub-blocks predict of it (batch means). With three blocks the one-sided 95 % prediction bound of a fourth is
-    t(2, .95) sqrt(1 + 1/3) s = 3.4 s beyond the mean. It is near 0 where the level does not drift.
-    """
-    parts = [fused[blocks == block] for block in range(BLOCKS)]
-    if min(map(len, parts)) < _SUB_BLOCKS:
-        return 0.0
-    means = [float(part.mean()) for part in parts]
-    within = [np.var([sub.mean() for sub in np.array_split(part, _SUB_BLOCKS)], ddof=1) / _SUB_BLOCKS for part in parts]
-    return _ONE_SIDED * float(np.sqrt(max(np.var(means, ddof=1) - np.mean(within), 0.0)))
+def _familiar(model: SequenceModel, features: Floats) -> dict[str, Floats]:
+    """Energies [N] by witness, of training records by the model that was fitted on them all."""
+    parts = [model.energies(features[at : at + _CHUNK]) for at in range(0, len(features), _CHUNK)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _measure_youth(

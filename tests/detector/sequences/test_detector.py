@@ -13,7 +13,8 @@ from detector.evaluation import evaluate
 from detector.faults import FaultKind
 from detector.interface import Contexts
 from detector.sequences.context import encode
-from detector.sequences.fitting import drift_allowance
+from detector.sequences.model import PATTERN, RECONSTRUCTION
+from detector.sequences.promise import as_if_fresh, drift_allowance
 from detector.training import learn
 from domain.errors import InvalidHistory
 from domain.monitor import AlertPolicy, ModelChoice, ModelKind
@@ -201,6 +202,18 @@ def test_a_level_that_drifts_is_allowed_for():
     assert drift_allowance(calm, blocks) < 0.15
     drifting = calm + np.repeat([0.0, 1.0, 2.0], 1000).astype(np.float32)
     assert drift_allowance(drifting, blocks) == pytest.approx(3.4, abs=0.2)
+
+
+def test_what_a_block_s_judge_lacked_is_taken_off():
+    """A fifth of the way from blind to familiar, most of it for the autoencoder, nothing for windows known by heart."""
+    names = ("now", RECONSTRUCTION, PATTERN)
+    blind = {name: np.full(3, 2.0, np.float32) for name in names}
+    familiar = {name: np.full(3, 1.0, np.float32) for name in names}
+    for brevity, trust in ((0.0, 1.0), (0.025, 0.5), (0.05, 0.0), (3.0, 0.0)):
+        fresh = as_if_fresh(blind, familiar, brevity)
+        assert fresh["now"] == pytest.approx(2.0 - 0.2 * trust)
+        assert fresh[RECONSTRUCTION] == pytest.approx(2.0 - 0.8 * trust)
+        assert fresh[PATTERN] == pytest.approx(2.0)
 
 
 def test_too_few_records_are_refused(history):

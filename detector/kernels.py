@@ -15,12 +15,13 @@ from numba.np import linalg
 Compiled = TypeVar("Compiled", bound=Callable[..., object])
 
 
-def compiled(function: Compiled, fastmath: bool = True) -> Compiled:
+def compiled(function: Compiled, fastmath: bool = True, inline: bool = False) -> Compiled:
     """The function compiled to machine code when first called; the code is kept on disk where a folder can be written.
 
-    With `fastmath` sums may be reordered and NaN must not occur.
+    With `fastmath` sums may be reordered and NaN must not occur. With `inline` it becomes part of every kernel that
+    calls it, which must stand in the same file: the code on disk is made anew when its own file changes, not another.
     """
-    options = {"fastmath": fastmath, "error_model": "numpy", "nogil": True, "boundscheck": False}
+    options = {"fastmath": fastmath, "forceinline": inline, "error_model": "numpy", "nogil": True, "boundscheck": False}
     try:
         return cast(Compiled, njit(cache=True, **options)(function))
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
@@ -30,6 +31,11 @@ def compiled(function: Compiled, fastmath: bool = True) -> Compiled:
 def compiled_exactly(function: Compiled) -> Compiled:
     """`compiled` for loops that meet NaN, or whose every bit counts."""
     return compiled(function, fastmath=False)
+
+
+def part_of_kernel(function: Compiled) -> Compiled:
+    """`compiled_exactly` for a step of a larger loop, at no cost of a call. The loop stands in the same file."""
+    return compiled(function, fastmath=False, inline=True)
 
 
 def _absent() -> None:

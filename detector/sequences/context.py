@@ -15,24 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.interface import ContextEncoder, Contexts
-from detector.kernels import compiled_exactly
 from detector.parts import below, prefixed
 from detector.sequences.acquaintance import acquaint
 from detector.sequences.channels import DISCRETE_VALUES, Channels, soft_clip, unclip
 from detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
+from detector.sequences.recursion import HEADER, RECENT, RING, STEPS, TAIL, advance
 from domain.record import Batch
 
-HEADER = 7
-"""State before the channels: records seen, time of the last one in three parts, moved constants, missing values, moved
-constants over a longer time."""
-AVERAGES = 3
-RECENT = 4
-"""Blocks of C floats that tell of the record and its recent past; they come first in a context row."""
 PATCHES = 8
 """Segments that a window's shape is told in, where it is."""
-TAIL = 5
-"""Numbers after the blocks: recently moved constants, missing values, moved constants over a longer time, activity,
-standstill."""
 FEW_GRADED = 4
 """Graded channels up to which whole windows are compared with remembered ones: with more, none is near another."""
 _STEP_SPAN = 16
@@ -71,7 +62,7 @@ class SequenceContext:
     @property
     def _charts_at(self) -> int:
         """Where in a state that begins what charts keep."""
-        return HEADER + (AVERAGES + 2 + self.ring) * self.channels.count
+        return HEADER + (RING + self.ring) * self.channels.count
 
     @property
     def _acquaintance(self) -> int:
@@ -110,18 +101,18 @@ class SequenceContext:
         seen = np.empty(len(batch), np.int64)
         rates = np.array([2 / (span + 1) for span in (*self.spans, _STEP_SPAN, _TRAIL_SPAN)], np.float32)
         moving = (self.channels.scale > 0).astype(np.float32)
-        _extend(
+        advance(
             states,
             np.ascontiguousarray(owners, np.int64),
             z,
             moved,
             batch.times // 1000,
+            self.gap_milliseconds,
             rates,
             self.step_start,
-            self.gap_milliseconds,
+            moving / max(1.0, float(moving.sum())),
             self.ring,
             self.patches,
-            moving / max(1.0, float(moving.sum())),
             self.graded,
             features,
             seen,
@@ -153,11 +144,11 @@ class SequenceContext:
         count = new.count
         adopted = states.copy()
         body = adopted[:, HEADER : -self._acquaintance].reshape(len(states), -1, count)
-        shown = AVERAGES + 2 + self.ring + 1
-        linear = [*range(AVERAGES), *range(AVERAGES + 1, AVERAGES + 2 + self.ring), shown]
+        shown = RING + self.ring + 1
+        linear = [*range(STEPS), *range(STEPS + 1, RING + self.ring), shown]
         seen = (states[:, 0] > 0).astype(np.float32)[:, None, None]
         body[:, linear] = (body[:, linear] * ratio + shift) * seen
-        body[:, AVERAGES] *= ratio**2
+        body[:, STEPS] *= ratio**2  # a variance
         adopted[:, -count:] = (adopted[:, -count:] * ratio + shift) * (adopted[:, -count - 1] > 0)[:, None]
         return adopted
 
@@ -239,103 +230,3 @@ def readings_of(context: SequenceContext, batch: Batch, contexts: Contexts) -> R
     owners = np.unique(batch.entities.astype(str), return_inverse=True)[1]
     z, _ = context.channels.transform(batch)
     return Readings(z, contexts.features[:, : z.shape[1]], owners.astype(np.int64), contexts.seen)
-
-
-@compiled_exactly
-def _extend(states, owners, z, moved, times, rates, usual, gap, ring, patches, share, graded, features, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
-    """The recursion. One row at a time and float32 throughout, so that where a batch is split cannot matter."""
-    count = z.shape[1]
-    low = np.int64(1 << 20)
-    mean = np.zeros(count, np.float32)
-    spread = np.zeros(count, np.float32)
-    length = ring // max(1, patches)
-    tail = (6 + patches) * count
-    for row in range(len(z)):
-        state = states[owners[row]]
-        number = np.int64(state[0])
-        before = (np.int64(state[1]) * low + np.int64(state[2])) * low + np.int64(state[3])
-        if number > 0 and times[row] - before > gap:
-            number = np.int64(0)
-            state[: len(state) - 1 - count] = 0.0  # a level that was learned outlasts a silence
-        seen[row] = number
-        now = max(times[row], before) if number > 0 else times[row]
-        state[1] = np.float32(now // (low * low))
-        state[2] = np.float32((now // low) % low)
-        state[3] = np.float32(now % low)
-        own = np.float32(1.0) / np.float32(number + 1)
-        missing = np.float32(0.0)
-        active = np.float32(0.0)
-        body = 7
-        short = body + count
-        slow = short + count
-        steps = slow + count
-        last = steps + count
-        shape = last + count
-        for c in range(count):
-            value = z[row, c]
-            if np.isnan(value):
-                missing += np.float32(1.0)
-                value = state[body + c]
-            if number == 0:
-                state[steps + c] = usual[c]
-                state[last + c] = value
-            step = value - state[last + c]
-            state[last + c] = value
-            for k in range(3):
-                at = body + k * count + c
-                state[at] += max(rates[k], own) * (value - state[at])
-            if number > 0:
-                state[steps + c] += rates[3] * (step * step - state[steps + c])
-            size = state[steps + c]
-            features[row, c] = value
-            features[row, count + c] = state[body + c]
-            features[row, 2 * count + c] = state[short + c]
-            features[row, 3 * count + c] = np.log(size / (usual[c] + np.float32(1e-6)) + np.float32(0.02))
-            features[row, (4 + patches) * count + c] = state[slow + c]
-            root = np.float32(1.0) + np.sqrt(size)
-            active += share[c] * size / (root * root)
-        state[4] += rates[4] * (moved[row] - state[4])
-        state[5] += rates[4] * (missing - state[5])
-        state[6] += rates[2] * (moved[row] - state[6])
-        features[row, tail] = state[4]
-        features[row, tail + 1] = state[5]
-        features[row, tail + 2] = state[6]
-        features[row, tail + 3] = active
-        if patches > 0:
-            if number == 0:
-                for k in range(ring):
-                    for c in range(count):
-                        state[shape + k * count + c] = features[row, c]
-            slot = number % ring
-            for c in range(count):
-                state[shape + slot * count + c] = features[row, c]
-                mean[c] = np.float32(0.0)
-                spread[c] = np.float32(0.0)
-            for k in range(patches):
-                into = (4 + k) * count
-                for c in range(count):
-                    features[row, into + c] = np.float32(0.0)
-                for _ in range(length):
-                    slot += 1
-                    if slot == ring:
-                        slot = 0
-                    at = shape + slot * count
-                    for c in range(count):
-                        entry = state[at + c]
-                        features[row, into + c] += entry
-                        spread[c] += entry * entry
-                for c in range(count):
-                    mean[c] += features[row, into + c]
-            for c in range(count):
-                mean[c] /= np.float32(ring)
-                spread[c] = np.sqrt(max(spread[c] / np.float32(ring) - mean[c] * mean[c], np.float32(0.0)))
-                spread[c] = np.float32(1.0) / (spread[c] + np.float32(1.0))
-            for k in range(patches):
-                for r in range(len(graded)):
-                    features[row, tail + 5 + k * len(graded) + r] = features[
-                        row, (4 + k) * count + graded[r]
-                    ] / np.float32(length)
-                for c in range(count):
-                    at = (4 + k) * count + c
-                    features[row, at] = (features[row, at] / np.float32(length) - mean[c]) * spread[c]
-        state[0] = np.float32(min(number + 1, np.int64(1 << 23)))

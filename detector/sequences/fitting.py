@@ -20,7 +20,7 @@ from detector.parts import below, prefixed
 from detector.sequences.blocks import BLOCKS, time_blocks
 from detector.sequences.channels import Channels, fit_channels
 from detector.sequences.charts import fit_charts
-from detector.sequences.context import PATCHES, RECENT, SequenceContext, encode, fit_context, readings_of
+from detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
 from detector.sequences.densities import (
     PrototypeDensity,
     WindowMemory,
@@ -44,6 +44,7 @@ from detector.sequences.model import (
 from detector.sequences.pace import fit_pace
 from detector.sequences.promise import as_if_fresh, calibrate_together
 from detector.sequences.reconstruction import Retrieval
+from detector.sequences.recursion import RECENT
 from detector.sequences.remembering import remember
 from domain.errors import InvalidHistory
 from domain.monitor import ModelChoice, ModelKind

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.parts import below, prefixed
-from detector.sequences.context import RECENT, TAIL, SequenceContext
+from detector.sequences.context import SequenceContext
 from detector.sequences.densities import PrototypeDensity, WindowMemory
 from detector.sequences.reconstruction import Retrieval
+from detector.sequences.recursion import RECENT, TAIL
 
 Floats = NDArray[np.float32]
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled_exactly
+from detector.kernels import compiled_exactly, part_of_kernel
 
 (END, BOOLEAN, LONG, FLOAT, DOUBLE, BYTES, FIXED, DECIMAL, ENUM, UNION, JUMP, REFUSE, BLOCKS, NEXT, CALL, RETURN) = (
     range(16)
 )
 """What an instruction does. Units: LONG a numerator and b denominator to microseconds, or 0; FIXED a bytes; DECIMAL a
 bytes or -1 where a length stands before it, b decimal places; ENUM a symbols, b the first one's number; UNION a branches,
-whose places stand in the next a instructions; BLOCKS a the place behind the items; REFUSE a the number of its reason."""
+whose places stand in the next a instructions; BLOCKS a the place behind the items; JUMP and CALL a the place to go on at;
+REFUSE a the number of its reason. Those before UNION read a value, the others say where the plan goes on."""
 
 SKIP = -1
 MISSING, WORD, INTEGER, REAL, TRUTH, SYMBOL, MOMENT = range(7)
@@ -32,6 +33,7 @@ _VARINT_BITS = 70
 _FARTHEST = 1 << 62
 
 
+@part_of_kernel
 def _varint(data: NDArray[np.uint8], position: int, end: int) -> Any:
     """A zigzag number, and the place behind it or -1 where it leaves the message."""
     value, shift = np.uint64(0), np.uint64(0)
@@ -45,9 +47,24 @@ def _varint(data: NDArray[np.uint8], position: int, end: int) -> Any:
     return np.int64(0), -1
 
 
-_varint = compiled_exactly(_varint)
+@part_of_kernel
+def _room(size: int, position: int, end: int) -> int:
+    """Whether so many bytes can stand between a place, -1 where it left the message, and the end: SOUND, NUMBER or SHORT."""
+    if position < 0 or size < 0:
+        return NUMBER
+    return SHORT if size > end - position else SOUND
 
 
+@part_of_kernel
+def _little_endian(data: NDArray[np.uint8], position: int, size: int) -> Any:
+    """A number without sign of at most 8 bytes."""
+    word = np.uint64(0)
+    for byte in range(size):
+        word |= np.uint64(data[position + byte]) << np.uint64(8 * byte)
+    return word
+
+
+@part_of_kernel
 def _unscaled(data: NDArray[np.uint8], position: int, size: int) -> float:
     """A big-endian two's complement number of any size."""
     value = 0.0
@@ -56,9 +73,6 @@ def _unscaled(data: NDArray[np.uint8], position: int, size: int) -> float:
     if size > 0 and data[position] >= 128:
         value -= 256.0**size
     return value
-
-
-_unscaled = compiled_exactly(_unscaled)
 
 
 @compiled_exactly
@@ -78,12 +92,11 @@ def read_rows(
     """Read the messages of `rows`, each from its start to its end, into the arrays' rows of the same number.
 
     `numbers` is [N, F] and comes filled with NaN; `kinds`, `firsts`, `lasts` and `reals` are [N, slots]: what a slot
-    holds, and where (WORD: first and last byte) or what it is. `states` [N] says how each message was read.
+    holds, and where (WORD: first byte and the one behind it) or what it is. `states` [N] says how each message was read.
+
+    One loop, as in most interpreters: handing arrays to a function for each instruction made it six times slower, since
+    numba counts references to them each time.
     """
-    bits = np.zeros(1, np.uint64)
-    as_double = bits.view(np.float64)
-    half = np.zeros(1, np.uint32)
-    as_float = half.view(np.float32)
     stack = np.zeros((_DEEPEST, 2), np.int64)
     for row in rows:
         position, end = starts[row], ends[row]
@@ -95,32 +108,21 @@ def read_rows(
             value: Any = np.int64(0)
             number, kind = 0.0, MISSING
             if what == DOUBLE:
-                if end - position < 8:
-                    state = SHORT
-                    break
-                word = np.uint64(0)
-                for byte in range(8):
-                    word |= np.uint64(data[position + byte]) << np.uint64(8 * byte)
-                bits[0] = word
-                number, kind = as_double[0], REAL
+                state, kind = _room(8, position, end), REAL
+                if state == SOUND:
+                    number = np.uint64(_little_endian(data, position, 8)).view(np.float64)
                 position += 8
             elif what == FLOAT:
-                if end - position < 4:
-                    state = SHORT
-                    break
-                small = np.uint32(0)
-                for byte in range(4):
-                    small |= np.uint32(data[position + byte]) << np.uint32(8 * byte)
-                half[0] = small
-                number, kind = np.float64(as_float[0]), REAL
+                state, kind = _room(4, position, end), REAL
+                if state == SOUND:
+                    number = np.float64(np.uint32(_little_endian(data, position, 4)).view(np.float32))
                 position += 4
             elif what == LONG:
                 value, position = _varint(data, position, end)
+                number, kind = np.float64(value), INTEGER
                 if position < 0:
                     state = NUMBER
-                    break
-                number, kind = np.float64(value), INTEGER
-                if a:
+                elif a:
                     # Beyond what microseconds can say: outside of every bound, and so no time.
                     value = value * a // b if abs(value) < _FARTHEST // a else -_FARTHEST
                     kind = MOMENT
@@ -135,41 +137,31 @@ def read_rows(
                 place = a
                 continue
             elif what == BOOLEAN:
-                if position >= end or data[position] > 1:
-                    state = SHORT if position >= end else NUMBER
-                    break
-                value, kind = np.int64(data[position]), TRUTH
-                number = np.float64(value)
+                state, kind = _room(1, position, end), TRUTH
+                if state == SOUND:
+                    value = np.int64(data[position])
+                    number = np.float64(value)
+                    state = NUMBER if value > 1 else SOUND
                 position += 1
             elif what == BYTES:
-                value, position = _varint(data, position, end)
-                if position < 0 or value < 0 or value > end - position:
-                    state = NUMBER if position < 0 or value < 0 else SHORT
-                    break
-                kind = WORD
-                if where <= -2:
-                    lasts[row, -2 - where] = position + value
-                value, position = position, position + value
+                size, position = _varint(data, position, end)
+                state, kind = _room(size, position, end), WORD
+                value, position = position, position + size
             elif what == FIXED:
-                if a > end - position:
-                    state = SHORT
-                    break
+                state = _room(a, position, end)
                 position += a
-                continue
             elif what == DECIMAL:
-                value = a
+                size = a
                 if a < 0:
-                    value, position = _varint(data, position, end)
-                if position < 0 or value < 0 or value > end - position:
-                    state = NUMBER if position < 0 or value < 0 else SHORT
-                    break
-                number, kind = _unscaled(data, position, value) / 10.0**b, REAL
-                position += value
+                    size, position = _varint(data, position, end)
+                state, kind = _room(size, position, end), REAL
+                if state == SOUND:
+                    number = _unscaled(data, position, size) / 10.0**b
+                position += size
             elif what == ENUM:
                 value, position = _varint(data, position, end)
                 if position < 0 or value < 0 or value >= a:
                     state = SYMBOL_AWAY
-                    break
                 value, kind = value + b, SYMBOL
             elif what == BLOCKS:
                 value, position = _varint(data, position, end)
@@ -178,10 +170,10 @@ def read_rows(
                     break
                 if value == 0:
                     place = a
-                elif value < 0:  # a block that says how long it is
+                elif value < 0:  # a block that says how long it is, and so is passed over
                     size, position = _varint(data, position, end)
-                    if position < 0 or size < 0 or size > end - position:
-                        state = NUMBER if position < 0 or size < 0 else SHORT
+                    state = _room(size, position, end)
+                    if state != SOUND:
                         break
                     position += size
                     place -= 1
@@ -222,11 +214,14 @@ def read_rows(
             else:  # END
                 state = SOUND if position == end else LONG_MESSAGE
                 break
+            if state != SOUND:
+                break
             if where >= 0:
                 numbers[row, where] = np.float32(number)
             elif where <= -2:
                 slot = -2 - where
                 kinds[row, slot] = kind
                 firsts[row, slot] = value
+                lasts[row, slot] = position
                 reals[row, slot] = number
         states[row] = state

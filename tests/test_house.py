@@ -179,6 +179,36 @@ def test_readme_maps_every_package() -> None:
     assert not [folder for folder in sorted(folders) if f"{folder}/" not in readme]
 
 
+def defined(name: str, path: str) -> ast.FunctionDef | None:
+    """The function of a file, or `Class.method`, by its name."""
+    *owner, function = name.split(".")
+    scope: ast.AST = modules()[Path(path)]
+    if owner:
+        scope = next(node for node in ast.walk(scope) if isinstance(node, ast.ClassDef) and node.name == owner[0])
+    return next(
+        (node for node in ast.iter_child_nodes(scope) if isinstance(node, ast.FunctionDef) and node.name == function),
+        None,
+    )
+
+
+def test_the_architecture_page_states_signatures_as_they_are() -> None:
+    """Every `name(parameters) -> Type  # file` of docs/architecture.md is a function there, with those parameters first,
+    the others having defaults, and of that type, where it is a type and no word."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    stated = re.findall(r"^([\w.]+)\(([\w, ]+)\) -> (.+?) +# ([\w/]+\.py)", page, re.MULTILINE)
+    assert len(stated) == len(re.findall(r"^\S+\(.*\) -> ", page, re.MULTILINE))
+    for name, parameters, result, path in stated:
+        function = defined(name, path)
+        assert function is not None, f"{path} has no {name}"
+        arguments = [argument.arg for argument in function.args.args if argument.arg != "self"]
+        names = parameters.split(", ")
+        assert arguments[: len(names)] == names, f"{name}: {arguments}"
+        assert len(arguments) - len(names) <= len(function.args.defaults), f"{name}: {arguments}"
+        assert function.returns is not None
+        if not result.islower():
+            assert ast.unparse(function.returns) == result.partition("(")[0], name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("front", ["streams", "review"])
 def test_serving_imports_no_training(front: str) -> None:

@@ -34,6 +34,7 @@ from streams.poison import DeadLetterLimit
 from streams.ports import Decoder, Messages, Registry, Source, Store
 from streams.salvage import extend_sound, score_sound
 from streams.serving import ChampionWatch
+from streams.standing import Standing
 from streams.waiting import Stopped
 from streams.watching.health import HealthRecord
 from streams.watching.metrics import ScorerMetrics
@@ -47,7 +48,6 @@ log = structlog.get_logger()
 _POLL_SECONDS = 0.25
 _READMIT_SECONDS = 3.0
 _TELL_SECONDS = 1.0
-_REMIND_SECONDS = 15.0
 
 
 class Scorer:
@@ -76,7 +76,6 @@ class Scorer:
         while a commit is on its way; `executor` runs the commits, in a thread of its own if none is given.
         """
         self.totals = Totals()
-        self.serving: Serving | None = None
         self.last_commit: datetime | None = None
         self.metrics = metrics or ScorerMetrics(monitor.name, clock)
         self._health = health or HealthRecord(clock)
@@ -96,6 +95,7 @@ class Scorer:
         self._traces = TraceSampler(clock)
         self._footprint = Footprint(clock)
         self._told = float("-inf")
+        self._begun: Standing | None = None
 
     def run(self, stop: Event) -> Totals:
         """Score until stopped, or until a finite source ends.
@@ -108,7 +108,7 @@ class Scorer:
                 self.turn(stop)
             self.finish(stop)
             self._save_context(stop)
-            self._source.acknowledge(dict(self._partitions.positions))
+            self._source.acknowledge(dict(self._standing.partitions.positions))
         except Stopped:
             log.info("stopped while a service was away; what was not committed will be read again")
         except StreamRefused as error:
@@ -121,17 +121,16 @@ class Scorer:
 
     def begin(self, stop: Event) -> None:
         """Wait for a model to serve; nothing where one does already. Raises Stopped."""
-        if self.serving is not None:
+        if self._begun is not None:
             return
         self._health.source_open()
-        self._await_champion(stop)
+        model = self._watch.wait(stop)
         late, name, live = self._monitor.late.allowed, self._source.name, self._source.live
-        context, record = self._model.detector.context, self._monitor.record
-        self._contexts, self._late = memory_of(context, late, record, name, live=live)
-        self._silences = SilenceWatch(self._contexts, self._clock)
-        self._partitions = Partitions(
-            self._source, self._store, self._contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
+        contexts, late_records = memory_of(model.detector.context, late, self._monitor.record, name, live=live)
+        partitions = Partitions(
+            self._source, self._store, contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
         )
+        self._begun = Standing(model, contexts, late_records, SilenceWatch(contexts, self._clock), partitions)
         self._show_model()
 
     def turn(self, stop: Event) -> None:
@@ -143,6 +142,7 @@ class Scorer:
 
     def _receive(self, stop: Event) -> tuple[Messages, Decoded]:
         """The next messages of the partitions that are ours, decoded; meanwhile the commit before them comes to its end."""
+        standing = self._standing
         disturbed = self._committer.disturbed
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
@@ -153,19 +153,20 @@ class Scorer:
             if small and self._committer.disturbed == disturbed and decoded is not None:
                 messages, decoded = self._top_up(messages, decoded, stop)
         self._between_batches(stop)
-        for move, note in self._partitions.settle(self._model.detector.bundle):
+        for move, note in standing.partitions.settle(standing.model.detector.bundle):
             self._send(self._outcome((move,), audit=(note,)))
             if self.finish(stop):
-                self._partitions.resume_after(move)
-        self._health.turned(self._model.version, self._partitions.positions, self._partitions.waiting)
+                standing.partitions.resume_after(move)
+        self._health.turned(standing.model.version, standing.partitions.positions, standing.partitions.waiting)
         self._reach("polled")
-        ours = self._partitions.ours(messages)
+        ours = standing.partitions.ours(messages)
         if self._committer.disturbed > disturbed or decoded is None:
-            ours = self._partitions.again(messages)  # the stream may not stand any more where it did when they came
+            # The stream may not stand any more where it did when they came.
+            ours = standing.partitions.again(messages)
         if ours is not messages:
             decoded = self._decode(ours, stop)
         while decoded is None:
-            ours = self._partitions.again(ours)
+            ours = standing.partitions.again(ours)
             decoded = self._decode(ours, stop)  # nothing, which can always be decoded
         self._reach("decoded")
         return ours, decoded
@@ -185,24 +186,25 @@ class Scorer:
 
     def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
-        metrics, model, late = self.metrics, self._model, self._late
+        metrics, standing = self.metrics, self._standing
+        model, late = standing.model, standing.late
         pieces = in_pieces(decoded.batch)
         if late is not None:  # a late record may change what is said of any other of its batch
             with metrics.stage("context"):
-                pieces = [late.recall(decoded.batch, messages, self._partitions.positions, model)]
+                pieces = [late.recall(decoded.batch, messages, standing.partitions.positions, model)]
         found = join([self._judge_piece(piece, messages) for piece in pieces])
-        self._partitions.read(messages)
+        standing.partitions.read(messages)
         with metrics.stage("describe"):
-            letters = (*self._partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
+            letters = (*standing.partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
             scored = len(found.verdicts.batch)
             self._limit.check(scored + len(letters), letters)
             outcome = self._outcome(
-                self._partitions.moves(messages),
+                standing.partitions.moves(messages),
                 flagged=describe(found.strange, model),
                 dead_letters=letters,
                 counts=count_minutes(found.verdicts, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
-                heard=self._contexts.take_heard(),
+                heard=standing.contexts.take_heard(),
             )
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, model, messages, metrics)
@@ -215,16 +217,17 @@ class Scorer:
 
     def _judge_piece(self, batch: Batch, messages: Messages) -> Judged:
         """Some of a batch's records in order: extend, score, flag."""
+        standing = self._standing
         with self.metrics.stage("context"):
-            extended, unfit = extend_sound(self._contexts, batch, messages)
-            if self._late is not None:
-                extended = self._late.at_their_place(extended)
+            extended, unfit = extend_sound(standing.contexts, batch, messages)
+            if standing.late is not None:
+                extended = standing.late.at_their_place(extended)
         self._reach("extended")
         with self.metrics.stage("score"):
-            fresh = self._partitions.unscored(extended)
-            scored, unscorable = score_sound(self._model.detector, fresh, messages)
-            found = judged(scored, self._model, unfit, unscorable)
-            read_promises(self._contexts.promises, found.verdicts)
+            fresh = standing.partitions.unscored(extended)
+            scored, unscorable = score_sound(standing.model.detector, fresh, messages)
+            found = judged(scored, standing.model, unfit, unscorable)
+            read_promises(standing.contexts.promises, found.verdicts)
         self._reach("scored")
         return found
 
@@ -243,21 +246,23 @@ class Scorer:
         """
         if not self._committer.busy:
             return True
+        standing = self._standing
         outcome, lost = self._committer.arrive(stop)
         if lost:
             self.metrics.partitions_lost.inc(len(lost))
             others = (move.partition for move in outcome.moves if move.partition not in lost)
-            self._partitions.readmit(lost, _READMIT_SECONDS)
-            self._partitions.readmit(tuple(others), 0.0)
+            standing.partitions.readmit(lost, _READMIT_SECONDS)
+            standing.partitions.readmit(tuple(others), 0.0)
             return False
-        self._partitions.advance(outcome.moves)
+        standing.partitions.advance(outcome.moves)
         self._note(outcome)
         self._reach("committed")
         return True
 
     def _between_batches(self, stop: Event) -> None:
         """Take up a newly promoted model; once in a while, tell others how it goes."""
-        found = self._watch.look(self.serving)
+        standing = self._standing
+        found = self._watch.look(standing.model)
         if found is not None:
             self._swap(found, stop)
         now = self._clock.monotonic()
@@ -266,9 +271,9 @@ class Scorer:
             lag = self._source.lag()
             self._tell_silences(lag, stop)
             self.metrics.lag(lag)
-            self.metrics.entities.set(len(self._contexts))
-            self.metrics.promise_broken.set(promise_broken(self._contexts.promises))
-            self._source.acknowledge(dict(self._partitions.positions))
+            self.metrics.entities.set(len(standing.contexts))
+            self.metrics.promise_broken.set(promise_broken(standing.contexts.promises))
+            self._source.acknowledge(dict(standing.partitions.positions))
             self._footprint.look(self.totals.batches)
             self._reach("acknowledged")
             if self._beat is not None:
@@ -277,33 +282,20 @@ class Scorer:
     def _tell_silences(self, lag: dict[int, int], stop: Event) -> None:
         """Open alerts about entities that stopped sending, each with its partition's context: after a restart nothing
         from before a silence is read again, so the first record read of its entity does end it."""
-        admitted = {partition: behind for partition, behind in lag.items() if partition in self._partitions.positions}
-        silences = self._silences.look(admitted, self._model) if self._source.live else ()
+        standing = self._standing
+        positions = standing.partitions.positions
+        admitted = {partition: behind for partition, behind in lag.items() if partition in positions}
+        silences = standing.silences.look(admitted, standing.model) if self._source.live else ()
         if silences:
             self._snapshots.note(silence.partition for silence in silences)
             self._send(self._with_context(self._outcome((), silences=silences)))
             self.finish(stop)
 
-    def _await_champion(self, stop: Event) -> None:
-        told = float("-inf")
-        while self.serving is None:
-            if stop.is_set():
-                raise Stopped
-            self.serving = self._watch.look(None)
-            self._health.sign()
-            if self.serving is None:
-                if self._clock.monotonic() - told > _REMIND_SECONDS:
-                    told = self._clock.monotonic()
-                    log.warning(
-                        "no model serves this monitor yet; train one, it is taken up at once",
-                        monitor=self._monitor.name,
-                    )
-                self._clock.sleep(_POLL_SECONDS)
-
     def _swap(self, found: Serving, stop: Event) -> None:
-        before = self._model
-        continued = self._contexts.swap(found.detector.context)
-        self.serving = found
+        standing = self._standing
+        before = standing.model
+        continued = standing.contexts.swap(found.detector.context)
+        standing.model = found
         self.totals.swaps += 1
         self._reach("swapped")
         log.info("model swapped", version=found.version, before=before.version, context_continued=continued)
@@ -312,15 +304,16 @@ class Scorer:
 
     def _save_context(self, stop: Event) -> None:
         """Write a snapshot of every partition now."""
-        self._snapshots.note(self._partitions.positions)
+        self._snapshots.note(self._standing.partitions.positions)
         self._send(self._with_context(self._outcome(())))
         self.finish(stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
         """The outcome with snapshots; a move to where a partition stands already fences those that did not move."""
-        partitions = self._partitions
+        standing = self._standing
+        partitions = standing.partitions
         self._snapshots.note(move.partition for move in outcome.moves)
-        snapshots = self._snapshots.take(self._contexts, partitions.read_to, self._model.detector.bundle)
+        snapshots = self._snapshots.take(standing.contexts, partitions.read_to, standing.model.detector.bundle)
         moving = {move.partition for move in outcome.moves}
         fences = tuple(
             OffsetMove(
@@ -334,7 +327,7 @@ class Scorer:
             outcome,
             moves=outcome.moves + fences,
             snapshots=snapshots,
-            entities=self._contexts.report([snapshot.partition for snapshot in snapshots]),
+            entities=standing.contexts.report([snapshot.partition for snapshot in snapshots]),
         )
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
@@ -362,27 +355,32 @@ class Scorer:
         self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
 
     def _show_model(self) -> None:
-        self.metrics.model_version.set(self._model.version)
-        self.metrics.threshold.set(self._model.threshold)
+        self.metrics.model_version.set(self._standing.model.version)
+        self.metrics.threshold.set(self._standing.model.threshold)
 
     @property
     def positions(self) -> dict[int, int]:
         """The next offset of every partition that is read now; to be asked from `beat`."""
-        return dict(self._partitions.positions)
+        return dict(self._standing.partitions.positions)
 
     @property
     def state(self) -> str:
         """In words: scoring, or that the promise no longer holds; to be asked from `beat`."""
-        return state_in_words(self._contexts.promises)
+        return state_in_words(self._standing.contexts.promises)
 
     def lag(self) -> dict[int, int]:
         """Records behind the end, by partition, where known."""
         return self._source.lag()
 
     @property
-    def _model(self) -> Serving:
-        assert self.serving is not None  # run() waits for it before anything else
-        return self.serving
+    def serving(self) -> Serving | None:
+        """The model that scores; None before the first."""
+        return None if self._begun is None else self._begun.model
+
+    @property
+    def _standing(self) -> Standing:
+        assert self._begun is not None  # `begin` comes before anything else
+        return self._begun
 
     @property
     def _on_gap(self) -> GapPolicy:

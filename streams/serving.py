@@ -1,6 +1,7 @@
 """Which model scores: the champion, taken up between batches; a bundle that cannot be served is refused and reported."""
 
 from collections.abc import Callable
+from threading import Event
 
 import structlog
 
@@ -11,11 +12,14 @@ from domain.model import ModelVersion
 from domain.monitor import Monitor
 from streams.outcomes import Serving
 from streams.ports import Registry
+from streams.waiting import Stopped
 from streams.watching.health import HealthRecord
 
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 1.0
+_WAIT_SECONDS = 0.25
+_REMIND_SECONDS = 15.0
 
 
 class ChampionWatch:
@@ -38,6 +42,22 @@ class ChampionWatch:
         self._health = health
         self._looked = float("-inf")
         self._refused: set[int] = set()
+
+    def wait(self, stop: Event) -> Serving:
+        """The first model to serve, however long it takes to be trained. Raises Stopped."""
+        told = float("-inf")
+        while not stop.is_set():
+            found = self.look(None)
+            self._health.sign()
+            if found is not None:
+                return found
+            if self._clock.monotonic() - told > _REMIND_SECONDS:
+                told = self._clock.monotonic()
+                log.warning(
+                    "no model serves this monitor yet; train one, it is taken up at once", monitor=self._monitor.name
+                )
+            self._clock.sleep(_WAIT_SECONDS)
+        raise Stopped
 
     def look(self, current: Serving | None) -> Serving | None:
         """A model to serve instead of `current`; None when there is none, or when it is too soon to look again.

@@ -1,0 +1,22 @@
+"""What a scorer holds from its first model on; before that there is nothing to remember and nowhere to stand."""
+
+from dataclasses import dataclass
+
+from streams.amending import LateRecords
+from streams.assignment import Partitions
+from streams.context.context_store import ContextStore
+from streams.outcomes import Serving
+from streams.watching.silence import SilenceWatch
+
+
+@dataclass(slots=True)
+class Standing:
+    """The model that scores, the memory of entities that it reads, and where the stream stands. Used by one thread."""
+
+    model: Serving
+    """Replaced between two batches when another is promoted."""
+    contexts: ContextStore
+    late: LateRecords | None
+    """None where the monitor allows no late records."""
+    silences: SilenceWatch
+    partitions: Partitions

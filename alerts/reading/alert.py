@@ -62,58 +62,82 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
         row = session.get(AlertRow, alert_id)
         if row is None:
             return None
-        strangest = session.scalars(
-            select(FlaggedRecordRow)
-            .where(FlaggedRecordRow.alert_id == alert_id)
-            .order_by(FlaggedRecordRow.surprise.desc(), FlaggedRecordRow.time)
-            .limit(MOST_FLAGGED)
-        ).all()
-        labels = session.scalars(
-            select(LabelRow).where(LabelRow.alert_id == alert_id).order_by(LabelRow.id.desc()).limit(MOST_EVENTS)
-        ).all()
-        events = session.scalars(
-            select(AlertEventRow)
-            .where(AlertEventRow.alert_id == alert_id)
-            .order_by(AlertEventRow.id.desc())
-            .limit(MOST_EVENTS)
-        ).all()
-        earlier = session.scalars(
-            select(AlertRow)
-            .where(
-                AlertRow.monitor == row.monitor,
-                AlertRow.entity == row.entity,
-                AlertRow.ended <= row.ended,
-                AlertRow.id != row.id,
-            )
-            .order_by(AlertRow.ended.desc())
-            .limit(MOST_PREVIOUS)
-        ).all()
-        former = session.scalars(
-            select(FormerVerdictRow)
-            .where(FormerVerdictRow.alert_id == alert_id)
-            .order_by(FormerVerdictRow.id.desc())
-            .limit(MOST_FORMER)
-        ).all()
-        said: dict[int, Label] = {}
-        for label in session.scalars(
-            select(LabelRow)
-            .where(LabelRow.alert_id.in_([one.id for one in earlier]))
-            .order_by(LabelRow.id)
-            .limit(MOST_EVENTS * MOST_PREVIOUS)
-        ):
-            said[label.alert_id] = label_of(label)
-        flagged = [flagged_of(one) for one in strangest]
+        strangest = _strangest(session, row)
         return AlertDetail(
             alert=alert_of(row),
             opened=row.created,
-            peak=flagged[0] if flagged else None,
-            flagged=tuple(sorted(flagged, key=lambda one: one.time)),
-            trace=_around(session, row, flagged),
-            labels=tuple(label_of(one) for one in reversed(labels)),
-            events=tuple(AlertEvent(one.kind, one.author, one.note, one.created) for one in reversed(events)),
-            previous=tuple((alert_of(one), said.get(one.id)) for one in earlier),
-            former=tuple(former_of(one) for one in reversed(former)),
+            peak=strangest[0] if strangest else None,
+            flagged=tuple(sorted(strangest, key=lambda one: one.time)),
+            trace=_around(session, row, strangest),
+            labels=_labels(session, row),
+            events=_events(session, row),
+            previous=_previous(session, row),
+            former=_former(session, row),
         )
+
+
+def _strangest(session: Session, alert: AlertRow) -> list[FlaggedRecord]:
+    """Its flagged records, strangest first."""
+    rows = session.scalars(
+        select(FlaggedRecordRow)
+        .where(FlaggedRecordRow.alert_id == alert.id)
+        .order_by(FlaggedRecordRow.surprise.desc(), FlaggedRecordRow.time)
+        .limit(MOST_FLAGGED)
+    )
+    return [flagged_of(row) for row in rows]
+
+
+def _labels(session: Session, alert: AlertRow) -> tuple[Label, ...]:
+    """The latest labels, oldest first."""
+    rows = session.scalars(
+        select(LabelRow).where(LabelRow.alert_id == alert.id).order_by(LabelRow.id.desc()).limit(MOST_EVENTS)
+    ).all()
+    return tuple(label_of(row) for row in reversed(rows))
+
+
+def _events(session: Session, alert: AlertRow) -> tuple[AlertEvent, ...]:
+    """What happened to it lately, oldest first."""
+    rows = session.scalars(
+        select(AlertEventRow)
+        .where(AlertEventRow.alert_id == alert.id)
+        .order_by(AlertEventRow.id.desc())
+        .limit(MOST_EVENTS)
+    ).all()
+    return tuple(AlertEvent(row.kind, row.author, row.note, row.created) for row in reversed(rows))
+
+
+def _former(session: Session, alert: AlertRow) -> tuple[FormerVerdict, ...]:
+    """The latest verdicts that late records amended, oldest first."""
+    rows = session.scalars(
+        select(FormerVerdictRow)
+        .where(FormerVerdictRow.alert_id == alert.id)
+        .order_by(FormerVerdictRow.id.desc())
+        .limit(MOST_FORMER)
+    ).all()
+    return tuple(former_of(row) for row in reversed(rows))
+
+
+def _previous(session: Session, alert: AlertRow) -> tuple[tuple[Alert, Label | None], ...]:
+    """Alerts of its entity that ended before it, latest first, with their latest label."""
+    earlier = session.scalars(
+        select(AlertRow)
+        .where(
+            AlertRow.monitor == alert.monitor,
+            AlertRow.entity == alert.entity,
+            AlertRow.ended <= alert.ended,
+            AlertRow.id != alert.id,
+        )
+        .order_by(AlertRow.ended.desc())
+        .limit(MOST_PREVIOUS)
+    ).all()
+    said = session.scalars(
+        select(LabelRow)
+        .where(LabelRow.alert_id.in_([row.id for row in earlier]))
+        .order_by(LabelRow.id)
+        .limit(MOST_EVENTS * MOST_PREVIOUS)
+    )
+    latest = {label.alert_id: label_of(label) for label in said}
+    return tuple((alert_of(row), latest.get(row.id)) for row in earlier)
 
 
 def _around(session: Session, alert: AlertRow, flagged: list[FlaggedRecord]) -> tuple[TracePoint, ...]:

@@ -27,16 +27,21 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_WAIT_SECONDS = 15.0
+CONNECT_SECONDS = 5
+"""How long each of a server's addresses has to take a connection; whoever can wait tries again."""
 _ANSWER_SECONDS = 60.0
 """Longer than any statement of ours takes, the wait for a lock included; migrations aside."""
 _ALEMBIC = threading.Lock()
 """Alembic keeps its context in a module; threads take turns."""
 
 
-def open_database(url: str, *, answer_seconds: float = _ANSWER_SECONDS) -> Engine:
+def open_database(
+    url: str, *, answer_seconds: float = _ANSWER_SECONDS, connect_seconds: int = CONNECT_SECONDS
+) -> Engine:
     """An engine for a `sqlite:///file`, `sqlite://` (memory) or `postgresql://` address. Connects only when used.
 
-    A PostgreSQL that leaves one statement unanswered for `answer_seconds` is taken to be away. Raises InvalidInput for another address, or a SQLite folder that does not exist.
+    A PostgreSQL that takes no connection within `connect_seconds`, or leaves one statement unanswered for
+    `answer_seconds`, is taken to be away. Raises InvalidInput for another address, or a SQLite folder that does not exist.
     """
     address = _address(url)
     options: dict[str, Any] = {"json_serializer": to_json, "json_deserializer": json.loads}
@@ -52,7 +57,7 @@ def open_database(url: str, *, answer_seconds: float = _ANSWER_SECONDS) -> Engin
             pool_size=5,
             max_overflow=10,
             connect_args={
-                "connect_timeout": 10,
+                "connect_timeout": connect_seconds,
                 "options": "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
                 "application_name": "latentwatch",
                 "tcp_user_timeout": 15_000,
@@ -141,8 +146,9 @@ def wait_for_database(
     Pauses grow from half a second to ten. Raises Unavailable when patience runs out or `stop` says so; waits for ever
     without either.
     """
-    pause, started = 0.5, clock.monotonic()
+    pause, started, attempts = 0.5, clock.monotonic(), 0
     while True:
+        attempts += 1
         try:
             with reading(engine) as session:
                 session.execute(text("SELECT 1"))
@@ -150,7 +156,8 @@ def wait_for_database(
         except Unavailable as error:
             spent = clock.monotonic() - started
             if stop() or (patience_seconds is not None and spent + pause > patience_seconds):
-                raise
+                tried = "once" if attempts == 1 else f"{attempts} times"
+                raise Unavailable(f"{error} (tried {tried}, within {spent:.0f} s)") from error
             on_wait(str(error), pause)
         clock.sleep(pause)
         pause = min(10.0, pause * 2)

@@ -53,8 +53,8 @@ def list_alerts(
 
 @app.command(epilog="Example: latentwatch alerts label 12 true --cause 'valve 3 stuck'")
 def label(
-    alert: Annotated[int, typer.Argument(help="The alert's number.", show_default=False)],
-    verdict: Annotated[str, typer.Argument(help="true, false or unsure.", show_default=False)],
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="true, false or unsure.", show_default=False)],
     author: Author = "",
     cause: Annotated[str, typer.Option(help="What it was.")] = "",
     note: Annotated[str, typer.Option(help="Anything worth keeping.")] = "",
@@ -68,7 +68,8 @@ def label(
 
 @app.command(epilog="Example: latentwatch alerts acknowledge 12")
 def acknowledge(
-    alert: Annotated[int, typer.Argument(help="The alert's number.", show_default=False)], author: Author = ""
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    author: Author = "",
 ) -> None:
     """Say that somebody is looking at an alert."""
     from latentwatch.inbox import acknowledge_alert

@@ -124,7 +124,7 @@ def init(
 def train(
     monitor: MonitorFile,
     more: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATA]...", help="More history, as a shell's glob leaves it.")
+        list[str] | None, typer.Argument(metavar="DATA", help="More history, as a shell's glob leaves it.")
     ] = None,
     history: Histories = None,
     as_json: AsJson = False,
@@ -300,7 +300,7 @@ def retention(
 @app.command(epilog="Example: latentwatch doctor monitor.yaml")
 def doctor(
     monitors: Annotated[
-        list[Path] | None, typer.Argument(metavar="[MONITOR.yaml]...", help="Monitors to check as well.")
+        list[Path] | None, typer.Argument(metavar="MONITOR.yaml", help="Monitors to check as well.")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="WHAT", help="Look at this only, such as database; may be repeated.")

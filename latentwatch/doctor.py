@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,7 +49,32 @@ class Finding:
     fix: str = ""
 
 
-Check = Callable[[Settings, Sequence[Path]], Iterator[Finding]]
+@dataclass(frozen=True)
+class _Scene:
+    """What there is to look at."""
+
+    settings: Settings
+    files: Sequence[Path]
+    """Monitor files that were named."""
+
+    @cached_property
+    def _database(self) -> Engine | LatentwatchError:
+        """Asked once, so that one that is away costs its patience once and not in every check."""
+        try:
+            engine = open_database(self.settings.database, connect_seconds=int(_PATIENCE_SECONDS))
+            wait_for_database(engine, SystemClock(), lambda reason, seconds: None, patience_seconds=_PATIENCE_SECONDS)
+        except LatentwatchError as error:
+            return error
+        return engine
+
+    def answering(self) -> Engine:
+        """The database. Raises what kept it from answering."""
+        if isinstance(self._database, LatentwatchError):
+            raise self._database
+        return self._database
+
+
+Check = Callable[[_Scene], Iterator[Finding]]
 
 
 def examine(monitor_files: Sequence[Path], only: Sequence[str], *, as_json: bool) -> int:
@@ -96,12 +122,13 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
     strange = [name for name in only if name not in checks]
     if strange:
         raise InvalidInput(f"--only {strange[0]}: there is nothing of that name to look at; choose {', '.join(checks)}")
+    scene = _Scene(settings, monitor_files)
     for name, check in checks.items():
         if not only or name in only:
-            yield from check(settings, monitor_files)
+            yield from check(scene)
 
 
-def _settings(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+def _settings(_: _Scene) -> Iterator[Finding]:
     strays = unknown_variables(os.environ)
     for name, meant in strays.items():
         fix = f"rename it to {meant}" if meant else "unset it"
@@ -110,16 +137,16 @@ def _settings(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
         yield Finding("settings", State.FINE, "every LATENTWATCH_ variable is a setting")
 
 
-def _database(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
-    shown = without_password(settings.database)
+def _database(scene: _Scene) -> Iterator[Finding]:
+    shown = without_password(scene.settings.database)
     try:
-        engine = _answering(settings)
+        engine = scene.answering()
         current = schema_is_current(engine)
     except LatentwatchError as error:
         yield Finding("database", State.FAILURE, str(error), "start it, or correct LATENTWATCH_DATABASE")
         return
-    file = settings.database.removeprefix("sqlite:///")
-    if file != settings.database and Path(file).exists() and not os.access(file, os.W_OK):
+    file = scene.settings.database.removeprefix("sqlite:///")
+    if file != scene.settings.database and Path(file).exists() and not os.access(file, os.W_OK):
         yield Finding("database", State.FAILURE, f"{file} cannot be written", f"chown or chmod {file}")
         return
     if current:
@@ -131,9 +158,9 @@ def _database(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
         )
 
 
-def _bundles(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
-    if "://" not in settings.bundles:
-        folder = Path(settings.bundles)
+def _bundles(scene: _Scene) -> Iterator[Finding]:
+    if "://" not in scene.settings.bundles:
+        folder = Path(scene.settings.bundles)
         existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         if not os.access(existing, os.W_OK):
             yield Finding(
@@ -143,7 +170,7 @@ def _bundles(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
                 f"chmod {existing}",
             )
     try:
-        engine = _answering(settings)
+        engine = scene.answering()
         champions = [ModelRegistry(engine).champion(monitor.name) for monitor in _registered(engine)]
     except LatentwatchError:
         return  # the database's own finding says so
@@ -151,34 +178,34 @@ def _bundles(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
     for champion in serving:
         name = f"{champion.monitor} version {champion.version}"
         try:
-            load_bundle(settings.bundles, champion.bundle)
+            load_bundle(scene.settings.bundles, champion.bundle)
         except LatentwatchError as error:
-            fix = f"restore {settings.bundles}/{champion.bundle}, or 'latentwatch models rollback {champion.monitor}'"
+            fix = f"restore {scene.settings.bundles}/{champion.bundle}, or 'latentwatch models rollback {champion.monitor}'"
             yield Finding("bundles", State.FAILURE, f"{name}: {error}", fix)
         else:
-            yield Finding("bundles", State.FINE, f"{name} loads from {settings.bundles}")
+            yield Finding("bundles", State.FINE, f"{name} loads from {scene.settings.bundles}")
     if not serving:
-        yield Finding("bundles", State.FINE, f"{settings.bundles}: no model serves yet")
+        yield Finding("bundles", State.FINE, f"{scene.settings.bundles}: no model serves yet")
 
 
-def _kafka(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
-    topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(settings, files) if monitor.source.kafka}
+def _kafka(scene: _Scene) -> Iterator[Finding]:
+    topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(scene) if monitor.source.kafka}
     for name, topic in topics.items():
         from streams.kafka.topic_offsets import topic_offsets  # Kafka's client only where a monitor reads a topic
 
         try:
-            partitions = len(topic_offsets(topic, settings.kafka_access()))
+            partitions = len(topic_offsets(topic, scene.settings.kafka_access()))
         except LatentwatchError as error:
             fix = f"start the broker or correct LATENTWATCH_KAFKA; create {topic!r} or correct source.kafka.topic"
             yield Finding("kafka", State.FAILURE, f"{name}: {error}", fix)
         else:
-            yield Finding("kafka", State.FINE, f"{name}: {topic} at {settings.kafka} has {partitions} partitions")
+            yield Finding("kafka", State.FINE, f"{name}: {topic} at {scene.settings.kafka} has {partitions} partitions")
 
 
-def _registry(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
+def _registry(scene: _Scene) -> Iterator[Finding]:
     """The schema registries of the monitors that read Avro, each once."""
-    topics = [monitor.source.kafka for monitor in _known(settings, files) if monitor.source.kafka]
-    reached = {registry_of(topic, settings.registry_access()) for topic in topics if topic.format == "avro"}
+    topics = [monitor.source.kafka for monitor in _known(scene) if monitor.source.kafka]
+    reached = {registry_of(topic, scene.settings.registry_access()) for topic in topics if topic.format == "avro"}
     for access in reached:
         if access is None or not access.url:
             detail = "a monitor reads Avro, but there is no registry of its schemas"
@@ -196,12 +223,13 @@ def _registry(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
             yield Finding("registry", State.FINE, f"{access.url} answers")
 
 
-def _monitor_files(settings: Settings, files: Sequence[Path]) -> Iterator[Finding]:
-    for file in files:
+def _monitor_files(scene: _Scene) -> Iterator[Finding]:
+    for file in scene.files:
         try:
             monitor = load_monitor(file)
         except LatentwatchError as error:
-            yield Finding("monitors", State.FAILURE, str(error), "correct the line it names")
+            fix = "correct the line it names" if file.is_file() else "give the path of a monitor file"
+            yield Finding("monitors", State.FAILURE, str(error), fix)
             continue
         source = monitor.source.file
         if source and source.path != "-" and not os.access(source.path, os.R_OK):
@@ -209,7 +237,7 @@ def _monitor_files(settings: Settings, files: Sequence[Path]) -> Iterator[Findin
                 "monitors", State.FAILURE, f"{file}: {source.path} cannot be read", "correct source.file.path"
             )
             continue
-        strangers = sorted(set(monitor.alert.notify) - set(settings.channels))
+        strangers = sorted(set(monitor.alert.notify) - set(scene.settings.channels))
         if strangers:
             detail = f"{file}: nobody is told, for there is no channel {', '.join(strangers)}"
             yield Finding("monitors", State.WARNING, detail, "add it to LATENTWATCH_CHANNELS_FILE")
@@ -217,9 +245,9 @@ def _monitor_files(settings: Settings, files: Sequence[Path]) -> Iterator[Findin
             yield Finding("monitors", State.FINE, f"{file}: monitor {monitor.name}")
 
 
-def _review(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+def _review(scene: _Scene) -> Iterator[Finding]:
     try:
-        config = review_config(settings)
+        config = review_config(scene.settings)
     except LatentwatchError as error:
         yield Finding("review app", State.FAILURE, str(error), "set a password or token, or LATENTWATCH_HOST=127.0.0.1")
     else:
@@ -227,8 +255,8 @@ def _review(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
         yield Finding("review app", State.FINE, f"would listen on {config.host}:{config.port}, {guarded}")
 
 
-def _work(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
-    folder = Path(settings.work).absolute()
+def _work(scene: _Scene) -> Iterator[Finding]:
+    folder = Path(scene.settings.work).absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -238,8 +266,8 @@ def _work(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
         yield Finding("work folder", State.WARNING, detail, f"chmod {existing}, or set LATENTWATCH_WORK")
 
 
-def _mlflow(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
-    address = settings.mlflow
+def _mlflow(scene: _Scene) -> Iterator[Finding]:
+    address = scene.settings.mlflow
     if not address or not address.startswith(("http://", "https://")):
         return
     try:
@@ -250,8 +278,8 @@ def _mlflow(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
         yield Finding("mlflow", State.WARNING, detail, "start it, or correct or unset LATENTWATCH_MLFLOW")
 
 
-def _channels(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
-    for name, address in settings.channels.items():
+def _channels(scene: _Scene) -> Iterator[Finding]:
+    for name, address in scene.settings.channels.items():
         try:
             open_channels({name: address.get_secret_value()})
         except LatentwatchError as error:
@@ -265,9 +293,9 @@ def _channels(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
             yield Finding("channels", State.FINE, f"{name} can be sent to")
 
 
-def _outbox(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
+def _outbox(scene: _Scene) -> Iterator[Finding]:
     try:
-        engine = _answering(settings)
+        engine = scene.answering()
         messages = outbox_state(engine) if schema_is_current(engine) else {}
     except LatentwatchError:
         return  # the database's own finding says it
@@ -279,7 +307,7 @@ def _outbox(settings: Settings, _: Sequence[Path]) -> Iterator[Finding]:
         yield Finding("outbox", State.FINE, f"messages to people: {counted}")
 
 
-def _training(_: Settings, __: Sequence[Path]) -> Iterator[Finding]:
+def _training(_: _Scene) -> Iterator[Finding]:
     if find_spec("torch"):
         yield Finding("training", State.FINE, "torch is installed")
     else:
@@ -289,27 +317,21 @@ def _training(_: Settings, __: Sequence[Path]) -> Iterator[Finding]:
         )
 
 
-def _answering(settings: Settings) -> Engine:
-    engine = open_database(settings.database)
-    wait_for_database(engine, SystemClock(), lambda reason, seconds: None, patience_seconds=_PATIENCE_SECONDS)
-    return engine
-
-
 def _registered(engine: Engine) -> list[Monitor]:
     return monitors(engine) if schema_is_current(engine) else []
 
 
-def _known(settings: Settings, files: Sequence[Path]) -> list[Monitor]:
+def _known(scene: _Scene) -> list[Monitor]:
     """Monitors of the files given, else those that the database knows."""
     found = []
-    for file in files:
+    for file in scene.files:
         try:
             found.append(load_monitor(file))
         except LatentwatchError:
             continue
-    if files:
+    if scene.files:
         return found
     try:
-        return _registered(_answering(settings))
+        return _registered(scene.answering())
     except LatentwatchError:
         return []

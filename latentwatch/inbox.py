@@ -3,12 +3,13 @@
 from enum import StrEnum
 from typing import TypeVar
 
+from alerts.database import Engine
 from alerts.reading.inbox import AlertFilter, inbox
 from alerts.reviewing import acknowledge, label
 from domain.alert import Alert, AlertStatus, Verdict
 from domain.errors import InvalidInput
 from latentwatch.settings import load_settings
-from latentwatch.wiring import ready_database
+from latentwatch.wiring import ASKING_SECONDS, ready_database
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -17,18 +18,22 @@ def recent_alerts(monitor: str | None, status: str | None, limit: int) -> tuple[
     """Alerts, newest first. Raises InvalidInput for a status that does not exist."""
     statuses = () if status is None else (_one_of(AlertStatus, status, "status"),)
     wanted = AlertFilter(monitor=monitor, statuses=statuses)
-    return inbox(ready_database(load_settings()), wanted, limit=limit).alerts
+    return inbox(_asked(), wanted, limit=limit).alerts
 
 
 def label_alert(alert: int, verdict: str, author: str, cause: str, note: str) -> None:
     """Label an alert. Raises InvalidInput for a verdict or an alert that does not exist."""
     word = _one_of(Verdict, verdict, "verdict")
-    label(ready_database(load_settings()), alert, word, author or "command line", cause, note)
+    label(_asked(), alert, word, author or "command line", cause, note)
 
 
 def acknowledge_alert(alert: int, author: str) -> None:
     """Acknowledge an alert. Raises InvalidInput where it does not exist."""
-    acknowledge(ready_database(load_settings()), alert, author or "command line")
+    acknowledge(_asked(), alert, author or "command line")
+
+
+def _asked() -> Engine:
+    return ready_database(load_settings(), patience_seconds=ASKING_SECONDS)
 
 
 def _one_of(words: type[Word], given: str, what: str) -> Word:

@@ -44,7 +44,7 @@ def list_versions(monitor: Name, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: latentwatch models show pump 3")
 def show(
     monitor: Name,
-    version: Annotated[int, typer.Argument(help="The version's number.", show_default=False)],
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version's number.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
     """Show one version: its evaluation and the judge's reasons."""
@@ -77,9 +77,9 @@ def rollback(monitor: Name, as_json: AsJson = False) -> None:
 def _registry() -> Any:
     from alerts.registry import ModelRegistry
     from latentwatch.settings import load_settings
-    from latentwatch.wiring import ready_database
+    from latentwatch.wiring import ASKING_SECONDS, ready_database
 
-    return ModelRegistry(ready_database(load_settings()))
+    return ModelRegistry(ready_database(load_settings(), patience_seconds=ASKING_SECONDS))
 
 
 def _facts(version: Any) -> dict[str, Any]:

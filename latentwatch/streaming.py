@@ -68,7 +68,6 @@ def run_scorer(
         kafka=settings.kafka_access(),
         registry=settings.registry_access(),
         client=settings.kafka_client,
-        tell=lambda message: say(f"waiting: {message}"),
     )
     pulse = Pulse(engine, monitor.name, clock)
     scorer = Scorer(

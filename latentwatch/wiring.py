@@ -8,7 +8,7 @@ from alerts.registry import ModelRegistry
 from detector.bundle import load_bundle
 from detector.interface import Detector
 from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, Unavailable
 from domain.model import ModelVersion
 from domain.monitor import Monitor, load_monitor
 from latentwatch.console import say
@@ -16,19 +16,27 @@ from latentwatch.settings import Settings
 
 PATIENCE_SECONDS = 30.0
 """How long a command that ends by itself waits for a database that is away."""
+ASKING_SECONDS = 4.0
+"""How long one waits that a person typed to be told something at once."""
 
 
 def ready_database(
     settings: Settings, clock: Clock | None = None, patience_seconds: float | None = PATIENCE_SECONDS
 ) -> Engine:
-    """The database, answering and with its schema up to date. Says so on stderr while it waits; None waits for ever."""
+    """The database, answering and with its schema up to date. Says so on stderr while it waits; None waits for ever.
+
+    Raises Unavailable when patience ends, naming the setting.
+    """
     engine = open_database(settings.database)
-    wait_for_database(
-        engine,
-        clock or SystemClock(),
-        lambda reason, seconds: say(f"waiting for the database, next try in {seconds:g} s: {reason}"),
-        patience_seconds=patience_seconds,
-    )
+    try:
+        wait_for_database(
+            engine,
+            clock or SystemClock(),
+            lambda reason, seconds: say(f"waiting for the database, next try in {seconds:g} s: {reason}"),
+            patience_seconds=patience_seconds,
+        )
+    except Unavailable as error:
+        raise Unavailable(f"{error}. Start it, or correct LATENTWATCH_DATABASE") from error
     migrate(engine)
     return engine
 

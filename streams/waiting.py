@@ -42,11 +42,10 @@ def wait_for(
     stop: Event,
     *,
     patience_seconds: float = float("inf"),
-    tell: Callable[[str], None] | None = None,
 ) -> Result:
     """Repeat an attempt that may raise Unavailable until it succeeds.
 
-    Every failure is told. Raises the last Unavailable when patience ends, Stopped when `stop` is set.
+    Every failure is logged. Raises the last Unavailable when patience ends, Stopped when `stop` is set.
     """
     backoff, started = Backoff(), clock.monotonic()
     while True:
@@ -58,10 +57,7 @@ def wait_for(
             delay = backoff.next()
             if clock.monotonic() - started + delay > patience_seconds:
                 raise
-            message = f"{error}; trying again in {delay:.1f} s"
-            log.warning("waiting", reason=message)
-            if tell is not None:
-                tell(message)
+            log.warning("waiting", reason=str(error), again_seconds=round(delay, 1))
         clock.sleep(delay)
         if stop.is_set():
             raise Stopped

@@ -131,7 +131,7 @@ class StreamJob:
 
     def _run_query(self, stop: Event) -> str | None:
         """Read from where the database stands until stopped or rewound; why it failed, where it did."""
-        wait_for(self._take_up, self._clock, stop, tell=lambda message: say(f"waiting: {message}"))
+        wait_for(self._take_up, self._clock, stop)
         with tempfile.TemporaryDirectory(prefix="latentwatch-spark-") as checkpoint:
             query = self._start(Path(checkpoint))
             try:

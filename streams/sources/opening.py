@@ -1,6 +1,5 @@
 """Opens the source that a monitor names, together with the decoder of its messages."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 
@@ -28,7 +27,6 @@ def open_source(
     client: Client | None = None,
     path: str | None = None,
     patience_seconds: float = float("inf"),
-    tell: Callable[[str], None] | None = None,
 ) -> tuple[Source, Decoder]:
     """The monitor's own source, or the file at `path` (`-` for standard input) instead.
 
@@ -51,7 +49,7 @@ def open_source(
     source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
     if of_topic.arrays:
         source = ArraySource(source)
-    wait_for(source.open, clock, stop, patience_seconds=patience_seconds, tell=tell)
+    wait_for(source.open, clock, stop, patience_seconds=patience_seconds)
     return source, decoder
 
 

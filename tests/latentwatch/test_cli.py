@@ -187,11 +187,14 @@ def test_a_mistake_is_one_clear_message_and_an_exit_code(
 
 
 def test_a_database_that_is_away_is_waited_for_visibly(run: Run, monkeypatch: pytest.MonkeyPatch):
-    """Every try is told; in the end the exit code says that trying later may help."""
-    monkeypatch.setattr("latentwatch.wiring.PATIENCE_SECONDS", 1.0)
+    """Every try is told; in the end come what was tried, what to do, and the exit code that trying later may help."""
+    monkeypatch.setattr("latentwatch.wiring.ASKING_SECONDS", 0.8)
     monkeypatch.setenv("LATENTWATCH_DATABASE", "postgresql+psycopg://u:secret@127.0.0.1:1/x")
-    code, _, said = run("doctor", "--only", "database")
-    assert code == 1
+    code, _, said = run("models", "list", "pump")
+    assert code == 3
+    assert "waiting for the database, next try in 0.5 s" in said
+    assert "tried 2 times" in said
+    assert "correct LATENTWATCH_DATABASE" in said
     assert "secret" not in said
 
 
@@ -207,6 +210,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
         "    for each in getattr(one, 'commands', {name: one}).values():\n"
         "        assert each.help, name\n"
         "        assert 'Example' in (each.epilog or ''), name\n"
+        "        assert '[[' not in each.get_usage(typer.Context(each)), name\n"
         "print(sorted(command.commands))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)

@@ -12,7 +12,7 @@ from alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Notifier
 from alerts.store import AlertStore
 from deploy.services.process import free_port
 from domain.clock import ManualClock
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, Unavailable
 from latentwatch.cli import app
 from latentwatch.doctor import examine
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
@@ -65,6 +65,39 @@ def test_the_registry_of_a_monitor_that_reads_avro_is_looked_at(
     (found,) = json.loads(result.stdout)["findings"]
     assert found["state"] == state
     assert said in found["detail"]
+
+
+def test_a_database_that_is_away_costs_its_patience_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check that needs the database learns from the first one that it does not answer."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATENTWATCH_DATABASE", "postgresql://ann:secret@127.0.0.1:1/latentwatch")
+    waits: list[float | None] = []
+
+    def away(*_: object, patience_seconds: float | None = None) -> None:
+        waits.append(patience_seconds)
+        raise Unavailable("database away")
+
+    monkeypatch.setattr("latentwatch.doctor.wait_for_database", away)
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    findings = {found["what"]: found for found in json.loads(result.stdout)["findings"]}
+    assert findings["database"]["detail"] == "database away"
+    assert waits == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"), [(None, "give the path of a monitor file"), ("name: [", "correct the line it names")]
+)
+def test_a_monitor_file_that_is_wrong_is_told_from_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, fix: str
+) -> None:
+    """Only a file that is there has a line to correct."""
+    monkeypatch.chdir(tmp_path)
+    monitor = tmp_path / "pump.yaml"
+    if text is not None:
+        monitor.write_text(text)
+    result = CliRunner().invoke(app, ["doctor", str(monitor), "--only", "monitors", "--json"])
+    (found,) = json.loads(result.stdout)["findings"]
+    assert found["fix"] == fix
 
 
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
+from structlog.testing import capture_logs
 
 from deploy.services.process import free_port
 from domain.clock import SystemClock
@@ -250,11 +251,10 @@ def test_a_missing_topic_is_waited_for_with_words(
 ) -> None:
     """Each attempt says what is missing and what to do; once the topic is there, reading begins."""
     source = join(f"missing.{uuid4().hex[:8]}")
-    told: list[str] = []
-    with pytest.raises(Unavailable, match="does not exist"):
-        wait_for(source.open, SystemClock(), Event(), patience_seconds=1.0, tell=told.append)
+    with capture_logs() as told, pytest.raises(Unavailable, match="does not exist"):
+        wait_for(source.open, SystemClock(), Event(), patience_seconds=1.0)
     assert told
-    assert all("create it, or correct source.kafka.topic" in message for message in told)
+    assert all("create it, or correct source.kafka.topic" in entry["reason"] for entry in told)
 
 
 @pytest.mark.parametrize("client", ["kafka-python", "confluent"])

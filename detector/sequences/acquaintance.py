@@ -38,7 +38,15 @@ def belief_width(count: NDArray[np.int64], between: NDArray[np.float32]) -> NDAr
 
 
 @compiled_exactly
-def _acquaint(known, owners, z, between, worth, out) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _acquaint(
+    known: NDArray[np.float32],
+    owners: NDArray[np.int64],
+    z: NDArray[np.float32],
+    between: NDArray[np.float32],
+    worth: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    """`acquaint` into `out` [N, C]; `worth` is what one record tells of a level, in independent ones."""
     for row in range(len(z)):
         belief = known[owners[row]]
         count = belief[0]

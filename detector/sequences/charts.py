@@ -170,7 +170,24 @@ def _foretell(values: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @compiled_exactly
-def _extend(states, at, owners, z, values, seen, weights, offset, size, charts, repeats) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _extend(
+    states: Floats,
+    at: int,
+    owners: NDArray[np.int64],
+    z: Floats,
+    values: Floats,
+    seen: NDArray[np.int64],
+    weights: Floats,
+    offset: Floats,
+    size: Floats,
+    charts: Floats,
+    repeats: Floats,
+) -> None:
+    """Advance the BLOCKS_KEPT blocks of C floats at `at` of `states` [E, S] by the records of `Readings`, in place.
+
+    Written are `charts` [N, C], in usual sizes, and `repeats` [N, C], how often a channel has repeated its value. One row
+    at a time, so that where a batch is split cannot matter.
+    """
     count = z.shape[1]
     rate = np.float32(2.0 / (_SPAN + 1))
     reach = np.float32(_REACH)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,33 @@ _LEAD = timedelta(hours=1)
 _NEVER = np.iinfo(np.int64).max
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Event times from `since` on and before `until`; None where it has no such end."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def includes(self, batch: Batch) -> NDArray[np.bool_]:
+        """[N] whether a record lies in it."""
+        inside = np.ones(len(batch), bool)
+        if self.since is not None:
+            inside &= batch.times >= to_microseconds(self.since)
+        if self.until is not None:
+            inside &= batch.times < to_microseconds(self.until)
+        return inside
+
+
+EVER = Span()
+
+
+class Opened(NamedTuple):
+    """A version of a monitor's model, and its detector."""
+
+    version: int
+    detector: Detector
+
+
 @dataclass(slots=True)
 class Verification:
     """Stored verdicts against the bundles that gave them."""
@@ -52,7 +80,7 @@ class Verification:
     """Positions that differ, with stored and replayed surprise; at most the first twenty."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """The verdicts of a version beside those that are stored, or another version's."""
 
@@ -82,24 +110,24 @@ def replay_verdicts(
     """Verify, or compare with a version. Raises LoopFailed when a stored verdict does not replay."""
     settings, monitor = load_settings(), load_monitor(monitor_file)
     engine = ready_database(settings)
-    start, end = _moment(since, "--since"), _moment(until, "--until")
+    span = Span(_moment(since, "--since"), _moment(until, "--until"))
     if version is None:
         if against is not None:
             raise InvalidInput("--against compares two versions; give the other one as --version")
-        _tell_verification(verify(engine, settings, monitor, alert, start, end), as_json)
+        _tell_verification(verify(engine, settings, monitor, alert, span), as_json)
         return
     if alert is not None:
         raise InvalidInput("--alert verifies stored verdicts; with --version give --since and --until instead")
     registry = ModelRegistry(engine)
-    sides = [
-        load_version(settings, serving_version(registry, monitor, number), monitor)
+    opened = [
+        Opened(number, load_version(settings, serving_version(registry, monitor, number), monitor))
         for number in (version, against)
         if number is not None
     ]
-    reading = _topic(settings, monitor, start) if input_ is None and monitor.source.kafka else _file(monitor, input_)
-    result = Difference(version, against)
-    compare(result, engine, monitor, sides, reading, start, end)
-    _tell_difference(result, as_json)
+    reading = (
+        _topic(settings, monitor, span.since) if input_ is None and monitor.source.kafka else _file(monitor, input_)
+    )
+    _tell_difference(compare(engine, monitor, opened, reading, span), as_json)
 
 
 def verify(
@@ -107,12 +135,11 @@ def verify(
     settings: Settings,
     monitor: Monitor,
     alert: int | None,
-    since: datetime | None,
-    until: datetime | None,
+    span: Span,
 ) -> Verification:
     """Score stored flagged records again, each with its own bundle and its stored context."""
     result, detectors = Verification(), dict[str, Detector]()
-    for flagged in flagged_records(engine, monitor.name, alert=alert, since=since, until=until):
+    for flagged in flagged_records(engine, monitor.name, alert=alert, since=span.since, until=span.until):
         if flagged.bundle not in detectors:
             detectors[flagged.bundle] = load_bundle(settings.bundles, flagged.bundle)
         found = replay(detectors[flagged.bundle], flagged)
@@ -125,55 +152,73 @@ def verify(
 
 
 def compare(
-    result: Difference,
     engine: Engine,
     monitor: Monitor,
-    sides: Sequence[Detector],
+    opened: Sequence[Opened],
     reading: Iterator[tuple[Messages, Batch]],
-    since: datetime | None,
-    until: datetime | None,
-) -> None:
-    """Score records with each side, all that are read, and compare the verdicts of those between two event times.
+    span: Span = EVER,
+) -> Difference:
+    """Score records with one or two versions, all that are read, and compare the verdicts of those in the span.
 
-    With one side the other is what is stored: then only records that the monitor has scored count.
+    One version is compared with what is stored: then only records that the monitor has scored count.
     """
-    first = -(2**62) if since is None else to_microseconds(since)
-    last = 2**62 if until is None else to_microseconds(until)
-    scorers: list[StreamScorer] = []
-    flagged: list[set[Position]] = [set() for _ in sides]
-    scored_to = _Reach(AlertStore(engine, monitor.name)) if len(sides) == 1 else None
-
-    def counted(batch: Batch) -> NDArray[np.bool_]:
-        inside = (batch.times >= first) & (batch.times < last)
-        return inside if scored_to is None else inside & scored_to.includes(batch)
-
+    version, against = opened[0].version, opened[1].version if len(opened) > 1 else None
+    scored_to = _Reach(AlertStore(engine, monitor.name)) if against is None else None
+    sides = [_Side(one.detector, monitor, span, scored_to) for one in opened]
     begins: dict[tuple[str, int], int] = {}
     for messages, batch in reading:
         for partition, start, _ in segments(batch.partitions):
             begins.setdefault((batch.source, partition), int(batch.offsets[start]))
-        scorers = scorers or [
-            StreamScorer(detector, monitor.alert, messages.source, monitor.late.allowed) for detector in sides
-        ]
-        for side, scorer in enumerate(scorers):
-            found = scorer.score(batch, messages)
-            counts = counted(found.scored.batch)
-            result.records += int(counts.sum()) if side == 0 else 0
-            flagged[side] |= _flagged(found.scored.take(counts), scorer.threshold)
-            if found.changed is not None:
-                again = found.changed.again.take(counted(found.changed.again.batch))
-                flagged[side] -= {again.batch.position(row) for row in range(len(again.batch))}
-                flagged[side] |= _flagged(again, scorer.threshold)
-    after = flagged[0]
-    if len(sides) == 1:
-        stored = (found.position for found in flagged_records(engine, monitor.name, since=since, until=until))
+        for side in sides:
+            side.score(messages, batch)
+    after = sides[0].flagged
+    if against is None:
+        stored = (found.position for found in flagged_records(engine, monitor.name, since=span.since, until=span.until))
         # What the topic no longer holds, or what arrived before the stretch that was read, was not scored again.
         before = {at for at in stored if at.offset >= begins.get((at.source, at.partition), _NEVER)}
     else:
-        before = flagged[1]
-    result.flagged_against, result.flagged_version = len(before), len(after)
-    result.flagged_by_both = len(before & after)
-    result.only_against = [str(position) for position in sorted(before - after)[:_SHOWN]]
-    result.only_version = [str(position) for position in sorted(after - before)[:_SHOWN]]
+        before = sides[1].flagged
+    return Difference(
+        version,
+        against,
+        records=sides[0].records,
+        flagged_by_both=len(before & after),
+        only_against=[str(position) for position in sorted(before - after)[:_SHOWN]],
+        only_version=[str(position) for position in sorted(after - before)[:_SHOWN]],
+        flagged_against=len(before),
+        flagged_version=len(after),
+    )
+
+
+class _Side:
+    """A version's verdicts on the records that count."""
+
+    def __init__(self, detector: Detector, monitor: Monitor, span: Span, scored_to: "_Reach | None") -> None:
+        self._detector = detector
+        self._monitor = monitor
+        self._span = span
+        self._scored_to = scored_to
+        self._scorer: StreamScorer | None = None
+        self.records = 0
+        self.flagged: set[Position] = set()
+
+    def score(self, messages: Messages, batch: Batch) -> None:
+        """Score the next batch; late records may amend what was said of earlier ones."""
+        if self._scorer is None:
+            monitor = self._monitor
+            self._scorer = StreamScorer(self._detector, monitor.alert, messages.source, monitor.late.allowed)
+        found = self._scorer.score(batch, messages)
+        counts = self._counted(found.scored.batch)
+        self.records += int(counts.sum())
+        self.flagged |= _flagged(found.scored.take(counts), self._scorer.threshold)
+        if found.changed is not None:
+            again = found.changed.again.take(self._counted(found.changed.again.batch))
+            self.flagged -= {again.batch.position(row) for row in range(len(again.batch))}
+            self.flagged |= _flagged(again, self._scorer.threshold)
+
+    def _counted(self, batch: Batch) -> NDArray[np.bool_]:
+        inside = self._span.includes(batch)
+        return inside if self._scored_to is None else inside & self._scored_to.includes(batch)
 
 
 def _flagged(scored: Scored, threshold: float) -> set[Position]:

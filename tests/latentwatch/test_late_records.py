@@ -12,7 +12,7 @@ from alerts.database import migrate, open_database
 from alerts.reading.flagged import flagged_records
 from alerts.store import AlertStore
 from domain.record import Batch
-from latentwatch.replaying import Difference, compare
+from latentwatch.replaying import Opened, compare
 from latentwatch.scoring import open_input, write_scores
 from streams.decoding.json_decoding import JsonDecoder
 from streams.ports import Messages
@@ -60,8 +60,8 @@ def test_live_file_and_replay_end_in_the_same_verdicts(tmp_path: Path, size: int
         while len(messages := source.poll(size, 0.0)):
             yield messages, decoder.decode(messages).batch
 
-    replayed = Difference(version=1, against=None)
-    compare(replayed, engine, stage.monitor, [detector], read(), None, None)
+    replayed = compare(engine, stage.monitor, [Opened(1, detector)], read())
+    assert (replayed.version, replayed.against) == (1, None)
     assert (replayed.records, replayed.flagged_version) == (RECORDS, len(live))
     assert (replayed.only_version, replayed.only_against) == ([], [])
     engine.dispose()

@@ -103,11 +103,18 @@ class SourceContract:
         with pytest.raises(KeyError):
             opened.seek(7, 0)
 
-    def test_acknowledging_and_closing_twice_harm_nothing(self, opened: Source) -> None:
-        """Both are best effort."""
-        opened.seek(0, 0)
+    def test_acknowledging_moves_nothing(self, opened: Source) -> None:
+        """It is best effort, may be repeated, and delivery goes on where it was."""
+        opened.seek(0, self.at(0))
+        first = read(opened, 5)
+        opened.acknowledge({0: self.at(5)})
+        opened.acknowledge({0: self.at(5)})
+        assert first + read(opened, 1)[:1] == self.offsets(0, len(first) + 1)
+
+    def test_closing_twice_harms_nothing(self, opened: Source) -> None:
+        """Whoever opened it may close it too, however far it was read."""
+        opened.seek(0, self.at(0))
         read(opened, 5)
-        opened.acknowledge({0: 5})
         assert all(behind >= 0 for behind in opened.lag().values())
         opened.close()
         opened.close()

@@ -217,10 +217,10 @@ def search_one(
     best: Floats,
     index: NDArray[np.int64],
     scratch: Scratch,
-) -> None:
+) -> bool:
     """The nearest rows of one query into `best` and `index` [k]; goes on through further lists while there may be fewer.
 
-    One exact copy of the query is passed over: see the module's docstring.
+    One exact copy of the query is passed over, see the module's docstring; returns whether there was one.
     """
     width, lists, k = memory.width, memory.begins.shape[0], best.shape[0]
     distances, smallest = scratch.distances, scratch.smallest
@@ -265,6 +265,7 @@ def search_one(
     for i in range(found, k):
         best[i] = best[found - 1] if found > 0 else np.float32(0.0)
         index[i] = index[found - 1] if found > 0 else max(leave_out, 0)
+    return copy_passed
 
 
 @compiled

@@ -41,8 +41,6 @@ NARROWEST = 0.05
 """Quartiles of the log reach are taken to lie at least so far apart."""
 INNERMOST, REMOTEST = -1.0, 3.5
 """Quartile distances from the median beyond which the log reach does not count."""
-REMOTE = 2.0
-"""Quartile distances from the median from which a row is strange by its reach alone."""
 EXACT = 1 << 30
 """Probes that search every list."""
 CAREFUL = 12
@@ -163,13 +161,12 @@ def _draw(count: int, most: int, random: np.random.Generator) -> NDArray[np.intp
 
 
 def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> Floats:
-    """How far each row [M, P] lies from the bulk of them [M]: its log reach less the median in quartile distances, b, as
-
-        0.6 b + max(0, b - 2),  -1 <= b <= 3.5
+    """How far each row [M, P] lies from the middle of the bulk of them [M]: its log reach less the median, in quartile
+    distances, at least -1 and at most 3.5.
 
     Reach is the distance within which a share `REACH` of all rows lies. Strange rows that training data hold in groups
-    are each other's nearest neighbours and would vouch for each other, but their reach gives them away. The bend lets
-    the ordinary edge of clean data count for little, the bound keeps a rare but normal mode from drowning everything else.
+    are each other's nearest neighbours and would vouch for each other, but their reach gives them away. The bound keeps
+    a rare but normal mode from drowning everything else.
     """
     others = rows[_draw(len(rows), REACH_ROWS, random)]
     place = min(max(1, round(REACH * len(others))), len(others) - 1)
@@ -181,8 +178,8 @@ def _remoteness(rows: Floats, smallest: float, random: np.random.Generator) -> F
         squared[start : start + 512] = np.partition(apart, place, axis=1)[:, place]
     reach = np.log(np.sqrt(np.maximum(squared, 0.0)) + smallest)
     lower, median, upper = np.quantile(reach, [0.25, 0.5, 0.75])
-    beyond = np.clip((reach - median) / max(upper - lower, NARROWEST), INNERMOST, REMOTEST)
-    return np.asarray(0.6 * beyond + np.maximum(beyond - REMOTE, 0.0), np.float32)
+    beyond = (reach - median) / max(upper - lower, NARROWEST)
+    return np.asarray(np.clip(beyond, INNERMOST, REMOTEST), np.float32)
 
 
 def _aside(distances: Floats, neighbours: Floats, smallest: float) -> tuple[Floats, tuple[float, float, float]]:

@@ -14,7 +14,7 @@ from detector.autoencoders.network import Network
 from detector.density import AnyDensity, density_from_bundle
 from detector.neighbours import Memory
 from detector.rows.features import Rows
-from detector.rows.scoring import Parts, score_rows, stack_network
+from detector.rows.scoring import LOGS, Parts, score_rows, stack_network
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -23,12 +23,14 @@ Floats: TypeAlias = NDArray[np.float32]
 class Weights(NamedTuple):
     """What each part counts in the fused energy: chosen once, for all tables; a bundle keeps those it was calibrated with."""
 
-    near: float = 0.4
+    near: float = 0.75
     residual: float = 2.0
-    remoteness: float = 0.9
+    remoteness: float = 3.0
     """How much neighbours that are strange themselves count against a row that is like them."""
     spacing: float = -0.5
     """Where normal rows lie apart, a row may lie apart from them."""
+    suspicion: float = 1.2
+    """How much more they count where the row was learned from with them."""
     density: float = 0.1
 
 
@@ -55,7 +57,7 @@ class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
 
     logs: Floats
-    """[N, 4] near, remoteness, residual, spacing."""
+    """[N, LOGS] near, remoteness, residual, spacing, suspicion."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -96,7 +98,7 @@ class RowModel:
     """[P] weight of each column in the residual; they sum to 1."""
     memory: Memory
     remoteness: Floats
-    """[M] how far each memory row lies from the bulk of them; see `detector.rows.fitting`."""
+    """[M] how far each memory row lies from the middle of the bulk of them; see `detector.rows.fitting`."""
     spacing: Floats
     """[M] mean distance of each memory row from its own nearest."""
     network: Network
@@ -146,10 +148,10 @@ class RowModel:
 
     def fuse(self, seen: Seen, density: Floats) -> Energies:
         """One energy from all parts: their weighted sum."""
-        near, remoteness, residual, spacing = seen.logs.T
+        near, remoteness, residual, spacing, suspicion = seen.logs.T
         weights = self.weights
         fused = weights.near * near + weights.residual * residual + weights.density * density
-        fused += weights.remoteness * remoteness + weights.spacing * spacing
+        fused += weights.remoteness * remoteness + weights.spacing * spacing + weights.suspicion * suspicion
         return Energies(fused, residual, density, near)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
@@ -158,7 +160,7 @@ class RowModel:
         nobody = np.full(count, -1, np.int64)
         place, member = (nobody, nobody) if held is None else (held.place, held.member)
         seen = Seen(
-            np.empty((count, 4), np.float32),
+            np.empty((count, LOGS), np.float32),
             np.empty((count, self.network.code_size), np.float32),
             np.empty((count, work.neighbours), np.int64),
         )
@@ -196,6 +198,8 @@ class RowModel:
         }
         memory, network = Memory.from_bundle(part["memory"]), Network.from_bundle(part["network"])
         density = density_from_bundle(meta["density"], part["density"])
+        if meta["weights"].keys() != set(Weights._fields):
+            raise BundleRefused("the model weighs a row's parts as an earlier version did; train again")
         mean, spread, smallest = (float(value) for value in meta["distance"])
         found = (
             arrays["divisor"].shape,

@@ -3,11 +3,18 @@
 A row [P] meets its nearest normal rows; the retrieval autoencoder sees the row with the mean of its nearest and how far
 they are, and says what it should have been. Out come
 
-    near        log mean distance to the few nearest normal rows
-    remoteness  mean over the nearest rows of how far they lie themselves from the bulk of the normal rows
+    near        log distance to the nearest normal rows: two parts the very nearest's, one part the mean of a few
+    remoteness  mean over the nearest rows of how far they lie outside the bulk of the normal rows themselves
     residual    mean over members of half the log mean squared residual of the autoencoder
     spacing     log mean over the nearest rows of how far they lie from their own neighbours
+    suspicion   for a row that the memory holds, mean over the nearest rows of how far they lie from the middle of the
+                bulk; 0 for any other row
     code        the first member's latent code, for the latent density
+
+Suspicion is for rows that were learned from. Whether a new row is normal is for its nearest normal rows to say (novelty
+detection). Of a row among those it was learned with that is asked in a circle: strange rows that came in a group vouch
+for each other, and only the crowd can say so (outlier detection). scikit-learn's LocalOutlierFactor has a switch for
+the two; here the row itself tells, by standing in the memory.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -23,6 +30,10 @@ from detector.vectors import ROWS, TILE, multiply
 Floats: TypeAlias = NDArray[np.float32]
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
+LOGS = 5
+"""Near, remoteness, residual, spacing and suspicion: what `score_rows` fills for each row, in this order."""
+OUTSIDE = 2.0
+"""Quartile distances from the median of the log reach from which a row lies outside the bulk."""
 
 
 class Stack(NamedTuple):
@@ -45,7 +56,7 @@ class Parts(NamedTuple):
     rows: Floats
     """[M, P]"""
     remoteness: Floats
-    """[M] how far each normal row lies from the bulk."""
+    """[M] how far each normal row lies from the middle of the bulk; see `detector.rows.fitting`."""
     spacing: Floats
     """[M] mean distance of each normal row from its own nearest."""
     stack: Stack
@@ -111,17 +122,24 @@ def residual_of(
 
 
 @compiled
-def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
-    """Fill a row's near, remoteness and spacing in `out`, and what the autoencoder sees [P + P + 1], from its neighbours."""
+def meet(
+    row: Floats, known: bool, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats
+) -> None:
+    """Fill a row's near, remoteness, spacing and suspicion in `out`, and what the autoencoder sees [P + P + 1], from its
+    neighbours and whether the memory holds the row itself."""
     width, count = row.shape[0], distances.shape[0]
-    shown, remote, apart = 0.0, 0.0, 0.0
+    shown, outside, remote, apart = 0.0, 0.0, 0.0, 0.0
     for a in range(count):
         shown += distances[a] if a < SHOWN else 0.0
-        remote += parts.remoteness[index[a]]
+        remoteness = parts.remoteness[index[a]]
+        outside += max(remoteness - OUTSIDE, 0.0)
+        remote += remoteness
         apart += parts.spacing[index[a]]
-    out[0] = np.log(shown / SHOWN + parts.smallest)
-    out[1] = remote / count
+    far = np.log(shown / SHOWN + parts.smallest)
+    out[0] = (2.0 * np.log(distances[0] + parts.smallest) + far) / 3.0
+    out[1] = outside / count
     out[3] = np.log(apart / count + parts.smallest)
+    out[4] = remote / count if known else 0.0
     for j in range(width):
         seen[j] = row[j]
         seen[width + j] = 0.0
@@ -129,7 +147,7 @@ def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts,
         neighbour = parts.rows[index[a]]
         for j in range(width):
             seen[width + j] += neighbour[j] / np.float32(SHOWN)
-    seen[2 * width] = (out[0] - parts.distance_mean) / parts.distance_spread
+    seen[2 * width] = (far - parts.distance_mean) / parts.distance_spread
 
 
 @compiled
@@ -145,7 +163,7 @@ def score_rows(
     codes: Floats,
     indices: NDArray[np.int64],
 ) -> None:
-    """Fill `out` [N, 4] with near, remoteness, residual and spacing, `codes` [N, K] and the neighbours' `indices` [N, k].
+    """Fill `out` [N, LOGS], `codes` [N, K] and the neighbours' `indices` [N, k].
 
     `present` is [N, P] or [1, P] for all rows. `leave_out` [N] is a memory row not to be found, or -1. `only` [N] is the
     one member to ask, or -1 for the first `members` of them.
@@ -163,9 +181,9 @@ def score_rows(
         while stop < min(start + ROWS, count) and only[stop] == only[start]:
             stop += 1
         for n in range(start, stop):
-            search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
+            known = search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
             at = (n - start) * across
-            meet(values[n], indices[n], distances, parts, out[n], seen[at : at + across])
+            meet(values[n], known, indices[n], distances, parts, out[n], seen[at : at + across])
             out[n, 2] = 0.0
         first, asked = (0, members) if only[start] < 0 else (only[start], 1)
         for member in range(first, first + asked):

@@ -94,6 +94,8 @@ def poll_confluent(settings: Settings) -> Step:
             "group.id": f"speed-{uuid4().hex[:8]}",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            # Its thread fetches while others have their turns: no more than the other client may, or a slice is free.
+            "queued.max.messages.kbytes": 8 << 10,
         }
     )
     consumer.subscribe([settings.topic])

@@ -95,7 +95,7 @@ def poll_confluent(settings: Settings) -> Step:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             # Its thread fetches while others have their turns: no more than the other client may, or a slice is free.
-            "queued.max.messages.kbytes": 8 << 10,
+            "queued.max.messages.kbytes": 4 << 10,
         }
     )
     consumer.subscribe([settings.topic])

@@ -6,7 +6,6 @@ Each check takes a trained detector, normal records it never saw and strange one
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.bundle import Bundled, decode_bundle, encode_bundle
 from detector.interface import Contexts, Detector
@@ -28,11 +27,6 @@ def read(detector: Detector, batch: Batch) -> Contexts:
     return detector.context.extend(detector.context.fresh(names.tolist()), owners.astype(np.intp), batch)
 
 
-def take_contexts(contexts: Contexts, rows: NDArray[np.intp]) -> Contexts:
-    """The contexts of some rows."""
-    return Contexts(contexts.features[rows], contexts.seen[rows])
-
-
 def check_purity(detector: Bundled, normal: Batch, strange: Batch) -> None:
     """The same records get the same bits, and are left as they were."""
     before = normal.numbers.copy()
@@ -46,8 +40,8 @@ def check_row_order(detector: Bundled, normal: Batch, strange: Batch) -> None:
     """A row's score does not depend on where in the batch it stands."""
     contexts = read(detector, normal)
     order = np.random.default_rng(0).permutation(len(normal))
-    shuffled = detector.score(normal.take(order), take_contexts(contexts, order))
-    _same(_rows(detector.score(normal, contexts), order), shuffled, "scores depend on the order of rows")
+    shuffled = detector.score(normal.take(order), contexts.take(order))
+    _same(detector.score(normal, contexts).take(order), shuffled, "scores depend on the order of rows")
 
 
 def check_batch_equals_single(detector: Bundled, normal: Batch, strange: Batch) -> None:
@@ -56,8 +50,8 @@ def check_batch_equals_single(detector: Bundled, normal: Batch, strange: Batch) 
     together = detector.score(normal, contexts)
     for row in range(0, len(normal), max(1, len(normal) // 20)):
         one = np.array([row])
-        alone = detector.score(normal.take(one), take_contexts(contexts, one))
-        _same(_rows(together, one), alone, f"row {row} scores differently alone")
+        alone = detector.score(normal.take(one), contexts.take(one))
+        _same(together.take(one), alone, f"row {row} scores differently alone")
 
 
 def check_bundle_round_trip(detector: Bundled, normal: Batch, strange: Batch) -> None:
@@ -71,8 +65,7 @@ def check_bundle_round_trip(detector: Bundled, normal: Batch, strange: Batch) ->
     _require(again.bundle == name, "a detector does not know the bundle it was read from")
     few = normal.take(np.arange(2))
     here, there = (
-        each.explain(few, take_contexts(contexts, np.arange(2)), _rows(scores, np.arange(2)))
-        for each in (detector, again)
+        each.explain(few, contexts.take(np.arange(2)), scores.take(np.arange(2))) for each in (detector, again)
     )
     _require(here == there, "a bundle read back explains differently")
 
@@ -109,7 +102,7 @@ def check_explanations(detector: Bundled, normal: Batch, strange: Batch) -> None
     contexts = read(detector, strange)
     scores = detector.score(strange, contexts)
     rows = np.arange(min(5, len(strange)))
-    found = detector.explain(strange.take(rows), take_contexts(contexts, rows), _rows(scores, rows))
+    found = detector.explain(strange.take(rows), contexts.take(rows), scores.take(rows))
     _require(len(found) == len(rows), "not every record is explained")
     for row, explanation in enumerate(found):
         parts = explanation.contributions
@@ -146,17 +139,6 @@ CHECKS: tuple[Check, ...] = (
 def _require(kept: bool, broken: str) -> None:
     if not kept:
         raise CheckFailed(broken)
-
-
-def _rows(scores: Scores, rows: NDArray[np.intp]) -> Scores:
-    return Scores(
-        scores.surprise[rows],
-        scores.reconstruction[rows],
-        scores.density[rows],
-        {name: part[rows] for name, part in scores.witnesses.items()},
-        scores.extrapolated[rows],
-        scores.warming[rows],
-    )
 
 
 def _same(first: Scores, second: Scores, broken: str) -> None:

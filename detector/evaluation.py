@@ -48,7 +48,7 @@ def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int 
         raise InvalidHistory("the holdout is empty; train on a longer history")
     threshold = detector.threshold(policy)
     clean = _read(detector, holdout, threshold)
-    counted = ~clean.scores.warming if len(clean.scores.warming) else np.ones(len(holdout), bool)
+    counted = ~clean.scores.warming
     if not counted.any():
         counted = np.ones(len(holdout), bool)
     flagged = clean.flagged[counted]
@@ -202,24 +202,13 @@ def _recall(
 def _named(detector: Detector, reading: _Reading, peaks: list[tuple[PlantedFault, int]]) -> float:
     """Share of found faults whose guilty feature is among the two that contribute most at the peak."""
     rows = np.array([row for _, row in peaks], np.intp)
-    contexts = Contexts(reading.contexts.features[rows], reading.contexts.seen[rows])
-    explanations = detector.explain(reading.batch.take(rows), contexts, _choose(reading.scores, rows))
+    batch, contexts, scores = reading.batch, reading.contexts, reading.scores
+    explanations = detector.explain(batch.take(rows), contexts.take(rows), scores.take(rows))
     hits = 0
     for (fault, _), explanation in zip(peaks, explanations, strict=True):
         top = sorted(explanation.contributions, key=lambda name: -explanation.contributions[name])[:2]
         hits += bool(set(top) & set(fault.guilty))
     return hits / len(peaks)
-
-
-def _choose(scores: Scores, rows: NDArray[np.intp]) -> Scores:
-    return Scores(
-        surprise=scores.surprise[rows],
-        reconstruction=scores.reconstruction[rows],
-        density=scores.density[rows],
-        witnesses={name: values[rows] for name, values in scores.witnesses.items()},
-        extrapolated=scores.extrapolated[rows] if len(scores.extrapolated) else scores.extrapolated,
-        warming=scores.warming[rows] if len(scores.warming) else scores.warming,
-    )
 
 
 def _overdispersion(surprise: NDArray[np.float32], entities: NDArray[np.object_], threshold: float) -> float:

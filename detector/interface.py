@@ -22,6 +22,10 @@ class Contexts:
     seen: NDArray[np.int64]
     """[N] how many records of the entity came before the row."""
 
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Contexts":
+        """The chosen rows, in the order given."""
+        return Contexts(self.features[rows], self.seen[rows])
+
 
 class ContextEncoder(Protocol):
     """Keeps a fixed-size numeric state per entity and turns it, with each new record, into a context row."""

@@ -21,9 +21,28 @@ class Scores:
     witnesses: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Other calibrated parts by name, each [N]."""
     extrapolated: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    """[N] whether the surprise lies beyond the calibration sample, on the fitted tail."""
+    """[N] whether the surprise lies beyond the calibration sample, on the fitted tail; none where it is not given."""
     warming: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    """[N] whether the entity had too little past for a full context."""
+    """[N] whether the entity had too little past for a full context; none where it is not given."""
+
+    def __post_init__(self) -> None:
+        for name in ("extrapolated", "warming"):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(len(self), bool))
+
+    def __len__(self) -> int:
+        return len(self.surprise)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Scores":
+        """The chosen rows, in the order given."""
+        return Scores(
+            surprise=self.surprise[rows],
+            reconstruction=self.reconstruction[rows],
+            density=self.density[rows],
+            witnesses={name: witness[rows] for name, witness in self.witnesses.items()},
+            extrapolated=self.extrapolated[rows],
+            warming=self.warming[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)

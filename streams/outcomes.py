@@ -40,24 +40,7 @@ class Scored(Verdicts):
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Scored":
         """The chosen rows."""
-        return Scored(self.batch.take(rows), take_scores(self.scores, rows), take_contexts(self.contexts, rows))
-
-
-def take_contexts(contexts: Contexts, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Contexts:
-    """The chosen rows of contexts."""
-    return Contexts(contexts.features[rows], contexts.seen[rows])
-
-
-def take_scores(scores: Scores, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Scores:
-    """The chosen rows of scores."""
-    return Scores(
-        surprise=scores.surprise[rows],
-        reconstruction=scores.reconstruction[rows],
-        density=scores.density[rows],
-        witnesses={name: witness[rows] for name, witness in scores.witnesses.items()},
-        extrapolated=scores.extrapolated[rows] if len(scores.extrapolated) else scores.extrapolated,
-        warming=scores.warming[rows] if len(scores.warming) else scores.warming,
-    )
+        return Scored(self.batch.take(rows), self.scores.take(rows), self.contexts.take(rows))
 
 
 def flagged_rows(scored: Verdicts, serving: Serving) -> NDArray[np.intp]:

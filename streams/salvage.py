@@ -9,7 +9,7 @@ from detector.interface import Contexts, Detector
 from domain.record import Batch, DeadLetter
 from domain.scores import Scores
 from streams.context.context_store import ContextStore
-from streams.outcomes import Scored, take_contexts
+from streams.outcomes import Scored
 from streams.poison import bisect
 from streams.ports import Messages
 
@@ -23,7 +23,7 @@ class Extended:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Extended":
         """The chosen rows."""
-        return Extended(self.batch.take(rows), take_contexts(self.contexts, rows))
+        return Extended(self.batch.take(rows), self.contexts.take(rows))
 
 
 def extend_sound(store: ContextStore, batch: Batch, messages: Messages) -> tuple[Extended, tuple[DeadLetter, ...]]:
@@ -44,7 +44,7 @@ def score_sound(detector: Detector, extended: Extended, messages: Messages) -> t
     def attempt(rows: NDArray[np.intp]) -> Scores:
         if len(rows) == len(batch):
             return detector.score(batch, contexts)
-        return detector.score(batch.take(rows), take_contexts(contexts, rows))
+        return detector.score(batch.take(rows), contexts.take(rows))
 
     pieces, bad = bisect(np.arange(len(batch)), attempt)
     if not bad and len(pieces) == 1:

@@ -213,7 +213,7 @@ class LateContexts(ContextStore):
         seen = np.empty(len(piece), np.int64)
         new = origin >= 0
         for rows, found in (
-            (rest, orderly), (alone, apart), (origin[new], Contexts(contexts.features[new], contexts.seen[new]))
+            (rest, orderly), (alone, apart), (origin[new], contexts.take(new))
         ):  # fmt: skip
             features[rows], seen[rows] = found.features, found.seen
         self._note_moved(joined, origin, contexts, placing.late, piece)

@@ -16,7 +16,7 @@ def read_promises(promises: dict[int, PromiseState], scored: Verdicts) -> None:
     surprise, warming = scored.scores.surprise, scored.scores.warming
     for partition, first, last in segments(scored.batch.partitions):
         rows = slice(first, last)
-        told = surprise[rows][~warming[rows]] if len(warming) else surprise[rows]
+        told = surprise[rows][~warming[rows]]
         promises[partition] = watch(promises.get(partition, recalibrated()), told)
 
 

@@ -13,7 +13,6 @@ from domain.record import Batch, RawMessage
 from streams.context.context_blob import unpack
 from streams.context.context_store import ContextStore
 from streams.decoding.json_decoding import JsonDecoder
-from streams.outcomes import take_contexts
 from streams.ports import messages_of
 from streams.testing import FakeDetector
 from tests.faults.workload import detector, monitor
@@ -98,7 +97,7 @@ def expected(servers: str, topic: str, bundle: str) -> Iterator[tuple[Place, flo
     model = detector(bundle)
     batch, contexts, _ = _undisturbed(model, topic, messages)
     sound = ~(batch.numbers == -1).any(axis=1)  # the number -1 breaks the model, though not the context
-    surprise = model.score(batch.take(sound), take_contexts(contexts, sound)).surprise
+    surprise = model.score(batch.take(sound), contexts.take(sound)).surprise
     for row, place in enumerate(np.flatnonzero(sound).tolist()):
         yield (int(batch.partitions[place]), int(batch.offsets[place])), float(np.float64(surprise[row]))
 

@@ -32,11 +32,6 @@ def scored(detector, batch: Batch) -> tuple[Contexts, Scores]:
     return contexts, detector.score(batch, contexts)
 
 
-def chosen(contexts: Contexts, rows: np.ndarray) -> Contexts:
-    """The contexts of some rows."""
-    return Contexts(contexts.features[rows], contexts.seen[rows])
-
-
 def channels(numbers: np.ndarray) -> Batch:
     """A batch of unnamed sensors of one entity."""
     schema = RecordSchema.model_validate({"features": {f"x{k}": "numeric" for k in range(numbers.shape[1])}})
@@ -48,9 +43,9 @@ def test_a_row_s_score_depends_on_that_row_alone(detector, holdout):
     part = holdout.take(slice(0, 300))
     contexts, scores = scored(detector, part)
     order = np.random.default_rng(0).permutation(300)
-    shuffled = detector.score(part.take(order), chosen(contexts, order))
+    shuffled = detector.score(part.take(order), contexts.take(order))
     np.testing.assert_allclose(shuffled.surprise, scores.surprise[order], atol=1e-3)
-    one = detector.score(part.take(np.array([7])), chosen(contexts, np.array([7])))
+    one = detector.score(part.take(np.array([7])), contexts.take(np.array([7])))
     assert one.surprise[0] == pytest.approx(scores.surprise[7], abs=1e-3)
     assert one.density[0] == pytest.approx(scores.density[7], abs=1e-3)
 
@@ -71,11 +66,9 @@ def test_faults_stand_out_and_name_their_sensor(detector):
     contexts, scores = scored(detector, batch)
     peaks = np.array([fault.rows[np.argmax(scores.surprise[fault.rows])] for fault in faults])
     assert np.mean(scores.surprise[peaks] >= 2) > 0.85
-    few = Scores(scores.surprise[peaks], scores.reconstruction[peaks], scores.density[peaks])
+    few = scores.take(peaks)
     named = 0
-    for fault, explanation in zip(
-        faults, detector.explain(batch.take(peaks), chosen(contexts, peaks), few), strict=True
-    ):
+    for fault, explanation in zip(faults, detector.explain(batch.take(peaks), contexts.take(peaks), few), strict=True):
         top = sorted(explanation.contributions, key=lambda name: -explanation.contributions[name])[:2]
         named += bool(set(top) & set(fault.guilty))
     assert named / len(faults) >= 0.85
@@ -88,11 +81,11 @@ def test_expected_values_are_such_as_normal_records_have(detector, history):
     unharmed = PLANT.history(start, 3000)
     contexts, scores = scored(detector, batch)
     worst = np.array([fault.rows[np.argmax(scores.surprise[fault.rows])] for fault in faults])
-    few = Scores(scores.surprise[worst], scores.reconstruction[worst], scores.density[worst])
+    few = scores.take(worst)
     lowest, highest = np.nanmin(history.numbers, axis=0), np.nanmax(history.numbers, axis=0)
     off = []
     for row, fault, why in zip(
-        worst, faults, detector.explain(batch.take(worst), chosen(contexts, worst), few), strict=True
+        worst, faults, detector.explain(batch.take(worst), contexts.take(worst), few), strict=True
     ):
         expected = np.array([why.expected[name] for name in sensors], float)
         assert (expected >= lowest - 1e-4).all()
@@ -110,8 +103,8 @@ def test_contributions_sum_to_the_reconstruction_surprise(detector, holdout):
     """They are shares of that half, none negative; the rest of an explanation is complete."""
     rows = np.arange(40, 44)
     contexts, scores = scored(detector, holdout.take(slice(0, 100)))
-    few = Scores(scores.surprise[rows], scores.reconstruction[rows], scores.density[rows])
-    for row, explanation in enumerate(detector.explain(holdout.take(rows), chosen(contexts, rows), few)):
+    few = scores.take(rows)
+    for row, explanation in enumerate(detector.explain(holdout.take(rows), contexts.take(rows), few)):
         assert min(explanation.contributions.values()) >= 0
         assert sum(explanation.contributions.values()) == pytest.approx(float(few.reconstruction[row]), rel=1e-4)
         assert set(explanation.expected) == set(holdout.schema.names)
@@ -176,7 +169,8 @@ def test_other_kinds_serve_through_the_same_bundle(kind, history):
     numbers[400:460, 2] += 500
     contexts, scores = scored(again, replace(part, numbers=numbers))
     assert np.median(scores.surprise[400:460]) > 2 > np.median(scores.surprise[:400])
-    assert len(again.explain(part.take(slice(0, 2)), chosen(contexts, np.arange(2)), scores)) == 2
+    few = np.arange(2)
+    assert len(again.explain(part.take(few), contexts.take(few), scores.take(few))) == 2
 
 
 def test_first_rows_do_not_blow_up(detector, holdout):

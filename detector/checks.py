@@ -10,6 +10,7 @@ import numpy as np
 from detector.bundle import Bundled, decode_bundle, encode_bundle
 from detector.interface import Contexts, Detector
 from domain.monitor import AlertPolicy
+from domain.percent import percent
 from domain.record import Batch
 from domain.scores import Scores
 
@@ -77,7 +78,7 @@ def check_scores_are_surprises(detector: Bundled, normal: Batch, strange: Batch)
         _require(bool(np.isfinite(part).all() and (part >= 0).all()), "a surprise is negative or not finite")
         _require(part.shape == (len(normal),), "a part of the scores has a wrong length")
     share = float((scores.surprise >= 1.0).mean())
-    _require(share < 0.25, f"{share:.0%} of normal records have a surprise of 1, promised are 10 %")
+    _require(share < 0.25, f"{percent(share)} of normal records have a surprise of 1, promised are 10 %")
 
 
 def check_monotone_calibration(detector: Bundled, normal: Batch, strange: Batch) -> None:

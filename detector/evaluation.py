@@ -16,6 +16,7 @@ from detector.interface import Contexts, Detector
 from domain.errors import InvalidHistory
 from domain.model import Evaluation, Judgement
 from domain.monitor import AlertPolicy
+from domain.percent import percent
 from domain.record import Batch
 from domain.scores import Scores
 
@@ -147,8 +148,8 @@ def _promise_in_words(who: str, evaluation: Evaluation) -> str:
     low, high = evaluation.realised_interval
     verdict = "keeps" if keeps_promise(evaluation) else "does not keep"
     return (
-        f"{who} {verdict} its promise: {evaluation.realised_rate:.3%} of {evaluation.holdout_records:,} normal records "
-        f"flagged (95 % interval {low:.3%} to {high:.3%}), {evaluation.promised_rate:.3%} promised."
+        f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
+        f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised."
     )
 
 

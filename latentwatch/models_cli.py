@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.percent import percent
+
 app = typer.Typer(
     no_args_is_help=True,
     help="List model versions, show why one was let in, go back to the former one.",
@@ -59,7 +61,7 @@ def show(
     for reason in found.reasons:
         typer.echo(f"- {reason}")
     for fault, share in sorted((found.evaluation.recall_by_fault if found.evaluation else {}).items()):
-        typer.echo(f"  planted {fault}: {share:.0%} found")
+        typer.echo(f"  planted {fault}: {percent(share)} found")
 
 
 @app.command(epilog="Example: latentwatch models rollback pump")
@@ -89,4 +91,4 @@ def _facts(version: Any) -> dict[str, Any]:
 
 
 def _percent(rate: float | None) -> str:
-    return "" if rate is None else f"{rate:.3%}"
+    return "" if rate is None else percent(rate)

@@ -10,6 +10,7 @@ import structlog
 
 from domain.model import Evaluation, Judgement, ModelVersion
 from domain.monitor import Monitor, dump_monitor
+from domain.percent import percent
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ def recall_plot(evaluation: Evaluation) -> str:
     bars = "".join(
         f'<text x="150" y="{24 * place + 17}" text-anchor="end">{kind.replace("_", " ")}</text>'
         f'<rect x="160" y="{24 * place + 5}" width="{300 * found:.0f}" height="16" fill="#2563eb"/>'
-        f'<text x="{168 + 300 * found:.0f}" y="{24 * place + 17}">{found:.0%}</text>'
+        f'<text x="{168 + 300 * found:.0f}" y="{24 * place + 17}">{percent(found)}</text>'
         for place, (kind, found) in enumerate(rows)
     )
     return (

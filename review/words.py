@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from domain.percent import percent as in_percent
 from domain.record import Value
 
 NOTHING = "–"
@@ -71,18 +72,12 @@ def rate(per_second: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage, two significant digits below ten.
+    """A share as a percentage.
 
-    >>> percent(0.00123), percent(0.5), percent(0.0), percent(None)
-    ('0.12 %', '50 %', '0 %', '–')
+    >>> percent(0.00123), percent(None)
+    ('0.12 %', '–')
     """
-    if share is None:
-        return NOTHING
-    value = share * 100
-    if value == 0:
-        return "0 %"
-    text = f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
-    return f"{text} %"
+    return NOTHING if share is None else in_percent(share)
 
 
 def surprise(value: float) -> str:

@@ -110,7 +110,7 @@ def test_detection_at_default_settings_is_printed():
     )
     auroc, vus = (float(np.mean([run[name] for run in runs])) for name in ("auroc", "vus_pr"))
     say(f"SKAB, {len(runs)} runs, default threshold, pooled: F1 {2 * hits / (2 * hits + alarms + misses):.3f}")
-    say(f"FAR {alarms / (alarms + quiet):.1%}, MAR {misses / (hits + misses):.1%}")
+    say(f"FAR {100 * alarms / (alarms + quiet):.1f} %, MAR {100 * misses / (hits + misses):.1f} %")
     say(f"mean per run: AUROC {auroc:.3f}, VUS-PR {vus:.3f}")
     assert auroc > 0.8
     assert vus > 0.8

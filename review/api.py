@@ -1,9 +1,10 @@
 """The JSON API: everything that the pages show, for programs. Every answer is bounded."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import AfterValidator
 
 from alerts import reviewing
 from alerts.monitors import registered_monitor
@@ -21,6 +22,17 @@ router = APIRouter(prefix="/api")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Offset = Annotated[int, Query(ge=0, le=10_000)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Times at the calendar's ends need not exist in UTC."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("this time is not within the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 @router.get("/healthz", tags=["health"])
@@ -51,7 +63,7 @@ def get_trace(
     monitor: str,
     entity: str = "",
     limit: Annotated[int, Query(ge=1, le=2000)] = 300,
-    after: datetime | None = None,
+    after: Moment | None = None,
 ) -> list[schemas.TraceOut]:
     """An entity's latest sampled records in time order."""
     _known(room, monitor)
@@ -108,8 +120,8 @@ def get_alerts(
     status: Annotated[list[AlertStatus] | None, Query()] = None,
     severity: Annotated[Severity | None, Query(description="at least this loud")] = None,
     verdict: Verdict | Literal["none"] | None = None,
-    since: Annotated[datetime | None, Query(description="still going on at or after this time")] = None,
-    until: Annotated[datetime | None, Query(description="started before this time")] = None,
+    since: Annotated[Moment | None, Query(description="still going on at or after this time")] = None,
+    until: Annotated[Moment | None, Query(description="started before this time")] = None,
     order: Literal["severity", "recent"] = "recent",
     limit: Limit = 50,
     offset: Offset = 0,

@@ -98,11 +98,11 @@ def _readable(text: str) -> bool:
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
-    """A time in ISO form, or a duration before now; ValueError or OverflowError for neither."""
+    """A time in ISO form, or a duration before now, in UTC; ValueError or OverflowError for neither."""
     if not text:
         return None
     if text[0].isdigit() and text[-1].isalpha() and "T" not in text:
         length = parse_duration(text)
         return now - (length if length > timedelta(0) else timedelta(0))
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -159,7 +159,7 @@ def latent_map(room: Room, name: str, number: int | None = None) -> LatentMap:
 def _version(registry: ModelRegistry, name: str, number: int) -> ModelVersion | None:
     try:
         return registry.version(name, number)
-    except NotFound:
+    except (NotFound, OverflowError):  # no version has this number, or no database could hold it
         return None
 
 

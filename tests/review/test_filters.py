@@ -41,6 +41,12 @@ def test_any_query_string_gives_a_page(query: str):
     view_of_text(query).filter(NOW)
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_in_utc_falls_back_too(moment: str):
+    """The calendar's ends need not exist in UTC, in which the database looks for them."""
+    assert view_of({"since": moment, "until": moment}) == View()
+
+
 def test_a_view_asks_for_what_it_says():
     """Every field reaches the query."""
     view = View("pump", "rig-a", "unresolved", "high", "none", "24h", "2026-03-01T11:00:00Z")

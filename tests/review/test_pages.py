@@ -206,6 +206,7 @@ def test_a_former_version_has_its_own_map(room: Room):
     head = render("map_head.html", name="pump", drawn=now, counts=dict.fromkeys(VERDICT_LOOKS, 0), looks=VERDICT_LOOKS)
     assert '<a href="/map/pump?version=1">version 1</a>' in head
     nobody = latent_map(room, "pump", 99).version
+    assert latent_map(room, "pump", 10**30).version == nobody
     assert nobody is not None
     assert nobody.version == 2
 

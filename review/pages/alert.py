@@ -25,6 +25,8 @@ from review.templating import render
 
 _SECONDS = 10.0
 _BANDS = 8
+_LEAST_DRAWN = 2
+"""A single record, as a table without entities gives, has no course that a chart could show; the evidence shows its values."""
 
 
 @ui.page("/alerts/{alert_id:int}")
@@ -63,7 +65,9 @@ class _AlertView:
         self.said = fragment('<p class="said" role="status"></p>')
         with ui.element("div").classes("columns"):
             with ui.element("div"):
-                self._build_trace()
+                self.chart: ui.echart | None = None
+                self.around = ui.element("div")
+                self._draw_trace()
                 self.evidence = fragment()
             with ui.element("div").classes("side"):
                 fragment(render("label_form.html", alert=self.detail.alert.id, causes=self._causes()))
@@ -85,9 +89,8 @@ class _AlertView:
         grown = len(found.trace) != len(self.detail.trace)
         self.detail = found
         self._show()
-        if grown and self.chart is not None:
-            self.chart.options.update(self._trace_option())
-            self.chart.update()
+        if grown:
+            self._draw_trace()
 
     def _show(self) -> None:
         detail = self.detail
@@ -110,21 +113,20 @@ class _AlertView:
     def _causes(self) -> list[str]:
         return sorted({said.cause for _, said in self.detail.previous if said and said.cause})
 
-    def _build_trace(self) -> None:
-        self.chart: ui.echart | None = None
-        if not self.detail.trace or self.schema is None:
-            return
-        fragment("<h2>Around it</h2>")
-        self.features = chosen_features(self.schema, self.detail.alert.features)[:_BANDS]
-        height = trace_height(len(self.features))
-        self.chart = ui.echart(self._trace_option()).classes("chart").style(f"height:{height}px")
-
-    def _trace_option(self) -> dict[str, object]:
-        if self.schema is None:
-            return {}
+    def _draw_trace(self) -> None:
         alert = self.detail.alert
         points = around(self.detail.trace, alert.started, alert.ended)
-        return trace_option(self.schema, self.features, points, alert.threshold)
+        if self.schema is None or len(points) < _LEAST_DRAWN:
+            return
+        features = chosen_features(self.schema, alert.features)[:_BANDS]
+        option = trace_option(self.schema, features, points, alert.threshold)
+        if self.chart is not None:
+            self.chart.options.update(option)
+            self.chart.update()
+            return
+        with self.around:
+            fragment("<h2>Around it</h2>")
+            self.chart = ui.echart(option).classes("chart").style(f"height:{trace_height(len(features))}px")
 
     def _build_replay(self) -> None:
         async def check() -> None:

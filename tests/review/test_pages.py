@@ -193,6 +193,14 @@ def test_a_selection_on_the_map_lists_its_points(room: Room):
     assert chosen == [points[0], points[2]]
 
 
+@pytest.mark.parametrize(("alert", "drawn"), [(2, False), (3, True)])
+def test_a_single_record_is_not_drawn_as_a_course(pages: Pages, drawn_database: Path, alert: int, drawn: bool):
+    """One record, as a table without entities gives, would be an empty chart; its values stand in the evidence."""
+    page = pages.show(drawn_database).get(f"/alerts/{alert}").text
+    assert ("Around it" in page) is drawn
+    assert "Expected beside actual" in page
+
+
 def test_a_former_version_has_its_own_map(room: Room):
     """After a promotion the new map is empty at first; the former one is offered with its flagged records."""
     registry = ModelRegistry(room.engine, room.clock)

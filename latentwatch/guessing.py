@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, dump_monitor
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
+from streams.decoding.cells import MISSING_WORDS
 from streams.decoding.times import NO_TIME, parse_times
 
 _SAMPLE = 20_000
@@ -159,8 +160,9 @@ def _column(name: str, found: Any, typed_time: bool) -> _Column:
     values, missing = as_masked(found)
     texts = pd.Series(values.astype(object)).mask(missing, None)
     numbers = pd.to_numeric(texts, errors="coerce")
-    strays = texts[numbers.isna() & texts.notna()]
-    given = int(texts.notna().sum())
+    words = texts.mask(texts.astype(str).str.strip().isin(MISSING_WORDS))
+    strays = words[numbers.isna() & words.notna()]
+    given = int(words.notna().sum())
     many = texts.nunique() > _MOST_CATEGORIES and len(strays) <= (1 - _MOSTLY_NUMBERS) * given
     if given and (strays.empty or many):
         return _Column(name, texts, numbers, typed_time, strays)

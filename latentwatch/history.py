@@ -24,8 +24,6 @@ from streams.decoding.registry_access import RegistryAccess
 from streams.decoding.times import NO_TIME, parse_times
 from streams.kafka.access import KafkaAccess
 
-_TRUE, _FALSE = ("1", "true", "yes", "on", "1.0"), ("0", "false", "no", "off", "0.0")
-
 log = structlog.get_logger(__name__)
 
 
@@ -121,14 +119,9 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
 def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
     """What to select for a feature: its value, and whether the file has one there."""
     field = feature.path or feature.name
-    text, raw = file.text(field), file.raw(field)
     if not feature.is_number:
-        return str(text), "true"
-    if feature.type is FeatureType.BOOLEAN:
-        word = f"lower(trim({text}))"
-        yes, no = (", ".join(f"'{each}'" for each in words) for words in (_TRUE, _FALSE))
-        return f"CASE WHEN {word} IN ({yes}) THEN 1.0 WHEN {word} IN ({no}) THEN 0.0 END", f"{raw} IS NOT NULL"
-    return f"TRY_CAST({raw} AS DOUBLE)", f"{raw} IS NOT NULL"
+        return str(file.text(field)), "true"
+    return file.number(field, boolean=feature.type is FeatureType.BOOLEAN)
 
 
 def _column(file: TableFile, feature: Feature, found: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
@@ -138,7 +131,8 @@ def _column(file: TableFile, feature: Feature, found: NDArray[Any], given: NDArr
     what = "is neither true nor false" if feature.type is FeatureType.BOOLEAN else "is not a number"
     _refuse(file, feature.path or feature.name, as_masked(given)[0].astype(bool) & absent, what)
     values = np.where(absent, np.nan, numbers.astype(np.float64))
-    _refuse(file, feature.path or feature.name, np.isinf(values), "is not finite")
+    with np.errstate(over="ignore"):
+        _refuse(file, feature.path or feature.name, np.isinf(values.astype(np.float32)), "is not finite in 32 bits")
     return values
 
 

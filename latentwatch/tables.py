@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import InvalidHistory
+from streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 
-MISSING_WORDS = ("", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "-")
-"""Cells of a CSV file that mean "no value"; the same as on a stream."""
 _DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _PARQUET = (".parquet", ".pq")
@@ -55,6 +54,20 @@ class TableFile:
         if len(steps) > 1 and steps[0] in self.columns:
             return ".".join(_quoted(step) for step in steps)
         return None
+
+    def number(self, field: str, boolean: bool) -> tuple[str, str]:
+        """The SQL expressions of a numeric field's value and of whether it has one; text is read as on a stream."""
+        raw, type_ = str(self.raw(field)), self.types.get(field.split(".")[0], "VARCHAR")
+        text = f"trim({self.text(field)})"
+        given = f"({raw} IS NOT NULL AND {text} NOT IN ({_listed(MISSING_WORDS)}))"
+        if boolean:
+            word = f"lower({text})"
+            yes, no = _listed(TRUE_WORDS), _listed(FALSE_WORDS)
+            return f"CASE WHEN {word} IN ({yes}) THEN 1.0 WHEN {word} IN ({no}) THEN 0.0 END", given
+        if type_.startswith(("VARCHAR", "STRUCT")):  # of a nested field the type is not known here
+            return f"CASE WHEN {given} THEN TRY_CAST({text} AS DOUBLE) END", given
+        # A truth value is no number, as on a stream.
+        return ("CAST(NULL AS DOUBLE)" if type_ == "BOOLEAN" else f"TRY_CAST({raw} AS DOUBLE)"), f"{raw} IS NOT NULL"
 
     def select(self, expressions: Sequence[str], limit: int | None = None) -> list[NDArray[Any]]:
         """One array per expression, in file order; masked where SQL says NULL. Raises InvalidHistory."""
@@ -104,8 +117,7 @@ def open_table(path: str) -> TableFile:
 
 def _csv_options(path: str) -> str:
     """How DuckDB is to read a CSV file: everything as text, and names for a file of bare numbers."""
-    missing = ", ".join(_literal(word) for word in MISSING_WORDS)
-    options = f"quote='\"', all_varchar=true, nullstr=[{missing}], parallel=false"
+    options = f"quote='\"', all_varchar=true, nullstr=[{_listed(MISSING_WORDS)}], parallel=false"
     if not _is_local_text(path):
         return f"{options}, header=true"
     header = _first_row(path)
@@ -210,6 +222,10 @@ def _is_number(cell: str) -> bool:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(map(_literal, words))
 
 
 def _quoted(name: str) -> str:

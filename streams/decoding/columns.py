@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from domain.clock import Clock, from_microseconds, to_microseconds
 from domain.record import Batch, DeadLetter, Decoded, Position
-from domain.schema import RecordSchema
+from domain.schema import FeatureType, RecordSchema
 from streams.decoding.times import NO_TIME, bounded, parse_times
 from streams.ports import Messages
 
@@ -50,6 +50,7 @@ def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: 
     """Check what was read, and part the batch from the dead letters."""
     refused = columns.refused
     _check_finite(schema, columns.numbers, refused)
+    _check_truth(schema, columns.numbers, refused)
     times = _times(schema, messages, columns, bound)
     entities = _entities(schema, columns)
     batch = Batch(
@@ -84,6 +85,15 @@ def _check_finite(schema: RecordSchema, numbers: NDArray[np.float32], refused: d
         refused.setdefault(
             row, f"field {schema.numbers[column]!r} is infinite, or too large for a 32-bit number; send null if missing"
         )
+
+
+def _check_truth(schema: RecordSchema, numbers: NDArray[np.float32], refused: dict[int, str]) -> None:
+    for column, name in enumerate(schema.numbers):
+        if schema.feature(name).type is not FeatureType.BOOLEAN:
+            continue
+        values = numbers[:, column]
+        for row in np.flatnonzero(~((values == 0) | (values == 1) | np.isnan(values))).tolist():
+            refused.setdefault(row, f"field {name!r} is {values[row]:g}, true or false belongs there")
 
 
 def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> NDArray[np.int64]:

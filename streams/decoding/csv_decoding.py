@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from domain.errors import InvalidInput
 from domain.record import Decoded
 from domain.schema import FeatureType, RecordSchema
+from streams.decoding.cells import MISSING_WORDS, number_in
 from streams.decoding.columns import Columns, TimeBound, assemble, shorten
 from streams.ports import Messages
 
-_MISSING = {"", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "-"}
-_TRUE, _FALSE = {"1", "true", "yes", "on", "1.0"}, {"0", "false", "no", "off", "0.0"}
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -49,7 +48,8 @@ class CsvDecoder:
         numbers = np.empty((count, len(schema.numbers)), np.float32)
         for column, name in enumerate(schema.numbers):
             boolean = schema.feature(name).type is FeatureType.BOOLEAN
-            numbers[:, column] = _numbers(name, cells[self._places[name]], boolean, refused)
+            with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
+                numbers[:, column] = _numbers(name, cells[self._places[name]], boolean, refused)
         columns = Columns(
             numbers=numbers,
             categories=self._words(schema.categories, cells, count),
@@ -90,7 +90,7 @@ class CsvDecoder:
     def _words(self, names: tuple[str, ...], cells: list[tuple[str, ...]], count: int) -> NDArray[np.object_]:
         out = np.empty((count, len(names)), object)
         for column, name in enumerate(names):
-            out[:, column] = [None if cell in _MISSING else cell for cell in cells[self._places[name]]]
+            out[:, column] = [None if cell in MISSING_WORDS else cell for cell in cells[self._places[name]]]
         return out
 
 
@@ -98,26 +98,16 @@ def _numbers(name: str, cells: tuple[str, ...], boolean: bool, refused: dict[int
     """[N] numbers of one column; NaN where missing, and where refused."""
     if not boolean:
         try:
-            with np.errstate(over="ignore"):
-                return np.array(cells, np.float64).astype(np.float32)
+            return np.array(cells, np.float64)
         except ValueError:
             pass
     return [_number(row, name, cell, boolean, refused) for row, cell in enumerate(cells)]
 
 
 def _number(row: int, name: str, cell: str, boolean: bool, refused: dict[int, str]) -> float:
-    stripped = cell.strip()
-    if stripped in _MISSING:
-        return np.nan
-    if boolean:
-        folded = stripped.lower()
-        if folded in _TRUE or folded in _FALSE:
-            return float(folded in _TRUE)
-    else:
-        try:
-            return float(np.float64(stripped).astype(np.float32))
-        except ValueError:
-            pass
+    number = number_in(cell, boolean)
+    if number is not None:
+        return number
     wanted = "true or false" if boolean else "a number"
     refused.setdefault(row, f"field {name!r} is text ({shorten(cell)}), {wanted} belongs there")
     return np.nan

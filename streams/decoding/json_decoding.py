@@ -1,11 +1,13 @@
 """JSON messages into columns: a Struct compiled for the schema reads a whole batch, a careful second look names faults.
 
-Messages -> Decoded. Fields the schema does not name are ignored, null and absent fields are missing values. Dots in
-the time's, the entity's and a feature's path step into nested objects.
+Messages -> Decoded. Fields the schema does not name are ignored, null and absent fields are missing values. Text where
+a number or a truth value belongs is read as a CSV's cell is. Dots in the time's, the entity's and a feature's path step
+into nested objects.
 """
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -16,11 +18,13 @@ import numpy as np
 from domain.errors import InvalidMonitor
 from domain.record import Decoded
 from domain.schema import FeatureType, RecordSchema
+from streams.decoding.cells import number_in
 from streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
 from streams.ports import Messages
 
 _TIME, _ENTITY = "time", "entity"
 _WORD = str | int | float | bool | None
+_NUMBER, _TRUTH = float | None, bool | float | None
 _NON_JSON_NUMBER = re.compile(rb'"([^"\\]{1,200})"\s*:\s*(-?(?:NaN|Infinity|inf|nan))\b')
 
 
@@ -30,8 +34,16 @@ class JsonDecoder:
     def __init__(self, schema: RecordSchema, bound: TimeBound | None = None) -> None:
         self._schema = schema
         self._bound = bound
-        self._fields = _fields_of(schema)
-        self._record, places = _compile(self._fields)
+        self._record, places = _compile(_fields_of(schema))
+        self._fields = [(role, path, _written(kind)) for role, path, kind in _fields_of(schema)]
+        # Slower, for messages that write numbers as text.
+        self._written_record, _ = _compile(self._fields)
+        self._decode_written: Callable[[Any], Any] = msgspec.json.Decoder(self._written_record).decode
+        self._cells = [
+            _Cell(places[role], _label(role, path), kind == _TRUTH)
+            for role, path, kind in _fields_of(schema)
+            if kind in (_NUMBER, _TRUTH)
+        ]
         # A tombstone's None raises TypeError and sends its batch down the careful path.
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(self._record).decode
         self._numbers = _getter([places[f"={name}"] for name in schema.numbers])
@@ -89,14 +101,30 @@ class JsonDecoder:
         if value is None:
             refused[row] = "a tombstone: the message has no value"
             return self._empty
-        try:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._decode(value)
+        try:
+            found = self._decode_written(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             found = self._examine(value, error)
-            if isinstance(found, str):
-                refused[row] = found
-                return self._empty
+        reason = found if isinstance(found, str) else self._read_cells(found)
+        if reason is None:
             return found
+        refused[row] = reason
+        return self._empty
+
+    def _read_cells(self, record: Any) -> str | None:
+        """Put numbers in the place of the text that writes them; why one cannot be read, where so."""
+        for cell in self._cells:
+            value = cell.get(record)
+            if not isinstance(value, str):
+                continue
+            number = number_in(value, cell.boolean)
+            if number is None:
+                wanted = "true or false" if cell.boolean else "a number"
+                return f"{cell.label} is text ({shorten(value)}), {wanted} belongs there"
+            setattr(cell.owner(record), cell.attribute, number)
+        return None
 
     def _examine(self, value: bytes, error: Exception) -> Any:
         """Why a message cannot be read; or its record, where only a null stood in the place of a nested object."""
@@ -117,7 +145,7 @@ class JsonDecoder:
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 return f"{label} {_value_reason(raw, kind)}"
         try:
-            return msgspec.convert(_nest(self._fields, leaves), self._record)
+            return msgspec.convert(_nest(self._fields, leaves), self._written_record)
         except msgspec.MsgspecError:
             return f"cannot be read: {error}"
 
@@ -131,6 +159,17 @@ def _getter(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*places)
 
 
+class _Cell:
+    """Where a number stands in a record, for a look at whether it is written as text."""
+
+    def __init__(self, place: str, label: str, boolean: bool) -> None:
+        owner, _, self.attribute = place.rpartition(".")
+        self.owner: Callable[[Any], Any] = attrgetter(owner) if owner else lambda record: record
+        self.get = attrgetter(place)
+        self.label = label
+        self.boolean = boolean
+
+
 _Field = tuple[str, tuple[str, ...], Any]
 """Role (a feature's name, or time or entity), path, and type."""
 
@@ -142,13 +181,18 @@ def _fields_of(schema: RecordSchema) -> list[_Field]:
     if schema.entity:
         fields.append((_ENTITY, tuple(schema.entity.split(".")), str | int | None))
     for feature in schema.features:
-        kind: Any = float | None
+        kind: Any = _NUMBER
         if feature.type is FeatureType.BOOLEAN:
-            kind = bool | float | None
+            kind = _TRUTH
         elif not feature.is_number:
             kind = _WORD
         fields.append((f"={feature.name}", tuple(feature.path.split(".")) if feature.path else (feature.name,), kind))
     return fields
+
+
+def _written(kind: Any) -> Any:
+    """The kind that takes text as well where a number belongs."""
+    return kind | str if kind in (_NUMBER, _TRUTH) else kind
 
 
 def _compile(fields: list[_Field]) -> tuple[Any, dict[str, str]]:
@@ -174,7 +218,7 @@ def _compile(fields: list[_Field]) -> tuple[Any, dict[str, str]]:
                 attributes.append((attribute, inner, msgspec.field(default_factory=inner)))
             else:
                 role, _, kind = members[0]
-                attributes.append((attribute, kind, float("nan") if kind == float | None else None))
+                attributes.append((attribute, kind, float("nan") if kind in (_NUMBER, _written(_NUMBER)) else None))
             for role, path, _ in members:
                 if len(path) == depth + 1:
                     places[role] = f"{prefix}{attribute}"
@@ -221,7 +265,7 @@ def _value_reason(raw: msgspec.Raw, kind: Any) -> str:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return f"holds {bytes(raw)[:60].decode(errors='replace')}, which no number or text can hold"
-    wanted = "a number" if kind == float | None else "true or false" if kind == bool | float | None else "text"
+    wanted = {_written(_NUMBER): "a number", _written(_TRUTH): "true or false"}.get(kind, "text")
     return f"is {_kind_of(value)} ({shorten(value)}), {wanted} belongs there"
 
 

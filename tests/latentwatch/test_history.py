@@ -76,6 +76,32 @@ def test_every_unit_of_a_parquet_time_is_read(time: pa.DataType, tmp_path: Path)
     _check_same_meaning(str(tmp_path / "x.parquet"))
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+def test_numbers_written_as_text_mean_the_same_too(name: str, tmp_path: Path):
+    """Text that writes a number or a truth value is one, in learning as in scoring, and a word for nothing is nothing."""
+    texts = [
+        {**row, "flow": flow, "open": open_}
+        for row, flow, open_ in zip(_ROWS, ("2.5", " NA "), ("yes", "0"), strict=True)
+    ]
+    path = tmp_path / name
+    if name == "x.parquet":
+        pq.write_table(pa.Table.from_pylist(texts), path)
+    elif name == "x.jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in texts))
+    else:
+        pd.DataFrame(texts).to_csv(path, index=False)
+    _check_same_meaning(str(path))
+    learned = read_history(_SCHEMA, [str(path)])
+    assert [learned.values(row)["flow"] for row in range(2)] == [None, 2.5]
+
+
+def test_a_truth_value_is_no_number_in_learning_either(tmp_path: Path):
+    """Scoring refuses `true` where a number belongs; learning from it would let a model in that scores nothing."""
+    pq.write_table(pa.table({"a": [True, False], "b": [1.0, 2.0]}), tmp_path / "x.parquet")
+    with pytest.raises(InvalidHistory, match="field 'a': 'true' is not a number"):
+        read_history(_PLAIN, [str(tmp_path / "x.parquet")])
+
+
 def _check_same_meaning(path: str) -> None:
     source = FileSource(path, clock=ManualClock())
     source.open()
@@ -99,6 +125,7 @@ def _check_same_meaning(path: str) -> None:
         ("a,c\n1,2\n", "lacks 'b'; it has a, c"),
         ("a,b\n1,2\n3,high\n5,low\n", r"row 2, field 'b': 'high' is not a number \(and 1 more rows\)"),
         ("a,b\n1,2\n3,inf\n", "row 2, field 'b': 'inf' is not finite"),
+        ("a,b\n1,2\n3,1e39\n", "row 2, field 'b': '1e39' is not finite in 32 bits"),
         ("a,b\n1,2\n3\n", "line 3 has 1 columns where the header has 2"),
     ],
 )

@@ -89,7 +89,9 @@ def test_null_and_absent_fields_are_missing_values() -> None:
         (good(P="high"), "field 'P' is text ('high'), a number belongs there"),
         (good(P=[1.0]), "field 'P' is a list ([1.0]), a number belongs there"),
         (good(P=True), "field 'P' is a truth value (True), a number belongs there"),
-        (good(on="yes"), "field 'on' is text ('yes'), true or false belongs there"),
+        (good(on="maybe"), "field 'on' is text ('maybe'), true or false belongs there"),
+        (good(on=2), "field 'on' is 2, true or false belongs there"),
+        (good(sensors={"v": "high"}), "field 'sensors.v' is text ('high'), a number belongs there"),
         (good(P=math.nan), "field 'P' is NaN, which JSON does not have; send null"),
         (good(P=-math.inf), "field 'P' is -Infinity, which JSON does not have"),
         (good(P=1).replace(b'"P": 1', b'"P": 1e400'), "field 'P' holds 1e400"),
@@ -114,6 +116,20 @@ def test_bad_messages_become_dead_letters_with_a_reason(value: bytes | None, rea
     assert len(letter.reason) < 400
     assert letter.position.offset == 1
     assert letter.payload == (value or b"")
+
+
+def test_text_that_writes_a_number_is_one() -> None:
+    """Where a number or a truth value belongs, text is read as a CSV's cell is, whatever else the record lacks."""
+    decoded = decode(
+        good(P="12.5", sensors={"v": " 1e3 "}, on="yes"),
+        good(P="NA", sensors={"v": ""}, on="0"),
+        good(P="7", sensors=None),
+    )
+    assert not decoded.dead_letters
+    batch = decoded.batch
+    assert [batch.values(row)["P"] for row in range(3)] == [12.5, None, 7.0]
+    assert [batch.values(row)["V"] for row in range(3)] == [1000.0, None, None]
+    assert [batch.values(row)["on"] for row in range(3)] == [True, False, True]
 
 
 def test_a_megabyte_record_is_read() -> None:

@@ -13,15 +13,15 @@ from numba import njit
 from numba.np import linalg
 
 Compiled = TypeVar("Compiled", bound=Callable[..., object])
+_OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
 
 
-def compiled(function: Compiled, fastmath: bool = True, inline: bool = False) -> Compiled:
+def compiled(function: Compiled, fastmath: bool = True) -> Compiled:
     """The function compiled to machine code when first called; the code is kept on disk where a folder can be written.
 
-    With `fastmath` sums may be reordered and NaN must not occur. With `inline` it becomes part of every kernel that
-    calls it, which must stand in the same file: the code on disk is made anew when its own file changes, not another.
+    With `fastmath` sums may be reordered and NaN must not occur.
     """
-    options = {"fastmath": fastmath, "forceinline": inline, "error_model": "numpy", "nogil": True, "boundscheck": False}
+    options = {"fastmath": fastmath, **_OPTIONS}
     try:
         return cast(Compiled, njit(cache=True, **options)(function))
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
@@ -34,8 +34,11 @@ def compiled_exactly(function: Compiled) -> Compiled:
 
 
 def part_of_kernel(function: Compiled) -> Compiled:
-    """`compiled_exactly` for a step of a larger loop, at no cost of a call. The loop stands in the same file."""
-    return compiled(function, fastmath=False, inline=True)
+    """A step of a `compiled_exactly` loop, which it becomes part of: no call, and nothing of its own on disk.
+
+    The loop must stand in the same file: code on disk is made anew when its own file has changed, not another.
+    """
+    return cast(Compiled, njit(forceinline=True, **_OPTIONS)(function))
 
 
 def _absent() -> None:

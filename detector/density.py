@@ -6,7 +6,7 @@ distance, so that they add to the other witnesses' on one scale.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,20 +23,6 @@ SMALLEST = 1e-4
 def _half_log(squared: NDArray[Any]) -> Floats:
     energy: Floats = (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
     return energy
-
-
-class Density(Protocol):
-    """A fitted density. Immutable; row i of the energies depends on row i of the codes alone."""
-
-    kind: ClassVar[str]
-
-    def energy(self, codes: Floats) -> Floats:
-        """[N]"""
-        ...
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a bundle stores."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +67,8 @@ class GaussianDensity:
 
 
 @dataclass(frozen=True, slots=True)
-class PrototypeDensity:
-    """Prototypes: half the log of the mean squared whitened distance from the nearest of them."""
+class NearestCentreDensity:
+    """Cluster centres: half the log of the mean squared whitened distance from the nearest of them."""
 
     kind: ClassVar[str] = "prototypes"
     whitening: Whitening
@@ -137,7 +123,9 @@ class MixtureDensity:
         }
 
 
-AnyDensity: TypeAlias = GaussianDensity | PrototypeDensity | MixtureDensity
+AnyDensity: TypeAlias = GaussianDensity | NearestCentreDensity | MixtureDensity
+"""A fitted density. Immutable. `energy` gives the energies [N] of codes [N, K], row i by code i alone; `arrays` is what a
+bundle stores."""
 
 
 def choose_density(rows: int) -> DensityKind:
@@ -158,7 +146,7 @@ def fit_density(kind: DensityKind, codes: Floats, seed: int = 0) -> AnyDensity:
     count = int(np.clip(len(codes) // 50, 1, 32))
     centres, owner = cluster(white, count, seed)
     if kind == "prototypes":
-        return PrototypeDensity(whitening, centres)
+        return NearestCentreDensity(whitening, centres)
     return _fit_mixture(whitening, white, centres, owner)
 
 
@@ -194,7 +182,7 @@ def density_from_bundle(kind: str, arrays: Mapping[str, NDArray[Any]]) -> AnyDen
     if kind == "gaussian":
         density = GaussianDensity(whitening)
     elif kind == "prototypes":
-        density = PrototypeDensity(whitening, arrays["prototypes"])
+        density = NearestCentreDensity(whitening, arrays["prototypes"])
     elif kind == "mixture":
         density = MixtureDensity(whitening, arrays["means"], arrays["precisions"], arrays["offsets"])
     else:

@@ -163,7 +163,7 @@ def compare(
     One version is compared with what is stored: then only records that the monitor has scored count.
     """
     version, against = opened[0].version, opened[1].version if len(opened) > 1 else None
-    scored_to = _Reach(AlertStore(engine, monitor.name)) if against is None else None
+    scored_to = _Progress(AlertStore(engine, monitor.name)) if against is None else None
     sides = [_Side(one.detector, monitor, span, scored_to) for one in opened]
     begins: dict[tuple[str, int], int] = {}
     for messages, batch in reading:
@@ -193,7 +193,7 @@ def compare(
 class _Side:
     """A version's verdicts on the records that count."""
 
-    def __init__(self, detector: Detector, monitor: Monitor, span: Span, scored_to: "_Reach | None") -> None:
+    def __init__(self, detector: Detector, monitor: Monitor, span: Span, scored_to: "_Progress | None") -> None:
         self._detector = detector
         self._monitor = monitor
         self._span = span
@@ -225,7 +225,7 @@ def _flagged(scored: Scored, threshold: float) -> set[Position]:
     return {scored.batch.position(row) for row in np.flatnonzero(scored.scores.surprise >= threshold).tolist()}
 
 
-class _Reach:
+class _Progress:
     """How far the monitor's scorers have come in each source."""
 
     def __init__(self, store: AlertStore) -> None:

@@ -75,6 +75,7 @@ def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess
 
 
 def open_member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
+    """A member of a group that reads a topic, not opened yet."""
     if client == "confluent":
         from streams.kafka.confluent_source import ConfluentSource  # an extra
 

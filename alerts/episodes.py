@@ -212,6 +212,7 @@ _EXTEND = update(AlertRow).where(AlertRow.id == bindparam("alert"))
 
 
 def extend(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+    """Write down how stored episodes have grown, in their alerts."""
     if episodes:
         connection.execute(_EXTEND, [{"alert": episode.id, **_grown_columns(episode, now)} for episode in episodes])
 
@@ -277,6 +278,7 @@ def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode
 
 
 def record_escalations(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+    """Note in the alerts' histories that they became critical."""
     if episodes:
         rows = [
             {

@@ -65,6 +65,7 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
+        """The records of this run, frozen when it began."""
         return self.path / "history.parquet"
 
     @property
@@ -88,6 +89,7 @@ class RunFolder:
         return self.path / "holdout.parquet"
 
     def monitor(self) -> Monitor:
+        """The monitor in `monitor_file`. Raises InvalidMonitor."""
         return load_monitor(self.monitor_file)
 
     def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class View:
         )
 
     def address(self, **changes: str | int) -> str:
-        """The query string of this view with some fields changed; fields at their defaults stay out of it."""
+        """The inbox's address for this view with some fields changed; fields at their defaults stay out of it."""
         values = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
         chosen = {name: value for name, value in values.items() if value != _DEFAULTS[name]}
         return "/alerts" + (f"?{urlencode(chosen)}" if chosen else "")

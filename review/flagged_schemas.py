@@ -11,6 +11,8 @@ from domain.record import Value
 
 
 class Answer(BaseModel):
+    """What is read off one of the domain's nouns, attribute by attribute."""
+
     model_config = ConfigDict(from_attributes=True)
 
 

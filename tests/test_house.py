@@ -120,6 +120,19 @@ def test_tests_say_what_they_hold() -> None:
     assert not found
 
 
+def test_public_names_say_what_they_are() -> None:
+    """Every public function and class at the top of a module has a docstring; what Alembic calls is named by Alembic."""
+    found = [
+        f"{path}:{node.lineno} {node.name}"
+        for path, module in modules().items()
+        if path.parts[0] in (*ROOMS, "benchmarks", "deploy") and "migrations" not in path.parts
+        for node in module.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+    assert not found
+
+
 def test_no_test_is_left_out() -> None:
     """A test passes or fails; none is skipped, and none is expected to fail."""
     ways_out = {"skip", "skipif", "importorskip", "xfail", "skipIf", "SkipTest"}

@@ -163,8 +163,8 @@ class Partitions:
             log.warning(
                 "cannot take up partitions yet", partitions=due, reason=str(error), again_seconds=round(delay, 1)
             )
-            for partition in self._waiting:
-                self._waiting[partition] = now + delay
+            for partition, at in self._waiting.items():
+                self._waiting[partition] = max(at, now + delay)  # one that is held back longer stays so
 
     def _admit(self, partition: int, position: int, snapshot: ContextSnapshot | None, bundle: str) -> None:
         begin = position

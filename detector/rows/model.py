@@ -29,9 +29,11 @@ class Weights(NamedTuple):
     """How much neighbours that are strange themselves count against a row that is like them."""
     spacing: float = -0.5
     """Where normal rows lie apart, a row may lie apart from them."""
-    suspicion: float = 1.2
+    suspicion: float = 2.5
     """How much more they count where the row was learned from with them."""
     density: float = 0.1
+    tangent: float = 1.0
+    """Where normal rows lie on a surface, a row may lie between them along it, not beside it."""
 
 
 WEIGHTS = Weights()
@@ -57,7 +59,7 @@ class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
 
     logs: Floats
-    """[N, LOGS] near, remoteness, residual, spacing, suspicion."""
+    """[N, LOGS] near, remoteness, residual, spacing, suspicion, tangent."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -148,10 +150,11 @@ class RowModel:
 
     def fuse(self, seen: Seen, density: Floats) -> Energies:
         """One energy from all parts: their weighted sum."""
-        near, remoteness, residual, spacing, suspicion = seen.logs.T
+        near, remoteness, residual, spacing, suspicion, tangent = seen.logs.T
         weights = self.weights
         fused = weights.near * near + weights.residual * residual + weights.density * density
         fused += weights.remoteness * remoteness + weights.spacing * spacing + weights.suspicion * suspicion
+        fused += weights.tangent * tangent
         return Energies(fused, residual, density, near)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:

@@ -9,6 +9,7 @@ they are, and says what it should have been. Out come
     spacing     log mean over the nearest rows of how far they lie from their own neighbours
     suspicion   for a row that the memory holds, mean over the nearest rows of how far they lie from the middle of the
                 bulk; 0 for any other row
+    tangent     log distance from the plane through the nearest rows, where more than a few are met; otherwise 0
     code        the first member's latent code, for the latent density
 
 Suspicion is for rows that were learned from. Whether a new row is normal is for its nearest normal rows to say (novelty
@@ -30,8 +31,8 @@ from detector.vectors import ROWS, TILE, multiply
 Floats: TypeAlias = NDArray[np.float32]
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
-LOGS = 5
-"""Near, remoteness, residual, spacing and suspicion: what `score_rows` fills for each row, in this order."""
+LOGS = 6
+"""Near, remoteness, residual, spacing, suspicion and tangent: what `score_rows` fills for each row, in this order."""
 OUTSIDE = 2.0
 """Quartile distances from the median of the log reach from which a row lies outside the bulk."""
 
@@ -121,6 +122,73 @@ def residual_of(
     return energy
 
 
+class Plane(NamedTuple):
+    """Room for one row's plane through its k nearest."""
+
+    arms: Floats
+    """[k + 1, P] the nearest rows as seen from their mean, and last the row itself."""
+    gram: Floats
+    """[k, k] products of arms, then their lower Cholesky factor."""
+    along: Floats
+    """[k] how far the row goes along each arm."""
+
+
+@compiled
+def from_plane(row: Floats, rows: Floats, index: NDArray[np.int64], plane: Plane) -> float:
+    """Distance of a row [P] from the plane through its nearest rows, those of `rows` [M, P] at `index` [k].
+
+    With A the arms [k, P], r the row from the mean of the nearest and a ridge of the arms' mean square length,
+    |r - A' (A A' + ridge I)^-1 A r|: of what lies within the neighbours' spread a half or more is taken off, of what
+    lies across them nothing.
+    """
+    count, width = index.shape[0], row.shape[0]
+    arms, gram, along = plane
+    own = arms[count]
+    own[:] = 0.0
+    for a in range(count):
+        for j in range(width):
+            own[j] += rows[index[a], j] / np.float32(count)
+    for a in range(count):
+        for j in range(width):
+            arms[a, j] = rows[index[a], j] - own[j]
+    for j in range(width):
+        own[j] = row[j] - own[j]
+    trace = np.float32(0.0)
+    for a in range(count):
+        for b in range(a + 1):
+            product = np.float32(0.0)
+            for j in range(width):
+                product += arms[a, j] * arms[b, j]
+            gram[a, b] = product
+        trace += gram[a, a]
+        along[a] = 0.0
+        for j in range(width):
+            along[a] += arms[a, j] * own[j]
+    ridge = trace / np.float32(count) + np.float32(1e-9)
+    for a in range(count):
+        gram[a, a] += ridge
+        for b in range(a + 1):
+            product = gram[a, b]
+            for c in range(b):
+                product -= gram[a, c] * gram[b, c]
+            gram[a, b] = np.sqrt(max(product, np.float32(1e-20))) if a == b else product / gram[b, b]
+        for b in range(a):
+            along[a] -= gram[a, b] * along[b]
+        along[a] /= gram[a, a]
+    for a in range(count - 1, -1, -1):
+        for b in range(a + 1, count):
+            along[a] -= gram[b, a] * along[b]
+        along[a] /= gram[a, a]
+    squared = np.float32(0.0)
+    for a in range(count):
+        for j in range(width):
+            own[j] -= along[a] * arms[a, j]
+    for j in range(width):
+        squared += own[j] * own[j]
+    distance: float = np.sqrt(squared)
+    return distance
+
+
 @compiled
 def meet(
     row: Floats, known: bool, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats
@@ -170,7 +238,13 @@ def score_rows(
     """
     count, width = values.shape
     scratch = new_scratch(parts.memory)
-    distances = np.empty(indices.shape[1], np.float32)
+    nearest = indices.shape[1]
+    distances = np.empty(nearest, np.float32)
+    plane = Plane(
+        np.empty((nearest + 1, width), np.float32),
+        np.empty((nearest, nearest), np.float32),
+        np.empty(nearest, np.float32),
+    )
     across = 2 * width + 1
     seen = np.zeros(ROWS * across, np.float32)
     here, there = np.empty(ROWS * parts.stack.widest, np.float32), np.empty(ROWS * parts.stack.widest, np.float32)
@@ -184,7 +258,9 @@ def score_rows(
             known = search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
             at = (n - start) * across
             meet(values[n], known, indices[n], distances, parts, out[n], seen[at : at + across])
-            out[n, 2] = 0.0
+            out[n, 2], out[n, 5] = 0.0, 0.0
+            if nearest > SHOWN:
+                out[n, 5] = np.log(from_plane(values[n], parts.rows, indices[n], plane) + parts.smallest)
         first, asked = (0, members) if only[start] < 0 else (only[start], 1)
         for member in range(first, first + asked):
             kept = codes[start:stop] if member == first else other[: stop - start]

@@ -4,6 +4,7 @@ Loading a model compiles or loads its kernels and builds a hundred thousand obje
 are looked after here, once the first batches have been through, and from then on now and then.
 """
 
+import atexit
 import ctypes
 import gc
 import sys
@@ -37,6 +38,8 @@ class Footprint:
             # What has lived through the start lives on: a full collection, which stops the loop, need not walk it again.
             gc.collect()
             gc.freeze()
+            # At the end it is to be found again: libraries built with nanobind, as DuckDB is, report what stays as leaks.
+            atexit.register(gc.unfreeze)
         self._due = now + _EVERY_SECONDS
         release_compiler()
         _c_library("malloc_trim", 0)

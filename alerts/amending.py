@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Double, bindparam, delete, func, insert, literal, select, update
 
 from alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
 from alerts.former_verdicts import FormerVerdictRow
@@ -27,6 +27,8 @@ from domain.record import Position
 
 WITHDRAWN = "withdrawn by late records"
 _AT_ONCE = 200
+_SAME_SURPRISE = 1e-3
+"""Within which a surprise is the same one: the arithmetic of another batch size, in which it may have been computed."""
 
 
 def take_turns_with(
@@ -39,6 +41,8 @@ def take_turns_with(
 
 def correct(connection: Connection, monitor: str, amendments: Sequence[Amendment], now: datetime) -> list[Episode]:
     """Amend records that were flagged, and bring their alerts in line; returns the alerts that became critical."""
+    if amendments:
+        _correct_trace(connection, monitor, amendments)
     stored = [each for each in amendments if each.formerly_flagged]
     if not stored:
         return []
@@ -50,7 +54,6 @@ def correct(connection: Connection, monitor: str, amendments: Sequence[Amendment
     withdrawn = [each for each in stored if each.flagged is None]
     if withdrawn:
         connection.execute(_WITHDRAW, [_key(monitor, each) for each in withdrawn])
-    _correct_trace(connection, monitor, stored)
     return _correct_alerts(connection, sorted(set(touched.values())), now)
 
 
@@ -171,6 +174,8 @@ _TRACE = (
         KeptTraceRow.monitor == bindparam("of_monitor"),
         KeptTraceRow.entity == bindparam("of_entity"),
         KeptTraceRow.time == bindparam("at"),
+        # A kept point has no position: what it says tells it from another record of the entity's same moment.
+        func.abs(KeptTraceRow.surprise - bindparam("former", type_=Double)) <= _SAME_SURPRISE,
     )
     .values(
         surprise=bindparam("new_surprise"),
@@ -188,6 +193,7 @@ def _correct_trace(connection: Connection, monitor: str, amendments: Sequence[Am
             "of_monitor": monitor,
             "of_entity": entity_key(each.entity),
             "at": each.time,
+            "former": each.former_surprise,
             "new_surprise": each.surprise,
             "new_reconstruction": each.reconstruction,
             "new_density": each.density,

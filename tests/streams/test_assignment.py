@@ -1,28 +1,28 @@
 """What becomes of partitions that wait to be taken up while the database is away."""
 
-from unittest.mock import Mock
-
-from domain.clock import ManualClock
-from domain.errors import Unavailable
 from streams.assignment import Partitions
-from streams.ports import Changes
+from streams.context.context_store import ContextStore
+from streams.testing import FakeContext
+from tests.streams.stage import Stage
 
 
 def test_a_failing_database_shortens_no_hold() -> None:
     """A partition that another process has just moved stays away its full time; the back-off of others is shorter."""
-    source = Mock()
-    source.changes.side_effect = [Changes(gained=(0,)), Changes(), Changes()]
-    store = Mock()
-    store.positions.side_effect = [Unavailable("away"), {0: 0, 1: 0}, {0: 0, 1: 0}]
-    store.snapshots.return_value = {}
-    clock = ManualClock()
-    partitions = Partitions(source, store, Mock(), Mock(), clock, "stop", Mock())
-    partitions.readmit((1,), 60.0)
-    partitions.settle("bundle")
-    assert partitions.waiting == (1, 0)
-    clock.advance(10.0)
-    partitions.settle("bundle")
-    assert partitions.waiting == (1,)
-    clock.advance(50.0)
-    partitions.settle("bundle")
+    stage = Stage(partitions=2)
+    source = stage.broker.join(finite=False)
+    contexts = ContextStore(FakeContext(1))
+    partitions = Partitions(
+        source, stage.store, contexts, stage.bundles.load, stage.clock, "stop", lambda partition: None
+    )
+    partitions.settle("first")
+    partitions.readmit((0,), 60.0)
+    partitions.readmit((1,), 0.0)
+    stage.store.away = 1
+    partitions.settle("first")
+    assert partitions.waiting == (0, 1)
+    stage.clock.advance(30.0)
+    partitions.settle("first")
+    assert partitions.waiting == (0,)
+    stage.clock.advance(31.0)
+    partitions.settle("first")
     assert partitions.waiting == ()

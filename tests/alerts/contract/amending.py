@@ -10,7 +10,7 @@ from alerts.monitors import register_monitor
 from alerts.reading import AlertDetail, alert_detail
 from alerts.session import reading
 from alerts.store import AlertStore
-from alerts.tables import AlertRow, NotificationRow
+from alerts.tables import AlertRow, KeptTraceRow, NotificationRow
 from domain.alert import AlertStatus, Amendment, Arrival, FlaggedRecord
 from domain.clock import ManualClock
 from domain.errors import PartitionLost
@@ -88,6 +88,22 @@ class AmendingContract:
         assert detail.alert.status is AlertStatus.OPEN
         assert [event.kind for event in detail.events] == ["amended"]
         assert {one.surprise_since for one in detail.former} == {1.0, 2.0}
+
+    def test_what_is_kept_of_the_trace_follows_its_own_record(self, store: AlertStore, engine: Engine) -> None:
+        """Of two records of the entity's same moment, the kept point is the one whose verdict it shows."""
+        there, other = flagged(2, surprise=5.0), flagged(9, surprise=4.0, seconds=2)
+        store.commit(outcome(0, 10, (there, other), trace=[point(1), point(2, surprise=5.0)]))
+
+        def kept() -> list[tuple[float, bool]]:
+            with reading(engine) as session:
+                rows = session.scalars(select(KeptTraceRow).order_by(KeptTraceRow.time))
+                return [(row.surprise, row.flagged) for row in rows]
+
+        self.amend(store, amended(other, 1.0))
+        assert kept() == [(0.5, False), (5.0, False)]
+        calm = replace(flagged(1), surprise=0.5)
+        self.amend(store, amended(there, 3.25), amended(calm, 3.5, formerly=False))
+        assert kept() == [(3.5, True), (3.25, True)]
 
     def test_an_alert_without_records_closes(self, store: AlertStore, engine: Engine) -> None:
         """It says why, nobody is told any more who was not told yet, and the next flagged record opens another."""

@@ -149,7 +149,7 @@ def fit(fit_set: FitSet, choice: ModelChoice, window: int, progress: Progress | 
     """Fit the model of records on their own (window 1) or of sequences."""
     tell = progress or _silently
     if window <= 1:
-        return fit_records(fit_set.batch, choice, lambda share: tell("fit", share))
+        return fit_records(fit_set.batch, choice, lambda share: tell("training the autoencoder", share))
     return fit_sequences(fit_set.batch, choice, window, tell)
 
 

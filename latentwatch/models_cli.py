@@ -57,7 +57,8 @@ def show(
         print_json(_facts(found))
         return
     typer.echo(f"{monitor} version {found.version}, {found.status.value}, bundle {found.bundle}")
-    typer.echo(f"trained on {found.trained_records} records, {found.history_start} to {found.history_end}")
+    span = f", {found.history_start} to {found.history_end}" if found.history_start else ""
+    typer.echo(f"trained on {found.trained_records:,} records{span}")
     for reason in found.reasons:
         typer.echo(f"- {reason}")
     for fault, share in sorted((found.evaluation.recall_by_fault if found.evaluation else {}).items()):

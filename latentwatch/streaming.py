@@ -82,7 +82,7 @@ def run_scorer(
         health=health,
         beat=pulse,
     )
-    say(f"scoring {monitor.name} from {source.name} until stopped")
+    say(f"scoring {monitor.name} from {source.name} {'until stopped' if source.live else 'to its end'}")
     try:
         return scorer.run(stop)
     finally:

@@ -131,6 +131,11 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
 def _without_scorer(facts: MonitorFacts, now: datetime) -> tuple[Word, str]:
     if facts.scorers and facts.scorers[0].stopped:
         when = words.ago(facts.scorers[0].seen, now)
+        if facts.monitor.source.file is not None:  # ends with its file
+            return (
+                Word.WAITING,
+                f"its scorer ended {when}: 'latentwatch score' goes on from there, once the file has more",
+            )
         return Word.STALE, f"its scorer was stopped {when}: start 'latentwatch score'"
     if facts.scorers:
         gone = words.duration((now - facts.scorers[0].seen).total_seconds())

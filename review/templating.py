@@ -20,6 +20,7 @@ _environment.filters.update(
     roughly=words.roughly,
     rate=words.rate,
     percent=words.percent,
+    unbroken=words.unbroken,
     surprise=words.surprise,
     odds=words.odds,
     duration=words.duration,

@@ -80,6 +80,15 @@ def percent(share: float | None) -> str:
     return NOTHING if share is None else in_percent(share)
 
 
+def unbroken(sentence: str) -> str:
+    """A sentence whose percentages stay on one line.
+
+    >>> unbroken("2.1 % flagged") == "2.1\\u00a0% flagged"
+    True
+    """
+    return sentence.replace(" %", "\u00a0%")
+
+
 def surprise(value: float) -> str:
     """A surprise with one decimal.
 

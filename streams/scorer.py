@@ -41,7 +41,7 @@ from streams.watching.metrics import ScorerMetrics
 from streams.watching.promises import promise_broken, read_promises, state_in_words
 from streams.watching.silence import SilenceWatch
 from streams.watching.totals import Totals
-from streams.watching.traces import TraceSampler
+from streams.watching.traces import POINTS_PER_SECOND, REPLAYED_POINTS_PER_SECOND, TraceSampler
 
 log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ class Scorer:
         self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc, self._health)
         self._committer = Committer(store, source, clock, self.metrics, self._health, executor)
         self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
-        self._traces = TraceSampler(clock)
+        self._traces = TraceSampler(clock, POINTS_PER_SECOND if source.live else REPLAYED_POINTS_PER_SECOND)
         self._footprint = Footprint(clock)
         self._told = float("-inf")
         self._begun: Standing | None = None

@@ -11,6 +11,9 @@ from domain.scores import Scores
 POINTS_PER_SECOND = 200.0
 """Trace points the scorer writes: the cost of a page must not grow with the stream. A backlog is thinned."""
 
+REPLAYED_POINTS_PER_SECOND = 2_000.0
+"""The same for a file, which is read far faster than it happened: an alert is to show what led up to it there too."""
+
 
 class TraceSampler:
     """Chooses trace points. Remembers the last second it sampled of each entity; used by one thread."""

@@ -11,7 +11,7 @@ from scipy.stats import poisson
 from alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
 from detector.drift import BROKEN
 from domain.alert import Severity
-from domain.monitor import AlertPolicy
+from domain.monitor import AlertPolicy, KafkaSource, Source
 from review.promise import poisson_interval, promise_of
 from review.state import Word, state_of, worst_first
 from tests.review.sketch import NOW, PUMP
@@ -20,6 +20,7 @@ DAY = PromiseFacts(NOW - timedelta(days=1), NOW, 86_400, 50, 5, 2, 0, 20, 0)
 PER_DAY = AlertPolicy(false_alarms_per_day=2.0)
 RATE = AlertPolicy(false_alarm_rate=0.001)
 ALIVE = ScorerFacts("s", "edge-1", 1, NOW, NOW, NOW, (0,), 1, 7, 10.0, "scoring", False)
+ON_A_TOPIC = PUMP.model_copy(update={"source": Source(kafka=KafkaSource(topic="pump"))})
 CALM = MonitorFacts(
     monitor=PUMP,
     champion=1,
@@ -96,7 +97,8 @@ def test_broken_takes_what_people_called_false():
         ({"scorers": (), "last_commit": None}, Word.WAITING, "start 'latentwatch score'"),
         ({"scorers": (), "last_commit": NOW - timedelta(hours=1)}, Word.STALE, "1 h ago"),
         ({"scorers": (replace(ALIVE, seen=NOW - timedelta(minutes=3)),)}, Word.STALE, "3 min"),
-        ({"scorers": (replace(ALIVE, stopped=True),)}, Word.STALE, "was stopped"),
+        ({"scorers": (replace(ALIVE, stopped=True),)}, Word.WAITING, "ended"),
+        ({"scorers": (replace(ALIVE, stopped=True),), "monitor": ON_A_TOPIC}, Word.STALE, "was stopped"),
         ({"last_commit": NOW - timedelta(minutes=10)}, Word.SILENT, "no record for 10 min"),
         ({"silent": 1}, Word.SILENT, "1 of 2 entities"),
         ({"day": replace(DAY, episodes=20, confirmed=0, refuted=15)}, Word.BROKEN, "called false"),

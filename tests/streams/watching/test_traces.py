@@ -7,7 +7,8 @@ from domain.clock import ManualClock
 from domain.record import Batch, batch_from_columns
 from domain.schema import RecordSchema
 from domain.scores import Scores
-from streams.watching.traces import TraceSampler
+from streams.watching.traces import POINTS_PER_SECOND, TraceSampler
+from tests.streams.stage import Stage
 
 SCHEMA = RecordSchema.model_validate({"time": "t", "entity": "e", "features": {"x": "numeric"}})
 NONE = np.zeros(0, np.intp)
@@ -69,3 +70,16 @@ def test_one_point_an_entity_and_second():
     )
     points = TraceSampler(ManualClock()).sample(batch, scores(batch), NONE)
     assert [point.offset for point in points] == [int(batch.offsets[19]), int(batch.offsets[39])]
+
+
+def test_a_file_that_is_read_at_once_is_traced_closely():
+    """What led up to an alert is there also where hours pass in a moment; a live stream keeps to its budget."""
+    traced = []
+    for live in (False, True):
+        stage = Stage()
+        stage.produce(range(600))
+        source = stage.broker.join()
+        source.live = live
+        stage.run(source=source)
+        traced.append(sum(len(outcome.trace) for outcome in stage.store.outcomes))
+    assert traced == [600, POINTS_PER_SECOND]

@@ -8,6 +8,7 @@ from detector.rows.scoring import Plane, from_plane
 
 @pytest.mark.parametrize(("count", "width"), [(10, 20), (10, 3), (6, 1), (10, 50)])
 def test_distance_from_the_plane_is_that_of_its_formula(count: int, width: int):
+    """Gram matrix, Cholesky factor and ridge give what numpy's solver gives, with fewer and more arms than columns."""
     random = np.random.default_rng(0)
     rows, row = random.normal(size=(40, width)), random.normal(size=width)
     index = random.choice(40, count, replace=False)
@@ -19,6 +20,7 @@ def test_distance_from_the_plane_is_that_of_its_formula(count: int, width: int):
 
 
 def test_neighbours_that_are_all_the_same_leave_the_whole_distance():
+    """Copies span no plane: the distance from it is the distance from them."""
     assert _distance(np.array([3.0, 4.0]), np.zeros((12, 2)), np.arange(10)) == pytest.approx(5.0)
 
 

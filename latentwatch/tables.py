@@ -117,7 +117,8 @@ def open_table(path: str) -> TableFile:
 
 def _csv_options(path: str) -> str:
     """How DuckDB is to read a CSV file: everything as text, and names for a file of bare numbers."""
-    options = f"quote='\"', all_varchar=true, nullstr=[{_listed(MISSING_WORDS)}], parallel=false"
+    # Not told how many lines to skip, DuckDB skips those that look unlike the most, and says nothing.
+    options = f"quote='\"', all_varchar=true, nullstr=[{_listed(MISSING_WORDS)}], parallel=false, skip=0"
     if not _is_local_text(path):
         return f"{options}, header=true"
     header = _first_row(path)

@@ -127,6 +127,8 @@ def _check_same_meaning(path: str) -> None:
         ("a,b\n1,2\n3,inf\n", "row 2, field 'b': 'inf' is not finite"),
         ("a,b\n1,2\n3,1e39\n", "row 2, field 'b': '1e39' is not finite in 32 bits"),
         ("a,b\n1,2\n3\n", "line 3 has 1 columns where the header has 2"),
+        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n", "line 102 has 3 columns where the header has 2"),
+        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n" * 100, "line 102 has 3 columns where the header has 2"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused_with_its_place(text: str, said: str, tmp_path: Path):

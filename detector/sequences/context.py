@@ -118,7 +118,8 @@ class SequenceContext:
             seen,
         )
         count, first = self.channels.count, (RECENT + self.patches + 1) * self.channels.count
-        readings = Readings(shown, features[:, :count], np.ascontiguousarray(owners, np.int64), seen)
+        recent = np.ascontiguousarray(features[:, :count])  # laid out alike for one record and many: one compiled loop
+        readings = Readings(shown, recent, np.ascontiguousarray(owners, np.int64), seen)
         features[:, first : first + count], repeats = self.charts.extend(states, self._charts_at, readings)
         features[strangers, first : first + count] = 0.0  # how its sensors stand to each other is not known
         features[:, first + count + TAIL - 1] = self.charts.standstill(repeats)

@@ -6,6 +6,7 @@ records that agree in everything else, and the whole record is judged again. Wha
 part.
 """
 
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from detector.rows.features import Features
 from detector.rows.model import STUDY, Energies, RowModel, Seen, Weights, fill_gaps
+from detector.rows.scoring import SHOWN
 
 Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512
@@ -21,6 +23,9 @@ MOST_TRIED = 8
 """Features of a record that are left out in turn, those with the largest residuals; the others get no part."""
 CHUNK = 64
 """Records repaired at a time."""
+RETRIAL = replace(STUDY, neighbours=SHOWN)
+"""How hard a repaired record is looked at: what a misfit leaves out, the remoteness of more neighbours and their plane, need
+not be found."""
 
 
 class Repairs(NamedTuple):
@@ -56,7 +61,7 @@ def _repair(
     variants = fill_gaps(np.repeat(values, tried.shape[1], axis=0), mask, references)
     # What was missing stays missing: only the feature left out is judged anew.
     known = np.repeat(present, tried.shape[1], axis=0)
-    again = model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), STUDY)
+    again = model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), RETRIAL)
     after = _misfit(again, model.weights)
     falls = np.maximum(energy[:, None] - after.reshape(tried.shape), 0.0)
     relief = np.zeros((count, names), np.float32)

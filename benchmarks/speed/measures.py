@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -96,6 +97,7 @@ def poll_confluent(settings: Settings) -> Step:
             "auto.offset.reset": "earliest",
             # Its thread fetches while others have their turns: no more than the other client may, or a slice is free.
             "queued.max.messages.kbytes": 4 << 10,
+            "fetch.queue.backoff.ms": 1,  # a full queue is the rule then, after which it would rest for a second
         }
     )
     consumer.subscribe([settings.topic])
@@ -230,7 +232,11 @@ def _keep(connection: sqlite3.Connection, rows: list[tuple[str, float]]) -> None
 
 
 def prepare(settings: Settings) -> dict[str, Any]:
-    """Train the variants, and find the thresholds that flag one record in a hundred and one in a thousand."""
+    """Train the variants, and find the thresholds that flag one record in a hundred and one in a thousand.
+
+    As after any training, scorers find every compiled loop on disk: to compile one costs 10 MB that stay.
+    """
+    from benchmarks.speed.scorers import warm_up
     from benchmarks.speed.stream import sample
     from detector.bundle import save_bundle
     from detector.training import train
@@ -246,6 +252,7 @@ def prepare(settings: Settings) -> dict[str, Any]:
             "detector": type(trained).__name__,
             "thresholds": {"1%": float(np.quantile(surprise, 0.99)), "0.1%": float(np.quantile(surprise, 0.999))},
         }
+        warm_up(replace(settings, variant=variant, bundle=found[variant]["bundle"]))
     return found
 
 

@@ -7,6 +7,8 @@ from threading import Event
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+
 from alerts.database import migrate, open_database
 from alerts.monitors import register_monitor
 from alerts.registry import ModelRegistry
@@ -14,12 +16,14 @@ from alerts.store import AlertStore
 from benchmarks.speed.stream import monitor, sample
 from benchmarks.speed.timing import CLOCK, Settings, Step
 from detector.bundle import load_bundle
+from detector.drift import PromiseState, watch
 from domain.clock import SystemClock
 from domain.model import Judgement
 from streams.context.context_store import ContextStore
 from streams.decoding.columns import TimeBound
 from streams.decoding.json_decoding import JsonDecoder
 from streams.kafka.access import KafkaAccess
+from streams.kafka.record_batches import scan
 from streams.scorer import Scorer
 from streams.sources.opening import open_member
 from streams.watching.metrics import ScorerMetrics
@@ -81,11 +85,14 @@ def build_scorer(settings: Settings, reach: Callable[[Any], None] = lambda step:
 
 
 def warm_up(settings: Settings) -> None:
-    """Load the compiled loops that a scorer of these settings needs."""
+    """Load the compiled loops that a scorer of these settings needs, or compile them."""
     detector = load_bundle(settings.bundles, settings.bundle)
     records = sample(settings.variant, 256)
     contexts = ContextStore(detector.context).extend(records)
-    detector.explain(records, contexts, detector.score(records, contexts))
+    scores = detector.score(records, contexts)
+    detector.explain(records, contexts, scores)
+    watch(PromiseState(), scores.surprise)
+    scan(np.frombuffer(b"", np.uint8), 0, np.empty((4, 0), np.int64))
 
 
 def stepwise(settings: Settings) -> Step:

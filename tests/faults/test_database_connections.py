@@ -1,7 +1,12 @@
 """Between scorer and database: restarts, silence, deadlock, a full disk, a locked file, and a database that is too slow."""
 
+import os
 import resource
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -135,24 +140,69 @@ def test_deadlock(on_postgres: Scene) -> None:
     assert scorer.said("deadlock detected")
 
 
-def test_disk_full_under_postgresql(on_postgres: Scene) -> None:
-    """While the server reports a full disk the stream waits; when there is room, it goes on."""
-    scorer = on_postgres.start()
-    on_postgres.produce(100)
-    on_postgres.wait_for(100)
-    with transaction(on_postgres.engine) as session:
+def test_disk_full_under_postgresql(
+    stage: Callable[..., Scene],
+    start_postgres: Callable[[], PostgresServer],
+    kafka_address: str,
+    topic: Callable[..., str],
+) -> None:
+    """While the disk that holds flagged records is full the stream waits; when there is room, it goes on."""
+    server = start_postgres()
+    scene = stage(kafka_address, topic(partitions=PARTITIONS), server.create_database("faults"))
+    scorer = scene.start()
+    scene.produce(100)
+    scene.wait_for(100)
+    with small_disk() as disk:
+        free = fill(scene, server, disk) if disk else pretend_full(scene)
+        scene.produce(300)
+        scene.wait_to_read(STILL_AWAY, scorer, 2)
+        assert scorer.said("No space left on device")
+        free()
+        scene.settle(same_as_undisturbed=BUNDLE)
+
+
+@contextmanager
+def small_disk() -> Iterator[Path | None]:
+    """A file system of 8 MB; None where this user may not mount one."""
+    with tempfile.TemporaryDirectory(prefix="latentwatch-disk-") as folder:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            yield None
+            return
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(scene: Scene, server: PostgresServer, disk: Path) -> Callable[[], None]:
+    """Move the flagged records to the disk and leave no room on it; what is returned makes room."""
+    owner = server.data.stat()
+    os.chown(disk, owner.st_uid, owner.st_gid)
+    with scene.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        session.execute(text(f"CREATE TABLESPACE small LOCATION '{disk}'"))
+        session.execute(text("ALTER TABLE flagged_records SET TABLESPACE small"))
+    filler = disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(disk).free))
+    return filler.unlink
+
+
+def pretend_full(scene: Scene) -> Callable[[], None]:
+    """Have the server report what it would of a full disk; what is returned ends it."""
+    with transaction(scene.engine) as session:
         session.execute(
             text(
                 "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
-                "$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$"
+                "$$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$"
             )
         )
         session.execute(text("CREATE TRIGGER full_disk BEFORE INSERT ON flagged_records EXECUTE FUNCTION full_disk()"))
-    on_postgres.produce(100)
-    on_postgres.wait_to_read(STILL_AWAY, scorer, 2)
-    with transaction(on_postgres.engine) as session:
-        session.execute(text("DROP FUNCTION full_disk CASCADE"))
-    on_postgres.settle(same_as_undisturbed=BUNDLE)
+
+    def end() -> None:
+        with transaction(scene.engine) as session:
+            session.execute(text("DROP FUNCTION full_disk CASCADE"))
+
+    return end
 
 
 def test_disk_full_under_sqlite(on_sqlite: Scene) -> None:

@@ -1,7 +1,12 @@
-"""Several processes of one group, not pinned: records a second by what the database says, whoever wrote it."""
+"""Several processes of one group, not pinned: records a second by what the database says, whoever wrote it.
+
+And who had the cores meanwhile: broker and database want them as well, on one machine.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import psutil
 
 from alerts.database import open_database
 from alerts.store import AlertStore
@@ -23,16 +28,28 @@ def measure_group(settings: Mapping[str, Any], members: Sequence[Contestant]) ->
     for member in members:
         member.ask(1)
     try:
-        marks: list[tuple[float, int]] = []
+        marks: list[tuple[float, int, float, float]] = []
         deadline = clock.monotonic() + _PATIENCE_SECONDS
         while len(marks) < 2:
             done = sum(store.positions(settings["topic"]).values())
             if done >= (_FROM, _UNTIL)[len(marks)] * settings["records"]:
-                marks.append((clock.monotonic(), done))
+                scorers = sum(member.processor_seconds for member in members)
+                marks.append((clock.monotonic(), done, scorers, _machine_seconds()))
             if clock.monotonic() > deadline or any(member.ended for member in members):
                 raise LoopFailed(f"{len(members)} scorers of one group came to {done:,} records only")
             clock.sleep(_LOOK_SECONDS)
     finally:
         engine.dispose()
-    (began, first), (ended, last) = marks
-    return {"processes": len(members), "records_per_second": round((last - first) / (ended - began), 1)}
+    elapsed, records, scorers, machine = (last - first for first, last in zip(*marks, strict=True))
+    return {
+        "processes": len(members),
+        "records_per_second": round(records / elapsed, 1),
+        "cores_of_scorers": round(scorers / elapsed, 2),
+        "cores_of_all": round(machine / elapsed, 2),
+    }
+
+
+def _machine_seconds() -> float:
+    """Processor time that anything on the machine has had."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)

@@ -12,6 +12,8 @@ from statistics import median
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 from domain.errors import LoopFailed
 
 Figures = dict[str, Any]
@@ -62,6 +64,15 @@ class Contestant:
                 found: Figures = json.loads(line)
                 return found
         raise LoopFailed(f"measure {self._measure} ended with code {self._process.wait()} instead of an answer")
+
+    @property
+    def processor_seconds(self) -> float:
+        """What its process has used so far, all threads. Raises LoopFailed when it is gone."""
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.NoSuchProcess:
+            raise LoopFailed(f"measure {self._measure} ended before its time") from None
+        return float(times.user + times.system)
 
     @property
     def ended(self) -> bool:

@@ -258,6 +258,8 @@ def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:
     """Values [N, P] with what is not present replaced by the mean of the 5 rows [M, P] nearest in what is present."""
     known = values * present
     squared = -2.0 * known @ rows.T + present @ (rows**2).T
-    count = min(5, len(rows))
-    nearest = np.argpartition(squared, count - 1, axis=1)[:, :count]
+    nearest = np.empty((len(values), min(5, len(rows))), np.intp)
+    for place in range(nearest.shape[1]):  # a few passes for the smallest are quicker than one partition
+        nearest[:, place] = squared.argmin(axis=1)
+        np.put_along_axis(squared, nearest[:, place, None], np.inf, axis=1)
     return np.where(present > 0, values, rows[nearest].mean(axis=1)).astype(np.float32)

@@ -149,7 +149,7 @@ def _refuse_decimal_commas(columns: Sequence[_Column], path: str) -> None:
 
 
 def _sample(file: TableFile) -> list[_Column]:
-    texts = file.select([str(file.text(name)) for name in file.columns], limit=_SAMPLE)
+    texts = file.select([str(file.word(name)) for name in file.columns], limit=_SAMPLE)
     return [
         _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")))
         for name, found in zip(file.columns, texts, strict=True)

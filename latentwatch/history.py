@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from alerts.reviewing import Interval
 from domain.clock import Clock, to_microseconds
-from domain.errors import InvalidHistory
+from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, format_duration
-from domain.record import Batch, batch_from_columns, concatenate
+from domain.record import Batch, DeadLetter, batch_from_columns, concatenate
 from domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
+from streams.decoding.columns import words
 from streams.decoding.registry_access import RegistryAccess
 from streams.decoding.times import NO_TIME, parse_times
 from streams.kafka.access import KafkaAccess
+from streams.sources.file_source import FileSource
+
+_POLL_RECORDS = 50_000
 
 log = structlog.get_logger(__name__)
 
@@ -92,12 +96,14 @@ def without_incidents(batch: Batch, intervals: Sequence[Interval]) -> Batch:
 def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     wanted = {feature.name: feature.path or feature.name for feature in schema.features}
     needed = [*wanted.values(), *([schema.time] if schema.time else [])]
-    absent = [field for field in needed if file.raw(field) is None]
-    if absent and not (file.format == "jsonl" and not file.columns):
+    absent = [field for field in needed if file.raw(field) is None] if file.head is None else []
+    if absent:
         raise InvalidHistory(
             f"{file.path}: lacks {', '.join(repr(field) for field in absent)}; "
             f"it has {', '.join(file.columns)}. Correct the monitor's features or the file"
         )
+    if file.is_text:
+        return _read_lines(file, schema, number)
     entity = file.text(schema.entity) if schema.entity else None
     expressions = [part for feature in schema.features for part in _expressions(file, feature)]
     extras = [text for text in (_time_expression(file, schema.time) if schema.time else None, entity) if text]
@@ -108,11 +114,48 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
         schema,
         columns,
         times=_times(file, schema.time, next(found)) if schema.time else None,
-        entities=_words(next(found), "")
-        if entity
+        entities=_entities(file, schema.entity, next(found))
+        if entity and schema.entity
         else np.full(count, Path(file.path).stem if schema.entity else "", object),
         source=Path(file.path).name,
         partition=number,
+    )
+
+
+def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
+    """A local file of text as scoring reads it, so that it cannot mean anything else."""
+    has_entity = schema.entity is None or file.text(schema.entity) is not None
+    expected = schema if has_entity else schema.model_copy(update={"entity": None})
+    source = FileSource(file.path, file.format)
+    parts, refused = [], list[DeadLetter]()
+    try:
+        source.open()
+        decoder = source.decoder(expected)
+        source.seek(0, 0)
+        while not source.finished:
+            decoded = decoder.decode(source.poll(_POLL_RECORDS, 1.0))
+            parts.append(decoded.batch)
+            refused += decoded.dead_letters
+    except InvalidInput as error:
+        raise InvalidHistory(str(error)) from None
+    finally:
+        source.close()
+    if refused:
+        more = f" (and {len(refused) - 1} more rows)" if len(refused) > 1 else ""
+        raise InvalidHistory(
+            f"{file.path}: row {refused[0].position.offset + 1}: {refused[0].reason}{more}; correct the file, or the"
+            " features in the monitor"
+        )
+    read = concatenate(parts)
+    return Batch(
+        **{
+            **_fields(read),
+            "schema": schema,
+            "entities": read.entities if has_entity else np.full(len(read), Path(file.path).stem, object),
+            "times": read.times if schema.time else np.arange(len(read), dtype=np.int64) * 1_000_000,
+            "source": Path(file.path).name,
+            "partitions": np.full(len(read), number, np.int32),
+        }
     )
 
 
@@ -120,13 +163,13 @@ def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
     """What to select for a feature: its value, and whether the file has one there."""
     field = feature.path or feature.name
     if not feature.is_number:
-        return str(file.text(field)), "true"
+        return str(file.word(field)), "true"
     return file.number(field, boolean=feature.type is FeatureType.BOOLEAN)
 
 
 def _column(file: TableFile, feature: Feature, found: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
     if not feature.is_number:
-        return _words(found, None)
+        return _words(found)
     numbers, absent = as_masked(found)
     what = "is neither true nor false" if feature.type is FeatureType.BOOLEAN else "is not a number"
     _refuse(file, feature.path or feature.name, as_masked(given)[0].astype(bool) & absent, what)
@@ -136,9 +179,11 @@ def _column(file: TableFile, feature: Feature, found: NDArray[Any], given: NDArr
     return values
 
 
-def _words(found: NDArray[Any], absent: str | None) -> NDArray[np.object_]:
+def _words(found: NDArray[Any]) -> NDArray[np.object_]:
     values, missing = as_masked(found)
-    return np.where(missing, np.array(absent, object), values.astype(object))
+    out = np.empty(len(values), object)
+    out[:] = words([None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)])
+    return out
 
 
 def _refuse(file: TableFile, field: str, wrong: NDArray[np.bool_], what: str) -> None:
@@ -147,6 +192,7 @@ def _refuse(file: TableFile, field: str, wrong: NDArray[np.bool_], what: str) ->
         return
     first = int(rows[0])
     value = file.select([str(file.text(field))], limit=first + 1)[0][first]
+    value = None if value is np.ma.masked else value
     more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
     raise InvalidHistory(
         f"{file.path}: row {first + 1}, field {field!r}: {value!r} {what}{more}; "
@@ -167,6 +213,13 @@ def _times(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.int64
     times = values.astype(np.int64) if values.dtype.kind == "i" else parse_times(values.tolist())
     _refuse(file, field, times == NO_TIME, "is not a time")
     return times
+
+
+def _entities(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.object_]:
+    values, missing = as_masked(found)
+    names = np.where(missing, "", values.astype(object))
+    _refuse(file, field, np.array([not name or "\0" in name for name in names], bool), "names no entity")
+    return names
 
 
 def _overlap(parts: Sequence[Batch]) -> bool:

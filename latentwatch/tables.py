@@ -4,24 +4,28 @@ Files → columns. Everything textual is read as text and cast by the monitor's 
 a training file and the same rows arriving on a stream mean the same.
 """
 
-import csv
 import glob
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from domain.errors import InvalidHistory
+from latentwatch.text_rows import JSON_COLUMN, begins_an_object, csv_head, json_names, text_rows
 from streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from streams.decoding.csv_rows import CsvHead
 
-_DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _PARQUET = (".parquet", ".pq")
+_TEXT_ROWS = "text_rows"
+# Not told how many lines to skip, DuckDB skips those that look unlike the most, and says nothing.
+_REMOTE_CSV = "quote='\"', all_varchar=true, nullstr='', parallel=false, skip=0, header=true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,27 @@ class TableFile:
     columns: tuple[str, ...]
     types: dict[str, str]
     """DuckDB's type of each column; empty for JSONL, whose fields are cast one by one."""
+    head: CsvHead | None = None
+    """Of a local CSV file."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the file is local text: its lines are cut here, as scoring cuts them, and DuckDB gets the cells."""
+        return self.relation == _TEXT_ROWS
+
+    def word(self, field: str) -> str | None:
+        """The SQL expression of a feature that is text: a CSV cell may also say that it has no value."""
+        text = self.text(field)
+        if self.format != "csv" or text is None:
+            return text
+        return f"CASE WHEN {text} NOT IN ({_listed(MISSING_WORDS)}) THEN {text} END"
 
     def text(self, field: str) -> str | None:
         """The SQL expression of a field as text, or None where the file lacks it; dots reach into nested records."""
         if self.format == "jsonl":
             found = field in self.columns or field.split(".")[0] in self.columns
             steps = [field] if field in self.columns else field.split(".")
-            return f"(json->>'$.{'.'.join(_inside_json(step) for step in steps)}')" if found else None
+            return f"({JSON_COLUMN}->>'$.{'.'.join(_inside_json(step) for step in steps)}')" if found else None
         raw = self.raw(field)
         return None if raw is None else f"CAST({raw} AS VARCHAR)"
 
@@ -73,7 +91,7 @@ class TableFile:
         """One array per expression, in file order; masked where SQL says NULL. Raises InvalidHistory."""
         clause = "" if limit is None else f" LIMIT {int(limit)}"
         listed = ", ".join(f"{expression} AS c{index}" for index, expression in enumerate(expressions))
-        result = _run(f"SELECT {listed} FROM {self.relation}{clause}", self.path).fetchnumpy()
+        result = _run(f"SELECT {listed} FROM {self.relation}{clause}", self)
         return [result[f"c{index}"] for index in range(len(expressions))]
 
 
@@ -86,7 +104,9 @@ def find_files(patterns: Sequence[str]) -> list[str]:
             continue
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in {*_FORMATS, *_PARQUET})
+            matches = sorted(str(file) for file in path.iterdir() if _is_data(file))
+            if not matches:
+                raise InvalidHistory(f"{pattern}: this folder holds no CSV, JSONL or Parquet file; give one that does")
         else:
             matches = [pattern] if path.is_file() else sorted(glob.glob(pattern, recursive=True))
         if not matches:
@@ -97,70 +117,32 @@ def find_files(patterns: Sequence[str]) -> list[str]:
 
 def open_table(path: str) -> TableFile:
     """Look at a file's format and fields. Raises InvalidHistory naming the file and what is wrong."""
-    form = format_of(path)
-    literal = _literal(path)
-    if form == "parquet":
-        relation = f"read_parquet({literal})"
-    elif form == "jsonl":
-        relation = f"read_ndjson_objects({literal})"
-    else:
-        relation = f"read_csv({literal}, {_csv_options(path)})"
+    form, literal = format_of(path), _literal(path)
+    if form == "csv" and _is_local(path):
+        head = csv_head(path)
+        return TableFile(path, form, _TEXT_ROWS, head.names, dict.fromkeys(head.names, "VARCHAR"), head)
+    if form == "jsonl" and _is_local(path):
+        return TableFile(path, form, _TEXT_ROWS, json_names(path), {})
     if form == "jsonl":
-        if _is_local_text(path) and _begins_a_list(path):
-            raise InvalidHistory(f"{path}: is one JSON list; write one object a line instead (JSON lines)")
-        keys = _run(f"SELECT unnest(json_keys(json)) FROM (FROM {relation} LIMIT 1000)", path).fetchall()
-        return TableFile(path, form, relation, tuple(dict.fromkeys(str(key[0]) for key in keys)), {})
-    described = _run(f"DESCRIBE SELECT * FROM {relation}", path).fetchall()
-    types = {str(row[0]): str(row[1]) for row in described}
-    return TableFile(path, form, relation, tuple(types), types)
-
-
-def _csv_options(path: str) -> str:
-    """How DuckDB is to read a CSV file: everything as text, and names for a file of bare numbers."""
-    # Not told how many lines to skip, DuckDB skips those that look unlike the most, and says nothing.
-    options = f"quote='\"', all_varchar=true, nullstr=[{_listed(MISSING_WORDS)}], parallel=false, skip=0"
-    if not _is_local_text(path):
-        return f"{options}, header=true"
-    header = _first_row(path)
-    bare = all(_is_number(cell) for cell in header)
-    names = [f"x{place}" for place in range(1, len(header) + 1)] if bare else _names(header, path)
-    listed = ", ".join(_literal(name) for name in names)
-    return f"{options}, delim={_literal(sniff_delimiter(path))}, header={'false' if bare else 'true'}, names=[{listed}]"
-
-
-def _names(header: Sequence[str], path: str) -> list[str]:
-    """The columns' names; a blank one, as a table's saved index has it, becomes `column<place>`, as on a stream."""
-    names = [cell.strip() or f"column{place}" for place, cell in enumerate(header)]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise InvalidHistory(f"{path}: the header names {', '.join(map(repr, doubled))} more than once; rename one")
-    return names
+        file = TableFile(path, form, f"read_ndjson_objects({literal})", (), {})
+        keys = _run(f"SELECT unnest(json_keys({JSON_COLUMN})) AS name FROM (FROM {file.relation} LIMIT 1000)", file)
+        return replace(file, columns=tuple(dict.fromkeys(map(str, keys["name"]))))
+    relation = f"read_parquet({literal})" if form == "parquet" else f"read_csv({literal}, {_REMOTE_CSV})"
+    file = TableFile(path, form, relation, (), {})
+    described = _run(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {relation})", file)
+    types = dict(zip(map(str, described["column_name"]), map(str, described["column_type"]), strict=True))
+    return replace(file, columns=tuple(types), types=types)
 
 
 def format_of(path: str) -> str:
-    """`csv`, `jsonl` or `parquet`, by the name; a name that does not say is a CSV."""
+    """`csv`, `jsonl` or `parquet`, by the name; where that does not say, by the first byte, as in scoring."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     if suffixes and suffixes[-1] in _PARQUET:
         return "parquet"
     named = [_FORMATS[suffix] for suffix in suffixes[-2:] if suffix in _FORMATS]  # readings.jsonl.gz
-    return named[-1] if named else "csv"
-
-
-def sniff_delimiter(path: str) -> str:
-    """The character between the columns of a CSV file's header: comma, semicolon, tab or bar."""
-    if not _is_local_text(path):
-        return ","
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-    except UnicodeDecodeError:
-        raise InvalidHistory(f"{path}: is not UTF-8 text; convert it, or give JSONL or Parquet") from None
-    except OSError as error:
-        raise InvalidHistory(f"{path}: cannot be read ({error.strerror})") from None
-    if not header.strip():
-        raise InvalidHistory(f"{path}: is empty; a CSV file begins with a line of column names")
-    outside = header if '"' not in header else "".join(header.split('"')[::2])
-    return max(_DELIMITERS, key=lambda character: (outside.count(character), character == ","))
+    if named:
+        return named[-1]
+    return "jsonl" if _is_local(path) and begins_an_object(path) else "csv"
 
 
 @cache
@@ -168,30 +150,28 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1, "preserve_insertion_order": True})
 
 
-def _run(query: str, path: str) -> Any:
+def _run(query: str, file: TableFile) -> dict[str, Any]:
+    """A query's columns by their names. Raises InvalidHistory."""
+    faults: list[InvalidHistory] = []  # of the reader of text: DuckDB hands on its words, not its type
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from text_rows(file.path, file.head)
+        except InvalidHistory as fault:
+            faults.append(fault)
+            raise
+
+    cursor = _database().cursor()  # of its own, which makes this safe between threads
+    if file.is_text:
+        schema = pa.schema([(name, pa.string()) for name in (file.head.names if file.head else (JSON_COLUMN,))])
+        cursor.register(_TEXT_ROWS, pa.RecordBatchReader.from_batches(schema, rows()))
     try:
-        return _database().cursor().execute(query)  # a cursor of its own makes this safe between threads
+        return cursor.execute(query).fetchnumpy()  # rows are read as they are fetched, so this can fail too
     except duckdb.Error as error:
-        reason = _ragged_row(path) or str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
-        raise InvalidHistory(f"{path}: cannot be read: {reason}") from None
-
-
-def _ragged_row(path: str) -> str | None:
-    """Which line of a CSV file has not as many columns as its header; None where none is seen."""
-    if format_of(path) != "csv" or not _is_local_text(path) or not Path(path).is_file():
-        return None
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=sniff_delimiter(path))
-            width = len(next(reader, []))
-            for row in reader:
-                if row and len(row) != width:
-                    return (
-                        f"line {reader.line_num} has {len(row)} columns where the header has {width}; correct the file"
-                    )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return str(error)
-    return None
+        if faults:
+            raise faults[0] from None
+        reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
+        raise InvalidHistory(f"{file.path}: cannot be read: {reason}") from None
 
 
 def as_masked(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -199,26 +179,15 @@ def as_masked(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     return np.ma.getdata(values), np.ma.getmaskarray(values)
 
 
-def _first_row(path: str) -> list[str]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file, delimiter=sniff_delimiter(path)), [])
+def _is_data(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in (".gz", ".zst"):
+        suffix = Path(path.stem).suffix.lower()
+    return suffix in _FORMATS or suffix in _PARQUET
 
 
-def _begins_a_list(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(1024).lstrip().startswith(b"[")
-
-
-def _is_local_text(path: str) -> bool:
-    return "://" not in path and not path.endswith((".gz", ".zst"))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _is_local(path: str) -> bool:
+    return "://" not in path and not path.endswith(".zst")
 
 
 def _literal(text: str) -> str:

@@ -1,6 +1,5 @@
 """CSV lines into columns. Messages -> Decoded; one record a message, the column names given once."""
 
-import csv
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,32 +10,35 @@ from domain.errors import InvalidInput
 from domain.record import Decoded
 from domain.schema import FeatureType, RecordSchema
 from streams.decoding.cells import MISSING_WORDS, number_in
-from streams.decoding.columns import Columns, TimeBound, assemble, shorten
+from streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from streams.decoding.csv_rows import column_names, split_row
 from streams.ports import Messages
-
-_DELIMITERS = (",", ";", "\t", "|")
 
 
 class CsvDecoder:
     """Reads one CSV line a message. Safe to share between threads.
 
-    Raises InvalidInput at construction when the header lacks a field of the schema.
+    Raises InvalidInput at construction when the header lacks a field of the schema, or has a name twice.
     """
 
     def __init__(
         self, schema: RecordSchema, header: Sequence[str], delimiter: str = ",", bound: TimeBound | None = None
     ) -> None:
         self._schema = schema
-        self._header = [name.strip() or f"column{place}" for place, name in enumerate(header)]
+        self._header = column_names(header)
         self._delimiter = delimiter
         self._bound = bound
-        wanted = [*schema.names, *filter(None, (schema.time, schema.entity))]
+        # A feature's path is its column's name; a header made of the schema's own names has the name instead.
+        columns = {
+            feature.name: feature.path if feature.path in self._header else feature.name for feature in schema.features
+        }
+        wanted = [*columns.values(), *filter(None, (schema.time, schema.entity))]
         if absent := [name for name in wanted if name not in self._header]:
             raise InvalidInput(
                 f"the CSV header lacks {', '.join(map(repr, absent))}; it has {', '.join(map(repr, self._header[:20]))}."
                 " Correct the monitor's field names or the header"
             )
-        self._places = {name: self._header.index(name) for name in schema.names}
+        self._places = {name: self._header.index(column) for name, column in columns.items()}
         self._time = self._header.index(schema.time) if schema.time else None
         self._entity = self._header.index(schema.entity) if schema.entity else None
 
@@ -64,34 +66,24 @@ class CsvDecoder:
         width = len(self._header)
         rows: list[list[str]] = []
         for number, value in enumerate(messages.values):
-            row = self._row(number, value, refused)
-            if len(row) != width and number not in refused:
-                refused[number] = (
-                    f"{len(row)} columns where the header has {width}: {shorten(self._delimiter.join(row))}"
-                )
-            rows.append(row if number not in refused else [""] * width)
+            try:
+                rows.append(split_row(_line(value), self._delimiter, width))
+            except ValueError as error:
+                refused[number] = str(error)
+                rows.append([""] * width)
         return rows
-
-    def _row(self, number: int, value: bytes | None, refused: dict[int, str]) -> list[str]:
-        if not value:
-            refused[number] = "an empty line" if value is not None else "a tombstone: the message has no value"
-            return []
-        try:
-            line = value.decode("utf-8")
-            if '"' not in line:
-                return line.rstrip("\r\n").split(self._delimiter)
-            return next(csv.reader([line], delimiter=self._delimiter, strict=True), [])
-        except UnicodeDecodeError as error:
-            refused[number] = f"not UTF-8 text: {error.reason} at byte {error.start}"
-        except csv.Error as error:
-            refused[number] = f"not valid CSV: {error}"
-        return []
 
     def _words(self, names: tuple[str, ...], cells: list[tuple[str, ...]], count: int) -> NDArray[np.object_]:
         out = np.empty((count, len(names)), object)
         for column, name in enumerate(names):
-            out[:, column] = [None if cell in MISSING_WORDS else cell for cell in cells[self._places[name]]]
+            out[:, column] = words([None if cell in MISSING_WORDS else cell for cell in cells[self._places[name]]])
         return out
+
+
+def _line(value: bytes | None) -> bytes:
+    if not value:
+        raise ValueError("an empty line" if value is not None else "a tombstone: the message has no value")
+    return value
 
 
 def _numbers(name: str, cells: tuple[str, ...], boolean: bool, refused: dict[int, str]) -> Any:
@@ -111,12 +103,3 @@ def _number(row: int, name: str, cell: str, boolean: bool, refused: dict[int, st
     wanted = "true or false" if boolean else "a number"
     refused.setdefault(row, f"field {name!r} is text ({shorten(cell)}), {wanted} belongs there")
     return np.nan
-
-
-def sniff_delimiter(line: str) -> str:
-    """The delimiter of a header line: the commonest candidate, a comma where there is none.
-
-    >>> sniff_delimiter("datetime;Pressure;Current")
-    ';'
-    """
-    return max(_DELIMITERS, key=lambda delimiter: (line.count(delimiter), delimiter == ","))

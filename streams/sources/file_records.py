@@ -1,5 +1,6 @@
 """Records of a file as bytes: lines read as they arrive, or Parquet rows as JSON objects."""
 
+import codecs
 import gzip
 import os
 import select
@@ -34,8 +35,9 @@ class Records(Protocol):
 class Lines:
     """Lines of a file, plain or gzip, or of standard input; empty ones are skipped, as they hold no record.
 
-    With `quoted`, a line break inside double quotes belongs to the record, as CSV has it; None lets the first byte
-    decide, since a line of JSON begins with a brace.
+    A line ends with a line feed, a carriage return, or both, even within one file; a byte order mark is left out. With
+    `quoted`, a line break inside double quotes belongs to the record, as CSV has it; None lets the first byte decide,
+    since a line of JSON begins with a brace.
     """
 
     def __init__(self, path: str, quoted: bool | None) -> None:
@@ -47,13 +49,17 @@ class Lines:
         self._ready: deque[bytes] = deque()
         self._tail = b""
         self._open_quote: list[bytes] = []
-        self._ended = False
+        self._begun = self._ended = False
 
     def first(self) -> bytes | None:
-        """Take the first line; None in an empty file."""
-        while not self._ready and not self._ended:
+        """Take the first line that holds more than blanks; None in an empty file."""
+        while self._ready or not self._ended:
+            while self._ready:
+                line = self._ready.popleft()
+                if line.strip():
+                    return line
             self._fill(None)
-        return self._ready.popleft() if self._ready else None
+        return None
 
     def put_back(self, line: bytes) -> None:
         """Return a line taken by `first`."""
@@ -81,10 +87,13 @@ class Lines:
         if not chunk:
             self._end()
             return True
-        if self.quoted is None:
+        if not self._begun:
+            self._begun, chunk = True, chunk.removeprefix(codecs.BOM_UTF8)
+        if self.quoted is None and chunk.strip():
             self.quoted = not chunk.lstrip().startswith(b"{")
-        lines = (self._tail + chunk).split(b"\n")
-        self._tail = lines.pop()
+        lines = (self._tail + chunk).splitlines(keepends=True)
+        # What ends with a carriage return may have its line feed in the next chunk.
+        self._tail = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         if len(self._tail) > _MAX_RECORD_BYTES:
             raise InvalidInput(f"a line is longer than {_MAX_RECORD_BYTES >> 20} MB; this is not a file of records")
         for line in lines:
@@ -100,7 +109,8 @@ class Lines:
             raise InvalidInput(f"{self._path}: the gzip file is damaged or cut short ({error}); make it anew") from None
 
     def _end(self) -> None:
-        for line in (*self._open_quote, self._tail):
+        self._take(self._tail)
+        for line in self._open_quote:  # never closed
             self._accept(line)
         self._open_quote, self._tail = [], b""
         if self._owned:
@@ -110,7 +120,7 @@ class Lines:
     def _take(self, line: bytes) -> None:
         if self.quoted and (self._open_quote or line.count(b'"') % 2):
             self._open_quote.append(line)
-            whole = b"\n".join(self._open_quote)
+            whole = b"".join(self._open_quote)
             if whole.count(b'"') % 2 and len(whole) < _CHUNK_BYTES:
                 return  # the quote is still open
             if whole.count(b'"') % 2:  # never closed: a stray quote must not swallow the file
@@ -123,7 +133,7 @@ class Lines:
         self._accept(line)
 
     def _accept(self, line: bytes) -> None:
-        record = line[:-1] if line.endswith(b"\r") else line
+        record = line.rstrip(b"\r\n")
         if record:
             self._ready.append(record)
 

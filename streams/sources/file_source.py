@@ -3,7 +3,6 @@
 A restart over the same file goes on where the database says. Standard input is read as it arrives.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from domain.clock import Clock, SystemClock, to_microseconds
 from domain.errors import InvalidInput
 from domain.schema import RecordSchema
-from streams.decoding.csv_decoding import sniff_delimiter
+from streams.decoding.csv_rows import read_head
 from streams.decoding.formats import decoder_for
 from streams.ports import Changes, Decoder, Messages
 from streams.sources.file_records import STDIN, Lines, Records, open_records
@@ -50,7 +49,7 @@ class FileSource:
         if self._has_header and isinstance(records, Lines):
             self._header = records.first()
             if self._header is None:
-                raise InvalidInput(f"{self._path}: the file is empty; a CSV file begins with a line of column names")
+                raise InvalidInput(f"{self._path}: is empty; a CSV file begins with a line of column names")
             if not records.quoted:  # a pipe of JSON lines
                 records.put_back(self._header)
                 self._header, self._has_header, self._format = None, False, "jsonl"
@@ -62,17 +61,11 @@ class FileSource:
         if self._header is None or not isinstance(records, Lines):
             return decoder_for(schema, "json")
         try:
-            text = self._header.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InvalidInput(f"{self._path}: is not UTF-8 text; convert it, or give JSONL or Parquet") from None
-        delimiter = sniff_delimiter(text)
-        header: list[str] = next(csv.reader([text], delimiter=delimiter))
-        if _is_data(header, schema):
-            records.put_back(self._header)
-            self._header, self._has_header = None, False
-            header = list(schema.names)
-        try:
-            return decoder_for(schema, "csv", header=header, delimiter=delimiter)
+            head = read_head(self._header, schema)
+            if head.is_record:
+                records.put_back(self._header)
+                self._header, self._has_header = None, False
+            return decoder_for(schema, "csv", header=head.names, delimiter=head.delimiter)
         except InvalidInput as error:
             raise InvalidInput(f"{'standard input' if self._path == STDIN else self._path}: {error}") from None
 
@@ -161,20 +154,5 @@ class FileSource:
 
 
 def _format_of(path: str) -> str:
-    if path == STDIN:
-        return "auto"
-    found = _SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower())
-    if found is None:
-        raise InvalidInput(f"{path}: the name does not tell the format; give it as csv, jsonl or parquet")
-    return found
-
-
-def _is_data(first: list[str], schema: RecordSchema) -> bool:
-    """Whether a CSV file's first line is a record already: as many numbers as the schema has features, no name."""
-    if schema.time or schema.entity or len(first) != len(schema.names) or set(first) & set(schema.names):
-        return False
-    try:
-        list(map(float, first))
-    except ValueError:
-        return False
-    return True
+    """By the name; a pipe, and a file whose name does not tell, by the first byte."""
+    return _SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower(), "auto")

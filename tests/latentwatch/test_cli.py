@@ -159,7 +159,11 @@ def test_the_doctor_finds_what_is_wrong_and_says_how_to_mend_it(trained: Run, tm
         (("score", "odd.yaml", "--input", "x.csv"), 2, "odd.yaml:1: source"),
         (("score", "good.yaml", "--input", "x.csv"), 2, "no model serves yet"),
         (("train", "good.yaml", "--history", "nothing.csv"), 2, "nothing.csv: no such file"),
-        (("train", "good.yaml", "--history", "words.csv"), 2, "row 1, field 'a': 'one' is not a number"),
+        (
+            ("train", "good.yaml", "--history", "words.csv"),
+            2,
+            "row 1: field 'a' is text ('one'), a number belongs there",
+        ),
         (("init", "words.csv", "-o", "good.yaml"), 2, "exists already"),
         (("alerts", "list", "--status", "shut"), 2, "choose one of open, acknowledged, closed"),
         (("alerts", "label", "7", "true"), 2, "there is no alert 7"),

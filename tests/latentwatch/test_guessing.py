@@ -119,8 +119,11 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
     ("name", "content", "fix"),
     [
         ("twice.csv", "a,a,b\n1,2,3\n", "names 'a' more than once; rename one"),
+        ("broken.jsonl", '{"a": 1}\n{"a":\n', "row 2: is not a JSON object"),
         ("comma.csv", "a;b\n1,5;2\n-2,25;3\n", "column 'a' has a decimal comma"),
-        ("list.json", '[{"a": 1}, {"a": 2}]', "is one JSON list; write one object a line"),
+        ("short.csv", "a,b\r\n1,2\n\n3\r\n", "row 2: 1 columns where the header has 2"),
+        ("empty.jsonl", "\n", "is empty"),
+        ("list.json", '[{"a": 1}, {"a": 2}]', "is a JSON list; write one object a line"),
     ],
 )
 def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str, fix: str, tmp_path: Path):

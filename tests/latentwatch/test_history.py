@@ -102,6 +102,83 @@ def test_a_truth_value_is_no_number_in_learning_either(tmp_path: Path):
         read_history(_PLAIN, [str(tmp_path / "x.parquet")])
 
 
+_HEAD, *_LINES = "at,rig,flow,open,mode", "2026-01-01T00:00:02Z,NA,2.5,true,run", "2026-01-01T00:00:01Z,r2,,no,NA"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\r".join([_HEAD, *_LINES]),
+        f"{_HEAD}\r\n{_LINES[0]}\n{_LINES[1]}\r",
+        "\r\r\n".join([_HEAD, *_LINES]),
+        f"{_HEAD}\n{_LINES[0]},\n{_LINES[1]},\n",
+        f"\r\n  \n{_HEAD}\n\n{_LINES[0]}\n{_LINES[1]}\n",
+        f"\ufeff\n{_HEAD}\n{_LINES[0]}\n{_LINES[1]}",
+        f'"at",rig,flow,"a;b;c;d;e",open,mode\n{_LINES[0].replace("true", ",true")}\n{_LINES[1].replace("no", ",no")}\n',
+    ],
+    ids=["returns", "mixed", "doubled", "trailing", "blank", "mark", "quoted"],
+)
+def test_csv_of_other_habits_means_the_same(text: str, tmp_path: Path):
+    """Line ends of every kind, blank lines, a delimiter at every end, a byte order mark and quotes change nothing."""
+    (tmp_path / "x.csv").write_text(text, newline="")
+    _check_same_meaning(str(tmp_path / "x.csv"))
+    learned = read_history(_SCHEMA, [str(tmp_path / "x.csv")])
+    assert learned.entities.tolist() == ["r2", "NA"]  # a name, where a feature would be missing
+    assert learned.values(0) == {"flow": None, "open": False, "mode": None}
+
+
+def test_a_name_that_does_not_tell_the_format_leaves_it_to_the_first_byte(tmp_path: Path):
+    """A file called .dat or .log is what it looks like, in training as in scoring."""
+    for number, text in enumerate(("\n".join([_HEAD, *_LINES]), "\n".join(map(json.dumps, _ROWS)))):
+        path = tmp_path / f"{number}.dat"
+        path.write_text(text)
+        _check_same_meaning(str(path))
+
+
+def test_a_feature_is_found_by_its_path_in_a_csv_too(tmp_path: Path):
+    """The column's name may differ from the feature's, in training as in scoring."""
+    schema = RecordSchema.model_validate({"features": {"flow": {"type": "numeric", "path": "Flow (l/s)"}}})
+    (tmp_path / "x.csv").write_text("Flow (l/s)\n1.5\n")
+    source = FileSource(str(tmp_path / "x.csv"), clock=ManualClock())
+    decoder = source.decoder(schema)
+    source.seek(0, 0)
+    assert decoder.decode(source.poll(10, 0.1)).batch.numbers.tolist() == [[1.5]]
+    source.close()
+    assert read_history(schema, [str(tmp_path / "x.csv")]).numbers.tolist() == [[1.5]]
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ('"flow": NaN', "'flow' is NaN, which JSON does not have"),
+        ('"flow": 1, "mode": {"a": 1}', "'mode' is an object"),
+        ('"flow": 1, "rig": null', "entity field 'rig' is missing"),
+        ('"flow": 1', None),
+        ('"flow": 0, "flow": 1', None),
+        ('"flow": 1,, ', "not valid JSON"),
+    ],
+)
+def test_what_scoring_refuses_of_json_is_not_learned_from(record: str, said: str | None, tmp_path: Path):
+    """One refusal, in the same words, and one reading of what is taken."""
+    sound = json.dumps(_ROWS[0])
+    path = tmp_path / "x.jsonl"
+    path.write_text(f'{sound}\n{{"at": "2026-01-01T00:00:09Z", "rig": "r1", {record}}}\n')
+    if said is None:
+        assert read_history(_SCHEMA, [str(path)]).numbers[:, 0].tolist() == [2.5, 1.0]
+        return
+    with pytest.raises(InvalidHistory, match=f"row 2: .*{said}"):
+        read_history(_SCHEMA, [str(path)])
+
+
+def test_a_folder_is_read_whole_and_one_without_data_is_named_as_such(tmp_path: Path):
+    """Packed files count as their kind; a folder that has nothing to read is not 'no such file'."""
+    with pytest.raises(InvalidHistory, match="holds no CSV, JSONL or Parquet file"):
+        read_history(_PLAIN, [str(tmp_path)])
+    (tmp_path / "notes.md").write_text("a,b\n")
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    assert read_history(_PLAIN, [str(tmp_path)]).numbers.tolist() == [[1.0, 2.0]]
+
+
 def _check_same_meaning(path: str) -> None:
     source = FileSource(path, clock=ManualClock())
     source.open()
@@ -122,13 +199,18 @@ def _check_same_meaning(path: str) -> None:
     [
         ("", "is empty"),
         ("a,b\n", "no record"),
-        ("a,c\n1,2\n", "lacks 'b'; it has a, c"),
-        ("a,b\n1,2\n3,high\n5,low\n", r"row 2, field 'b': 'high' is not a number \(and 1 more rows\)"),
-        ("a,b\n1,2\n3,inf\n", "row 2, field 'b': 'inf' is not finite"),
-        ("a,b\n1,2\n3,1e39\n", "row 2, field 'b': '1e39' is not finite in 32 bits"),
-        ("a,b\n1,2\n3\n", "line 3 has 1 columns where the header has 2"),
-        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n", "line 102 has 3 columns where the header has 2"),
-        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n" * 100, "line 102 has 3 columns where the header has 2"),
+        ("a,c\n1,2\n", "lacks 'b'; it has 'a', 'c'"),
+        (
+            "a,b\n1,2\n3,high\n5,low\n",
+            r"row 2: field 'b' is text \('high'\), a number belongs there \(and 1 more rows\)",
+        ),
+        ("a,b\n1,2\n3,inf\n", "row 2: field 'b' is infinite"),
+        ("a,b\n1,2\n3,1e39\n", "row 2: field 'b' is infinite, or too large for a 32-bit number"),
+        ("a,b\n1,2\n3\n", "row 2: 1 columns where the header has 2"),
+        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n", "row 101: 3 columns where the header has 2"),
+        ('a,b\n1,2\n"3,4\n', "row 2: not valid CSV"),
+        ("a,b,a\n1,2,3\n", "names 'a' more than once"),
+        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n" * 100, "row 101: 3 columns where the header has 2"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused_with_its_place(text: str, said: str, tmp_path: Path):
@@ -144,7 +226,7 @@ def test_times_that_are_none_and_files_that_are_missing_are_named(tmp_path: Path
     """A missing time and a pattern without a match are told apart."""
     path = tmp_path / "x.csv"
     path.write_text("at,rig,flow,open,mode\nyesterday,r1,1,true,run\n")
-    with pytest.raises(InvalidHistory, match="row 1, field 'at': 'yesterday' is not a time"):
+    with pytest.raises(InvalidHistory, match="row 1: time field 'at' is not a time: 'yesterday'"):
         read_history(_SCHEMA, [str(path)])
     with pytest.raises(InvalidHistory, match="no such file"):
         read_history(_SCHEMA, [str(tmp_path / "*.parquet")])

@@ -47,6 +47,22 @@ def test_a_pipe_of_csv_keeps_line_breaks_inside_quotes(piped):
     assert records.read(10, 1.0) == [b'1,"two\nlines"', b"2,one"]
 
 
+def test_a_line_end_that_two_reads_share_ends_one_line():
+    """Carriage return and line feed are one end, wherever a pipe parts them; a lone return is one too."""
+    text = b'\r\nx,note\r\n1,"two\r\nlines"\r2,one\r\n3,"last\nline"'
+    for place in range(1, len(text)):
+        read, write = os.pipe()
+        records = Lines(f"/dev/fd/{read}", quoted=True)
+        os.write(write, text[:place])
+        found = records.read(10, 0.1) or []
+        os.write(write, text[place:])
+        os.close(write)
+        while (more := records.read(10, 1.0)) is not None:
+            found += more
+        os.close(read)
+        assert found == [b"x,note", b'1,"two\r\nlines"', b"2,one", b'3,"last\nline"'], place
+
+
 def test_a_gzip_file_that_was_cut_short_is_told(tmp_path: Path):
     """What was read until there is not taken for the whole."""
     path = tmp_path / "x.csv.gz"

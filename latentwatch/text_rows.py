@@ -1,0 +1,101 @@
+"""Local files of text, CSV or JSON lines, as rows of text: cut into lines and cells by what scoring cuts them with.
+
+Path -> names of the columns, and batches of rows for DuckDB. Raises InvalidHistory naming file and row.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import msgspec
+import pyarrow as pa
+
+from domain.errors import InvalidHistory, InvalidInput
+from streams.decoding.columns import shorten
+from streams.decoding.csv_rows import CsvHead, read_head, split_row
+from streams.sources.file_records import Lines
+
+JSON_COLUMN = "json"
+"""The one column of JSON lines: each row's object as text."""
+_BATCH_ROWS = 8_192
+_LOOK_ROWS = 1_000
+
+
+def csv_head(path: str) -> CsvHead:
+    """The names and the delimiter of a CSV file."""
+    with _lines(path, quoted=True) as lines:
+        first = lines.first()
+        if first is None:
+            raise InvalidInput("is empty; a CSV file begins with a line of column names")
+        return read_head(first)
+
+
+def begins_an_object(path: str) -> bool:
+    """Whether a file's first line begins as JSON lines do."""
+    with _lines(path, quoted=None) as lines:
+        lines.first()
+        return lines.quoted is False
+
+
+def json_names(path: str) -> tuple[str, ...]:
+    """The keys of the first objects of a file of JSON lines."""
+    names: dict[str, None] = {}
+    faults: list[InvalidHistory] = []
+    with _lines(path, quoted=False) as lines:
+        for row, line in enumerate(lines.read(_LOOK_ROWS, 1.0) or (), 1):
+            try:
+                names |= dict.fromkeys(_object(line, path, row))
+            except InvalidHistory as fault:
+                faults.append(fault)  # whoever reads the row says more of it
+    if not names:
+        raise faults[0] if faults else InvalidHistory(f"{path}: is empty; write one JSON object a line")
+    return tuple(names)
+
+
+def text_rows(path: str, head: CsvHead | None) -> Iterator[pa.RecordBatch]:
+    """Every row of a file: the cells of CSV, or without a head the JSON objects."""
+    names = [JSON_COLUMN] if head is None else list(head.names)
+    row = 0
+    with _lines(path, quoted=head is not None) as lines:
+        if head is not None and not head.is_record:
+            lines.first()
+        while (found := lines.read(_BATCH_ROWS, 1.0)) is not None:
+            rows = [_cells(line, head, path, number) for number, line in enumerate(found, row + 1)]
+            row += len(rows)
+            columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+            yield pa.record_batch([pa.array(column, pa.string()) for column in columns], names=names)
+
+
+@contextmanager
+def _lines(path: str, quoted: bool | None) -> Iterator[Lines]:
+    try:
+        with closing(Lines(path, quoted)) as lines:
+            yield lines
+    except InvalidHistory:
+        raise
+    except InvalidInput as error:
+        told = str(error)
+        raise InvalidHistory(told if told.startswith(path) else f"{path}: {told}") from None
+
+
+def _cells(line: bytes, head: CsvHead | None, path: str, row: int) -> list[str]:
+    if head is None:
+        _object(line, path, row)
+        return [line.decode()]
+    try:
+        return split_row(line, head.delimiter, len(head.names))
+    except ValueError as error:
+        raise InvalidHistory(f"{path}: row {row}: {error}; correct the file") from None
+
+
+def _object(line: bytes, path: str, row: int) -> dict[str, msgspec.Raw]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if line.lstrip().startswith(b"["):
+            raise InvalidHistory(
+                f"{path}: row {row}: is a JSON list; write one object a line instead (JSON lines)"
+            ) from None
+        told = shorten(line.decode(errors="replace"))
+        raise InvalidHistory(
+            f"{path}: row {row}: is not a JSON object ({error}): {told}; write one object a line (JSON lines)"
+        ) from None

@@ -1,0 +1,104 @@
+"""How CSV text is cut into named cells: one rule for the files a model learns from and for the records it scores.
+
+Lines -> rows of cells. A blank line holds no record, and one empty cell more than there are columns is the delimiter
+that some programs end every line with.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.errors import InvalidInput
+from domain.schema import RecordSchema
+from streams.decoding.columns import shorten
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvHead:
+    """What the first line of a CSV file says about the others."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    is_record: bool
+    """The line is a record already: it holds numbers only, and the names are made up."""
+
+
+def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
+    """Names and delimiter from a file's first line.
+
+    A line of bare numbers is a record, of columns x1, x2, ..., or of the schema's features where there are as many and
+    nothing else. Raises InvalidInput where the line is not text, or a name comes twice.
+    """
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("is not UTF-8 text; convert it, or give JSONL or Parquet") from None
+    delimiter = sniff_delimiter(text)
+    try:
+        cells = _cells(text, delimiter)
+    except csv.Error as error:
+        raise InvalidInput(f"the header is not valid CSV ({error}): {shorten(text)}; correct it") from None
+    if not all(map(_is_number, cells)):
+        return CsvHead(column_names(cells), delimiter, False)
+    if schema and not schema.time and not schema.entity and len(schema.names) == len(cells):
+        return CsvHead(tuple(schema.names), delimiter, True)
+    return CsvHead(tuple(f"x{place}" for place in range(1, len(cells) + 1)), delimiter, True)
+
+
+def column_names(header: Sequence[str]) -> tuple[str, ...]:
+    """The columns' names; a blank one, as a table's saved index has it, becomes `column<place>`, counted from 0.
+
+    Raises InvalidInput where a name comes twice.
+
+    >>> column_names(["", " P "])
+    ('column0', 'P')
+    """
+    names = tuple(name.strip() or f"column{place}" for place, name in enumerate(header))
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidInput(f"the header names {', '.join(map(repr, doubled))} more than once; rename one")
+    return names
+
+
+def split_row(line: bytes, delimiter: str, width: int) -> list[str]:
+    """The cells of one record. Raises ValueError with the reason where they are not `width`.
+
+    >>> split_row(b'1,"a, b",', ",", 2)
+    ['1', 'a, b']
+    """
+    try:
+        row = _cells(line.decode(), delimiter)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except csv.Error as error:
+        raise ValueError(f"not valid CSV: {error}") from None
+    if len(row) == width + 1 and not row[-1].strip():
+        row.pop()
+    if len(row) != width:
+        raise ValueError(f"{len(row)} columns where the header has {width}: {shorten(delimiter.join(row))}")
+    return row
+
+
+def sniff_delimiter(line: str) -> str:
+    """The delimiter of a header line: the commonest candidate outside quotes, a comma where there is none.
+
+    >>> sniff_delimiter("datetime;Pressure;Current"), sniff_delimiter('"a;b;c",d')
+    (';', ',')
+    """
+    outside = line if '"' not in line else "".join(line.split('"')[::2])
+    return max(_DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == ","))
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    if '"' not in line:
+        return line.rstrip("\r\n").split(delimiter)
+    return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

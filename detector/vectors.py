@@ -115,6 +115,19 @@ def lane_of(typing: Any, values: Any, at: Any, value: Any) -> tuple[Any, Emit]:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def count_above(typing: Any, values: Any, at: Any, number: Any) -> tuple[Any, Emit]:
+    """How many of values[at : at + TILE] are larger than the number."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, place, least = arguments
+        vector = _load(builder, _pointer(context, builder, values, array, place, _VECTOR))
+        larger = builder.fcmp_ordered(">", vector, _splat(builder, least))
+        return builder.zext(builder.ctpop(builder.bitcast(larger, ir.IntType(TILE))), _LONG)
+
+    return types.int64(values, types.int64, types.float32), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def put(typing: Any, values: Any, at: Any, lane: Any, value: Any) -> tuple[Any, Emit]:
     """values[at + lane] = value; returns the smallest of values[at : at + TILE] thereafter.
 

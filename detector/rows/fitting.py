@@ -18,6 +18,7 @@ from detector.parts import below, prefixed
 from detector.rows.features import Rows
 from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, take_rows
 from detector.rows.scoring import SHOWN
+from detector.rows.tails import fit_tails
 from domain.monitor import ModelChoice, ModelKind
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -234,5 +235,6 @@ def _assemble(
         seen = held.member != member
         densities.append(fit_density(kind, codes[member][seen if seen.any() else ~seen], choice.seed))
     importance = np.full(len(divisor), 1.0 / len(divisor), np.float32)
-    model = RowModel(divisor, importance, memory, remoteness, spacing, network, densities[0], distance)
+    tails = fit_tails(memory.rows)
+    model = RowModel(divisor, importance, memory, remoteness, spacing, tails, network, densities[0], distance)
     return model, tuple(densities)

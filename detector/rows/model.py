@@ -15,6 +15,7 @@ from detector.density import AnyDensity, density_from_bundle
 from detector.neighbours import Memory
 from detector.rows.features import Rows
 from detector.rows.scoring import LOGS, Parts, score_rows, stack_network
+from detector.rows.tails import Tails
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -34,6 +35,8 @@ class Weights(NamedTuple):
     density: float = 0.1
     tangent: float = 1.0
     """Where normal rows lie on a surface, a row may lie between them along it, not beside it."""
+    tails: float = 2.0
+    """A row at the end of many skewed columns is strange even where others stand near."""
 
 
 WEIGHTS = Weights()
@@ -59,7 +62,7 @@ class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
 
     logs: Floats
-    """[N, LOGS] near, remoteness, residual, spacing, suspicion, tangent."""
+    """[N, LOGS] near, remoteness, residual, spacing, suspicion, tangent, tails."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -103,6 +106,7 @@ class RowModel:
     """[M] how far each memory row lies from the middle of the bulk of them; see `detector.rows.fitting`."""
     spacing: Floats
     """[M] mean distance of each memory row from its own nearest."""
+    tails: Tails
     network: Network
     density: AnyDensity
     distance: tuple[float, float, float]
@@ -117,6 +121,7 @@ class RowModel:
             self.memory.rows,
             self.remoteness,
             self.spacing,
+            self.tails,
             stack_network(self.network),
             self.importance,
             mean,
@@ -150,11 +155,11 @@ class RowModel:
 
     def fuse(self, seen: Seen, density: Floats) -> Energies:
         """One energy from all parts: their weighted sum."""
-        near, remoteness, residual, spacing, suspicion, tangent = seen.logs.T
+        near, remoteness, residual, spacing, suspicion, tangent, tails = seen.logs.T
         weights = self.weights
         fused = weights.near * near + weights.residual * residual + weights.density * density
         fused += weights.remoteness * remoteness + weights.spacing * spacing + weights.suspicion * suspicion
-        fused += weights.tangent * tangent
+        fused += weights.tangent * tangent + weights.tails * tails
         return Energies(fused, residual, density, near)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
@@ -179,7 +184,12 @@ class RowModel:
             "remoteness": self.remoteness,
             "spacing": self.spacing,
         }
-        named = {"memory": self.memory.arrays(), "network": self.network.arrays(), "density": self.density.arrays()}
+        named = {
+            "memory": self.memory.arrays(),
+            "tails": self.tails.arrays(),
+            "network": self.network.arrays(),
+            "density": self.density.arrays(),
+        }
         return out | {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
 
     def meta(self) -> dict[str, Any]:
@@ -187,6 +197,7 @@ class RowModel:
         return {
             "density": self.density.kind,
             "distance": list(self.distance),
+            "tails": self.tails.meta(),
             "weights": self.weights._asdict(),
         }
 
@@ -197,7 +208,7 @@ class RowModel:
             half: {
                 name.removeprefix(f"{half}."): array for name, array in arrays.items() if name.startswith(f"{half}.")
             }
-            for half in ("memory", "network", "density")
+            for half in ("memory", "tails", "network", "density")
         }
         memory, network = Memory.from_bundle(part["memory"]), Network.from_bundle(part["network"])
         density = density_from_bundle(meta["density"], part["density"])
@@ -231,6 +242,7 @@ class RowModel:
             memory,
             arrays["remoteness"],
             arrays["spacing"],
+            Tails.from_bundle(part["tails"], meta["tails"], width),
             network,
             density,
             (mean, spread, smallest),

@@ -10,6 +10,7 @@ they are, and says what it should have been. Out come
     suspicion   for a row that the memory holds, mean over the nearest rows of how far they lie from the middle of the
                 bulk; 0 for any other row
     tangent     log distance from the plane through the nearest rows, where more than a few are met; otherwise 0
+    tails       how far out the row lies in single columns, 0 to 1; see `detector.rows.tails`
     code        the first member's latent code, for the latent density
 
 Suspicion is for rows that were learned from. Whether a new row is normal is for its nearest normal rows to say (novelty
@@ -26,13 +27,14 @@ from numpy.typing import NDArray
 from detector.autoencoders.network import Network
 from detector.kernels import compiled
 from detector.neighbours import Searched, new_scratch, search_one
+from detector.rows.tails import Tails, tails_of
 from detector.vectors import ROWS, TILE, multiply
 
 Floats: TypeAlias = NDArray[np.float32]
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
-LOGS = 6
-"""Near, remoteness, residual, spacing, suspicion and tangent: what `score_rows` fills for each row, in this order."""
+LOGS = 7
+"""Near, remoteness, residual, spacing, suspicion, tangent and tails: what `score_rows` fills for each row, in this order."""
 OUTSIDE = 2.0
 """Quartile distances from the median of the log reach from which a row lies outside the bulk."""
 
@@ -60,6 +62,7 @@ class Parts(NamedTuple):
     """[M] how far each normal row lies from the middle of the bulk; see `detector.rows.fitting`."""
     spacing: Floats
     """[M] mean distance of each normal row from its own nearest."""
+    tails: Tails
     stack: Stack
     importance: Floats
     """[P] weight of each column in the residual; they sum to 1."""
@@ -258,7 +261,7 @@ def score_rows(
             known = search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
             at = (n - start) * across
             meet(values[n], known, indices[n], distances, parts, out[n], seen[at : at + across])
-            out[n, 2], out[n, 5] = 0.0, 0.0
+            out[n, 2], out[n, 5], out[n, 6] = 0.0, 0.0, tails_of(values[n], parts.tails)
             if nearest > SHOWN:
                 out[n, 5] = np.log(from_plane(values[n], parts.rows, indices[n], plane) + parts.smallest)
         first, asked = (0, members) if only[start] < 0 else (only[start], 1)

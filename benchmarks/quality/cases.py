@@ -13,7 +13,7 @@ from benchmarks.quality.methods import Method
 
 Numbers: TypeAlias = Mapping[str, float]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised by hand when a split, a metric or a peer changes, so that kept results are measured again."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import baselines, ours, peers, plant, speed
+from benchmarks.quality import baselines, generated, ours, peers, plant, speed
 from benchmarks.quality.cases import Numbers, Suite
 from benchmarks.quality.datasets import (
     Floats,
@@ -35,6 +35,8 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
     runs = [name for name in skab_names(folder) if name in QUICK_RUNS or not quick]
     causal = baselines.sensor_methods()
     sensors = (ours.sensor_method(seeds=3), *causal)
+    # Where a seed draws other data, not another start, every method has to see them all.
+    everywhere = tuple(replace(method, seeds=3) for method in sensors)
     return [
         Suite("tables", tuple(tables), (*ours.table_methods(), *peers.clean_table_methods()), clean_table),
         Suite(
@@ -45,8 +47,8 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
         ),
         Suite("skab", tuple(runs), (ours.sensor_method(seeds=1), *causal), skab_run),
         Suite("tennessee-eastman", ("plant",), sensors, chemical_plant),
-        # A seed is another plant here, not another start: every method has to see them all.
-        Suite("plant", ("rig",), tuple(replace(method, seeds=3) for method in sensors), plant.rig),
+        Suite("plant", ("rig",), everywhere, plant.rig),
+        Suite("generated", tuple(generated.KINDS)[: 2 if quick else None], everywhere, generated.stream),
         Suite("servers", tuple(server_names(folder)[: 1 if quick else None]), sensors, server),
         Suite("speed", speed.DATASETS[:1], (*ours.table_methods(), *peers.speed_methods()), speed.traffic, alone=True),
         Suite("speed-samples", speed.DATASETS[1:], (ours.sensor_method(seeds=1),), speed.traffic, alone=True),

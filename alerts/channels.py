@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.outbox import Channel, Notification
+from domain.alert import Severity
 from domain.errors import InvalidInput, Unavailable
+
+_KINDS = {Severity.LOW: "info", Severity.MEDIUM: "warning", Severity.HIGH: "failure", Severity.CRITICAL: "failure"}
+"""Apprise's kinds of message; chat services colour by them, pagers choose their urgency."""
 
 
 class AppriseChannel:
@@ -18,12 +22,16 @@ class AppriseChannel:
         self._notifier = _notifier(name, address)
 
     def send(self, notification: Notification) -> None:
-        """Deliver; the dedupe key goes along, for receivers that look at it. Raises Unavailable."""
+        """Deliver, as loudly as the severity says; the dedupe key goes along, for receivers that look at it.
+
+        Raises Unavailable.
+        """
         lines = [notification.body]
         if self._link:
             lines.append(f"{self._link.rstrip('/')}/alerts/{notification.alert}")
         lines.append(f"({notification.dedupe_key})")
-        if not self._notifier.notify(body="\n".join(lines), title=notification.title):
+        kind = _KINDS[notification.severity]
+        if not self._notifier.notify(body="\n".join(lines), title=notification.title, notify_type=kind):
             raise Unavailable(f"channel {self._name!r} did not take the message; check its address and that it is up")
 
 

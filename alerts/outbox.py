@@ -45,7 +45,7 @@ def announce_silences(
     rows = [
         {
             **_due(monitor, alert, f"alert-{alert}-silent-{channel}", channel, now),
-            "title": f"[{Severity.MEDIUM.value}] {_subject(monitor, entity)}: stopped sending",
+            **_titled(Severity.MEDIUM, f"{_subject(monitor, entity)}: stopped sending"),
             "body": f"Alert {alert}: nothing has come since {since:%Y-%m-%d %H:%M:%S} UTC, far longer than usual.",
         }
         for alert, (entity, since) in silences.items()
@@ -60,6 +60,11 @@ def _channels(connection: Connection, monitor: str) -> Sequence[str]:
 
 def _subject(monitor: str, entity: str) -> str:
     return f"{monitor} / {entity}" if entity else monitor
+
+
+def _titled(severity: Severity, title: str) -> dict[str, object]:
+    """The word stands in the title too, for channels that have neither colour nor sound."""
+    return {"severity": severity, "title": f"[{severity.value}] {title}"}
 
 
 def _due(monitor: str, alert: int | None, dedupe_key: str, channel: str, now: datetime) -> dict[str, object]:
@@ -83,7 +88,7 @@ def _message(monitor: str, episode: Episode, channel: str, now: datetime) -> dic
     features = ", ".join(episode.features) or "no single feature"
     return {
         **_due(monitor, episode.id, f"alert-{episode.id}-{occasion}-{channel}", channel, now),
-        "title": f"[{episode.severity.value}] {subject}: {'not normal' if occasion == 'opened' else 'now critical'}",
+        **_titled(episode.severity, f"{subject}: {'not normal' if occasion == 'opened' else 'now critical'}"),
         "body": (
             f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
             f"record{'s' if episode.records > 1 else ''}, peak surprise {episode.peak_surprise:.1f} "
@@ -101,11 +106,27 @@ class Notification:
     alert: int
     channel: str
     dedupe_key: str
+    severity: Severity
     title: str
     body: str
     attempts: int
     """Including the one under way."""
     created: datetime
+
+
+def _notification(row: NotificationRow) -> Notification:
+    return Notification(
+        id=row.id,
+        monitor=row.monitor,
+        alert=row.alert_id,
+        channel=row.channel,
+        dedupe_key=row.dedupe_key,
+        severity=row.severity,
+        title=row.title,
+        body=row.body,
+        attempts=row.attempts,
+        created=row.created,
+    )
 
 
 class Channel(Protocol):
@@ -185,24 +206,14 @@ class Notifier:
                 .scalars()
                 .all()
             )
-            claimed = session.execute(
+            claimed = session.scalars(
                 update(row)
                 .where(row.id.in_(due))
                 .values(due=now + LEASE, attempts=row.attempts + 1)
-                .returning(
-                    row.id,
-                    row.monitor,
-                    row.alert_id,
-                    row.channel,
-                    row.dedupe_key,
-                    row.title,
-                    row.body,
-                    row.attempts,
-                    row.created,
-                )
+                .returning(row)
                 .execution_options(synchronize_session=False)
             ).all()
-        return sorted((Notification(*message) for message in claimed), key=lambda message: message.id)
+            return [_notification(each) for each in sorted(claimed, key=lambda each: each.id)]
 
     def _try(self, notification: Notification) -> str:
         """Send one message and write down what came of it; returns its new status."""

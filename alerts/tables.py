@@ -344,6 +344,8 @@ class NotificationRow(Row):
     channel: Mapped[str]
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     """Also sent to the channel: delivery is at least once."""
+    severity: Mapped[Severity] = mapped_column(server_default=Severity.MEDIUM.value)
+    """Of the alert when the message was written."""
     title: Mapped[str]
     body: Mapped[str]
     status: Mapped[str] = mapped_column(String(16))

@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from alerts.channels import open_channels
 from alerts.outbox import Notification
+from domain.alert import Severity
 from domain.errors import InvalidInput, Unavailable
 from tests.alerts.build import START
 
@@ -19,7 +20,7 @@ from tests.alerts.build import START
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 MESSAGE = Notification(
-    1, "pump", 42, "oncall", "alert-42-opened-oncall", "[high] pump: not normal", "Alert 42", 1, START
+    1, "pump", 42, "oncall", "alert-42-opened-oncall", Severity.HIGH, "[high] pump: not normal", "Alert 42", 1, START
 )
 
 
@@ -66,6 +67,14 @@ def test_a_message_arrives(webhook: Webhook) -> None:
         "http://127.0.0.1:8484/alerts/42",
         f"({MESSAGE.dedupe_key})",
     ]
+
+
+def test_severity_decides_the_kind_of_message(webhook: Webhook) -> None:
+    """What Apprise colours by, or wakes people by, follows the alert's severity."""
+    (channel,) = open_channels({"oncall": webhook.address}).values()
+    for severity in Severity:
+        channel.send(replace(MESSAGE, severity=severity))
+    assert [received["type"] for received in webhook.received] == ["info", "warning", "failure", "failure"]
 
 
 def test_a_refusal_is_a_passing_fault(webhook: Webhook) -> None:

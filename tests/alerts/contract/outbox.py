@@ -12,6 +12,7 @@ from alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification
 from alerts.session import reading
 from alerts.store import AlertStore
 from alerts.tables import NotificationRow
+from domain.alert import Severity
 from domain.clock import ManualClock
 from domain.errors import Unavailable
 from domain.monitor import parse_monitor
@@ -73,6 +74,7 @@ class OutboxContract:
         assert notifier.deliver() == Delivery(sent=2)
         titles = [message.title for message in oncall.taken]
         assert titles == ["[low] pump / rig-1: not normal", "[critical] pump / rig-1: now critical"]
+        assert [message.severity for message in oncall.taken] == [Severity.LOW, Severity.CRITICAL]
         assert "peak surprise 3.5 (threshold 3.0)" in oncall.taken[0].body
         keys = {message.dedupe_key for message in oncall.taken + desk.taken}
         assert len(keys) == 4

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from alerts.episodes import TRACE_BEFORE
@@ -130,13 +130,14 @@ def _previous(session: Session, alert: AlertRow) -> tuple[tuple[Alert, Label | N
         .order_by(AlertRow.ended.desc())
         .limit(MOST_PREVIOUS)
     ).all()
-    said = session.scalars(
-        select(LabelRow)
+    newest = (
+        select(func.max(LabelRow.id))
         .where(LabelRow.alert_id.in_([row.id for row in earlier]))
-        .order_by(LabelRow.id)
-        .limit(MOST_EVENTS * MOST_PREVIOUS)
+        .group_by(LabelRow.alert_id)
     )
-    latest = {label.alert_id: label_of(label) for label in said}
+    latest = {
+        label.alert_id: label_of(label) for label in session.scalars(select(LabelRow).where(LabelRow.id.in_(newest)))
+    }
     return tuple((alert_of(row), latest.get(row.id)) for row in earlier)
 
 

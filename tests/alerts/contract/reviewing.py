@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
+from alerts.reading import alert_detail
 from alerts.reviewing import Interval, acknowledge, close, excluded_intervals, label, labels, reopen
-from alerts.session import reading
+from alerts.session import reading, transaction
 from alerts.store import AlertStore
-from alerts.tables import AlertEventRow, AlertRow
+from alerts.tables import AlertEventRow, AlertRow, LabelRow
 from domain.alert import AlertStatus, Label, Verdict
 from domain.clock import ManualClock
 from domain.errors import InvalidInput, NotFound
@@ -55,6 +56,17 @@ class ReviewingContract:
             ("closed", "bob", "seen on site"),
             ("reopened", "cid", ""),
         ]
+
+    def test_the_latest_label_of_a_much_reviewed_alert_is_found(self, engine: Engine, clock: ManualClock) -> None:
+        """Earlier alerts are shown with their latest label, however many came before it."""
+        first, second, third = (self.opened(engine, clock, start, start + 10) for start in (100, 1000, 2000))
+        with transaction(engine) as session:
+            said = {"alert_id": first, "verdict": Verdict.UNSURE, "author": "ann", "note": "", "created": clock.now()}
+            session.execute(insert(LabelRow), [{**said, "cause": f"cause {number}"} for number in range(900)])
+        label(engine, second, Verdict.TRUE, "bob", "leak", clock=clock)
+        found = alert_detail(engine, third)
+        assert found is not None
+        assert [said and said.cause for _, said in found.previous] == ["leak", "cause 899"]
 
     def test_labels_are_kept_and_the_latest_counts(self, engine: Engine, alert: int, clock: ManualClock) -> None:
         """A later verdict supersedes an earlier one without erasing it."""

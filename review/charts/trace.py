@@ -23,6 +23,11 @@ def trace_height(bands: int) -> int:
     return _TITLE + _SCORE_HEIGHT + bands * (_BAND_HEIGHT + _TITLE) + _BOTTOM
 
 
+def has_course(points: Sequence[TracePoint]) -> bool:
+    """Whether there are two moments to draw a line between; a record alone has values, but no course."""
+    return len(points) > 1 and points[0].time < points[-1].time
+
+
 def chosen_features(schema: RecordSchema, first: Sequence[str] = ()) -> list[str]:
     """Which features get a band: those named first, then the schema's order; text has no trace."""
     drawable = [feature.name for feature in schema.features if feature.type is not FeatureType.TEXT]

@@ -13,7 +13,7 @@ from domain.errors import BundleRefused
 from domain.monitor import Monitor
 from review.charts.latent import map_option
 from review.charts.thinning import around
-from review.charts.trace import chosen_features, trace_height, trace_option
+from review.charts.trace import chosen_features, has_course, trace_height, trace_option
 from review.deeds import Done, act, label
 from review.evidence import lines, witnesses
 from review.fragment import Asking, fragment, show
@@ -25,8 +25,6 @@ from review.templating import render
 
 _SECONDS = 10.0
 _BANDS = 8
-_LEAST_DRAWN = 2
-"""A single record, as a table without entities gives, has no course that a chart could show; the evidence shows its values."""
 
 
 @ui.page("/alerts/{alert_id:int}")
@@ -116,7 +114,7 @@ class _AlertView:
     def _draw_trace(self) -> None:
         alert = self.detail.alert
         points = around(self.detail.trace, alert.started, alert.ended)
-        if self.schema is None or len(points) < _LEAST_DRAWN:
+        if self.schema is None or not has_course(points):  # the evidence shows the values of one alone
             return
         features = chosen_features(self.schema, alert.features)[:_BANDS]
         option = trace_option(self.schema, features, points, alert.threshold)

@@ -5,13 +5,14 @@ from datetime import datetime
 from urllib.parse import parse_qs
 
 from fastapi import Request
+from markupsafe import Markup
 from nicegui import events, ui
 
 from alerts.reading import EntityFacts, entities, monitor_facts, trace
 from domain.errors import BundleRefused
 from domain.monitor import Monitor
 from domain.outcome import TracePoint
-from review.charts.trace import MOST_POINTS, chosen_features, trace_height, trace_option
+from review.charts.trace import MOST_POINTS, chosen_features, has_course, trace_height, trace_option
 from review.fragment import Asking, fragment, show
 from review.frame import frame
 from review.pages.choosing import chosen, lead_to_monitor
@@ -104,13 +105,11 @@ class _LiveView:
         self.chart.update()
 
     def _say(self, now: datetime) -> None:
-        self.chart.set_visibility(bool(self.points))
+        self.chart.set_visibility(has_course(self.points))
+        show(self.empty, self._instead())
         if not self.points:
-            show(
-                self.empty, render("live_empty.html", entity=self.entity, known=bool(self.look and self.look.entities))
-            )
+            show(self.foot, render("nothing.html"))
             return
-        show(self.empty, render("nothing.html"))
         age = (now - self.points[-1].time).total_seconds()
         others = [one for one in self.look.entities if one.entity != self.entity] if self.look else []
         hidden = len(self.monitor.record.features) - len(self.features)
@@ -127,6 +126,21 @@ class _LiveView:
                 hidden=max(0, hidden),
                 unarmed=self.look.unarmed if self.look else "",
             ),
+        )
+
+    def _instead(self) -> Markup:
+        """What stands in the chart's place where there is nothing to draw."""
+        if not self.points:
+            return render("live_empty.html", entity=self.entity, known=bool(self.look and self.look.entities))
+        if has_course(self.points):
+            return render("nothing.html")
+        newest = self.points[-1]
+        return render(
+            "live_lone.html",
+            points=len(self.points),
+            point=newest,
+            threshold=self.look.threshold if self.look else None,
+            values=[(name, newest.values.get(name)) for name in self.features],
         )
 
     def _option(self) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What pages say: every state in words, nothing that runs, nothing without a bound."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from domain.alert import Verdict
 from domain.clock import ManualClock
 from domain.errors import Unavailable
 from domain.model import Judgement
-from domain.outcome import OffsetMove, Outcome, Silence
+from domain.outcome import EntityState, OffsetMove, Outcome, Silence
 from review.charts.latent import VERDICT_LOOKS
 from review.config import ReviewConfig
 from review.deeds import act, label
@@ -31,7 +32,7 @@ from review.pages.overview import overview_markup
 from review.room import Room
 from review.templating import render
 from tests.review.conftest import Pages
-from tests.review.sketch import EVIL, PUMP
+from tests.review.sketch import EVIL, NOW, PUMP, trace_point
 
 PAGES = ("/", "/alerts", "/alerts/2", "/live/pump", "/map/pump", "/models/pump", "/dead-letters/pump")
 
@@ -159,6 +160,33 @@ def test_a_silence_has_its_own_words(room: Room):
     ended = alert_detail(room.engine, number)
     assert ended is not None
     assert "sent nothing for 5 min" in render("alert_head.html", alert=ended.alert, peak=ended.peak)
+
+
+def test_what_happened_at_one_moment_has_no_duration(room: Room):
+    """An alert of one record, or of several of one moment, lasted no time that could be told."""
+    row = inbox_markup(room, View())[1].split('data-alert="1"')[1].split("</tr>")[0]
+    assert "0 s" not in row
+    detail = alert_detail(room.engine, 3)
+    assert detail is not None
+    assert "(19 s)" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
+    at_once = replace(detail.alert, ended=detail.alert.started)
+    assert "0 s" not in render("alert_head.html", alert=at_once, peak=detail.peak)
+
+
+def test_an_entity_with_one_record_is_told_in_words(pages: Pages, drawn_database: Path):
+    """A chart of one point is an empty frame: the record's values and score stand there instead."""
+    client = pages.show(drawn_database)
+    lone = trace_point("rig-b", NOW, 7300, 3.4)
+    move = (OffsetMove(0, 7200, 7301),)
+    state = EntityState("rig-b", 0, NOW, 1, True)
+    AlertStore(pages.engine, "pump", ManualClock(NOW)).commit(
+        Outcome("pump", "pump.csv", move, trace=(lone,), entities=(state,))
+    )
+    page = client.get("/live/pump?entity=rig-b").text
+    assert "One record of" in page
+    assert "A trace needs a second moment" in page
+    assert "1 sampled record;" in page
+    assert "A trace needs a second moment" not in client.get("/live/pump?entity=rig-a").text
 
 
 def test_the_alert_page_shows_expected_beside_actual(room: Room):

@@ -52,6 +52,7 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
             "itemSize": 17,
             "feature": {"brush": {"title": {"rect": "select a box", "polygon": "select by hand", "clear": "clear"}}},
             "iconStyle": {":borderColor": "latentwatch.colour('muted')"},
+            "emphasis": {"iconStyle": {":borderColor": "latentwatch.colour('accent')"}},  # the tool in use
         }
         option["brush"] = {
             "toolbox": ["rect", "polygon", "clear"],

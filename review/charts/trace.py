@@ -161,7 +161,8 @@ def _score_axis(points: Sequence[TracePoint], threshold: float | None) -> Option
             *(1.05 * max(point.surprise, point.reconstruction, point.density) for point in points),
         ]
     )
-    return _axis(0) | {"min": 0, "max": float(-(-top // 1)), "splitNumber": 3}
+    step = _round_step(top)
+    return _axis(0) | {"min": 0, "max": step * ceil(top / step), "interval": step}
 
 
 def _score_series(

@@ -42,5 +42,6 @@ def lead_to_monitor(page: str, title: str) -> None:
         if states:
             return RedirectResponse(f"/{page}/{states[0].facts.monitor.name}", 307)
         with frame(room, title, f"/{page}"):
-            fragment(render("empty.html", what="No monitor is registered yet.", then="/", word="How to begin"))
+            what = "No monitor is registered yet."
+            fragment(render("empty.html", title=title, what=what, then="/", word="How to begin"))
         return None

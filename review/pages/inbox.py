@@ -69,6 +69,7 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
         total=total,
         more=page.total > page.offset + PAGE_SIZE,
         narrowed=narrowed or view.status != "unresolved",
+        watched=bool(page.alerts or monitor_names(room)),
     )
     return _headline(view, page.total, total), table
 

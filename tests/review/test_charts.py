@@ -96,6 +96,15 @@ def test_axes_hold_their_values(values: list[float]):
     assert all(axis["min"] <= value <= axis["max"] for value in values)
 
 
+@pytest.mark.parametrize("peak", [0.5, 5.9, 6.4, 13.0, 27.5])
+def test_the_score_axis_ends_on_a_mark(peak: float):
+    """Marks are evenly spaced up to the end: a last one close to another reads as a fault of the chart."""
+    axis = trace_option(PUMP.record, [], points([0.5, peak]), 3.2)["yAxis"][0]
+    assert axis["max"] >= max(peak, 3.2)
+    assert axis["max"] % axis["interval"] == 0
+    assert axis["max"] / axis["interval"] <= 5
+
+
 def test_guilty_features_come_first_and_text_has_no_band():
     """An alert's chart begins with what was strange."""
     assert chosen_features(PUMP.record, ["mode", "unknown"]) == ["mode", "flow", "pressure"]

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -107,12 +108,14 @@ def test_pages_without_a_monitor_lead_to_one(pages: Pages, drawn_database: Path)
 def test_pages_of_an_empty_database_say_how_to_begin(empty_room: Room, pages: Pages, blank_database: Path):
     """Nothing to show is a sentence with the next step."""
     assert "latentwatch init" in overview_markup(empty_room)
-    assert "Nothing needs you." in inbox_markup(empty_room, View())[1]
+    assert "Nothing is watched yet" in inbox_markup(empty_room, View())[1]
     assert "No alert matches" in inbox_markup(empty_room, View(severity="high"))[1]
     assert "No model has been trained" in models_markup(empty_room, "pump")
     client = pages.show(blank_database)
     for path in ("/", "/alerts", "/live", "/map", "/models", "/alerts/7", "/live/nope"):
         assert client.get(path).status_code == 200, path
+    for path, title in (("/live", "Live"), ("/map", "Map"), ("/models", "Models")):
+        assert f"<h1>{title}</h1>" in unescape(client.get(path).text), path
 
 
 def test_a_database_away_is_said_on_the_page(pages: Pages, tmp_path: Path):

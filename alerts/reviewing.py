@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Session
@@ -27,34 +28,32 @@ class Interval:
     end: datetime
 
 
+class _Step(NamedTuple):
+    """A way from some states to another, and the event's name."""
+
+    states: tuple[AlertStatus, ...]
+    to: AlertStatus
+    kind: str
+
+
+_ACKNOWLEDGE = _Step((AlertStatus.OPEN,), AlertStatus.ACKNOWLEDGED, "acknowledged")
+_CLOSE = _Step((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED), AlertStatus.CLOSED, "closed")
+_REOPEN = _Step((AlertStatus.ACKNOWLEDGED, AlertStatus.CLOSED), AlertStatus.OPEN, "reopened")
+
+
 def acknowledge(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
     """Say that somebody looks at an open alert; another one stays as it is. Raises NotFound, InvalidInput, Unavailable."""
-    with transaction(engine) as session:
-        row = _locked(session, alert)
-        if row.status is AlertStatus.OPEN:
-            row.status = AlertStatus.ACKNOWLEDGED
-            _write_event(session, row, "acknowledged", author, note, clock)
-        return row.status
+    return _take(engine, alert, _ACKNOWLEDGE, author, note, clock)
 
 
 def close(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
     """Put an alert away without a verdict; flagged records that go on open another. Raises as `acknowledge`."""
-    with transaction(engine) as session:
-        row = _locked(session, alert)
-        if row.status is not AlertStatus.CLOSED:
-            row.status = AlertStatus.CLOSED
-            _write_event(session, row, "closed", author, note, clock)
-        return row.status
+    return _take(engine, alert, _CLOSE, author, note, clock)
 
 
 def reopen(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
     """Bring a closed or acknowledged alert back into the inbox. Labels stay. Raises as `acknowledge`."""
-    with transaction(engine) as session:
-        row = _locked(session, alert)
-        if row.status is not AlertStatus.OPEN:
-            row.status = AlertStatus.OPEN
-            _write_event(session, row, "reopened", author, note, clock)
-        return row.status
+    return _take(engine, alert, _REOPEN, author, note, clock)
 
 
 def label(
@@ -120,6 +119,15 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
             .order_by(row.entity, row.started)
         ).all()
     return _joined([Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in found])
+
+
+def _take(engine: Engine, alert: int, step: _Step, author: str, note: str, clock: Clock | None) -> AlertStatus:
+    with transaction(engine) as session:
+        row = _locked(session, alert)
+        if row.status in step.states:
+            row.status = step.to
+            _write_event(session, row, step.kind, author, note, clock)
+        return row.status
 
 
 def _joined(intervals: Sequence[Interval]) -> list[Interval]:

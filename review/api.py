@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, Field
 
 from alerts import reviewing
 from alerts.monitors import registered_monitor
@@ -33,6 +33,27 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class AlertQuery(BaseModel):
+    """Which alerts, and which of their pages, as an address says it."""
+
+    monitor: str | None = None
+    entity: str | None = None
+    status: list[AlertStatus] = []
+    severity: Annotated[Severity | None, Field(description="at least this loud")] = None
+    verdict: Verdict | Literal["none"] | None = None
+    since: Annotated[Moment | None, Field(description="still going on at or after this time")] = None
+    until: Annotated[Moment | None, Field(description="started before this time")] = None
+    order: Literal["severity", "recent"] = "recent"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+    def filter(self) -> AlertFilter:
+        """What to ask the database."""
+        return AlertFilter(
+            self.monitor, self.entity, tuple(self.status), self.severity, self.verdict, self.since, self.until
+        )
 
 
 @router.get("/healthz", tags=["health"])
@@ -113,22 +134,9 @@ def get_dead_letters(room: InRoom, monitor: str, limit: Limit = 50, offset: Offs
 
 
 @router.get("/alerts", tags=["alerts"])
-def get_alerts(
-    room: InRoom,
-    monitor: str | None = None,
-    entity: str | None = None,
-    status: Annotated[list[AlertStatus] | None, Query()] = None,
-    severity: Annotated[Severity | None, Query(description="at least this loud")] = None,
-    verdict: Verdict | Literal["none"] | None = None,
-    since: Annotated[Moment | None, Query(description="still going on at or after this time")] = None,
-    until: Annotated[Moment | None, Query(description="started before this time")] = None,
-    order: Literal["severity", "recent"] = "recent",
-    limit: Limit = 50,
-    offset: Offset = 0,
-) -> schemas.AlertPageOut:
+def get_alerts(room: InRoom, query: Annotated[AlertQuery, Query()]) -> schemas.AlertPageOut:
     """Alerts that match every filter given."""
-    wanted = AlertFilter(monitor, entity, tuple(status or ()), severity, verdict, since, until)
-    page = inbox(room.engine, wanted, order, offset, limit)
+    page = inbox(room.engine, query.filter(), query.order, query.offset, query.limit)
     return schemas.AlertPageOut(
         alerts=[schemas.AlertOut.of(alert) for alert in page.alerts], total=page.total, offset=page.offset
     )

@@ -14,6 +14,13 @@ UNNAMED = "unnamed"
 _LONGEST_NAME, _LONGEST_TEXT = 100, 4000
 
 
+_STEPS = {
+    "acknowledge": (reviewing.acknowledge, "acknowledged."),
+    "close": (reviewing.close, "closed without a verdict."),
+    "reopen": (reviewing.reopen, "is open again."),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What an action did, or why it did not."""
@@ -27,16 +34,11 @@ def act(room: Room, said: Any) -> Done:
     try:
         alert, author = _alert(said), _author(said)
         what = str(said.get("what", ""))
-        if what == "acknowledge":
-            reviewing.acknowledge(room.engine, alert, author, clock=room.clock)
-            return Done(f"Alert {alert} acknowledged.")
-        if what == "close":
-            reviewing.close(room.engine, alert, author, clock=room.clock)
-            return Done(f"Alert {alert} closed without a verdict.")
-        if what == "reopen":
-            reviewing.reopen(room.engine, alert, author, clock=room.clock)
-            return Done(f"Alert {alert} is open again.")
-        return label(room, {**said, "verdict": what})
+        if what not in _STEPS:
+            return label(room, {**said, "verdict": what})
+        step, sentence = _STEPS[what]
+        step(room.engine, alert, author, clock=room.clock)
+        return Done(f"Alert {alert} {sentence}")
     except InvalidInput as error:
         return Done(str(error), refused=True)
 

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 
 from benchmarks.speed.stream import payloads
 from domain.clock import SystemClock
-from streams.ports import Messages
+from streams.ports import Messages, Source
 
 RATES = (1_000, 5_000, 20_000)
 _TICK_SECONDS = 0.01
@@ -35,8 +35,30 @@ def send_steadily(servers: str, topic: str, rate: int, seconds: float) -> None:
     producer.close()
 
 
+class Overheard:
+    """A source whose deliveries are told to a listener too; else as the source that it wraps."""
+
+    def __init__(self, source: Source, hear: Callable[[Messages], None]) -> None:
+        self._source = source
+        self._hear = hear
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Messages:
+        """The source's own, told where there is anything."""
+        messages = self._source.poll(max_records, timeout_seconds)
+        if len(messages):
+            self._hear(messages)
+        return messages
+
+
 def measure(
-    build: Callable[[Callable[[Any], None]], Any], servers: str, topic: str, rate: int, seconds: float
+    build: Callable[[Callable[[Any], None], Callable[[Source], Any]], Any],
+    servers: str,
+    topic: str,
+    rate: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Run a scorer while another process sends; milliseconds from the producer's stamp to the commit, by percentile."""
     clock, stop, waits = SystemClock(), Event(), []
@@ -60,16 +82,7 @@ def measure(
         if progress >= expected:
             stop.set()
 
-    scorer = build(reach)
-    poll = scorer._source.poll
-
-    def remember(max_records: int, timeout_seconds: float) -> Messages:
-        messages: Messages = poll(max_records, timeout_seconds)
-        if len(messages):
-            in_hand.append(messages)
-        return messages
-
-    scorer._source.poll = remember
+    scorer = build(reach, lambda source: Overheard(source, in_hand.append))
     command = [sys.executable, "-m", "benchmarks.speed.latency", servers, topic, str(rate), str(seconds)]
     sender = subprocess.Popen(command)
     scorer.run(stop)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -153,9 +154,8 @@ def latency(settings: Settings) -> dict[str, Any]:
 
     warm_up(settings)
     sys.stdin.readline()
-    return measure(
-        lambda reach: build_scorer(settings, reach), settings.servers, settings.topic, settings.rate, settings.seconds
-    )
+    build = partial(build_scorer, settings)
+    return measure(build, settings.servers, settings.topic, settings.rate, settings.seconds)
 
 
 def user_batch(settings: Settings) -> Step:

@@ -24,6 +24,7 @@ from streams.decoding.columns import TimeBound
 from streams.decoding.json_decoding import JsonDecoder
 from streams.kafka.access import KafkaAccess
 from streams.kafka.record_batches import scan
+from streams.ports import Source
 from streams.scorer import Scorer
 from streams.sources.opening import open_member
 from streams.watching.metrics import ScorerMetrics
@@ -52,8 +53,15 @@ class AtThreshold:
         return self._threshold
 
 
-def build_scorer(settings: Settings, reach: Callable[[Any], None] = lambda step: None) -> Scorer:
-    """The scorer as the command line builds it; only the threshold is set, so that the flagged share is known."""
+def build_scorer(
+    settings: Settings,
+    reach: Callable[[Any], None] = lambda step: None,
+    around: Callable[[Source], Any] = lambda source: source,
+) -> Scorer:
+    """The scorer as the command line builds it; only the threshold is set, so that the flagged share is known.
+
+    `around` may wrap its source.
+    """
     watched = monitor(settings.variant)
     engine = open_database(settings.database)
     migrate(engine)
@@ -73,7 +81,7 @@ def build_scorer(settings: Settings, reach: Callable[[Any], None] = lambda step:
     )
     return Scorer(
         watched,
-        source,
+        around(source),
         JsonDecoder(watched.record, TimeBound(CLOCK)),
         AlertStore(engine, watched.name, CLOCK, durable=False),
         registry,

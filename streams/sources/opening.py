@@ -25,18 +25,16 @@ def open_source(
     kafka: KafkaAccess | None = None,
     registry: RegistryAccess | None = None,
     client: Client | None = None,
-    path: str | None = None,
     patience_seconds: float = float("inf"),
 ) -> tuple[Source, Decoder]:
-    """The monitor's own source, or the file at `path` (`-` for standard input) instead.
+    """The monitor's own source.
 
     `client` overrides the monitor's choice. Waits visibly for a broker or a topic that is away; raises Unavailable when
     patience ends, Stopped when `stop` is set, InvalidInput where waiting cannot help.
     """
     of_file, of_topic = monitor.source.file, monitor.source.kafka
-    if path is not None or of_file is not None:
-        chosen = path or (of_file.path if of_file else "")
-        file = FileSource(chosen, of_file.format if of_file and path is None else "auto", clock)
+    if of_file is not None:
+        file = FileSource(of_file.path, of_file.format, clock)
         file.open()
         return file, file.decoder(monitor.record)
     assert of_topic is not None  # a monitor has exactly one source

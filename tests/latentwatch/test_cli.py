@@ -13,6 +13,8 @@ from pyarrow import csv
 
 from latentwatch.cli import main
 
+ROOT = Path(__file__).parents[2]
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -217,7 +219,9 @@ def test_help_is_complete_and_imports_nothing_heavy():
         "        assert '[[' not in each.get_usage(typer.Context(each)), name\n"
         "print(sorted(command.commands))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(
         sorted(
@@ -246,7 +250,7 @@ def test_the_package_is_light_until_the_estimator_is_asked_for():
     script = (
         "import sys, latentwatch; assert 'numpy' not in sys.modules; from latentwatch import LatentDetector as d; d()"
     )
-    subprocess.run([sys.executable, "-c", script], timeout=120, check=True)
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=120, check=True)
 
 
 def test_the_first_monitor_makes_its_folder(run: Run, tmp_path: Path):

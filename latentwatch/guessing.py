@@ -16,17 +16,18 @@ from pydantic import ValidationError
 
 from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, dump_monitor
+from latentwatch.misreadings import refuse_dates, refuse_misreadings
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.decoding.cells import MISSING_WORDS
 from streams.decoding.times import NO_TIME, parse_times
 
 _SAMPLE = 20_000
 _TIME_NAMES = re.compile(
-    r"(^|_)(time|timestamp|datetime|date|ts|event_?time|utc|epoch)(_|$)|time(stamp)?$", re.IGNORECASE
+    r"(^|[^a-z])(time|timestamp|datetime|date|ts|event_?time|utc|epoch)([^a-z]|$)|time(stamp)?$", re.IGNORECASE
 )
 _ENTITY_NAMES = re.compile(
     r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
-    r"|turbine|engine|meter|run|group|site|location)(_?(id|name|no|number))?$",
+    r"|turbine|engine|meter|run|group|site|location)([ _.-]?(id|name|no|number))?$",
     re.IGNORECASE,
 )
 _LABEL_NAMES = re.compile(
@@ -43,9 +44,9 @@ _PERIODS = {
     "wind_direction": 360.0,
     "heading": 360.0,
 }
-_DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
 _NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _MOST_CATEGORIES = 50
+_FEW = 200
 _MOSTLY_NUMBERS = 0.95
 """From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
 
@@ -95,9 +96,11 @@ def guess_monitor(
     Raises InvalidHistory when the file is empty, holds no feature, or writes numbers with a decimal comma, InvalidInput
     when the name or the topic is none.
     """
-    file = open_table(find_files([path])[0])
+    files = find_files([path])
+    path = files[0]
+    file = open_table(path)
     columns = _sample(file)
-    _refuse_decimal_commas(columns, path)
+    refuse_misreadings(file, {column.name: column.texts for column in columns if column.numbers is None})
     rows = len(columns[0].texts) if columns else 0
     if rows == 0:
         raise InvalidHistory(f"{path}: there is no record in it; give a sample with some hundred normal records")
@@ -105,11 +108,19 @@ def guess_monitor(
         if given is not None and given not in file.columns:
             raise InvalidHistory(f"{path}: has no field {given!r} for the {role}; it has {', '.join(file.columns)}")
     notes = [f"looked at {rows} records of {Path(path).name} ({file.format}, {len(columns)} columns)"]
-    time = time or _guess_time(columns, notes)
-    entity = entity or _guess_entity([column for column in columns if column.name != time], rows, notes)
+    if len(files) > 1:
+        notes.append(f"did not look at {len(files) - 1} further files; the monitor's source is this one")
+    if rows < _FEW:
+        notes.append(
+            f"a sample of {rows}: training needs some hundred records of normal operation, better some thousand"
+        )
+    time = time or _guess_time(columns, path, notes)
+    times = next((column.texts for column in columns if column.name == time), None)
+    entity = entity or _guess_entity([column for column in columns if column.name != time], times, notes)
     features = _guess_features([column for column in columns if column.name not in (time, entity)], rows, notes)
     if not features:
-        raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one")
+        why = "".join(f"\n  {note}" for note in notes)
+        raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
     record = {"time": time, "entity": entity, "features": features}
     monitor: dict[str, Any] = {
         "name": name or _slug(Path(path).stem),
@@ -138,16 +149,6 @@ def _refusal(problem: Any, path: str) -> str:
     return f"{where}: {message} (found {problem['input']!r})"
 
 
-def _refuse_decimal_commas(columns: Sequence[_Column], path: str) -> None:
-    """Such numbers would otherwise be taken for words, one category each."""
-    for column in columns:
-        given = column.texts.dropna().astype(str)
-        if column.numbers is None and len(given) and given.str.fullmatch(_DECIMAL_COMMA).all():
-            raise InvalidHistory(
-                f"{path}: column {column.name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point"
-            )
-
-
 def _sample(file: TableFile) -> list[_Column]:
     texts = file.select([str(file.word(name)) for name in file.columns], limit=_SAMPLE)
     return [
@@ -169,7 +170,7 @@ def _column(name: str, found: Any, typed_time: bool) -> _Column:
     return _Column(name, texts, None, typed_time, strays[:0])
 
 
-def _guess_time(columns: Sequence[_Column], notes: list[str]) -> str | None:
+def _guess_time(columns: Sequence[_Column], path: str, notes: list[str]) -> str | None:
     for column in sorted(columns, key=lambda column: not _TIME_NAMES.search(column.name)):
         named = bool(_TIME_NAMES.search(column.name))
         if column.typed_time:
@@ -183,6 +184,9 @@ def _guess_time(columns: Sequence[_Column], notes: list[str]) -> str | None:
         if readable.all():
             notes.append(f"time: {column.name!r}, every value of it reads as a time ({column.texts.iloc[0]})")
             return column.name
+    for column in columns:
+        if _TIME_NAMES.search(column.name) and column.numbers is None:
+            refuse_dates(path, column.name, column.texts)
     notes.append("time: none found; a record's time will be when it arrives")
     return None
 
@@ -193,12 +197,22 @@ def _plausible_epoch(numbers: "pd.Series[Any]") -> bool:
     return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in (1, 1e3, 1e6, 1e9))
 
 
-def _guess_entity(columns: Sequence[_Column], rows: int, notes: list[str]) -> str | None:
-    for column in columns:
-        repeats = column.distinct * 2 <= rows and not column.texts.isna().any()
-        if _ENTITY_NAMES.match(column.name) and repeats and not _is_measured(column):
+def _guess_entity(columns: Sequence[_Column], times: "pd.Series[Any] | None", notes: list[str]) -> str | None:
+    repeating = [
+        column for column in columns if column.distinct * 2 <= len(column.texts) and not column.texts.isna().any()
+    ]
+    for column in repeating:
+        if _ENTITY_NAMES.match(column.name) and not _is_measured(column):
             notes.append(f"entity: {column.name!r}, by its name; {column.distinct} different in the sample")
             return column.name
+    if times is not None and times.duplicated().any():
+        for column in repeating:
+            if column.numbers is None and not pd.DataFrame({"at": times, "of": column.texts}).duplicated().any():
+                notes.append(
+                    f"entity: {column.name!r}, which tells records of one time apart; {column.distinct} different in the"
+                    " sample"
+                )
+                return column.name
     notes.append("entity: none found; all records belong to one")
     return None
 

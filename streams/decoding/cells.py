@@ -3,7 +3,7 @@
 One rule for training and scoring: what a model learned from in a file is not refused when it arrives on a stream.
 """
 
-MISSING_WORDS = ("", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "-")
+MISSING_WORDS = ("", "nan", "NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-")
 """Cells that mean "no value", once blanks around them are gone."""
 TRUE_WORDS = ("1", "true", "yes", "on", "1.0")
 FALSE_WORDS = ("0", "false", "no", "off", "0.0")

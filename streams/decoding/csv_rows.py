@@ -31,10 +31,14 @@ def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
     A line of bare numbers is a record, of columns x1, x2, ..., or of the schema's features where there are as many and
     nothing else. Raises InvalidInput where the line is not text, or a name comes twice.
     """
+    if line.startswith(b"PK\3\4"):
+        raise InvalidInput("is an archive, as spreadsheets are kept in; save the table as CSV")
     try:
         text = line.decode()
     except UnicodeDecodeError:
         raise InvalidInput("is not UTF-8 text; convert it, or give JSONL or Parquet") from None
+    if "\0" in text:
+        raise InvalidInput("is not text; give CSV, JSONL or Parquet")
     delimiter = sniff_delimiter(text)
     try:
         cells = _cells(text, delimiter)

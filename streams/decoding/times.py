@@ -59,7 +59,9 @@ def _plain_iso(column: Sequence[str]) -> NDArray[np.int64] | None:
     if zulu and not all(text.endswith("Z") for text in column):
         return None
     joined = "".join(plain)
-    if joined.count("-") != 2 * len(plain) or "+" in joined or "Z" in joined or min(map(len, plain)) < 16:
+    if joined.count("-") != 2 * len(plain) or min(map(len, plain)) < 16:
+        return None
+    if joined.encode(errors="replace").translate(None, b"0123456789-:.T "):  # of a letter numpy warns: a zone, perhaps
         return None
     try:
         return np.array(plain, dtype="datetime64[us]").astype(np.int64)

@@ -200,8 +200,8 @@ def _check_readable(path: str) -> None:
     try:
         os.close(os.open(path, os.O_RDONLY))
     except FileNotFoundError:
-        raise InvalidInput(f"{path}: no such file") from None
+        raise InvalidInput(f"{path}: no such file; check the path") from None
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
     if os.path.isdir(path):
-        raise InvalidInput(f"{path}: a folder, not a file")
+        raise InvalidInput(f"{path}: a folder, not a file; give one of its files")

@@ -86,6 +86,34 @@ def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFram
         guess_monitor(str(path), entity="rig")
 
 
+@pytest.mark.parametrize("name", ["Machine ID", "device-id", "Which"])
+def test_records_of_one_time_are_told_apart_by_an_entity(name: str, tmp_path: Path):
+    """Its name may hold a blank, or say nothing, where one column of words alone parts records of the same time."""
+    path = tmp_path / "x.csv"
+    rows = [f"2026-01-01T00:00:{row:02},{row % 2},{of},{row}\n" for row in range(60) for of in ("left", "right")]
+    path.write_text(f"at,phase,{name},b\n" + "".join(rows))
+    assert guess_monitor(str(path)).monitor.record.entity == name
+
+
+def test_one_column_of_phrases_is_a_table(tmp_path: Path):
+    """A single column of text is refused only where its lines are plainly rows of a table."""
+    path = tmp_path / "x.csv"
+    path.write_text("message\n" + "".join(f"the pump {word} stopped\n" for word in ("has", "had", "then") * 40))
+    assert guess_monitor(str(path)).monitor.record.names == ("message",)
+
+
+def test_the_first_file_of_a_folder_is_the_sample_and_the_source(frame: pd.DataFrame, tmp_path: Path):
+    """What was not looked at is said, as is a sample that is too small to learn from."""
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    frame.head(30).to_csv(tmp_path / "a.csv", index=False)
+    guess = guess_monitor(str(tmp_path))
+    assert guess.monitor.source.file is not None
+    assert guess.monitor.source.file.path == str(tmp_path / "a.csv")
+    notes = "\n".join(guess.notes)
+    assert "did not look at 1 further files" in notes
+    assert "a sample of 30" in notes
+
+
 def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path):
     """A column called 'engine' with fractions is a reading, not a name."""
     path = tmp_path / "x.csv"
@@ -120,6 +148,19 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
     [
         ("twice.csv", "a,a,b\n1,2,3\n", "names 'a' more than once; rename one"),
         ("broken.jsonl", '{"a": 1}\n{"a":\n', "row 2: is not a JSON object"),
+        (
+            "us.csv",
+            "Time (UTC),b\n10/31/2026 12:00,1\n11/01/2026 12:00,2\n",
+            r"'Time \(UTC\)' holds .* not ISO 8601 \(10/31",
+        ),
+        ("words.csv", "date,b\n31 Oct 2026,1\n", "not ISO 8601"),
+        ("title.csv", "Report;;\na;b;c\n1;2;3\n", "names only 1 of 3 columns"),
+        ("above.csv", "# of plant 3\na;b\n" + "1;2\n" * 40, "the others have 2, parted by ';'; begin the file"),
+        ("caret.csv", "a^b\n" + "1^2\n" * 40, r"parted by '\^'; part them by comma"),
+        ("spaces.csv", "a b c\n" + "1 2 3\n" * 40, "parted by ' '; part them by comma"),
+        ("sheet.xlsx", "PK\3\4 and so on", "is an archive, as spreadsheets are kept in"),
+        ("image.csv", "\x89PNG\0\0\n", "is not text"),
+        ("names.csv", "name\n" + "".join(f"n{row}\n" for row in range(99)), "'name': every value is different"),
         ("comma.csv", "a;b\n1,5;2\n-2,25;3\n", "column 'a' has a decimal comma"),
         ("short.csv", "a,b\r\n1,2\n\n3\r\n", "row 2: 1 columns where the header has 2"),
         ("empty.jsonl", "\n", "is empty"),

@@ -38,7 +38,8 @@ def test_a_blank_name_stands_for_its_place() -> None:
 
 
 def test_empty_cells_and_the_usual_words_are_missing() -> None:
-    """Empty, NA, NaN and null are missing values, in numbers and words alike."""
+    """Empty, NA, NaN, null and what spreadsheets write are missing values, in numbers and words alike."""
+    assert decode(b"#N/A,2026-01-01T00:00:00,,n/a,a,<NA>").batch.values(0) == {"P": None, "on": None, "mode": None}
     batch = decode(b",2026-01-01T00:00:00,,,a,", b"NA,2026-01-01T00:00:00,,NaN,a,null").batch
     assert batch.values(0) == batch.values(1) == {"P": None, "on": None, "mode": None}
 

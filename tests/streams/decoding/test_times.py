@@ -44,7 +44,21 @@ def test_reads_the_usual_spellings(value: str | float) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "now", "today", "NaT", "2020", True, -5, 1e300, float("nan"), "1776-07-04"]
+    "value",
+    [
+        None,
+        "",
+        "now",
+        "today",
+        "NaT",
+        "2020",
+        True,
+        -5,
+        1e300,
+        float("nan"),
+        "1776-07-04",
+        "2026-10-01 00:00:00 kiln 7",
+    ],
 )
 def test_refuses_what_is_no_time(value: object) -> None:
     """Words that numpy would read, negative and boundless numbers and times out of range are no times."""

@@ -1,0 +1,79 @@
+"""Tables that can be read and would be misunderstood: each is refused with what to change, before a monitor is guessed.
+
+Columns of text, sampled from a file → nothing, or InvalidHistory.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from domain.errors import InvalidHistory
+from latentwatch.tables import TableFile
+
+_DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
+_DATE = re.compile(
+    r"\s*(\d{1,4}[./ -]\d{1,2}[./ -]\d{2,4}|\d{1,2}[ .-]*[a-z]{3,9}[ .,-]*\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})\b.*",
+    re.IGNORECASE,
+)
+_SEPARATORS = ";,\t|^~ "
+_MOSTLY = 0.95
+
+
+def refuse_misreadings(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
+    """Refuse decimal commas, and a header that is not the table's own. Raises InvalidHistory."""
+    _refuse_decimal_commas(file, texts)
+    if file.head is not None and not file.head.is_record:
+        _refuse_titles(file)
+        if len(file.columns) == 1 and texts:
+            _refuse_unparted(file, *next(iter(texts.items())))
+
+
+def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
+    """Refuse a column that should be the time and holds dates in words or in an order that nobody can be sure of."""
+    given = texts.dropna().astype(str)
+    if len(given) and given.str.fullmatch(_DATE).all():
+        raise InvalidHistory(
+            f"{path}: column {name!r} holds times that are not ISO 8601 ({given.iloc[0]}); write them as "
+            "2026-01-31T12:00:00Z, or name another column with --time"
+        )
+
+
+def _refuse_decimal_commas(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
+    """Such numbers would otherwise be taken for words, one category each."""
+    for name, column in texts.items():
+        given = column.dropna().astype(str)
+        if len(given) and given.str.fullmatch(_DECIMAL_COMMA).all():
+            raise InvalidHistory(
+                f"{file.path}: column {name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point"
+            )
+
+
+def _refuse_titles(file: TableFile) -> None:
+    """A line of text over the table, filled up with delimiters, would otherwise name its columns."""
+    unnamed = [name for place, name in enumerate(file.columns) if name == f"column{place}"]
+    if len(unnamed) >= 2 and 2 * len(unnamed) >= len(file.columns):
+        raise InvalidHistory(
+            f"{file.path}: the first line names only {len(file.columns) - len(unnamed)} of {len(file.columns)} columns; "
+            "begin the file with the line of column names, and leave out what stands above it"
+        )
+
+
+def _refuse_unparted(file: TableFile, name: str, texts: "pd.Series[Any]") -> None:
+    """Columns that nothing known parts, or a title without delimiters, make one column of whole lines."""
+    given = texts.dropna().astype(str)
+    for separator in _SEPARATORS:
+        counts = given.str.count(re.escape(separator))
+        usual = int(counts.median()) if len(counts) else 0
+        if usual == 0 or (counts == usual).mean() < _MOSTLY:
+            continue
+        if name.count(separator) == usual:
+            raise InvalidHistory(
+                f"{file.path}: the columns are parted by {separator!r}; part them by comma, semicolon, tab or bar"
+            )
+        if separator != " ":  # phrases of as many words are a column
+            raise InvalidHistory(
+                f"{file.path}: the first line, {name!r}, has one column, the others have {usual + 1}, parted by "
+                f"{separator!r}; begin the file with the line of column names, and leave out what stands above it"
+            )

@@ -27,6 +27,8 @@ def init_monitor(
 
     if output.exists() and not force:
         raise InvalidInput(f"{output}: exists already; give another --output, or --force to overwrite it")
+    if output.exists() and Path(data).exists() and output.samefile(data):
+        raise InvalidInput(f"{output}: is the sample itself, and would be lost; give another --output")
     guess = guess_monitor(data, name=name, topic=topic, time=time, entity=entity)
     try:
         output.parent.mkdir(exist_ok=True)  # `monitors/` on a first day; never a whole path that may be a typing error
@@ -88,16 +90,17 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     from alerts.registry import ModelRegistry
     from latentwatch.scoring import open_input, opened_output, write_scores
     from latentwatch.wiring import load_version, ready_database, serving_version
+    from streams.sources.file_records import name_of
 
     settings, monitor = load_settings(), load_monitor(monitor_file)
     found = serving_version(ModelRegistry(ready_database(settings)), monitor, version)
     detector = load_version(settings, found, monitor)
     source = open_input(input_, format_)
-    with opened_output(output) as out:
+    with opened_output(output, input_) as out:
         tally = write_scores(source, detector, monitor, out)
     if tally.unreadable and not tally.records:
         raise InvalidInput(
-            f"{input_}: none of its {tally.unreadable:,} records could be read; the first: {tally.first_reason}."
+            f"{name_of(input_)}: none of its {tally.unreadable:,} records could be read; the first: {tally.first_reason}."
             " Correct the file or the monitor's fields"
         )
     say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")

@@ -73,12 +73,17 @@ def open_input(path: str, format_: str, clock: Clock | None = None) -> FileSourc
 
 
 @contextmanager
-def opened_output(path: str) -> Iterator[BinaryIO]:
-    """Standard output for `-`; else a file that appears whole, when everything is scored."""
+def opened_output(path: str, source: str) -> Iterator[BinaryIO]:
+    """Standard output for `-`; else a file that appears whole, when everything is scored.
+
+    Raises InvalidInput where it cannot be written, or is the very file that is scored.
+    """
     if path == "-":
         yield sys.stdout.buffer
         return
     target = Path(path)
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise InvalidInput(f"{path}: is the file that is scored, and would be lost; give another --output")
     whole = not target.exists() or target.is_file()  # a device or a named pipe takes lines as they come
     written = target.with_name(target.name + ".part") if whole else target
     try:

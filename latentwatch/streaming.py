@@ -49,6 +49,8 @@ def score_stream(monitor_file: Path) -> None:
         say("stopped while waiting; nothing was scored")
         return
     say(f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters")
+    if monitor.source.file and not stop.is_set() and not totals.records + totals.dead_letters:
+        say(f"{monitor.source.file.path} holds nothing new: what it has was scored before, and is not scored twice")
 
 
 def run_scorer(

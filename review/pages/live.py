@@ -120,6 +120,7 @@ class _LiveView:
                 "live_foot.html",
                 points=len(self.points),
                 thinned=thinned,
+                drawn=has_course(self.points),
                 newest=self.points[-1].time,
                 stopped=age > _STOPPED_SECONDS,
                 others_go_on=any((now - one.last_time).total_seconds() <= _STOPPED_SECONDS for one in others),

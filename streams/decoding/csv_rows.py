@@ -39,6 +39,8 @@ def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
         raise InvalidInput("is not UTF-8 text; convert it, or give JSONL or Parquet") from None
     if "\0" in text:
         raise InvalidInput("is not text; give CSV, JSONL or Parquet")
+    if text.lstrip().startswith("{"):
+        raise InvalidInput("begins as JSON lines do; a file of them is named .jsonl")
     delimiter = sniff_delimiter(text)
     try:
         cells = _cells(text, delimiter)

@@ -20,6 +20,11 @@ _CHUNK_BYTES = 1 << 18
 _MAX_RECORD_BYTES = 16 << 20
 
 
+def name_of(path: str) -> str:
+    """What people call it."""
+    return "standard input" if path == STDIN else path
+
+
 class Records(Protocol):
     """A sequence of records, read once from front to back."""
 

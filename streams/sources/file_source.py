@@ -14,7 +14,7 @@ from domain.schema import RecordSchema
 from streams.decoding.csv_rows import read_head
 from streams.decoding.formats import decoder_for
 from streams.ports import Changes, Decoder, Messages
-from streams.sources.file_records import STDIN, Lines, Records, open_records
+from streams.sources.file_records import STDIN, Lines, Records, name_of, open_records
 
 _SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
@@ -49,7 +49,7 @@ class FileSource:
         if self._has_header and isinstance(records, Lines):
             self._header = records.first()
             if self._header is None:
-                raise InvalidInput(f"{self._path}: is empty; a CSV file begins with a line of column names")
+                raise InvalidInput(f"{name_of(self._path)}: is empty; a CSV file begins with a line of column names")
             if not records.quoted:  # a pipe of JSON lines
                 records.put_back(self._header)
                 self._header, self._has_header, self._format = None, False, "jsonl"
@@ -67,7 +67,7 @@ class FileSource:
                 self._header, self._has_header = None, False
             return decoder_for(schema, "csv", header=head.names, delimiter=head.delimiter)
         except InvalidInput as error:
-            raise InvalidInput(f"{'standard input' if self._path == STDIN else self._path}: {error}") from None
+            raise InvalidInput(f"{name_of(self._path)}: {error}") from None
 
     def poll(self, max_records: int, timeout_seconds: float) -> Messages:
         """The next records; fewer than asked for when a pipe has no more for now."""

@@ -93,6 +93,9 @@ def test_a_file_of_which_nothing_can_be_read_is_an_error(trained: Run, tmp_path:
     (row,) = (json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines())
     assert "low" in row["error"]
     (tmp_path / "new.csv").write_text("other\n1\n")
+    code, _, said = trained("score", "monitor.yaml", "--input", "new.csv", "--output", f"{tmp_path}/new.csv")
+    assert (code, (tmp_path / "new.csv").read_text()) == (2, "other\n1\n")
+    assert "is the file that is scored" in said
     assert "new.csv: the CSV header lacks" in trained("score", "monitor.yaml", "--input", "new.csv")[2]
 
 
@@ -105,7 +108,9 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
     assert code == 0, said
     assert "scored 60 records" in said
     assert "1 dead letters" in said
-    assert "scored 0 records" in trained("score", "monitor.yaml")[2]
+    again = trained("score", "monitor.yaml")[2]
+    assert "scored 0 records" in again
+    assert "normal.csv holds nothing new" in again
     alerts = json.loads(trained("alerts", "list", "--json")[1])
     assert len(alerts) >= 1
     number = str(alerts[0]["id"])
@@ -167,6 +172,7 @@ def test_the_doctor_finds_what_is_wrong_and_says_how_to_mend_it(trained: Run, tm
             "row 1: field 'a' is text ('one'), a number belongs there",
         ),
         (("init", "words.csv", "-o", "good.yaml"), 2, "exists already"),
+        (("init", "words.csv", "-o", "words.csv", "--force"), 2, "is the sample itself"),
         (("alerts", "list", "--status", "shut"), 2, "choose one of open, acknowledged, closed"),
         (("alerts", "label", "7", "true"), 2, "there is no alert 7"),
         (("serve", "--host", "0.0.0.0"), 2, "without a password or a token"),

@@ -159,6 +159,7 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
         ("caret.csv", "a^b\n" + "1^2\n" * 40, r"parted by '\^'; part them by comma"),
         ("spaces.csv", "a b c\n" + "1 2 3\n" * 40, "parted by ' '; part them by comma"),
         ("sheet.xlsx", "PK\3\4 and so on", "is an archive, as spreadsheets are kept in"),
+        ("lines.csv", '{"a": 1}\n', "begins as JSON lines do"),
         ("image.csv", "\x89PNG\0\0\n", "is not text"),
         ("names.csv", "name\n" + "".join(f"n{row}\n" for row in range(99)), "'name': every value is different"),
         ("comma.csv", "a;b\n1,5;2\n-2,25;3\n", "column 'a' has a decimal comma"),

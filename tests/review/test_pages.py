@@ -189,6 +189,7 @@ def test_an_entity_with_one_record_is_told_in_words(pages: Pages, drawn_database
     assert "One record of" in page
     assert "A trace needs a second moment" in page
     assert "1 sampled record;" in page
+    assert "Shaded: flagged" not in page
     assert "A trace needs a second moment" not in client.get("/live/pump?entity=rig-a").text
 
 

@@ -47,6 +47,13 @@ def test_a_pipe_of_csv_keeps_line_breaks_inside_quotes(piped):
     assert records.read(10, 1.0) == [b'1,"two\nlines"', b"2,one"]
 
 
+def test_an_empty_pipe_is_called_what_it_is(piped):
+    """A dash is how the command line names it, not what people call it."""
+    piped(b"\n")
+    with pytest.raises(InvalidInput, match=r"^standard input: is empty"):
+        FileSource("-").open()
+
+
 def test_a_line_end_that_two_reads_share_ends_one_line():
     """Carriage return and line feed are one end, wherever a pipe parts them; a lone return is one too."""
     text = b'\r\nx,note\r\n1,"two\r\nlines"\r2,one\r\n3,"last\nline"'

@@ -36,6 +36,8 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     window : 1 scores each row on its own. More: rows are consecutive samples of one entity, each scored from the rows
         up to it, about so many back. "auto" chooses from the training rows. The kind "windowed" always has one.
     density : the density of the latent code: "auto", "gaussian", "mixture", "prototypes".
+    follow_drift : with a window, whether levels that drift slowly are followed: "auto" (where the training rows drift), True
+        or False.
     false_alarm_rate : share of normal rows that `predict` may call abnormal.
     random_state : seed of everything random.
 
@@ -60,6 +62,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         effort: str = "balanced",
         window: int | Literal["auto"] = 1,
         density: str = "auto",
+        follow_drift: bool | Literal["auto"] = "auto",
         false_alarm_rate: float = 0.01,
         random_state: Any = 0,
     ) -> None:
@@ -67,6 +70,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.effort = effort
         self.window = window
         self.density = density
+        self.follow_drift = follow_drift
         self.false_alarm_rate = false_alarm_rate
         self.random_state = random_state
 
@@ -113,7 +117,13 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _choice(self) -> ModelChoice:
-        parameters = {"kind": self.kind, "effort": self.effort, "density": self.density, "seed": self._seed()}
+        parameters = {
+            "kind": self.kind,
+            "effort": self.effort,
+            "density": self.density,
+            "follow_drift": self.follow_drift,
+            "seed": self._seed(),
+        }
         try:
             return ModelChoice.model_validate(parameters)
         except ValidationError as error:

@@ -61,6 +61,7 @@ def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int 
         "overdispersion": round(spread, 2),
         "episodes_per_day": round(_episodes(flagged, holdout.entities[counted]) / span_days, 3),
         "warming_records": int((~counted).sum()),
+        "follows_drift": detector.follows_drift,
     }
     return Evaluation(
         promised_rate=policy.false_alarm_rate or float(10.0**-threshold),
@@ -98,6 +99,10 @@ def judge(challenger: Evaluation, champion: Evaluation | None, unfit: int | None
     it, one that is nearer to it and finds at least as many.
     """
     reasons = [_promise_in_words("The challenger", challenger), _recall_in_words("it", challenger)]
+    if challenger.details.get("follows_drift"):
+        reasons.append(
+            "It follows levels that drift slowly, as its history's do: what is as slow as that it takes for normal."
+        )
     if champion is None:
         kept = keeps_promise(challenger)
         if unfit is not None:

@@ -76,6 +76,11 @@ class Detector(Protocol):
         """Keeps what its records' past says."""
         ...
 
+    @property
+    def follows_drift(self) -> bool:
+        """Whether levels that drift slowly are followed, and therefore no anomaly."""
+        ...
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores of N records. Row i depends on row i of both arguments alone."""
         ...

@@ -139,6 +139,8 @@ class ModelChoice(_Part):
     """On single records: how many get the dear witnesses. On sequences: light looks at no whole windows, full shows their
     shape to the autoencoder as well."""
     density: Literal["auto", "gaussian", "mixture", "prototypes"] = "auto"
+    follow_drift: Literal["auto"] | bool = "auto"
+    """On sequences: whether the level of a sensor that drifts slowly is followed; auto follows where the history drifts."""
     seed: int = 0
 
 

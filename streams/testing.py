@@ -193,6 +193,7 @@ class FakeDetector:
     """Surprise = gain x the largest distance of a number from its entity's running mean. Both halves are that number."""
 
     kind = "fake"
+    follows_drift = False
 
     def __init__(self, schema: RecordSchema, bundle: str = "fake", gain: float = 1.0, threshold: float = 3.0) -> None:
         self.schema = schema

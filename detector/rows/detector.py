@@ -57,6 +57,7 @@ class RowDetector:
     """How many records the whole stream had a day in training; 0 where that is not known."""
     bundle: str = ""
     context = NoContext()
+    follows_drift = False
 
     @property
     def schema(self) -> RecordSchema:

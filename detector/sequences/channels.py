@@ -78,12 +78,17 @@ class Channels:
 
     def transform(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """z [N, C], NaN where missing, and [N] the number of constant channels that moved or carry an unseen word."""
+        z, moved = self.scaled(batch)
+        return soft_clip(z), moved
+
+    def scaled(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`transform` without the soft clip."""
         offset = raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)]
         still = self.scale == 0
         moved = (np.abs(offset[:, still]) > self.tolerance[still]).sum(axis=1).astype(np.float32)
         z = np.asarray(offset / np.where(still, 1.0, self.scale), np.float32)
         z[:, still] = 0.0
-        return soft_clip(z), moved
+        return z, moved
 
     def movements(self, batch: Batch) -> NDArray[np.bool_]:
         """[N, C] whether a channel is constant in training and off its value here."""
@@ -91,22 +96,30 @@ class Channels:
         return np.asarray((self.scale == 0) & (np.abs(offset) > self.tolerance), bool)
 
     def values(
-        self, z: NDArray[np.float32], entities: NDArray[np.object_], span: NDArray[np.float32]
+        self,
+        z: NDArray[np.float32],
+        entities: NDArray[np.object_],
+        span: NDArray[np.float32],
+        levels: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Value]]:
         """Records as people see them, from unclipped channels [N, C]; None for text. Numbers of entities known from
-        training are kept within `span` [2, F], lowest and highest."""
+        training are kept within `span` [2, F], lowest and highest; then `levels` [N, C], where given, are added to them,
+        in scales."""
         raw = z * self.scale + self.centre[self.entity_rows(entities)]
         numbers = np.empty((len(raw), len(self.schema.numbers)), np.float32)
+        moved = np.zeros_like(numbers)
         at = 0
         for column, name in enumerate(self.schema.numbers):
             period = self.schema.feature(name).period
             if period is None:
                 numbers[:, column] = raw[:, at]
+                moved[:, column] = 0.0 if levels is None else levels[:, at] * self.scale[at]
             else:
                 numbers[:, column] = np.arctan2(raw[:, at], raw[:, at + 1]) * period / (2 * np.pi) % period
             at += 1 if period is None else 2
         known = ~self.strangers(entities)
         numbers[known] = np.clip(numbers[known], *span)
+        numbers += moved
         words: dict[str, list[str | None]] = {name: [None] * len(raw) for name in self.schema.texts}
         for name, choices in zip(self.schema.categories, self.words, strict=True):
             likeliest = raw[:, at : at + len(choices) + 1].argmax(axis=1).tolist()

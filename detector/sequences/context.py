@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from detector.interface import ContextEncoder, Contexts
 from detector.parts import below, prefixed
 from detector.sequences.acquaintance import acquaint
-from detector.sequences.channels import DISCRETE_VALUES, Channels, soft_clip, unclip
+from detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
 from detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
+from detector.sequences.following import Levels, fit_levels
 from detector.sequences.recursion import HEADER, RECENT, RING, STEPS, TAIL, advance
 from domain.record import Batch
 
@@ -47,6 +48,7 @@ class SequenceContext:
     step_start: NDArray[np.float32]
     """[C] mean variance of steps in training: where an entity's own begins."""
     charts: Charts
+    levels: Levels
 
     @property
     def spans(self) -> tuple[int, int, int]:
@@ -56,8 +58,14 @@ class SequenceContext:
     @property
     def state_size(self) -> int:
         """S: header, averages, step variance and last value per channel; with patches a ring of the last W values; what
-        charts keep; last, what was learned of the level of an entity that was not in training."""
-        return self._charts_at + BLOCKS_KEPT * self.channels.count + self._acquaintance
+        charts keep; the levels that are followed; last, what was learned of the level of an entity that was not in
+        training."""
+        return self._levels_at + self.channels.count + self._acquaintance
+
+    @property
+    def _levels_at(self) -> int:
+        """Where in a state the levels begin that are followed."""
+        return self._charts_at + BLOCKS_KEPT * self.channels.count
 
     @property
     def _charts_at(self) -> int:
@@ -90,13 +98,16 @@ class SequenceContext:
 
     def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
         """Advance `states` in place, in row order, and return the context of each row."""
-        z, moved = self.channels.transform(batch)
-        shown = z
+        scaled, moved = self.channels.scaled(batch)
+        shown = z = soft_clip(scaled)
         strangers = np.flatnonzero(self.channels.strangers(batch.entities))
         if len(strangers):
             known = states[:, -self._acquaintance :]
-            z = z.copy()
-            z[strangers] = soft_clip(acquaint(known, owners[strangers], unclip(z[strangers]), self.channels.between))
+            scaled[strangers] = acquaint(known, owners[strangers], scaled[strangers], self.channels.between)
+        if self.levels.followed:
+            scaled = self.levels.read(states, self._levels_at, owners, scaled)
+        if len(strangers) or self.levels.followed:
+            z = soft_clip(scaled)
         features = np.empty((len(batch), self.width), np.float32)
         seen = np.empty(len(batch), np.int64)
         rates = np.array([2 / (span + 1) for span in (*self.spans, _STEP_SPAN, _TRAIL_SPAN)], np.float32)
@@ -128,6 +139,7 @@ class SequenceContext:
     def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
         """Continue another sequence context's states: z -> a z + b per channel, by the two scalings.
 
+        Where levels are followed now, what they were and b become the level, else they go back into the values.
         None where channels, window or patches differ. The map treats the soft clip as linear and entity offsets as the
         population's, so that beyond the clip it is an approximation that fades with the averages' spans.
         """
@@ -147,8 +159,14 @@ class SequenceContext:
         body = adopted[:, HEADER : -self._acquaintance].reshape(len(states), -1, count)
         shown = RING + self.ring + 1
         linear = [*range(STEPS), *range(STEPS + 1, RING + self.ring), shown]
-        seen = (states[:, 0] > 0).astype(np.float32)[:, None, None]
-        body[:, linear] = (body[:, linear] * ratio + shift) * seen
+        seen = (states[:, 0] > 0).astype(np.float32)[:, None]
+        level = (body[:, -1] * ratio + shift) * seen  # what the values stand on, seen from the new level of training
+        body[:, -1] = level * (self.levels.rates > 0)
+        stays = ((level - body[:, -1]) / self.levels.spreads)[:, None]
+        showing = (body[:, shown] * ratio + shift) * seen
+        ratio = ratio * previous.levels.spreads / self.levels.spreads
+        body[:, linear] = body[:, linear] * ratio + stays
+        body[:, shown] = showing
         body[:, STEPS] *= ratio**2  # a variance
         adopted[:, -count:] = (adopted[:, -count:] * ratio + shift) * (adopted[:, -count - 1] > 0)[:, None]
         return adopted
@@ -158,6 +176,7 @@ class SequenceContext:
         return {
             "step_start": self.step_start,
             "graded": self.graded,
+            **prefixed("levels.", self.levels.arrays()),
             **prefixed("charts.", self.charts.arrays()),
             **self.channels.arrays(),
         }
@@ -190,15 +209,23 @@ class SequenceContext:
             graded=graded,
             step_start=arrays["step_start"],
             charts=Charts.from_bundle(below(arrays, "charts."), channels.count),
+            levels=Levels.from_bundle(below(arrays, "levels."), channels.count),
         )
 
 
-def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0) -> SequenceContext:
-    """Learn the pace of records and of steps from training records; charts are not kept yet."""
-    z, _ = channels.transform(batch)
+def fit_context(
+    channels: Channels, batch: Batch, window: int, patches: int = 0, *, follows: bool = False
+) -> SequenceContext:
+    """Learn the pace of records and of steps from training records; charts are not kept yet. `follows` says whether the levels
+    of graded numbers are followed."""
+    scaled, _ = channels.scaled(batch)
+    entities, owners = np.unique(batch.entities.astype(str), return_inverse=True)
+    graded = np.array([len(np.unique(column[np.isfinite(column)])) for column in scaled.T]) > DISCRETE_VALUES
+    levels = fit_levels(scaled, owners, graded & _plain(channels)) if follows else Levels.fixed(channels.count)
+    z = soft_clip(levels.read(np.zeros((len(entities), channels.count), np.float32), 0, owners, scaled))
     squares, intervals = [], []
-    for entity in np.unique(batch.entities.astype(str)):
-        mine = batch.entities == entity
+    for entity in range(len(entities)):
+        mine = owners == entity
         squares.append(np.diff(z[mine], axis=0).astype(np.float64) ** 2)
         intervals.append(np.diff(batch.times[mine]) // 1000)
     steps = np.concatenate(squares)
@@ -207,17 +234,24 @@ def fit_context(channels: Channels, batch: Batch, window: int, patches: int = 0)
     paces = np.concatenate(intervals)
     paces = paces[paces > 0]
     pace, longest = np.quantile(paces, (0.5, 0.999)) if len(paces) else (1000.0, 1000.0)
-    gap = round(max(2 * window * pace, 2 * longest))
+    told = np.flatnonzero(graded)
     return SequenceContext(
-        channels, window, gap, patches, _graded(z, patches), start.astype(np.float32), Charts.none(channels.count)
+        channels=channels,
+        window=window,
+        gap_milliseconds=round(max(2 * window * pace, 2 * longest)),
+        patches=patches,
+        graded=told.astype(np.int64) if patches and len(told) <= FEW_GRADED else np.zeros(0, np.int64),
+        step_start=start.astype(np.float32),
+        charts=Charts.none(channels.count),
+        levels=levels,
     )
 
 
-def _graded(z: NDArray[np.float32], patches: int) -> NDArray[np.int64]:
-    """Channels of many values, where they are few and the window's shape is looked at."""
-    values = [len(np.unique(column[np.isfinite(column)])) for column in z.T]
-    found = np.flatnonzero(np.array(values) > DISCRETE_VALUES)
-    return (found if patches and len(found) <= FEW_GRADED else found[:0]).astype(np.int64)
+def _plain(channels: Channels) -> NDArray[np.bool_]:
+    """[C] whether a channel is a number that moves, and neither an hour of the day nor a word."""
+    numbers = channels.schema.numbers
+    names = channel_names(channels.schema, channels.words)
+    return np.array([name in numbers and part == "" for name, part in names], bool) & (channels.scale > 0)
 
 
 def encode(context: SequenceContext, batch: Batch) -> Contexts:

@@ -93,6 +93,11 @@ class SequenceDetector:
     bundle: str = ""
     kind: str = "denoising"
 
+    @property
+    def follows_drift(self) -> bool:
+        """Whether levels that drift slowly are followed."""
+        return self.context.levels.followed
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores; everything a score needs from the record is in its context row."""
         parts = [

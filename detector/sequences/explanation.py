@@ -98,7 +98,7 @@ def explain_rows(
     codes = model.retrieval.encode(model.recent(contexts.features))[0]
     places = memory.place(codes)
     reductions, expected = conditionals(density, features, model.channels)
-    expected = _in_scales(context, batch, contexts, expected)
+    expected, levels = _in_scales(context, batch, contexts, expected)
     shares = _shares(context, batch, reductions)
     neighbours = _neighbours(whitened, memory, batch.schema)
     contributions = (shares * scores.reconstruction[: len(batch), None]).tolist()
@@ -106,7 +106,7 @@ def explain_rows(
     return [
         Explanation(usual, dict(zip(names, parts, strict=True)), near, tuple(code), (x, y))
         for usual, parts, near, code, (x, y) in zip(
-            context.channels.values(expected, batch.entities, memory.span),
+            context.channels.values(expected, batch.entities, memory.span, levels),
             contributions,
             neighbours,
             codes.tolist(),
@@ -165,18 +165,25 @@ def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Float
     return np.where(total > 0, shares / np.maximum(total, 1e-12), 1.0 / shares.shape[1]).astype(np.float32)
 
 
-def _in_scales(context: SequenceContext, batch: Batch, contexts: Contexts, expected: Floats) -> Floats:
-    """Expected channels [N, C], unclipped, in scales from the known level of the entity or from the population's.
+def _in_scales(
+    context: SequenceContext, batch: Batch, contexts: Contexts, expected: Floats
+) -> tuple[Floats, Floats | None]:
+    """Expected channels [N, C], unclipped, in scales from the known level of the entity or from the population's; and
+    how far the level has been followed from there [N, C], where it is.
 
-    A stranger's record was read against the level learned so far, which a context row does not tell. But how far the
-    expected value lies from the record's own is the same on either reading, up to the width of the belief.
+    A context row does not tell the level that a stranger's record was read against, nor one that was followed. But how far
+    the expected value lies from the record's own is the same on either reading, up to the width of the belief.
     """
-    channels = context.channels
-    out = unclip(expected)
-    rows = np.flatnonzero(channels.strangers(batch.entities))
-    if len(rows):
-        read = unclip(contexts.features[rows, : channels.count])
-        known = unclip(channels.transform(batch.take(rows))[0])
-        moved = known + (out[rows] - read) * belief_width(contexts.seen[rows], channels.between)
-        out[rows] = np.where(np.isfinite(moved), moved, out[rows])
-    return out
+    channels, followed = context.channels, context.levels.followed
+    out, levels = unclip(expected) * context.levels.spreads, None
+    strange = channels.strangers(batch.entities)[:, None]
+    if not (followed or strange.any()):
+        return out, None
+    read = unclip(contexts.features[:, : channels.count]) * context.levels.spreads
+    known = channels.scaled(batch)[0]
+    if followed:
+        levels = np.where(strange | (context.levels.rates == 0), 0.0, np.nan_to_num(known - read)).astype(np.float32)
+    if strange.any():
+        moved = known + (out - read) * belief_width(contexts.seen, channels.between)
+        out = np.where(strange & np.isfinite(moved), moved, out)
+    return out, levels

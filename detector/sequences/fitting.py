@@ -30,6 +30,7 @@ from detector.sequences.densities import (
     remember_windows,
 )
 from detector.sequences.detector import AGES, SequenceCalibration, SequenceDetector
+from detector.sequences.following import drifts
 from detector.sequences.model import (
     ACTIVITY,
     DENSITY,
@@ -136,7 +137,9 @@ def fit_sequences(
     channels = fit_channels(history)
     patches = 0 if choice.effort == "light" and choice.kind is not ModelKind.WINDOWED else PATCHES
     sees_shape = choice.effort == "full" or choice.kind is ModelKind.WINDOWED
-    context = fit_context(channels, history, max(2, window), patches)
+    window = max(2, window)
+    follows = _drifts(channels, history, window, choice.seed) if choice.follow_drift == "auto" else choice.follow_drift
+    context = fit_context(channels, history, window, patches, follows=follows)
     contexts = encode(context, history)
     rows = _rows(context, history, contexts)
     charts, _, _ = fit_charts(readings_of(context, history, contexts), rows.blocks, rows.inner)
@@ -180,6 +183,27 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
         pace=fit_pace(history.times, entities, surprise),
         kind=(ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind).value,
     )
+
+
+def _drifts(channels: Channels, history: Batch, window: int, seed: int) -> bool:
+    """Whether levels drift so that following them pays, by the densities of averages; see `following.drifts`."""
+    fixed, followed = (
+        _strangeness_of_unseen(fit_context(channels, history, window, follows=follows), history, seed)
+        for follows in (False, True)
+    )
+    return drifts(fixed, followed)
+
+
+def _strangeness_of_unseen(context: SequenceContext, history: Batch, seed: int) -> float:
+    """By how much a block of time looks stranger to a density of level that did not see it: mean log distance."""
+    rows = _rows(context, history, encode(context, history))
+    first, stop = density_blocks(0)["level"]
+    level = rows.features[:, first * context.channels.count : stop * context.channels.count]
+    blind = 0.0
+    for block in range(BLOCKS):
+        inside = level[rows.blocks == block]
+        blind += float(fit_density(level[rows.outside(block)], _PROTOTYPES, seed).energy(inside).sum())
+    return blind / len(level) - float(fit_density(level, _PROTOTYPES, seed).energy(level).mean())
 
 
 def _rows(context: SequenceContext, history: Batch, contexts: Contexts) -> _Rows:

@@ -1,7 +1,7 @@
 """The recursion behind the sequence context, in compiled code. States + records -> states, context rows.
 
 With C channels a state [S] is a header, blocks of C floats (AVERAGES averages, the variance of steps, the last value, the
-ring of values that tells the window's shape), and then what charts and `acquaint` keep, which is theirs. A context row [D]
+ring of values that tells the window's shape), and then what charts, `follow` and `acquaint` keep, which is theirs. A context row [D]
 is RECENT blocks of C floats, the window's shape in `patches` blocks, the slowest average, the charts, a tail of TAIL
 numbers, and the graded channels' segments.
 """
@@ -40,7 +40,7 @@ def _arrive(state: NDArray[np.float32], time: np.int64, gap: int, count: int) ->
     before = (high * _TIME_PART + np.int64(state[_TIME_MIDDLE])) * _TIME_PART + np.int64(state[_TIME_LOW])
     if seen > 0 and time - before > gap:
         seen = np.int64(0)
-        state[: len(state) - 1 - count] = 0.0  # a level that was learned outlasts a silence
+        state[: len(state) - 1 - 2 * count] = 0.0  # levels that were learned outlast a silence
     now = max(time, before) if seen > 0 else time
     state[_TIME_HIGH] = np.float32(now // (_TIME_PART * _TIME_PART))
     state[_TIME_MIDDLE] = np.float32((now // _TIME_PART) % _TIME_PART)

@@ -46,6 +46,7 @@ class NormalDetector:
 
     bundle = ""
     kind = "known"
+    follows_drift = False
     schema = SCHEMA
     context = RowContext()
 

@@ -1,0 +1,127 @@
+"""A sensor's level, followed where it drifts: what is slower than any fault cannot be told from wear, season or dirt.
+
+A level l, in scales, starts at that of training. Each record is read against it, z - l, and pulls it by
+
+    l += RATE max(-REACH, min(REACH, z - l))
+
+so that a level never moves by more than RATE REACH a record, whatever the record shows: a step or a burst is over before it
+has become the usual, and half of a lasting step is forgotten after some 300 records, one of many scales later. It is Huber's
+estimator of location by stochastic approximation (Robbins and Monro 1951) with a gain that does not fade.
+
+What is left is scaled anew, and detector and calibration are learned from it, so that drift of that pace counts as normal. It has a price where
+nothing drifts: a fault slower than the pace is followed too, and so are the levels that operation has by hours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.kernels import compiled_exactly
+
+Floats = NDArray[np.float32]
+
+RATE = 3e-3
+"""Share of a deviation by which a level follows, a record."""
+REACH = 1.0
+"""Deviation, in scales, beyond which a level is pulled no harder."""
+_VISIBLE = 0.1
+"""Log distance by which blind energies lie above own ones where a history may be called drifting."""
+_WORTHWHILE = 0.8
+"""What following may leave of it at most to be worth its price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Which channels' levels are followed, and how wide what is left of them is."""
+
+    rates: Floats
+    """[C] RATE, or 0 for a channel whose level is fixed."""
+    spreads: Floats
+    """[C] the scale of what following leaves of a channel, in scales; 1 where the level is fixed."""
+
+    @classmethod
+    def fixed(cls, count: int) -> Self:
+        """No level of so many channels is followed."""
+        return cls(np.zeros(count, np.float32), np.ones(count, np.float32))
+
+    @property
+    def followed(self) -> bool:
+        """Whether any level is followed."""
+        return bool(self.rates.any())
+
+    def read(self, states: Floats, at: int, owners: NDArray[np.intp], z: Floats) -> Floats:
+        """Records [N, C], unclipped, against their entities' levels, which stand at `at` of `states` [E, S] and follow in
+        place, in row order.
+
+        A record is read before it is followed; NaN stays NaN and moves nothing.
+        """
+        out = np.empty_like(z)
+        _follow(states, at, np.ascontiguousarray(owners, np.int64), z, self.rates, self.spreads, np.float32(REACH), out)
+        return out
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        return {"rates": self.rates, "spreads": self.spreads}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], count: int) -> Self:
+        """The inverse of `arrays`; of bundles of format 6 and older, which have none, all levels are fixed. Raises ValueError
+        where they are not of `count` channels."""
+        if not arrays:
+            return cls.fixed(count)
+        rates, spreads = arrays["rates"], arrays["spreads"]
+        if (
+            {rates.shape, spreads.shape} != {(count,)}
+            or (rates < 0).any()
+            or (rates >= 1).any()
+            or (spreads <= 0).any()
+        ):
+            raise ValueError("the levels do not fit the channels")
+        return cls(rates, spreads)
+
+
+def fit_levels(z: Floats, owners: NDArray[np.intp], followed: NDArray[np.bool_]) -> Levels:
+    """Levels of the channels that are `followed` [C], learned from records [N, C], unclipped, each entity's in order."""
+    start = Levels(np.where(followed, RATE, 0.0).astype(np.float32), np.ones(len(followed), np.float32))
+    left = start.read(np.zeros((int(owners.max(initial=0)) + 1, len(followed)), np.float32), 0, owners, z)
+    spreads = np.ones(len(followed), np.float32)
+    for channel in np.flatnonzero(followed):
+        column = left[np.isfinite(left[:, channel]), channel]
+        low, high = np.quantile(column, (0.05, 0.95))
+        robust, spread = float(high - low) / 3.29, float(column.std())
+        spreads[channel] = max(robust if robust > 0.2 * spread else spread, 1e-6)
+    return replace(start, spreads=spreads)
+
+
+@compiled_exactly
+def _follow(
+    states: Floats,
+    at: int,
+    owners: NDArray[np.int64],
+    z: Floats,
+    rates: Floats,
+    spreads: Floats,
+    reach: np.float32,
+    out: Floats,
+) -> None:
+    """`Levels.read` into `out` [N, C]."""
+    for row in range(len(z)):
+        state = states[owners[row]]
+        for c in range(z.shape[1]):
+            off = z[row, c] - state[at + c]
+            out[row, c] = off / spreads[c]
+            if rates[c] > 0 and np.isfinite(off):
+                state[at + c] += rates[c] * min(max(off, -reach), reach)
+
+
+def drifts(fixed: float, followed: float) -> bool:
+    """Whether a history drifts so that following pays: the rule behind `follow_drift: auto`.
+
+    Given is by how much, in log distance, a block of time looks stranger to a density that did not see it than to one
+    that did, with fixed levels and with followed ones. A short history shows such a difference for want of records, and
+    following takes nothing off that; of drift it takes off a part.
+    """
+    return fixed > _VISIBLE and followed < _WORTHWHILE * fixed

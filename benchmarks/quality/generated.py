@@ -1,4 +1,4 @@
-"""Eight kinds of sensor streams that nothing in the detector was chosen on, each drawn anew for a seed, with planted faults.
+"""Eight kinds of sensor streams that nothing in the detector was tuned on, each drawn anew for a seed, with planted faults.
 
 Heartbeats, a service's indicators, a vector autoregression, a machine's cycles, a controlled tank, rare counts, heavy tails,
 weather: what normal looks like differs as widely as we could think of. Faults take turns on random channels; how large they are

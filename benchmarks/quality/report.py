@@ -23,7 +23,7 @@ TITLES = {
     "skab": "Pump test bed (SKAB), one model per run",
     "tennessee-eastman": "Chemical plant (Tennessee Eastman), mean over faults",
     "plant": "Our own plant, by kind of fault",
-    "generated": "Generated streams that nothing was chosen on",
+    "generated": "Generated streams that nothing was tuned on",
     "servers": "Servers (SMD)",
     "speed": "Speed: records on their own, 20 features, one thread",
     "speed-samples": "Speed: consecutive samples, 20 sensors, one thread",

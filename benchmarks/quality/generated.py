@@ -2,7 +2,7 @@
 
 Heartbeats, a service's indicators, a vector autoregression, a machine's cycles, a controlled tank, rare counts, heavy tails,
 weather: what normal looks like differs as widely as we could think of. Faults take turns on random channels; how large they are
-is measured in a channel's own spread.
+is measured in a channel's own spread. The same again with every channel on a level that wanders.
 """
 
 from collections.abc import Callable
@@ -32,10 +32,15 @@ class Stream:
     """The tested stretch without its faults."""
 
 
-def generate(kind: str, seed: int) -> Stream:
-    """The stream of that kind and seed."""
+def generate(kind: str, seed: int, wander: float = 0.0) -> Stream:
+    """The stream of that kind and seed. Where it wanders, every channel's level walks at random, in the length of the training
+    stretch by `wander` times what the channel spreads there otherwise.
+    """
     random = np.random.default_rng(100 + seed)
     rows = KINDS[kind](random, TRAIN_RECORDS + GAP_RECORDS + TEST_RECORDS)
+    if wander:
+        walk = np.cumsum(np.random.default_rng(200 + seed).normal(size=rows.shape), axis=0) / TRAIN_RECORDS**0.5
+        rows = rows + wander * rows[:TRAIN_RECORDS].std(axis=0) * walk
     train, normal = rows[:TRAIN_RECORDS], rows[TRAIN_RECORDS + GAP_RECORDS :]
     test, truth = with_faults(normal, train.std(axis=0), random)
     return Stream(Split(train, test, truth), normal)
@@ -44,7 +49,16 @@ def generate(kind: str, seed: int) -> Stream:
 def stream(folder: Path, name: str, method: Method, seed: int) -> Numbers:
     """Trained on a normal stretch; ranked on a later one with faults, the promise checked on that without them."""
     del folder
-    generated = generate(name, seed)
+    return _measured(generate(name, seed), method, seed)
+
+
+def drifting(folder: Path, name: str, method: Method, seed: int) -> Numbers:
+    """The same where levels wander."""
+    del folder
+    return _measured(generate(name, seed, wander=1.0), method, seed)
+
+
+def _measured(generated: Stream, method: Method, seed: int) -> Numbers:
     split = generated.split
     model, seconds = fitted(method, seed, split.train)
     scores = finite(model.strangeness(split.test))

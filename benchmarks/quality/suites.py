@@ -49,6 +49,7 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
         Suite("tennessee-eastman", ("plant",), sensors, chemical_plant),
         Suite("plant", ("rig",), everywhere, plant.rig),
         Suite("generated", tuple(generated.KINDS)[: 2 if quick else None], everywhere, generated.stream),
+        Suite("drifting", tuple(generated.KINDS)[: 1 if quick else None], everywhere, generated.drifting),
         Suite("servers", tuple(server_names(folder)[: 1 if quick else None]), sensors, server),
         Suite("speed", speed.DATASETS[:1], (*ours.table_methods(), *peers.speed_methods()), speed.traffic, alone=True),
         Suite("speed-samples", speed.DATASETS[1:], (ours.sensor_method(seeds=1),), speed.traffic, alone=True),

@@ -18,6 +18,15 @@ def test_faults_are_where_the_labels_are(kind: str):
     assert np.isfinite(split.test).all()
 
 
+def test_wandering_levels_are_added_to_the_same_stream():
+    """What wanders is slow: from record to record it differs by a little, over the stretch by much."""
+    still, wandering = generate("autoregression", 0), generate("autoregression", 0, wander=1.0)
+    walk = wandering.split.train - still.split.train
+    assert np.ptp(walk, axis=0).min() > 0.5
+    assert np.abs(np.diff(walk, axis=0)).max() < 0.3
+    assert np.array_equal(wandering.split.test[~wandering.split.truth], wandering.normal[~wandering.split.truth])
+
+
 def test_a_seed_is_one_stream():
     """The same seed draws the same stream; another seed another."""
     first, again, other = (generate("tank", seed).split.test for seed in (1, 1, 2))

@@ -5,11 +5,12 @@ file; it is never made again behind their back.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
@@ -47,6 +48,8 @@ _PERIODS = {
 _NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _MOST_CATEGORIES = 50
 _FEW = 200
+_LOOK = 1_000
+"""Objects that are looked at for their parts."""
 _MOSTLY_NUMBERS = 0.95
 """From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
 
@@ -77,6 +80,13 @@ class _Column:
     typed_time: bool
     strays: "pd.Series[Any]"
     """The words among the numbers, by row; empty where `numbers` is None."""
+    inside: bool = False
+    """Whether it is a part of an object, its name the path to it."""
+
+    @property
+    def own_name(self) -> str:
+        """What it is called where it stands."""
+        return self.name.rpartition(".")[2] if self.inside else self.name
 
     @property
     def distinct(self) -> int:
@@ -105,8 +115,9 @@ def guess_monitor(
     if rows == 0:
         raise InvalidHistory(f"{path}: there is no record in it; give a sample with some hundred normal records")
     for role, given in (("time", time), ("entity", entity)):
-        if given is not None and given not in file.columns:
-            raise InvalidHistory(f"{path}: has no field {given!r} for the {role}; it has {', '.join(file.columns)}")
+        names = [column.name for column in columns]
+        if given is not None and given not in names:
+            raise InvalidHistory(f"{path}: has no field {given!r} for the {role}; it has {', '.join(names)}")
     notes = [f"looked at {rows} records of {Path(path).name} ({file.format}, {len(columns)} columns)"]
     if len(files) > 1:
         notes.append(f"did not look at {len(files) - 1} further files; the monitor's source is this one")
@@ -150,14 +161,48 @@ def _refusal(problem: Any, path: str) -> str:
 
 
 def _sample(file: TableFile) -> list[_Column]:
-    texts = file.select([str(file.word(name)) for name in file.columns], limit=_SAMPLE)
+    """Its columns; an object's parts are columns of their own."""
+    columns = _columns(file, file.columns, inside=False)
+    parts = [_parts(file, column) for column in columns]
+    return [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
+
+
+def _columns(file: TableFile, names: Sequence[str], inside: bool) -> list[_Column]:
+    texts = file.select([str(file.word(name)) for name in names], limit=_SAMPLE)
     return [
-        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")))
-        for name, found in zip(file.columns, texts, strict=True)
+        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")), inside)
+        for name, found in zip(names, texts, strict=True)
     ]
 
 
-def _column(name: str, found: Any, typed_time: bool) -> _Column:
+def _parts(file: TableFile, column: _Column) -> list[_Column]:
+    """The parts of an object, of parts that are objects theirs; none of what is no object or is called with a dot."""
+    if file.format == "csv" or not column.nested:
+        return []
+    whole = file.raw(column.name) if file.format == "jsonl" else f"CAST(to_json({file.raw(column.name)}) AS VARCHAR)"
+    values, missing = as_masked(file.select([str(whole)], limit=_LOOK)[0])
+    paths: dict[str, None] = {}
+    try:
+        for text in values[~missing]:
+            paths |= dict.fromkeys(_paths(column.name, msgspec.json.decode(text)))
+    except msgspec.DecodeError:  # words in braces
+        return []
+    return _columns(file, list(paths), inside=True) if paths else []
+
+
+def _paths(path: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for key, part in value.items():
+        if "." in key or '"' in key:
+            continue
+        if isinstance(part, dict):
+            yield from _paths(f"{path}.{key}", part)
+        else:
+            yield f"{path}.{key}"
+
+
+def _column(name: str, found: Any, typed_time: bool, inside: bool) -> _Column:
     values, missing = as_masked(found)
     texts = pd.Series(values.astype(object)).mask(missing, None)
     numbers = pd.to_numeric(texts, errors="coerce")
@@ -166,8 +211,8 @@ def _column(name: str, found: Any, typed_time: bool) -> _Column:
     given = int(words.notna().sum())
     many = texts.nunique() > _MOST_CATEGORIES and len(strays) <= (1 - _MOSTLY_NUMBERS) * given
     if given and (strays.empty or many):
-        return _Column(name, texts, numbers, typed_time, strays)
-    return _Column(name, texts, None, typed_time, strays[:0])
+        return _Column(name, texts, numbers, typed_time, strays, inside)
+    return _Column(name, texts, None, typed_time, strays[:0], inside)
 
 
 def _guess_time(columns: Sequence[_Column], path: str, notes: list[str]) -> str | None:
@@ -202,7 +247,8 @@ def _guess_entity(columns: Sequence[_Column], times: "pd.Series[Any] | None", no
         column for column in columns if column.distinct * 2 <= len(column.texts) and not column.texts.isna().any()
     ]
     for column in repeating:
-        if _ENTITY_NAMES.match(column.name) and not _is_measured(column):
+        steps = column.name.split(".") if column.inside else [column.name]
+        if any(_ENTITY_NAMES.match(".".join(steps[at:])) for at in range(len(steps))) and not _is_measured(column):
             notes.append(f"entity: {column.name!r}, by its name; {column.distinct} different in the sample")
             return column.name
     if times is not None and times.duplicated().any():
@@ -230,7 +276,10 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
         if left_out:
             notes.append(f"left out {column.name!r}: {left_out}")
             continue
-        features[column.name] = _feature_type(column, rows)
+        type_ = _feature_type(column, rows)
+        if column.inside:
+            type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
+        features[column.name] = type_
         if len(column.strays):
             first = int(column.strays.index[0])
             notes.append(
@@ -254,12 +303,12 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
     if column.texts.isna().all():
         return "it is empty"
     if column.nested:
-        return f"it holds objects or lists; name a part of an object as 'PART: {{type: numeric, path: {column.name}.PART}}'"
-    if _LABEL_NAMES.match(column.name) and column.distinct <= 20:
+        return "it holds lists, or objects without a plain part"
+    if _LABEL_NAMES.match(column.own_name) and column.distinct <= 20:
         return "it looks like a label; normal is learned without labels"
     if column.numbers is not None:
         steps = column.numbers.diff().dropna()
-        if _INDEX_NAMES.match(column.name) and rows > 2 and bool((steps == 1).all()):
+        if _INDEX_NAMES.match(column.own_name) and rows > 2 and bool((steps == 1).all()):
             return "it counts the rows"
         return None
     if column.distinct == rows and rows > _MOST_CATEGORIES and _mean_words(column) < 2:
@@ -269,7 +318,7 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
 
 def _feature_type(column: _Column, rows: int) -> Any:
     if column.numbers is not None:
-        period = _PERIODS.get(column.name.lower())
+        period = _PERIODS.get(column.own_name.lower())
         inside = period is not None and bool(column.numbers.dropna().between(0, period).all())
         return {"type": "cyclic", "period": period} if inside else "numeric"
     if set(column.texts.dropna().str.lower()) <= {"true", "false"}:

@@ -1,5 +1,6 @@
 """A first monitor is sensible, says why, and is read back as it was meant."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import parse_monitor
 from latentwatch.guessing import guess_monitor
+from latentwatch.history import read_history
+from streams.sources.file_source import FileSource
 
 _ROWS = 240
 
@@ -176,16 +179,38 @@ def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str
         guess_monitor(str(path))
 
 
-def test_objects_are_left_out_with_the_way_to_name_their_parts(tmp_path: Path):
-    """A nested record is no category of a thousand words; the note says how one of its parts becomes a feature."""
-    path = tmp_path / "nested.jsonl"
-    path.write_text("".join(f'{{"a": {row}, "motor": {{"speed": {row}}}, "tags": [1, {row}]}}\n' for row in range(60)))
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_the_parts_of_objects_are_fields_and_lists_are_left_out(form: str, tmp_path: Path):
+    """A nested record is guessed like a flat one, its fields named by their paths, and is learned from as it is scored."""
+    rows = [
+        {"a": row * 1.5, "meta": {"ts": f"2026-01-01T00:00:{row:02}Z", "rig": {"id": f"r{row % 2}"}},
+         "motor": {"speed": row / 7, "on": row % 3 == 0}, "tags": [1, row], "mark": "{open}"}
+        for row in range(60)
+    ]  # fmt: skip
+    path = tmp_path / f"nested.{form}"
+    if form == "parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     guess = guess_monitor(str(path))
-    assert guess.monitor.record.names == ("a",)
-    notes = "\n".join(guess.notes)
-    assert "left out 'motor': it holds objects or lists" in notes
-    assert "path: motor.PART" in notes
-    assert "left out 'tags'" in notes
+    record = guess.monitor.record
+    assert (record.time, record.entity) == ("meta.ts", "meta.rig.id")
+    assert {feature.name: (feature.type.value, feature.path) for feature in record.features} == {
+        "a": ("numeric", ""),
+        "motor.speed": ("numeric", "motor.speed"),
+        "motor.on": ("boolean", "motor.on"),
+    }
+    assert any("left out 'tags'" in note for note in guess.notes)
+    assert any("left out 'mark'" in note for note in guess.notes)
+    assert parse_monitor(guess.yaml(path.name)) == guess.monitor
+    learned = read_history(record, [str(path)])
+    assert set(learned.entities) == {"r0", "r1"}
+    assert learned.values(3) == {"a": 4.5, "motor.speed": pytest.approx(3 / 7), "motor.on": True}
+    source = FileSource(str(path))
+    decoder = source.decoder(record)
+    source.seek(0, 0)
+    assert decoder.decode(source.poll(100, 1.0)).batch.all_values() == learned.all_values()
+    source.close()
 
 
 @pytest.mark.parametrize(

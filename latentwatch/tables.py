@@ -20,6 +20,7 @@ from domain.errors import InvalidHistory
 from latentwatch.text_rows import JSON_COLUMN, begins_an_object, csv_head, json_names, text_rows
 from streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from streams.decoding.csv_rows import CsvHead
+from streams.sources.packed import SUFFIXES
 
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _PARQUET = (".parquet", ".pq")
@@ -181,13 +182,13 @@ def as_masked(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
 
 def _is_data(path: Path) -> bool:
     suffix = path.suffix.lower()
-    if suffix in (".gz", ".zst"):
+    if suffix in SUFFIXES:
         suffix = Path(path.stem).suffix.lower()
     return suffix in _FORMATS or suffix in _PARQUET
 
 
 def _is_local(path: str) -> bool:
-    return "://" not in path and not path.endswith(".zst")
+    return "://" not in path
 
 
 def _literal(text: str) -> str:

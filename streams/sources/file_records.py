@@ -1,11 +1,9 @@
 """Records of a file as bytes: lines read as they arrive, or Parquet rows as JSON objects."""
 
 import codecs
-import gzip
 import os
 import select
 import sys
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
@@ -14,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from domain.errors import InvalidInput
+from streams.sources.packed import Damaged, open_packed
 
 STDIN = "-"
 _CHUNK_BYTES = 1 << 18
@@ -38,7 +37,7 @@ class Records(Protocol):
 
 
 class Lines:
-    """Lines of a file, plain or gzip, or of standard input; empty ones are skipped, as they hold no record.
+    """Lines of a file, plain or packed, or of standard input; empty ones are skipped, as they hold no record.
 
     A line ends with a line feed, a carriage return, or both, even within one file; a byte order mark is left out. With
     `quoted`, a line break inside double quotes belongs to the record, as CSV has it; None lets the first byte decide,
@@ -48,8 +47,7 @@ class Lines:
     def __init__(self, path: str, quoted: bool | None) -> None:
         self._descriptor = sys.stdin.fileno() if path == STDIN else _open(path)
         self._path, self._owned = path, path != STDIN
-        packed = open(self._descriptor, "rb", closefd=False) if path.endswith(".gz") else None  # noqa: SIM115
-        self._packed = gzip.GzipFile(fileobj=packed) if packed else None
+        self._packed = open_packed(path, self._descriptor)
         self.quoted = quoted
         self._ready: deque[bytes] = deque()
         self._tail = b""
@@ -110,8 +108,10 @@ class Lines:
             return os.read(self._descriptor, _CHUNK_BYTES)
         try:
             return self._packed.read1(_CHUNK_BYTES)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InvalidInput(f"{self._path}: the gzip file is damaged or cut short ({error}); make it anew") from None
+        except Damaged as error:
+            raise InvalidInput(
+                f"{self._path}: the packed file is damaged or cut short ({error}); make it anew"
+            ) from None
 
     def _end(self) -> None:
         self._take(self._tail)

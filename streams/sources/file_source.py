@@ -15,6 +15,7 @@ from streams.decoding.csv_rows import read_head
 from streams.decoding.formats import decoder_for
 from streams.ports import Changes, Decoder, Messages
 from streams.sources.file_records import STDIN, Lines, Records, name_of, open_records
+from streams.sources.packed import SUFFIXES
 
 _SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
@@ -155,4 +156,5 @@ class FileSource:
 
 def _format_of(path: str) -> str:
     """By the name; a pipe, and a file whose name does not tell, by the first byte."""
-    return _SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower(), "auto")
+    inner = Path(path)
+    return _SUFFIXES.get(Path(inner.stem if inner.suffix in SUFFIXES else path).suffix.lower(), "auto")

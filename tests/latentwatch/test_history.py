@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,8 +39,9 @@ def _write(folder: Path, name: str) -> Path:
         frame.assign(at=pd.to_datetime(frame["at"])).to_parquet(path)
     elif name.endswith(".jsonl"):
         path.write_text("".join(json.dumps(row) + "\n" for row in _ROWS))
-    elif name.endswith(".gz"):
-        path.write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+    elif name.endswith((".gz", ".zst")):
+        pack = gzip.compress if name.endswith(".gz") else zstandard.compress
+        path.write_bytes(pack(frame.to_csv(index=False).encode()))
     else:
         frame.to_csv(path, index=False, sep="\t" if name.endswith(".tsv") else ";")
     return path
@@ -58,7 +60,7 @@ def test_every_format_means_the_same(name: str, tmp_path: Path):
     assert batch.offsets.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.csv.gz"])
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.csv.gz", "x.csv.zst"])
 def test_history_means_what_the_stream_means(name: str, tmp_path: Path):
     """A file learned from and the same file scored give the same records."""
     _check_same_meaning(str(_write(tmp_path, name)))

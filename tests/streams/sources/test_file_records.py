@@ -3,9 +3,11 @@
 import gzip
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from domain.errors import InvalidInput
 from streams.sources.file_records import Lines, open_records
@@ -70,11 +72,22 @@ def test_a_line_end_that_two_reads_share_ends_one_line():
         assert found == [b"x,note", b'1,"two\r\nlines"', b"2,one", b'3,"last\nline"'], place
 
 
-def test_a_gzip_file_that_was_cut_short_is_told(tmp_path: Path):
-    """What was read until there is not taken for the whole."""
-    path = tmp_path / "x.csv.gz"
-    path.write_bytes(gzip.compress(b"x\n" + b"1\n" * 10_000)[:-12])
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_a_packed_file_is_read_to_its_end_or_told_to_be_cut_short(
+    suffix: str, pack: Callable[[bytes], bytes], tmp_path: Path
+):
+    """Parts packed one by one are one file; what was read until a cut is not taken for the whole."""
+    path = tmp_path / f"x.csv{suffix}"
+    lines = b"".join(b"%d\n" % number for number in range(20_000))
+    whole = pack(b"x\n" + lines) + pack(lines)
+    path.write_bytes(whole)
     records = open_records(str(path), "csv")
-    with pytest.raises(InvalidInput, match=r"x\.csv\.gz: .* damaged or cut short"):
-        records.read(20_000, 1.0)
-    records.close()
+    assert records.first() == b"x"
+    assert records.read(50_000, 1.0) == 2 * lines.split()
+    assert records.read(1, 1.0) is None
+    for damaged in (whole[:-12], pack(b"x\n")[:-3], b"no packing"):
+        path.write_bytes(damaged)
+        records = open_records(str(path), "csv")
+        with pytest.raises(InvalidInput, match=rf"x\.csv\{suffix}: .* damaged or cut short"):
+            records.read(50_000, 1.0)
+        records.close()

@@ -308,7 +308,11 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
         return "it looks like a label; normal is learned without labels"
     if column.numbers is not None:
         steps = column.numbers.diff().dropna()
-        if _INDEX_NAMES.match(column.own_name) and rows > 2 and bool((steps == 1).all()):
+        if (
+            (_INDEX_NAMES.match(column.own_name) or rows >= _FEW)
+            and len(steps) == rows - 1 > 1
+            and bool((steps == 1).all())
+        ):
             return "it counts the rows"
         return None
     if column.distinct == rows and rows > _MOST_CATEGORIES and _mean_words(column) < 2:

@@ -17,13 +17,19 @@ _DATE = re.compile(
     r"\s*(\d{1,4}[./ -]\d{1,2}[./ -]\d{2,4}|\d{1,2}[ .-]*[a-z]{3,9}[ .,-]*\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})\b.*",
     re.IGNORECASE,
 )
+_DAY = r"\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\s*"
+_TIME_OF_DAY = r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(?i:[ap]m)?\s*"
 _SEPARATORS = ";,\t|^~ "
 _MOSTLY = 0.95
 
 
 def refuse_misreadings(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
-    """Refuse decimal commas, and a header that is not the table's own. Raises InvalidHistory."""
+    """Refuse decimal commas, days apart from their hours, and a header that is not the table's own.
+
+    Raises InvalidHistory.
+    """
     _refuse_decimal_commas(file, texts)
+    _refuse_split_times(file, texts)
     if file.head is not None and not file.head.is_record:
         _refuse_titles(file)
         if len(file.columns) == 1 and texts:
@@ -48,6 +54,19 @@ def _refuse_decimal_commas(file: TableFile, texts: Mapping[str, "pd.Series[Any]"
             raise InvalidHistory(
                 f"{file.path}: column {name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point"
             )
+
+
+def _refuse_split_times(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
+    """The day alone would otherwise be every record's time, and the time of day a feature of a thousand words."""
+    days, hours = (
+        [name for name, column in texts.items() if column.astype(str).str.fullmatch(form).all()]
+        for form in (_DAY, _TIME_OF_DAY)
+    )
+    if days and hours:
+        raise InvalidHistory(
+            f"{file.path}: {days[0]!r} holds the day and {hours[0]!r} the time of day; join them into one column, as in "
+            "2026-01-31T12:00:00Z"
+        )
 
 
 def _refuse_titles(file: TableFile) -> None:

@@ -137,6 +137,13 @@ def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame,
     assert any("row 8: 'Sensor Error'" in note for note in guess.notes)
 
 
+def test_a_column_that_counts_the_rows_is_left_out_whatever_its_name(frame: pd.DataFrame, tmp_path: Path):
+    """Its next value was never seen in training, so that every record to come would be strange."""
+    path = tmp_path / "pump.csv"
+    frame.assign(i=range(7, 7 + len(frame))).to_csv(path, index=False)
+    assert any("left out 'i': it counts the rows" in note for note in guess_monitor(str(path)).notes)
+
+
 def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path: Path):
     """The blank column that pandas writes in front is seen for what it is; the others are read as ever."""
     path = tmp_path / "pump.csv"
@@ -157,6 +164,11 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
             r"'Time \(UTC\)' holds .* not ISO 8601 \(10/31",
         ),
         ("words.csv", "date,b\n31 Oct 2026,1\n", "not ISO 8601"),
+        (
+            "apart.csv",
+            "Date,Time,b\n31/10/2026,9:05:00 PM,1\n31/10/2026,21:06,2\n",
+            "'Date' holds the day and 'Time' the",
+        ),
         ("title.csv", "Report;;\na;b;c\n1;2;3\n", "names only 1 of 3 columns"),
         ("above.csv", "# of plant 3\na;b\n" + "1;2\n" * 40, "the others have 2, parted by ';'; begin the file"),
         ("caret.csv", "a^b\n" + "1^2\n" * 40, r"parted by '\^'; part them by comma"),

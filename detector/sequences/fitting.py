@@ -30,7 +30,7 @@ from detector.sequences.densities import (
     remember_windows,
 )
 from detector.sequences.detector import AGES, SequenceCalibration, SequenceDetector
-from detector.sequences.following import drifts
+from detector.sequences.following import drifts, growth_of_levels
 from detector.sequences.model import (
     ACTIVITY,
     DENSITY,
@@ -186,12 +186,13 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
 
 
 def _drifts(channels: Channels, history: Batch, window: int, seed: int) -> bool:
-    """Whether levels drift so that following them pays, by the densities of averages; see `following.drifts`."""
-    fixed, followed = (
-        _strangeness_of_unseen(fit_context(channels, history, window, follows=follows), history, seed)
-        for follows in (False, True)
+    """Whether levels drift so that following them pays; see `following.drifts`."""
+    fixed, followed = (fit_context(channels, history, window, follows=follows) for follows in (False, True))
+    graded = channels.transform(history)[0][:, followed.levels.rates > 0]
+    return drifts(
+        growth_of_levels(graded, _entity_numbers(history)),
+        lambda: (_strangeness_of_unseen(fixed, history, seed), _strangeness_of_unseen(followed, history, seed)),
     )
-    return drifts(fixed, followed)
 
 
 def _strangeness_of_unseen(context: SequenceContext, history: Batch, seed: int) -> float:

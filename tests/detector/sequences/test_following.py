@@ -12,7 +12,7 @@ from detector.checks import read
 from detector.sequences.channels import fit_channels
 from detector.sequences.context import encode, fit_context
 from detector.sequences.detector import SequenceDetector
-from detector.sequences.following import RATE, REACH, Levels, fit_levels
+from detector.sequences.following import RATE, REACH, Levels, drifts, fit_levels, growth_of_levels
 from detector.training import learn
 from domain.monitor import ModelChoice
 from domain.record import Batch, batch_from_columns
@@ -96,6 +96,26 @@ def test_steady_histories_keep_fixed_levels():
     history = as_batch(driven(2_000))
     assert not learn(history, ModelChoice(), window=32).follows_drift
     assert learn(history, ModelChoice(follow_drift=True), window=32).follows_drift
+
+
+def test_a_course_of_the_day_is_no_drift():
+    """Levels that return within the history are fixed, however far they went; a walk's grow with the time between."""
+    hours = np.linspace(0, 2 * np.pi, 2_000)[:, None]
+    day = (3 * np.sin(hours + np.arange(6)) + driven(2_000)).astype(np.float32)
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(2_000, 40)), axis=0).astype(np.float32)
+    assert growth_of_levels(day, np.zeros(2_000, np.intp)) < 0.9
+    assert growth_of_levels(walk, np.zeros(2_000, np.intp)) > 1.3
+    assert growth_of_levels(walk[:100], np.zeros(100, np.intp)) == 0.0
+    assert not learn(as_batch(day.astype(float)), ModelChoice(), window=32).follows_drift
+
+
+@pytest.mark.parametrize(
+    ("growth", "fixed", "followed", "expected"),
+    [(1.5, 0.5, 0.2, True), (0.9, 0.5, 0.2, False), (1.5, 0.05, 0.0, False), (1.5, 0.5, 0.45, False)],
+)
+def test_the_rule_asks_for_three_things(growth: float, fixed: float, followed: float, expected: bool):
+    """Levels that do not come back, blocks that look strange unseen, and following that takes a part of that off."""
+    assert drifts(growth, lambda: (fixed, followed)) is expected
 
 
 def test_expected_values_stand_on_the_level_of_today(stream: np.ndarray, following: SequenceDetector):

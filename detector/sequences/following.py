@@ -4,12 +4,13 @@ A level l, in scales, starts at that of training. Each record is read against it
 
     l += RATE max(-REACH, min(REACH, z - l))
 
-so that a level never moves by more than RATE REACH a record, whatever the record shows: a step or a burst is over before it
-has become the usual, and half of a lasting step is forgotten after some 300 records, one of many scales later. It is Huber's
+so that a level never moves by more than RATE REACH a record, whatever the record shows: a burst is over before it has become
+the usual, and half of a lasting step of one scale is forgotten after 230 records, of many scales the later. It is Huber's
 estimator of location by stochastic approximation (Robbins and Monro 1951) with a gain that does not fade.
 
-What is left is scaled anew, and detector and calibration are learned from it, so that drift of that pace counts as normal. It has a price where
-nothing drifts: a fault slower than the pace is followed too, and so are the levels that operation has by hours.
+What is left is scaled anew, and detector and calibration are learned from it, so that drift of that pace counts as normal.
+It has a price where nothing drifts: a fault slower than the pace is followed too, and so are the levels that operation
+has by hours.
 """
 
 from collections.abc import Callable, Mapping
@@ -139,13 +140,13 @@ def growth_of_levels(z: Floats, owners: NDArray[np.intp]) -> float:
     """How much farther levels of channels [N, C] lie apart after most of the history than after half as long: the mean squared
     difference of stretches 16 to 20 of STRETCHES apart, over that of stretches 8 to 12 apart.
 
-    Entities are taken together; 0 where none has 120 records. White noise gives 1, a random walk 1.8, and a course that
+    Entities are taken together; 0 where none has 120 records, or there is no channel. White noise gives 1, a random walk 1.8, and a course that
     returns within the history less than 1.
     """
     far = near = 0.0
     for entity in range(int(owners.max(initial=-1)) + 1):
         mine = z[owners == entity]
-        if len(mine) < _FEWEST_OF_STRETCH * STRETCHES:
+        if len(mine) < _FEWEST_OF_STRETCH * STRETCHES or not z.shape[1]:
             continue
         levels = np.array([_means(stretch) for stretch in np.array_split(mine, STRETCHES)])
         far += sum(_apart(levels, lag) for lag in range(16, 21))

@@ -190,6 +190,11 @@ def _check_nothing_left(detector: Storable, arrays: Arrays, meta: dict[str, Any]
     again = detector.arrays()
     if _manifest(again) != _manifest(arrays):
         wrong = sorted(name for name in {*again, *arrays} if _manifest(again).get(name) != _manifest(arrays).get(name))
-        raise BundleRefused(f"bundle {bundle_hash}: arrays that this detector does not know: {', '.join(wrong)}")
+        raise BundleRefused(
+            f"bundle {bundle_hash}: was written by another version of latentwatch (differing: {', '.join(wrong)}); train"
+            " again, or serve it with that version"
+        )
     if json.dumps(detector.meta(), sort_keys=True) != json.dumps(meta, sort_keys=True):
-        raise BundleRefused(f"bundle {bundle_hash}: fields that this detector does not know; upgrade latentwatch")
+        raise BundleRefused(
+            f"bundle {bundle_hash}: was written by another version of latentwatch; train again, or serve it with that version"
+        )

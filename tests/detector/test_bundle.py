@@ -115,6 +115,17 @@ def test_spoiled_weights_are_refused(saved, spoil, reason):
         load_bundle(str(root), other)
 
 
+def test_a_bundle_of_another_version_says_what_to_do(saved):
+    """What this version would not write, it does not serve: a reader learns whose it is, and the way out."""
+    root, name = saved
+    document = json.loads((root / name / DOCUMENT).read_text())
+    arrays = {**load((root / name / WEIGHTS).read_bytes()), "later.part": np.zeros(2, np.float32)}
+    document["arrays"]["later.part"] = {"dtype": "<f4", "shape": [2]}
+    other = _rewrite(root, name, json.dumps(document).encode(), save(arrays))
+    with pytest.raises(BundleRefused, match=r"another version of latentwatch \(differing: later.part\); train again"):
+        load_bundle(str(root), other)
+
+
 def test_an_array_of_a_wrong_shape_is_refused_even_when_declared(saved):
     """Weights that fit their manifest but not each other are refused."""
     root, name = saved
@@ -134,7 +145,7 @@ def test_an_array_of_a_wrong_shape_is_refused_even_when_declared(saved):
         (lambda document: document.update(hello=1), "missing or unknown fields"),
         (lambda document: document["meta"].update(detector="oracle"), "unknown detector 'oracle'"),
         (lambda document: document["meta"].pop("cascade"), "does not make a detector"),
-        (lambda document: document["meta"].update(hello=1), "fields that this detector does not know"),
+        (lambda document: document["meta"].update(hello=1), "another version of latentwatch; train again"),
     ],
 )
 def test_a_spoiled_document_is_refused(saved, spoil, reason):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from detector.entities import count_runs, rows_by_entity
 from detector.faults import PlantedFault, plant_faults
 from detector.interface import Contexts, Detector
 from domain.errors import InvalidHistory
@@ -59,7 +60,7 @@ def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int 
     details |= {
         "threshold": round(float(threshold), 4),
         "overdispersion": round(spread, 2),
-        "episodes_per_day": round(_episodes(flagged, holdout.entities[counted]) / span_days, 3),
+        "episodes_per_day": round(count_runs(flagged, rows_by_entity(holdout.entities[counted])) / span_days, 3),
         "warming_records": int((~counted).sum()),
         "follows_drift": detector.follows_drift,
     }
@@ -225,8 +226,8 @@ def _overdispersion(surprise: NDArray[np.float32], entities: NDArray[np.object_]
     """
     level = min(threshold, float(np.quantile(surprise, 0.95)))
     shares, sizes = [], []
-    for entity in np.unique(entities.astype(str)):
-        above = surprise[entities == entity] >= level
+    for rows in rows_by_entity(entities):
+        above = surprise[rows] >= level
         for block in np.array_split(above, max(1, min(20, len(above) // 50))):
             shares.append(block.mean())
             sizes.append(len(block))
@@ -236,11 +237,3 @@ def _overdispersion(surprise: NDArray[np.float32], entities: NDArray[np.object_]
     weights = np.array(sizes, np.float64)
     variance = float(np.sum(weights * (np.array(shares) - share) ** 2) / weights.sum())
     return float(max(1.0, variance * weights.mean() / (share * (1 - share))))
-
-
-def _episodes(flagged: NDArray[np.bool_], entities: NDArray[np.object_]) -> int:
-    """Runs of flagged records within an entity."""
-    return sum(
-        int(np.sum(np.diff(flagged[entities == entity].astype(np.int8), prepend=0) == 1))
-        for entity in np.unique(entities.astype(str))
-    )

@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import rows_by_entity
 from domain.errors import InvalidHistory
 from domain.record import Batch
 from domain.schema import FeatureType
@@ -127,8 +128,8 @@ def _spreads(batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     numbers = batch.numbers.astype(np.float64)
     squares = np.zeros(numbers.shape[1])
     counts = np.zeros(numbers.shape[1])
-    for entity in np.unique(batch.entities.astype(str)):
-        rows = numbers[batch.entities == entity]
+    for mine in rows_by_entity(batch.entities):
+        rows = numbers[mine]
         seen = ~np.isnan(rows)
         number = np.maximum(seen.sum(0), 1)
         centred = np.where(seen, rows - np.nansum(rows, axis=0) / number, 0.0)
@@ -155,8 +156,7 @@ def _places(batch: Batch, rng: np.random.Generator, count: int, length: int) -> 
     """Up to `count` row sets, each `length` consecutive rows of one entity, with as many rows free after each."""
     slots: list[NDArray[np.intp]] = []
     step = 2 * length if length > 1 else 1
-    for entity in np.unique(batch.entities.astype(str)):
-        rows = np.flatnonzero(batch.entities == entity)
+    for rows in rows_by_entity(batch.entities):
         # The first slot stays free where there is room: a context needs something normal to begin with.
         first = length if len(rows) >= step + length else 0
         slots += [rows[start : start + length] for start in range(first, len(rows) - length + 1, step)]

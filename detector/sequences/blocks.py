@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import rows_by_entity
+
 BLOCKS = 3
 """Time blocks, and members of the autoencoder: member m does not train on block m."""
 
@@ -14,8 +16,7 @@ def time_blocks(entities: NDArray[np.intp], gap: int) -> tuple[NDArray[np.intp],
     """
     blocks = np.zeros(len(entities), np.intp)
     inner = np.ones(len(entities), bool)
-    for entity in np.unique(entities):
-        mine = np.flatnonzero(entities == entity)
+    for mine in rows_by_entity(entities):
         rank = np.arange(len(mine))
         block = np.minimum(rank * BLOCKS // max(1, len(mine)), BLOCKS - 1)
         width = min(gap, len(mine) // (12 * BLOCKS))

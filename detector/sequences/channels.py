@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import rows_by_entity
 from domain.record import Batch, Value, values_of
 from domain.schema import FeatureType, RecordSchema
 
@@ -247,8 +248,8 @@ def _centres(raw: NDArray[np.float32], owners: NDArray[np.intp], entities: int) 
     levels = np.zeros((entities, count))
     within = np.zeros((entities, count))
     degrees = np.zeros(entities)
-    for entity in range(entities):
-        rows = raw[owners == entity].astype(np.float64)
+    for entity, mine in enumerate(rows_by_entity(owners)):
+        rows = raw[mine].astype(np.float64)
         seen = np.isfinite(rows).any(axis=0)
         if seen.any():
             levels[entity, seen] = np.nanmedian(rows[:, seen], axis=0)

@@ -11,6 +11,7 @@ Records with text are scored on their own: a context keeps averages, and text ha
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import rows_by_entity
 from domain.record import Batch
 
 WINDOW = 32
@@ -42,8 +43,8 @@ def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:
     """
     numbers = batch.numbers.astype(np.float64)
     before, after = [], []
-    for entity in np.unique(batch.entities.astype(str)):
-        rows = _ranks(numbers[batch.entities == entity])
+    for mine in rows_by_entity(batch.entities):
+        rows = _ranks(numbers[mine])
         if len(rows) >= 3:
             before.append(rows[:-1])
             after.append(rows[1:])

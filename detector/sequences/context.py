@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import rows_by_entity
 from detector.interface import ContextEncoder, Contexts
 from detector.parts import below, prefixed
 from detector.sequences.acquaintance import acquaint
@@ -224,8 +225,7 @@ def fit_context(
     levels = fit_levels(scaled, owners, graded & _plain(channels)) if follows else Levels.fixed(channels.count)
     z = soft_clip(levels.read(np.zeros((len(entities), channels.count), np.float32), 0, owners, scaled))
     squares, intervals = [], []
-    for entity in range(len(entities)):
-        mine = owners == entity
+    for mine in rows_by_entity(owners):
         squares.append(np.diff(z[mine], axis=0).astype(np.float64) ** 2)
         intervals.append(np.diff(batch.times[mine]) // 1000)
     steps = np.concatenate(squares)

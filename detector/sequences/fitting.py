@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detector.autoencoders.examples import Examples, TrainingPlan
 from detector.autoencoders.network import Network
 from detector.calibration import fit_calibration
+from detector.entities import rows_by_entity
 from detector.interface import Contexts
 from detector.parts import below, prefixed
 from detector.sequences.blocks import BLOCKS, time_blocks
@@ -322,8 +323,7 @@ def _measure_youth(
     length = (1 << (AGES - 1)) + (1 << (AGES - 2))
     picks: list[NDArray[np.intp]] = []
     starts: list[NDArray[np.intp]] = []
-    for entity in np.unique(entities):
-        mine = np.flatnonzero(entities == entity)
+    for mine in rows_by_entity(entities):
         reach = min(length, len(mine))
         for begin in np.unique(
             np.linspace(0, len(mine) - reach, max(2, _RESTARTS // (entities.max() + 1))).astype(int)

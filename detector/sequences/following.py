@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import rows_by_entity
 from detector.kernels import compiled_exactly
 
 Floats = NDArray[np.float32]
@@ -144,11 +145,10 @@ def growth_of_levels(z: Floats, owners: NDArray[np.intp]) -> float:
     returns within the history less than 1.
     """
     far = near = 0.0
-    for entity in range(int(owners.max(initial=-1)) + 1):
-        mine = z[owners == entity]
+    for mine in rows_by_entity(owners):
         if len(mine) < _FEWEST_OF_STRETCH * STRETCHES or not z.shape[1]:
             continue
-        levels = np.array([_means(stretch) for stretch in np.array_split(mine, STRETCHES)])
+        levels = np.array([_means(stretch) for stretch in np.array_split(z[mine], STRETCHES)])
         far += sum(_apart(levels, lag) for lag in range(16, 21))
         near += sum(_apart(levels, lag) for lag in range(8, 13))
     return far / near if near > 0 else 0.0

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.entities import count_runs, rows_by_entity
 from domain.monitor import AlertPolicy
 
 LEVELS = np.linspace(1.0, 4.0, 13)
@@ -55,17 +56,14 @@ class Pace:
 
 def fit_pace(times: NDArray[np.int64], entities: NDArray[np.intp], surprise: NDArray[np.float32]) -> Pace:
     """Measure on out-of-sample surprises [N] of normal records, rows of each entity in order of time."""
-    span = sum(float(np.ptp(times[entities == entity])) for entity in np.unique(entities))
-    number = len(np.unique(entities))
+    rows_of_each = rows_by_entity(entities)
+    span = sum(float(np.ptp(times[rows])) for rows in rows_of_each)
     # Entities may have been recorded one after the other: the rate is that of all of them at once.
-    daily = len(times) * number / max(span, 1.0) * _DAY_MICROSECONDS
+    daily = len(times) * len(rows_of_each) / max(span, 1.0) * _DAY_MICROSECONDS
     lengths: list[float] = []
     for level in LEVELS:
         flagged = surprise >= level
-        starts = sum(
-            int(np.sum(np.diff(flagged[entities == entity].astype(np.int8), prepend=0) == 1))
-            for entity in np.unique(entities)
-        )
+        starts = count_runs(flagged, rows_of_each)
         usual = lengths[-1] if lengths else 1.0
         lengths.append(max(1.0, float(flagged.sum()) / starts) if starts >= _FEWEST_EPISODES else usual)
     return Pace(daily, np.minimum.accumulate(np.array(lengths, np.float64)))

@@ -139,13 +139,13 @@ class ModelRegistry:
             row = _champion(session, monitor)
             return None if row is None else _version(row)
 
-    def versions(self, monitor: str, limit: int = 200) -> list[ModelVersion]:
-        """Versions, newest first."""
+    def versions(self, monitor: str | None = None, limit: int = 200) -> list[ModelVersion]:
+        """Versions of a monitor, or of every one in the order of their names; newest first."""
+        query = select(ModelVersionRow).order_by(ModelVersionRow.monitor, ModelVersionRow.version.desc()).limit(limit)
+        if monitor is not None:
+            query = query.filter_by(monitor=monitor)
         with reading(self._engine) as session:
-            query = select(ModelVersionRow).filter_by(monitor=monitor)
-            return [
-                _version(row) for row in session.scalars(query.order_by(ModelVersionRow.version.desc()).limit(limit))
-            ]
+            return [_version(row) for row in session.scalars(query)]
 
     def version(self, monitor: str, version: int) -> ModelVersion:
         """One version. Raises NotFound."""

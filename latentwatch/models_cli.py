@@ -17,16 +17,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command("list", epilog="Example: latentwatch models list pump")
-def list_versions(monitor: Name, as_json: AsJson = False) -> None:
-    """List a monitor's model versions, newest first."""
+def list_versions(
+    monitor: Annotated[
+        str | None, typer.Argument(metavar="MONITOR", help="Only this monitor's.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List model versions, newest first."""
     from latentwatch.console import print_json, print_table
 
-    versions = sorted(_registry().versions(monitor), key=lambda version: -version.version)
+    versions = _registry().versions(monitor)
     if as_json:
         print_json([_facts(version) for version in versions])
         return
     rows = [
         (
+            version.monitor,
             version.version,
             version.status,
             version.kind,
@@ -39,8 +45,9 @@ def list_versions(monitor: Name, as_json: AsJson = False) -> None:
         )
         for version in versions
     ]
-    headers = ("v", "status", "kind", "created", "promoted", "records", "realised", "promised", "bundle")
-    print_table(headers, rows, f"No model of {monitor!r} yet; train one with 'latentwatch train'.")
+    headers = ("monitor", "v", "status", "kind", "created", "promoted", "records", "realised", "promised", "bundle")
+    whose = "" if monitor is None else f" of {monitor!r}"
+    print_table(headers, rows, f"No model{whose} yet; train one with 'latentwatch train'.")
 
 
 @app.command(epilog="Example: latentwatch models show pump 3")

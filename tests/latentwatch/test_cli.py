@@ -138,6 +138,7 @@ def test_the_same_history_gives_the_same_model_and_it_is_not_promoted_twice(trai
     assert (result["version"], result["status"]) == (2, "held")
     assert "the very model that serves already" in result["reasons"][0]
     versions = json.loads(trained("models", "list", "normal", "--json")[1])
+    assert json.loads(trained("models", "list", "--json")[1]) == versions
     assert [(version["version"], version["status"]) for version in versions] == [(2, "held"), (1, "champion")]
     assert "let in" in trained("models", "show", "normal", "1")[1]
     code, _, said = trained("models", "rollback", "normal")

@@ -53,7 +53,7 @@ class RegistryContract:
         assert [add(registry, name).version for name in ("a", "b", "b")] == [1, 2, 2]
         assert add(registry, "a", monitor="mill").version == 1
         assert [version.version for version in registry.versions("pump")] == [2, 1]
-        assert [(version.monitor, version.version) for version in registry.versions()] == [("pump", 2), ("pump", 1)]
+        assert [(each.monitor, each.version) for each in registry.versions()] == [("mill", 1), ("pump", 2), ("pump", 1)]
 
     def test_a_version_comes_back_whole(self, registry: ModelRegistry) -> None:
         """Evaluation, history and kind survive storage."""

@@ -131,7 +131,6 @@ class Benchmark:
         for variant, kind, share in CASES[:3] if quick else CASES:
             contestants[f"scorer {variant} {kind} {share}"] = self._begin("scorer", self._scoring(variant, kind, share))
         if not quick:
-            contestants["poll_confluent"] = self._begin("poll_confluent", common)
             settings = {**self._scoring("default", "sqlite", "1%"), "client": "confluent"}
             contestants[CONFLUENT] = self._begin("scorer", settings)
         contestants |= tortoises
@@ -223,7 +222,6 @@ def _ratios(contestants: dict[str, Contestant]) -> Figures:
         "ratio_to_decode_postgresql": (DEFAULT_POSTGRESQL, "decode"),
         "ratio_to_user_batch": (DEFAULT, "user_batch"),
         "ratio_to_user_record": (DEFAULT, "user_record"),
-        "ratio_confluent_poll": ("poll_confluent", "poll"),
         "ratio_confluent_scorer": (CONFLUENT, DEFAULT),
     }
     ratios: Figures = {}

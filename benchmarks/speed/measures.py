@@ -86,32 +86,6 @@ def poll(settings: Settings) -> Step:
     return reading(settings, lambda records: None)
 
 
-def poll_confluent(settings: Settings) -> Step:
-    """(a) The other client's."""
-    from confluent_kafka import Consumer
-
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.servers,
-            "group.id": f"speed-{uuid4().hex[:8]}",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            # Its thread fetches while others have their turns: no more than the other client may, or a slice is free.
-            "queued.max.messages.kbytes": 4 << 10,
-            "fetch.queue.backoff.ms": 1,  # a full queue is the rule then, after which it would rest for a second
-        }
-    )
-    consumer.subscribe([settings.topic])
-
-    def step(count: int) -> dict[str, Any]:
-        done = 0
-        while done < count:
-            done += len(consumer.consume(POLL_RECORDS, 0.1))
-        return {"records": done}
-
-    return step
-
-
 def decode(settings: Settings) -> Step:
     """(b) Poll and decode to a float32 matrix: as little as a scorer could do."""
     import msgspec
@@ -256,7 +230,7 @@ def prepare(settings: Settings) -> dict[str, Any]:
     return found
 
 
-ROUNDS = {each.__name__: each for each in (poll, poll_confluent, decode, scorer, user_batch, user_record, user_trees)}
+ROUNDS = {each.__name__: each for each in (poll, decode, scorer, user_batch, user_record, user_trees)}
 ONCE = {each.__name__: each for each in (drain, latency, prepare)}
 
 

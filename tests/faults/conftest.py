@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.services.postgres import PostgresServer
 from tests.faults.scene import Scene
 from tests.faults.verifier import ACCOUNTED
 from tests.faults.workload import PARTITIONS
@@ -68,6 +69,20 @@ def stage(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     yield build
     for scene in scenes:
         scene.close()
+
+
+@pytest.fixture
+def server(start_postgres: Callable[[], PostgresServer]) -> PostgresServer:
+    """A PostgreSQL of the test's own, to be stopped, killed and filled."""
+    return start_postgres()
+
+
+@pytest.fixture
+def on_server(
+    stage: Callable[..., Scene], kafka_address: str, topic: Callable[..., str], server: PostgresServer
+) -> Scene:
+    """The usual scene on `server`."""
+    return stage(kafka_address, topic(partitions=PARTITIONS), server.create_database("faults"))
 
 
 @pytest.fixture

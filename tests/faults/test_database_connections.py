@@ -51,26 +51,19 @@ def on_sqlite(stage: Callable[..., Scene], kafka_address: str, topic: Callable[.
     return stage(kafka_address, topic(partitions=PARTITIONS), f"sqlite:///{tmp_path / 'faults.db'}")
 
 
-def test_database_restarted(
-    stage: Callable[..., Scene],
-    start_postgres: Callable[[], PostgresServer],
-    kafka_address: str,
-    topic: Callable[..., str],
-) -> None:
+def test_database_restarted(on_server: Scene, server: PostgresServer) -> None:
     """PostgreSQL ends in good order under load and comes back; the scorers keep their partitions and go on."""
-    server = start_postgres()
-    scene = stage(kafka_address, topic(partitions=PARTITIONS), server.create_database("faults"))
-    scorers = [scene.start(slow=0.02) for _ in range(2)]
+    scorers = [on_server.start(slow=0.02) for _ in range(2)]
     for scorer in scorers:  # each must have something to commit
-        scene.wait_to_read("partition taken up", scorer)
-    scene.produce(600)
-    scene.wait_for(200)
+        on_server.wait_to_read("partition taken up", scorer)
+    on_server.produce(600)
+    on_server.wait_for(200)
     server.stop()
     for scorer in scorers:
-        scene.wait_to_read(AWAY, scorer)
+        on_server.wait_to_read(AWAY, scorer)
     server.start()
-    scene.produce(200)
-    scene.settle(same_as_undisturbed=BUNDLE)
+    on_server.produce(200)
+    on_server.settle(same_as_undisturbed=BUNDLE)
 
 
 def test_slow_database(on_postgres: Scene, proxy: Proxy, address: str) -> None:
@@ -140,25 +133,18 @@ def test_deadlock(on_postgres: Scene) -> None:
     assert scorer.said("deadlock detected")
 
 
-def test_disk_full_under_postgresql(
-    stage: Callable[..., Scene],
-    start_postgres: Callable[[], PostgresServer],
-    kafka_address: str,
-    topic: Callable[..., str],
-) -> None:
+def test_disk_full_under_postgresql(on_server: Scene, server: PostgresServer) -> None:
     """While the disk that holds flagged records is full the stream waits; when there is room, it goes on."""
-    server = start_postgres()
-    scene = stage(kafka_address, topic(partitions=PARTITIONS), server.create_database("faults"))
-    scorer = scene.start()
-    scene.produce(100)
-    scene.wait_for(100)
+    scorer = on_server.start()
+    on_server.produce(100)
+    on_server.wait_for(100)
     with small_disk() as disk:
-        free = fill(scene, server, disk) if disk else pretend_full(scene)
-        scene.produce(300)
-        scene.wait_to_read(STILL_AWAY, scorer, 2)
+        free = fill(on_server, server, disk) if disk else pretend_full(on_server)
+        on_server.produce(300)
+        on_server.wait_to_read(STILL_AWAY, scorer, 2)
         assert scorer.said("No space left on device")
         free()
-        scene.settle(same_as_undisturbed=BUNDLE)
+        on_server.settle(same_as_undisturbed=BUNDLE)
 
 
 @contextmanager

@@ -32,23 +32,16 @@ def test_broker_killed_and_restarted(
     scene.settle(same_as_undisturbed=BUNDLE)
 
 
-def test_database_killed_and_restarted(
-    stage: Callable[..., Scene],
-    start_postgres: Callable[[], PostgresServer],
-    kafka_address: str,
-    topic: Callable[..., str],
-) -> None:
+def test_database_killed_and_restarted(on_server: Scene, server: PostgresServer) -> None:
     """PostgreSQL dies under load and recovers; the scorers wait, keep their partitions and go on."""
-    server = start_postgres()
-    scene = stage(kafka_address, topic(partitions=PARTITIONS), server.create_database("faults"))
-    scene.produce(1_000)
-    scene.start(slow=0.02)
-    scene.start(slow=0.02)
-    scene.wait_for(200)
+    on_server.produce(1_000)
+    on_server.start(slow=0.02)
+    on_server.start(slow=0.02)
+    on_server.wait_for(200)
     server.kill()
     server.start()
-    scene.produce(200)
-    scene.settle(same_as_undisturbed=BUNDLE)
+    on_server.produce(200)
+    on_server.settle(same_as_undisturbed=BUNDLE)
 
 
 @pytest.mark.parametrize("loss", ["reply", "request"])

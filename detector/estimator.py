@@ -128,7 +128,9 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             return ModelChoice.model_validate(parameters)
         except ValidationError as error:
             wrong = error.errors()[0]
-            raise ValueError(f"{wrong['loc'][0]}={wrong['input']!r}: {wrong['msg'].lower()}") from None
+            raise ValueError(
+                f"{wrong['loc'][0]}={wrong['input']!r}: {wrong['msg'].removeprefix('Value error, ').lower()}"
+            ) from None
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):

@@ -143,6 +143,13 @@ class ModelChoice(_Part):
     """On sequences: whether the level of a sensor that drifts slowly is followed; auto follows where the history drifts."""
     seed: int = 0
 
+    @field_validator("follow_drift", mode="before")
+    @classmethod
+    def _auto_or_a_truth_value(cls, value: Any) -> Any:
+        if value not in ("auto", True, False):
+            raise ValueError("say auto, true or false")
+        return value
+
 
 class AlertPolicy(_Part):
     """How many false alarms people accept, and how flagged records become alerts."""

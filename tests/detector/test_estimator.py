@@ -126,7 +126,8 @@ def test_a_sequence_is_scored_row_by_row():
     surprise = model.surprise(test)
     assert surprise.shape == (500,)
     assert surprise[305:340].mean() > surprise[:300].mean() + 0.5
-    assert np.allclose(model.surprise(test[:320]), surprise[:320], atol=1e-5)
+    # A BLAS of several threads rounds by where a row falls among them.
+    assert np.allclose(model.surprise(test[:320]), surprise[:320], atol=1e-4)
 
 
 def test_auto_scores_unordered_rows_on_their_own():

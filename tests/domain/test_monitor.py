@@ -78,6 +78,7 @@ def test_written_monitors_are_read_back_equal():
         (("topic: plant.pump", "topic: plant.pump, format: csv, arrays: true"), "'arrays' belongs to format json"),
         (("topic: plant.pump", "topic: plant.pump, registry: x"), "source.kafka: 'registry' belongs to format avro"),
         (("name: pump", "name: [unclosed"), "not valid YAML"),
+        (("effort: balanced", "follow_drift: 3"), "pump.yaml:11: model.follow_drift: say auto, true or false"),
         (("window: auto", "name: other"), "pump.yaml:12: name is given twice"),
     ],
 )

@@ -276,8 +276,12 @@ def _location_and_scale(value: NDArray[np.float64], raw: NDArray[np.float32]) ->
         return 0.0, 0.0
     if len(np.unique(raw[np.isfinite(raw)])) <= DISCRETE_VALUES:
         return float(value.mean()), max(spread, float(np.ptp(value)) / 4)
-    low, middle, high = np.quantile(value, (0.05, 0.5, 0.95))
-    robust = float(high - low) / 3.29
-    if robust > 0.2 * spread:
-        return float(middle), robust
-    return float(value.mean()), spread
+    return robust_location_and_scale(value)
+
+
+def robust_location_and_scale(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Median and the normal deviation that the middle 90 % of values [n] have; mean and standard deviation where those are
+    much narrower than the rest."""
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    robust, spread = float(high - low) / 3.29, float(values.std())
+    return (float(middle), robust) if robust > 0.2 * spread else (float(values.mean()), spread)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from detector.entities import rows_by_entity
 from detector.kernels import compiled_exactly
+from detector.sequences.channels import robust_location_and_scale
 
 Floats = NDArray[np.float32]
 
@@ -96,9 +97,7 @@ def fit_levels(z: Floats, owners: NDArray[np.intp], followed: NDArray[np.bool_])
     spreads = np.ones(len(followed), np.float32)
     for channel in np.flatnonzero(followed):
         column = left[np.isfinite(left[:, channel]), channel]
-        low, high = np.quantile(column, (0.05, 0.95))
-        robust, spread = float(high - low) / 3.29, float(column.std())
-        spreads[channel] = max(robust if robust > 0.2 * spread else spread, 1e-6)
+        spreads[channel] = max(robust_location_and_scale(column)[1], 1e-6)
     return replace(start, spreads=spreads)
 
 

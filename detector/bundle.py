@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 from detector.interface import Detector
 from domain.errors import BundleRefused
 
-FORMAT = 7
+FORMAT = 8
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
 
 Arrays = dict[str, NDArray[Any]]

@@ -15,6 +15,7 @@ from detector.rows.cascade import Cascade
 from detector.rows.explanation import LatentMap, Normal, explain_rows
 from detector.rows.features import Features
 from detector.rows.model import RowModel
+from detector.rows.relations import Relations
 from domain.errors import BundleRefused
 from domain.monitor import AlertPolicy
 from domain.record import Batch
@@ -52,6 +53,7 @@ class RowDetector:
     normal: Normal
     """The memory's records as they were."""
     map: LatentMap
+    relations: Relations
     kind: str
     records_per_day: float
     """How many records the whole stream had a day in training; 0 where that is not known."""
@@ -72,7 +74,7 @@ class RowDetector:
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
         rows = self.features.transform(batch)
-        return explain_rows(self.features, self.model, self.normal, self.map, batch, rows, scores)
+        return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, rows, scores)
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which normal records are flagged as rarely as the policy asks.
@@ -98,6 +100,7 @@ class RowDetector:
             "cascade": self.cascade.arrays(),
             "normal": self.normal.arrays(),
             "map": self.map.arrays(),
+            "relations": self.relations.arrays(),
         }
         return {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
 
@@ -131,6 +134,7 @@ class RowDetector:
             Cascade.from_bundle(part["cascade"], meta["cascade"]),
             normal,
             LatentMap.from_bundle(part["map"], model.network.code_size),
+            Relations.from_bundle(part["relations"], len(features.owners)),
             str(meta["kind"]),
             float(meta["records_per_day"]),
             bundle,

@@ -1,7 +1,7 @@
 """Why a record scored as it did, in the record's own terms.
 
-Contributions split the reconstruction surprise by how much repairing each feature alone would calm the record, so that
-they sum to it. Expected values are a plausible normal record: the most guilty feature is repaired, and the autoencoder
+Contributions split the reconstruction surprise, so that they sum to it: one half by how much repairing each feature alone
+would calm the record, the other by how far each stands from what the others foretell, where that can be said. Expected values are a plausible normal record: the most guilty feature is repaired, and the autoencoder
 says what the whole should have been, given the normal rows near the repaired one.
 """
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detector.interface import MapGround
 from detector.rows.features import Features, Rows
 from detector.rows.model import STUDY, RowModel, Seen
+from detector.rows.relations import Relations
 from detector.rows.repair import repair
 from detector.rows.scoring import SHOWN
 from domain.errors import BundleRefused
@@ -145,14 +146,24 @@ def _blurred(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def explain_rows(
-    features: Features, model: RowModel, normal: Normal, latent: LatentMap, batch: Batch, rows: Rows, scores: Scores
+    features: Features,
+    model: RowModel,
+    relations: Relations,
+    normal: Normal,
+    latent: LatentMap,
+    batch: Batch,
+    rows: Rows,
+    scores: Scores,
 ) -> list[Explanation]:
     """Why each record of the batch scored as it did."""
     values, present = model.prepare(rows)
     seen = model.look(values, present, STUDY)
     residual = _by_feature(np.square(_rebuilt(model, values, seen) - values) * present * model.importance, features)
-    repairs = repair(model, features, values, present, seen, residual)
-    shares = _shares(repairs.relief, residual)
+    missing = _by_feature(np.broadcast_to(1.0 - present, values.shape), features) > 0
+    beyond = np.where(missing, 0.0, relations.beyond_usual(values, features))
+    suspect = np.maximum(_parts(residual), _parts(beyond)).astype(np.float32)
+    repairs = repair(model, features, values, present, seen, suspect)
+    shares = _shares(repairs.relief, beyond, residual, missing)
     repaired = np.ascontiguousarray(repairs.values)
     expected = _rebuilt(model, repaired, model.look(repaired, present, STUDY)) * model.divisor
     distances = np.linalg.norm(model.memory.rows[seen.nearest[:, :SHOWN]] - values[:, None], axis=2)
@@ -193,12 +204,27 @@ def _by_feature(columns: Floats, features: Features) -> Floats:
     return out
 
 
-def _shares(relief: Floats, residual: Floats) -> NDArray[np.float64]:
-    """[N, F] each feature's share of the relief; of the residual where no repair helps; even where there is none."""
-    helped = relief.sum(axis=1, keepdims=True) > 0
-    parts = np.where(helped, relief, residual).astype(np.float64)
-    total = parts.sum(axis=1, keepdims=True)
-    return np.where(total > 0, parts / np.where(total > 0, total, 1.0), 1.0 / parts.shape[1])
+def _parts(amounts: NDArray[Any]) -> NDArray[np.float64]:
+    """[N, F] each feature's part of a row's amounts, not negative; 0 where there are none."""
+    wide = amounts.astype(np.float64)
+    total = wide.sum(axis=1, keepdims=True)
+    return np.asarray(wide / np.where(total > 0, total, 1.0))
+
+
+def _shares(relief: Floats, beyond: Floats, residual: Floats, missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """[N, F] each feature's share: the mean of its parts of the relief and of what lies beyond the usual.
+
+    Of a value that is missing the others foretell nothing: there the relief alone counts. It does as well where nothing
+    lies beyond the usual; what lies there, where no repair helps; where neither speaks, the residual, or all alike.
+    """
+    by_relief, foretold = _parts(relief), _parts(beyond)
+    speaks, told = by_relief.any(axis=1, keepdims=True), foretold.any(axis=1, keepdims=True)
+    lacking = np.where(missing, by_relief, 0.0)
+    by_others = lacking + (1.0 - lacking.sum(axis=1, keepdims=True)) * foretold
+    both = 0.5 * (np.where(speaks, by_relief, by_others) + np.where(told, by_others, by_relief))
+    left = _parts(residual)
+    left = np.where(left.any(axis=1, keepdims=True), left, 1.0 / left.shape[1])
+    return np.where(speaks | told, both, left)
 
 
 def _neighbours(

@@ -66,6 +66,13 @@ class Features:
             names += [name] * text.width
         return np.array([place[name] for name in names], np.intp)
 
+    @property
+    def readings(self) -> NDArray[np.bool_]:
+        """[P] False for a column that only says whether a value is missing."""
+        numbers = len(self.plain) + 2 * len(self.cyclic)
+        places = np.arange(len(self.owners))
+        return (places < numbers) | (places >= numbers + len(self.sometimes))
+
     def transform(self, batch: Batch) -> Rows:
         """The batch's rows."""
         plain = batch.numbers[:, self.plain] if self.cyclic else batch.numbers

@@ -17,6 +17,7 @@ from detector.rows.explanation import fit_map, keep_normal
 from detector.rows.features import Features, fit_features
 from detector.rows.fitting import FittedRows, Progress, fit_rows
 from detector.rows.model import GLANCE, Energies, Work, join
+from detector.rows.relations import fit_relations
 from domain.monitor import ModelChoice, ModelKind
 from domain.record import Batch
 
@@ -95,6 +96,7 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         cascade=fit_cascade(fitted.choice.effort, own + later, judge),
         normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
         map=fit_map(codes, fitted.choice.seed),
+        relations=fit_relations(model.memory.rows, fitted.features),
         kind=kind.value,
         records_per_day=fitted.records_per_day,
     )

@@ -20,7 +20,7 @@ Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512
 """Normal rows among which a left-out feature finds its value; the memory is ordered by place, so every n-th will do."""
 MOST_TRIED = 8
-"""Features of a record that are left out in turn, those with the largest residuals; the others get no part."""
+"""Features of a record that are left out in turn, the most suspect; the others get no part of the relief."""
 CHUNK = 64
 """Records repaired at a time."""
 RETRIAL = replace(STUDY, neighbours=SHOWN)
@@ -38,23 +38,23 @@ class Repairs(NamedTuple):
 
 
 def repair(
-    model: RowModel, features: Features, values: Floats, present: Floats, seen: Seen, residual: Floats
+    model: RowModel, features: Features, values: Floats, present: Floats, seen: Seen, suspect: Floats
 ) -> Repairs:
-    """Repair prepared records [N, P] as seen with all care; `residual` [N, F] says which features to try first."""
+    """Repair prepared records [N, P] as seen with all care; `suspect` [N, F] says which features to try first."""
     whole = np.broadcast_to(present, values.shape)
     energy = _misfit(model.judged(seen), model.weights)
     parts = [
-        _repair(model, features, values[rows], whole[rows], energy[rows], residual[rows])
+        _repair(model, features, values[rows], whole[rows], energy[rows], suspect[rows])
         for rows in (slice(start, start + CHUNK) for start in range(0, len(values), CHUNK))
     ]
     return Repairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _repair(
-    model: RowModel, features: Features, values: Floats, present: Floats, energy: Floats, residual: Floats
+    model: RowModel, features: Features, values: Floats, present: Floats, energy: Floats, suspect: Floats
 ) -> Repairs:
-    count, names = len(values), residual.shape[1]
-    tried = np.argsort(-residual, axis=1, kind="stable")[:, :MOST_TRIED]
+    count, names = len(values), suspect.shape[1]
+    tried = np.argsort(-suspect, axis=1, kind="stable")[:, :MOST_TRIED]
     kept = features.owners != tried[:, :, None]  # [N, T, P]
     mask = (present[:, None] * kept).reshape(-1, values.shape[1]).astype(np.float32)
     references = model.memory.rows[:: max(1, len(model.memory.rows) // REFERENCES)]

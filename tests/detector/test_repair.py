@@ -60,3 +60,30 @@ def test_contributions_sum_to_the_reconstruction_surprise_of_any_row():
         parts = np.array(list(found.contributions.values()))
         assert (parts >= 0).all()
         assert np.isclose(parts.sum(), reconstruction, rtol=1e-4, atol=1e-5)
+
+
+def test_one_far_value_among_many_skewed_columns_is_named():
+    """Of 25 unrelated skewed columns the one that lies far out bears the largest part, though most others have larger
+    residuals than its neighbours leave it."""
+    random = np.random.default_rng(3)
+    model = LatentDetector().fit(random.exponential(size=(1_500, 25)))
+    rows, guilty = random.exponential(size=(100, 25)), random.integers(0, 25, 100)
+    rows[np.arange(100), guilty] = 9.0
+    parts = np.array([list(found.contributions.values()) for found in model.explain(rows)])
+    assert np.mean(parts.argmax(axis=1) == guilty) >= 0.95
+
+
+def test_a_wrong_number_is_named_beside_a_missing_one():
+    """Where one number is missing, which is rare, and another breaks its relation, both are mostly among the two largest parts."""
+    random = np.random.default_rng(4)
+    causes = random.normal(size=(1_540, 3))
+    values = np.concatenate([causes, causes @ random.normal(size=(3, 7))], axis=1) + 0.1 * random.normal(
+        size=(1_540, 10)
+    )
+    values[:1_500][random.random((1_500, 10)) < 0.004] = np.nan
+    model = LatentDetector().fit(values[:1_500])
+    wrong = values[1_500:]
+    wrong[:, 4] = np.nan
+    wrong[:, 6] += 1.0
+    parts = np.array([list(found.contributions.values()) for found in model.explain(wrong)])
+    assert np.mean([set(top) == {4, 6} for top in np.argsort(-parts, axis=1)[:, :2]]) >= 0.65

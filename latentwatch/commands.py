@@ -104,6 +104,8 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
             " Correct the file or the monitor's fields"
         )
     say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
+    if not tally.records:
+        say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:
         say(f"{tally.amended:,} verdicts were amended by late records; of lines of one position the last counts")
     if tally.unreadable:

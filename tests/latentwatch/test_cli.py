@@ -99,6 +99,16 @@ def test_a_file_of_which_nothing_can_be_read_is_an_error(trained: Run, tmp_path:
     assert "new.csv: the CSV header lacks" in trained("score", "monitor.yaml", "--input", "new.csv")[2]
 
 
+@pytest.mark.parametrize("name", ["new.csv", "new.jsonl"])
+def test_a_file_without_records_is_scored_and_says_so(trained: Run, tmp_path: Path, name: str):
+    """A header alone is as good as no line of JSON: done, no line of scores, and whoever expected some is told."""
+    header = (tmp_path / "normal.csv").read_text().splitlines()[0]
+    (tmp_path / name).write_text(f"{header}\n" if name.endswith("csv") else "")
+    code, out, said = trained("score", "monitor.yaml", "--input", name)
+    assert (code, out) == (0, "")
+    assert f"{name} holds no records" in said
+
+
 def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run, tmp_path: Path):
     """Scoring the monitor's own source stores alerts; a second run has nothing left to do; verdicts replay."""
     write_table(tmp_path / "normal.csv", 60, seed=3, odd=30)

@@ -105,8 +105,7 @@ class _Band:
             "name": self.feature.name,
             "xAxisIndex": grid,
             "yAxisIndex": grid,
-            "data": self.data,
-            "showSymbol": False,
+            **_drawn(self.data),
             "step": "end" if self.stepped else False,
             "lineStyle": {"width": 1.2, ":color": _colour("ink")},
             "itemStyle": {":color": _colour("ink")},
@@ -172,8 +171,7 @@ def _score_series(
         return {
             "type": "line",
             "name": name,
-            "data": _with_gaps([[moment, round(value, 3)] for moment, value in zip(moments, values, strict=True)]),
-            "showSymbol": False,
+            **_drawn(_with_gaps([[moment, round(value, 3)] for moment, value in zip(moments, values, strict=True)])),
             "z": 3 if width > 1 else 2,
             "lineStyle": {"width": width, "type": dashes, ":color": _colour(colour)},
             "itemStyle": {":color": _colour(colour)},
@@ -249,6 +247,15 @@ def _with_gaps(data: list[list[Any]]) -> list[list[Any]]:
             whole.append([(before[0] + after[0]) // 2, None])
         whole.append(after)
     return whole
+
+
+def _drawn(data: list[list[Any]]) -> Option:
+    """The points of a line; one that stands alone between gaps, through which no line goes, as a dot."""
+    values = [None, *(value for _, value in data), None]
+    alone = [value is not None and values[at] is None and values[at + 2] is None for at, (_, value) in enumerate(data)]
+    dots = [{"value": point, "symbol": "circle"} if dot else point for point, dot in zip(data, alone, strict=True)]
+    # Every key always: a chart that is shown keeps what it is not told anew.
+    return {"data": dots, "showSymbol": any(alone), "symbol": "none" if any(alone) else "circle", "symbolSize": 4}
 
 
 def _score_title() -> Option:

@@ -14,7 +14,7 @@ from detector.interface import MapGround
 from domain.alert import Severity, Verdict
 from domain.outcome import TracePoint
 from review.charts.latent import map_option
-from review.charts.thinning import around, stretches, thin
+from review.charts.thinning import around, milliseconds, stretches, thin
 from review.charts.trace import MOST_POINTS, chosen_features, trace_option
 from tests.review.sketch import NOW, PUMP, trace_point
 
@@ -82,6 +82,20 @@ def test_a_pause_of_the_stream_is_a_gap():
         assert [value for _, value in series["data"]].count(None) == 1
     hole = [replace(point, values={**point.values, "flow": None}) if n == 4 else point for n, point in enumerate(seen)]
     assert trace_option(PUMP.record, ["flow"], hole, None)["series"][-1]["data"][4][1] is None
+
+
+def test_a_point_alone_between_gaps_is_a_dot():
+    """No line goes through it, so that it would not be seen; where lines are drawn there are no dots."""
+    seen = points([0.5] * 40)
+    lone = replace(seen[0], time=seen[-1].time + timedelta(minutes=10))
+    later = [replace(point, time=point.time + timedelta(minutes=20)) for point in seen]
+    for series in trace_option(PUMP.record, ["flow"], [*seen, lone, *later], None)["series"]:
+        dots = [point for point in series["data"] if isinstance(point, dict)]
+        assert [(dot["value"][0], dot["symbol"]) for dot in dots] == [(milliseconds(lone), "circle")]
+        assert (series["symbol"], series["showSymbol"]) == ("none", True)
+    for series in trace_option(PUMP.record, ["flow"], [*seen, *later], None)["series"]:
+        assert not any(isinstance(point, dict) for point in series["data"])
+        assert series["showSymbol"] is False
 
 
 @pytest.mark.parametrize("values", [[], [5.0], [5.0, 5.0], [0.0, 0.0], [-3.0, 1e6], [1e-7, 2e-7]])

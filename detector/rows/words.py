@@ -127,7 +127,7 @@ class TextMap:
         inside = grams @ self.directions
         rest = np.sqrt(np.maximum((grams**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0))
         mean, spread = self.outside
-        missing = np.array([not text for text in texts])
+        missing = np.array([not text for text in texts], bool)
         out = np.empty((len(texts), self.width), np.float32)
         out[:, :-2] = (inside - self.middle) * self.gain
         out[:, -2] = np.where(missing, 0.0, np.clip((rest - mean) / spread, -8.0, 8.0))

@@ -55,6 +55,12 @@ def test_values_come_back():
         assert (now["open"], now["mode"], now["note"]) == (was["open"], was["mode"], None)
 
 
+def test_no_records_are_no_rows():
+    """A poll of a quiet topic brings no record, which any type of feature must bear."""
+    features = fit_features(_batch(), 0)
+    assert features.transform(_batch().take(np.arange(0))).values.shape == (0, len(features.owners))
+
+
 def test_midnight_is_next_to_midnight():
     """The hours 23.9 and 0.1 are neighbours."""
     features = fit_features(_batch(), 0)

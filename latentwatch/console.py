@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 Report = Callable[[str, float], None]
 """Called with a step's name and the share of it that is done, 0 to 1."""
@@ -42,7 +43,8 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty:
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(_plain(cell)) for cell in row))
+        # Text, because a str is read as markup: units in brackets would be lost, and "[/x]" raise.
+        table.add_row(*(Text("" if cell is None else str(_plain(cell))) for cell in row))
     console.print(table)
 
 

@@ -18,7 +18,10 @@ from domain.record import Batch, Value
 from domain.scores import Explanation, Neighbour, Scores
 
 Rows: TypeAlias = Any
-"""An array [N, F] of numbers, or a DataFrame with numbers, booleans, times, categories and text; missing values allowed."""
+"""An array [N, F] of numbers, or a DataFrame with numbers, booleans, times, categories and text; missing values allowed.
+
+Columns whose words are new in nearly every row, as identifiers are, are left out with a warning.
+"""
 
 FEWEST_FOR_A_WINDOW = 30
 

@@ -3,6 +3,9 @@
 X [N, F] -> RecordSchema, Batch
 """
 
+import warnings
+from datetime import datetime
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,9 @@ FARTHEST = 1e30
 """Numbers beyond it are as strange as it: single precision ends at 3e38."""
 WORDS_OF_A_TEXT = 3
 """Mean words from which a column of strings counts as text, if most of its values are distinct as well."""
+FEWEST_TO_TELL = 50
+"""Values from which on it is no chance that nearly all are distinct, or nearly all numbers."""
+NEARLY_ALL = 0.95
 
 
 def schema_of_array(names: list[str]) -> RecordSchema:
@@ -44,7 +50,12 @@ def all_numbers(frame: pd.DataFrame) -> bool:
 
 
 def schema_of_frame(frame: pd.DataFrame) -> RecordSchema:
-    """Types by dtype: numbers, booleans, times (as hour and weekday), and strings as categories or text."""
+    """Types by dtype: numbers, booleans, times (as hour and weekday), and strings as categories or text.
+
+    Identifiers and times written as text are left out, with a UserWarning that names them: every value of them is new,
+    so that rows with such a column would all look alike strange. Raises ValueError where numbers are kept as text, or
+    nothing is left.
+    """
     features: list[Feature] = []
     for name, column in frame.items():
         label = str(name)
@@ -55,8 +66,10 @@ def schema_of_frame(frame: pd.DataFrame) -> RecordSchema:
         elif pd.api.types.is_datetime64_any_dtype(column.dtype):
             features.append(Feature(name=f"{label}.hour", type=FeatureType.CYCLIC, period=24.0))
             features.append(Feature(name=f"{label}.weekday", type=FeatureType.CYCLIC, period=7.0))
-        else:
-            features.append(Feature(name=label, type=_kind_of_words(column)))
+        elif (kind := _kind_of_values(label, column)) is not None:
+            features.append(Feature(name=label, type=kind))
+    if not features:
+        raise ValueError("no column is left to learn from; give one that is not an identifier")
     return RecordSchema(features=tuple(features))
 
 
@@ -74,14 +87,59 @@ def batch_of_frame(frame: pd.DataFrame, schema: RecordSchema) -> Batch:
                 columns[label] = column.to_numpy(np.float64, na_value=np.nan)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"column {label!r} held numbers when the detector learned, and now: {error}") from None
-        else:
+        elif label in schema.names:
             columns[label] = column.astype(object).where(column.notna(), None).to_numpy(object)
     return batch_from_columns(schema, columns)
 
 
-def _kind_of_words(column: Any) -> FeatureType:
-    words = column.dropna().astype(str)
+def _kind_of_values(label: str, column: Any) -> FeatureType | None:
+    """What Python's own objects are: databases give numbers as Decimal. None where the column is left out."""
+    given = column.dropna()
+    numbers = np.fromiter(
+        (isinstance(value, Number) and not isinstance(value, bool) for value in given), bool, len(given)
+    )
+    if len(given) and numbers.all():
+        return FeatureType.NUMERIC
+    words = given.astype(str)
+    if words.nunique() > FEWEST_TO_TELL:
+        _refuse_numbers_as_text(label, words, numbers)
+        if words.nunique() > NEARLY_ALL * len(words) and (why := _reason_to_leave_out(words)):
+            warnings.warn(f"column {label!r} is left out: {why}", stacklevel=5)  # where `fit` was called
+            return None
+    return _kind_of_words(words)
+
+
+def _refuse_numbers_as_text(label: str, words: Any, numbers: NDArray[np.bool_]) -> None:
+    """A quantity among which a word stands, or whose numbers are text, would be a category of thousands of words."""
+    fractions = words.str.fullmatch(r"\s*[+-]?\d+[.,]\d+\s*").to_numpy(bool)
+    if (numbers | fractions).mean() >= NEARLY_ALL:
+        example = words.iloc[int(np.argmin(numbers))]
+        raise ValueError(
+            f"column {label!r} holds numbers, but also text ({example!r}); make it numeric, as "
+            f"pd.to_numeric(X[{label!r}], errors='coerce') does, decimal commas replaced before"
+        )
+
+
+def _reason_to_leave_out(words: Any) -> str | None:
+    if all(map(_is_time, words.head(FEWEST_TO_TELL))):
+        return "its times are text; convert it with pd.to_datetime to have its hour and weekday looked at"
+    if words.str.split().str.len().mean() < 2:
+        return "nearly every value is different, as in an identifier"
+    return None
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.strip().replace("/", "-"))
+    except ValueError:
+        return False
+    return len(text) >= len("2026-01-31")
+
+
+def _kind_of_words(words: Any) -> FeatureType:
     if not len(words):
         return FeatureType.CATEGORY
-    long = words.str.split().str.len().mean() >= WORDS_OF_A_TEXT
-    return FeatureType.TEXT if long and words.nunique() > 0.5 * len(words) else FeatureType.CATEGORY
+    distinct = words.nunique()
+    enough = 2 if distinct > max(FEWEST_TO_TELL, NEARLY_ALL * len(words)) else WORDS_OF_A_TEXT
+    long = words.str.split().str.len().mean() >= enough
+    return FeatureType.TEXT if long and distinct > 0.5 * len(words) else FeatureType.CATEGORY

@@ -31,6 +31,8 @@ FEWEST_RECORDS = 20
 """Records below which nothing would be left to judge a model by."""
 HOLDOUT_SHARE = 0.2
 CALIBRATION_SHARE = 0.2
+FEWEST_OF_AN_ENTITY = 5
+"""Records of an entity from which a fifth of them is at least one."""
 CALIBRATE_APART_FROM = 5_000
 """Records from which calibration gets its own stretch of time; with fewer, out-of-fold scores serve."""
 
@@ -137,8 +139,11 @@ def split(history: Batch, window: int) -> Split:
 
 
 def _rank_within_entity(ordered: Batch) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """[N] how many records of its entity come before each row, and [N] how many the entity has in all."""
+    """[N] how many records of its entity come before each row, and [N] how many it has in all; short ones count as one."""
     _, owners, sizes = np.unique(ordered.entities.astype(str), return_inverse=True, return_counts=True)
+    _, owners, sizes = np.unique(
+        np.where(sizes[owners] < FEWEST_OF_AN_ENTITY, -1, owners), return_inverse=True, return_counts=True
+    )
     by_entity = np.argsort(owners, kind="stable")
     rank = np.empty(len(owners), np.intp)
     rank[by_entity] = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

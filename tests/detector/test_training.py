@@ -46,6 +46,16 @@ def test_parts_follow_each_other_in_each_entitys_time_with_a_gap(window: int):
     assert 5700 < used < 6000
 
 
+@pytest.mark.parametrize("window", [1, 40])
+def test_entities_of_a_record_each_are_cut_as_one(window: int):
+    """Payments that are entities each leave a fifth to be judged by, the last in time, beside an entity with a history."""
+    names = [f"tx{n}" for n in range(1000)] + ["terminal"] * 1000
+    parts = split(history(names, np.tile(np.arange(1000), 2)), window)
+    held = parts.holdout.batch
+    assert [int((held.entities == "terminal").sum()), int((held.entities != "terminal").sum())] == [200, 200]
+    assert held.times.min() >= 800 * 1_000_000
+
+
 def test_too_short_a_history_is_refused_with_its_size():
     """A handful of records cannot be cut."""
     with pytest.raises(InvalidHistory, match="holds 5 usable records"):

@@ -5,6 +5,7 @@ file; it is never made again behind their back.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,11 @@ def guess_monitor(
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
+    if entity is None and (own := [column.name for column in columns if _is_identifier(column, rows)]):
+        notes.append(
+            "alerts: flagged records less than five minutes apart share one; with --entity "
+            f"{shlex.quote(own[0])} each record has its own, named by it"
+        )
     record = {"time": time, "entity": entity, "features": features}
     monitor: dict[str, Any] = {
         "name": name or _slug(Path(path).stem),
@@ -315,9 +321,17 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
         ):
             return "it counts the rows"
         return None
-    if column.distinct == rows and rows > _MOST_CATEGORIES and _mean_words(column) < 2:
-        return "every value is different, as in an identifier"
-    return None
+    return "every value is different, as in an identifier" if _is_identifier(column, rows) else None
+
+
+def _is_identifier(column: _Column, rows: int) -> bool:
+    return (
+        column.numbers is None
+        and column.distinct == rows
+        and rows > _MOST_CATEGORIES
+        and not column.nested
+        and _mean_words(column) < 2
+    )
 
 
 def _feature_type(column: _Column, rows: int) -> Any:

@@ -77,6 +77,15 @@ def test_numbers_alone_are_a_monitor_without_a_day_to_count_by(tmp_path: Path):
     assert monitor.record.numbers == ("a", "b", "c")
 
 
+def test_records_of_nobody_are_offered_their_identifier(frame: pd.DataFrame, tmp_path: Path):
+    """Where no entity is found, all alerts of a stretch become one; what names each record can keep them apart."""
+    path = tmp_path / "payments.csv"
+    rows = frame.drop(columns=["timestamp", "machine_id"])
+    rows.to_csv(path, index=False)
+    assert any("--entity token each record has its own" in note for note in guess_monitor(str(path)).notes)
+    assert not any("--entity" in note for note in guess_monitor(str(path), entity="token").notes)
+
+
 def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFrame, tmp_path: Path):
     """What people say goes; a field that is not there is named with those that are."""
     path = tmp_path / "x.csv"

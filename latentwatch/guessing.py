@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, dump_monitor
-from latentwatch.misreadings import refuse_dates, refuse_misreadings
+from latentwatch.misreadings import are_dates, refuse_dates, refuse_misreadings
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.decoding.cells import MISSING_WORDS
 from streams.decoding.times import NO_TIME, parse_times
@@ -46,6 +46,7 @@ _PERIODS = {
     "wind_direction": 360.0,
     "heading": 360.0,
 }
+_ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _MOST_CATEGORIES = 50
 _FEW = 200
@@ -233,7 +234,9 @@ def _guess_time(columns: Sequence[_Column], path: str, notes: list[str]) -> str 
             continue
         readable = parse_times(column.texts.tolist()) != NO_TIME
         if readable.all():
-            notes.append(f"time: {column.name!r}, every value of it reads as a time ({column.texts.iloc[0]})")
+            first = str(column.texts.iloc[0])
+            zone = "" if _ZONED.search(first) or column.numbers is not None else "; without a zone it is taken as UTC"
+            notes.append(f"time: {column.name!r}, every value of it reads as a time ({first}){zone}")
             return column.name
     for column in columns:
         if _TIME_NAMES.search(column.name) and column.numbers is None:
@@ -321,6 +324,8 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
         ):
             return "it counts the rows"
         return None
+    if column.typed_time or are_dates(column.texts):
+        return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
     return "every value is different, as in an identifier" if _is_identifier(column, rows) else None
 
 

@@ -36,12 +36,17 @@ def refuse_misreadings(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -
             _refuse_unparted(file, *next(iter(texts.items())))
 
 
+def are_dates(texts: "pd.Series[Any]") -> bool:
+    """Whether every value looks like a day, perhaps with its time, whether it can be read or not."""
+    given = texts.dropna().astype(str)
+    return bool(len(given)) and bool(given.str.fullmatch(_DATE).all())
+
+
 def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
     """Refuse a column that should be the time and holds dates in words or in an order that nobody can be sure of."""
-    given = texts.dropna().astype(str)
-    if len(given) and given.str.fullmatch(_DATE).all():
+    if are_dates(texts):
         raise InvalidHistory(
-            f"{path}: column {name!r} holds times that are not ISO 8601 ({given.iloc[0]}); write them as "
+            f"{path}: column {name!r} holds times that are not ISO 8601 ({texts.dropna().iloc[0]}); write them as "
             "2026-01-31T12:00:00Z, or name another column with --time"
         )
 

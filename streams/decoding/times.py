@@ -1,5 +1,9 @@
-"""Event times from JSON and CSV values, whole columns at once: ISO 8601 text or epoch numbers -> int64 microseconds."""
+"""Event times from JSON and CSV values, whole columns at once: text or epoch numbers -> int64 microseconds.
 
+Text is ISO 8601, or a day with points between day, month and year, which stand in this order wherever points are used.
+"""
+
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -17,6 +21,7 @@ _LATEST = to_microseconds(datetime(2262, 1, 1))
 _SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 1e11, 1e14, 1e17
 _EPOCH_DIGITS = 9
 """Digits from which text is an epoch number; shorter text such as 20260101 is a date."""
+_POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
 
 
 def parse_times(column: Sequence[str | int | float | None]) -> NDArray[np.int64]:
@@ -28,6 +33,8 @@ def parse_times(column: Sequence[str | int | float | None]) -> NDArray[np.int64]
     [1000000, 2000000]
     >>> parse_times([1700000000, 1700000000000]).tolist()
     [1700000000000000, 1700000000000000]
+    >>> parse_times(["2.1.1970", "02.01.1970 00:00:01,5"]).tolist()
+    [86400000000, 86401500000]
     """
     kinds = set(map(type, column))
     if kinds == {str}:
@@ -103,6 +110,9 @@ def _parse_text(text: str) -> int:
     stripped = text.strip()
     if stripped.isascii() and stripped.replace(".", "", 1).isdigit() and len(stripped) >= _EPOCH_DIGITS:
         return _parse_number(float(stripped) if "." in stripped else int(stripped))
+    if pointed := _POINTED.fullmatch(stripped):
+        day, month, year, hour, rest = pointed.groups()
+        stripped = f"{year}-{month:0>2}-{day:0>2}" + ("" if hour is None else f"T{hour:0>2}{rest}")
     try:
         return to_microseconds(datetime.fromisoformat(stripped.replace("/", "-")))
     except (ValueError, OverflowError):

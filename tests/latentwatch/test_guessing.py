@@ -86,6 +86,29 @@ def test_records_of_nobody_are_offered_their_identifier(frame: pd.DataFrame, tmp
     assert not any("--entity" in note for note in guess_monitor(str(path), entity="token").notes)
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S"])
+def test_a_days_spelling_and_its_columns_language_do_not_matter(form: str, tmp_path: Path):
+    """Plants write days with points and name columns in their own language; that a zone is missing is said."""
+    times = pd.date_range("2026-01-01", periods=300, freq="min")
+    path = tmp_path / "verlauf.csv"
+    pd.DataFrame({"Zeitstempel": times.strftime(form), "Druck": np.arange(300) % 7 * 0.5}).to_csv(path, index=False)
+    guess = guess_monitor(str(path))
+    assert guess.monitor.record.time == "Zeitstempel"
+    assert "without a zone it is taken as UTC" in guess.notes[1]
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M"])
+def test_times_are_no_words(form: str, tmp_path: Path):
+    """A second time, or one in a form that nobody can be sure of, would be a category whose every value is new."""
+    times = pd.date_range("2026-01-01", periods=300, freq="h")
+    path = tmp_path / "two.csv"
+    rows = pd.DataFrame({"at": times.astype(str), "geprueft": times.strftime(form), "P": np.arange(300) % 7 * 0.5})
+    rows.to_csv(path, index=False)
+    guess = guess_monitor(str(path))
+    assert guess.monitor.record.names == ("P",)
+    assert any(note.startswith("left out 'geprueft': it holds times") for note in guess.notes)
+
+
 def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFrame, tmp_path: Path):
     """What people say goes; a field that is not there is named with those that are."""
     path = tmp_path / "x.csv"

@@ -14,7 +14,9 @@ VALUES = st.one_of(
     st.datetimes().map(lambda moment: moment.isoformat()),
     st.datetimes().map(lambda moment: moment.isoformat(" ", "seconds") + "Z"),
     st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat()),
-    st.sampled_from(["", "now", "today", "NaT", "2020", "2020-13-01", "2020-01-01", "soon", "2020-01-01T10:00Z+1"]),
+    st.sampled_from(
+        ["", "now", "today", "NaT", "2020", "2020-13-01", "2020-01-01", "soon", "2020-01-01T10:00Z+1", "1.2.2020 10:00"]
+    ),
     st.integers(-(10**20), 10**20),
     st.floats(),
     st.none(),
@@ -30,6 +32,8 @@ MOMENT = 1_583_745_273_500_000
         "2020-03-09T11:14:33.5+02:00",
         "20200309T091433.500",
         "2020/03/09 09:14:33.500",
+        "09.03.2020 09:14:33,500",
+        "9.3.2020, 11:14:33.5+02:00",
         "1583745273.5",
         "1583745273500",
         1583745273.5,
@@ -39,7 +43,7 @@ MOMENT = 1_583_745_273_500_000
     ],
 )
 def test_reads_the_usual_spellings(value: str | float) -> None:
-    """ISO 8601 with or without zone, and epoch numbers of any unit, name the same moment."""
+    """ISO 8601 with or without zone, days written with points, and epoch numbers of any unit, name the same moment."""
     assert parse_times([value]).tolist() == [MOMENT]
 
 
@@ -58,6 +62,10 @@ def test_reads_the_usual_spellings(value: str | float) -> None:
         float("nan"),
         "1776-07-04",
         "2026-10-01 00:00:00 kiln 7",
+        "31.02.2026",
+        "02.03.26 10:00",
+        "192.168.1.2026",
+        "02.03.2026 morning",
     ],
 )
 def test_refuses_what_is_no_time(value: object) -> None:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from domain.errors import InvalidHistory, InvalidInput
 from domain.monitor import Monitor, dump_monitor
-from latentwatch.misreadings import are_dates, refuse_dates, refuse_misreadings
+from latentwatch.misreadings import DECIMAL_COMMA, are_dates, refuse_dates, refuse_misreadings
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 from streams.decoding.cells import MISSING_WORDS
 from streams.decoding.times import NO_TIME, parse_times
@@ -177,7 +177,7 @@ def _sample(file: TableFile) -> list[_Column]:
 def _columns(file: TableFile, names: Sequence[str], inside: bool) -> list[_Column]:
     texts = file.select([str(file.word(name)) for name in names], limit=_SAMPLE)
     return [
-        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")), inside)
+        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")), inside, file.decimal_commas)
         for name, found in zip(names, texts, strict=True)
     ]
 
@@ -209,10 +209,11 @@ def _paths(path: str, value: Any) -> Iterator[str]:
             yield f"{path}.{key}"
 
 
-def _column(name: str, found: Any, typed_time: bool, inside: bool) -> _Column:
+def _column(name: str, found: Any, typed_time: bool, inside: bool, decimal_commas: bool) -> _Column:
     values, missing = as_masked(found)
     texts = pd.Series(values.astype(object)).mask(missing, None)
-    numbers = pd.to_numeric(texts, errors="coerce")
+    digits = texts.str.replace(",", ".", regex=False) if decimal_commas and texts.notna().any() else texts
+    numbers = pd.to_numeric(digits, errors="coerce")
     words = texts.mask(texts.astype(str).str.strip().isin(MISSING_WORDS))
     strays = words[numbers.isna() & words.notna()]
     given = int(words.notna().sum())
@@ -297,6 +298,13 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
             )
         if column.distinct == 1:
             constant.append(column.name)
+    for column in columns:
+        if column.name in features and column.numbers is not None:
+            commas = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
+            if len(commas):
+                first = str(commas.iloc[0]).strip()
+                notes.append(f"decimal commas: in {column.name!r} {first} is read as {first.replace(',', '.')}")
+                break
     if features:
         kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

@@ -12,7 +12,7 @@ import pandas as pd
 from domain.errors import InvalidHistory
 from latentwatch.tables import TableFile
 
-_DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
+DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
 _DATE = re.compile(
     r"\s*(\d{1,4}[./ -]\d{1,2}[./ -]\d{2,4}|\d{1,2}[ .-]*[a-z]{3,9}[ .,-]*\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})\b.*",
     re.IGNORECASE,
@@ -52,12 +52,13 @@ def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
 
 
 def _refuse_decimal_commas(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
-    """Such numbers would otherwise be taken for words, one category each."""
+    """Between commas such numbers would otherwise be taken for words, one category each."""
     for name, column in texts.items():
         given = column.dropna().astype(str)
-        if len(given) and given.str.fullmatch(_DECIMAL_COMMA).all():
+        if len(given) and given.str.fullmatch(DECIMAL_COMMA).all():
             raise InvalidHistory(
-                f"{file.path}: column {name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point"
+                f"{file.path}: column {name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point, or "
+                "part the columns by semicolons"
             )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from domain.errors import InvalidHistory
 from latentwatch.text_rows import JSON_COLUMN, begins_an_object, csv_head, json_names, text_rows
-from streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, has_decimal_commas
 from streams.decoding.csv_rows import CsvHead
 from streams.sources.packed import SUFFIXES
 
@@ -46,6 +46,11 @@ class TableFile:
     def is_text(self) -> bool:
         """Whether the file is local text: its lines are cut here, as scoring cuts them, and DuckDB gets the cells."""
         return self.relation == _TEXT_ROWS
+
+    @property
+    def decimal_commas(self) -> bool:
+        """Whether a comma within a number is its decimal sign."""
+        return self.head is not None and has_decimal_commas(self.head.delimiter)
 
     def word(self, field: str) -> str | None:
         """The SQL expression of a feature that is text: a CSV cell may also say that it has no value."""
@@ -84,7 +89,8 @@ class TableFile:
             yes, no = _listed(TRUE_WORDS), _listed(FALSE_WORDS)
             return f"CASE WHEN {word} IN ({yes}) THEN 1.0 WHEN {word} IN ({no}) THEN 0.0 END", given
         if type_.startswith(("VARCHAR", "STRUCT")):  # of a nested field the type is not known here
-            return f"CASE WHEN {given} THEN TRY_CAST({text} AS DOUBLE) END", given
+            digits = f"replace({text}, ',', '.')" if self.decimal_commas else text
+            return f"CASE WHEN {given} THEN TRY_CAST({digits} AS DOUBLE) END", given
         # A truth value is no number, as on a stream.
         return ("CAST(NULL AS DOUBLE)" if type_ == "BOOLEAN" else f"TRY_CAST({raw} AS DOUBLE)"), f"{raw} IS NOT NULL"
 

@@ -1,6 +1,7 @@
 """Numbers and truth values written as text: CSV cells, and text that JSON or Parquet holds where a number belongs.
 
 One rule for training and scoring: what a model learned from in a file is not refused when it arrives on a stream.
+In CSV that is not parted by commas, a comma is a number's decimal sign, as spreadsheets of half the world write it.
 """
 
 MISSING_WORDS = ("", "nan", "NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-")
@@ -10,11 +11,18 @@ FALSE_WORDS = ("0", "false", "no", "off", "0.0")
 """Truth values, in small letters."""
 
 
-def number_in(cell: str, boolean: bool) -> float | None:
+def has_decimal_commas(delimiter: str) -> bool:
+    """Whether a comma within a number of CSV so parted can only be its decimal sign."""
+    return delimiter != ","
+
+
+def number_in(cell: str, boolean: bool, decimal_commas: bool = False) -> float | None:
     """The number that a cell writes, 1.0 or 0.0 for a truth value, NaN where it is missing; None where it is none.
 
     >>> number_in(" 12.5 ", False), number_in("NA", False), number_in("Yes", True), number_in("high", False)
     (12.5, nan, 1.0, None)
+    >>> number_in("12,5", False, decimal_commas=True), number_in("1.012,5", False, decimal_commas=True)
+    (12.5, None)
     """
     stripped = cell.strip()
     if stripped in MISSING_WORDS:
@@ -23,6 +31,6 @@ def number_in(cell: str, boolean: bool) -> float | None:
         word = stripped.lower()
         return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
     try:
-        return float(stripped)
+        return float(stripped.replace(",", ".") if decimal_commas else stripped)
     except ValueError:
         return None

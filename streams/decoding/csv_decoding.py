@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from domain.errors import InvalidInput
 from domain.record import Decoded
 from domain.schema import FeatureType, RecordSchema
-from streams.decoding.cells import MISSING_WORDS, number_in
+from streams.decoding.cells import MISSING_WORDS, has_decimal_commas, number_in
 from streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
 from streams.decoding.csv_rows import column_names, split_row
 from streams.ports import Messages
@@ -46,12 +46,12 @@ class CsvDecoder:
         """Every message ends either as a row of the batch, in order, or as a dead letter."""
         refused: dict[int, str] = {}
         cells = list(zip(*self._rows(messages, refused), strict=True)) or [()] * len(self._header)
-        schema, count = self._schema, len(messages)
+        schema, count, commas = self._schema, len(messages), has_decimal_commas(self._delimiter)
         numbers = np.empty((count, len(schema.numbers)), np.float32)
         for column, name in enumerate(schema.numbers):
             boolean = schema.feature(name).type is FeatureType.BOOLEAN
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
-                numbers[:, column] = _numbers(name, cells[self._places[name]], boolean, refused)
+                numbers[:, column] = _numbers(name, cells[self._places[name]], boolean, commas, refused)
         columns = Columns(
             numbers=numbers,
             categories=self._words(schema.categories, cells, count),
@@ -86,18 +86,18 @@ def _line(value: bytes | None) -> bytes:
     return value
 
 
-def _numbers(name: str, cells: tuple[str, ...], boolean: bool, refused: dict[int, str]) -> Any:
+def _numbers(name: str, cells: tuple[str, ...], boolean: bool, commas: bool, refused: dict[int, str]) -> Any:
     """[N] numbers of one column; NaN where missing, and where refused."""
     if not boolean:
         try:
-            return np.array(cells, np.float64)
+            return np.array([cell.replace(",", ".") for cell in cells] if commas else cells, np.float64)
         except ValueError:
             pass
-    return [_number(row, name, cell, boolean, refused) for row, cell in enumerate(cells)]
+    return [_number(row, name, cell, boolean, commas, refused) for row, cell in enumerate(cells)]
 
 
-def _number(row: int, name: str, cell: str, boolean: bool, refused: dict[int, str]) -> float:
-    number = number_in(cell, boolean)
+def _number(row: int, name: str, cell: str, boolean: bool, commas: bool, refused: dict[int, str]) -> float:
+    number = number_in(cell, boolean, commas)
     if number is not None:
         return number
     wanted = "true or false" if boolean else "a number"

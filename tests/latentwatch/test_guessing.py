@@ -97,6 +97,15 @@ def test_a_days_spelling_and_its_columns_language_do_not_matter(form: str, tmp_p
     assert "without a zone it is taken as UTC" in guess.notes[1]
 
 
+def test_decimal_commas_are_numbers_and_the_notes_show_one(tmp_path: Path):
+    """Between semicolons they can be read; people see how, since 1,234 could have meant something else."""
+    path = tmp_path / "werte.csv"
+    path.write_text("a;b\n" + "1,5;2\n-2,25;3\n" * 100)
+    guess = guess_monitor(str(path))
+    assert guess.monitor.record.numbers == ("a", "b")
+    assert "decimal commas: in 'a' 1,5 is read as 1.5" in guess.notes
+
+
 @pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M"])
 def test_times_are_no_words(form: str, tmp_path: Path):
     """A second time, or one in a form that nobody can be sure of, would be a category whose every value is new."""
@@ -209,7 +218,7 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
         ("lines.csv", '{"a": 1}\n', "begins as JSON lines do"),
         ("image.csv", "\x89PNG\0\0\n", "is not text"),
         ("names.csv", "name\n" + "".join(f"n{row}\n" for row in range(99)), "'name': every value is different"),
-        ("comma.csv", "a;b\n1,5;2\n-2,25;3\n", "column 'a' has a decimal comma"),
+        ("comma.csv", 'a,b\n"1,5",2\n"-2,25",3\n', "column 'a' has a decimal comma"),
         ("short.csv", "a,b\r\n1,2\n\n3\r\n", "row 2: 1 columns where the header has 2"),
         ("empty.jsonl", "\n", "is empty"),
         ("list.json", '[{"a": 1}, {"a": 2}]', "is a JSON list; write one object a line"),

@@ -97,6 +97,18 @@ def test_numbers_written_as_text_mean_the_same_too(name: str, tmp_path: Path):
     assert [learned.values(row)["flow"] for row in range(2)] == [None, 2.5]
 
 
+def test_decimal_commas_mean_the_same_too(tmp_path: Path):
+    """What spreadsheets of half the world write: semicolons, decimal commas, and days with points."""
+    path = tmp_path / "x.csv"
+    path.write_text("at;rig;flow;open;mode\n01.01.2026 00:00:02;r1;2,5;1;run\n01.01.2026 00:00:01;r2;-,5;0;\n")
+    _check_same_meaning(str(path))
+    learned = read_history(_SCHEMA, [str(path)])
+    assert [learned.values(row)["flow"] for row in range(2)] == [-0.5, 2.5]
+    path.write_text(path.read_text().replace("2,5", "1.002,5"))
+    with pytest.raises(InvalidHistory, match=r"row 1: field 'flow' is text \('1\.002,5'\)"):
+        read_history(_SCHEMA, [str(path)])
+
+
 def test_a_truth_value_is_no_number_in_learning_either(tmp_path: Path):
     """Scoring refuses `true` where a number belongs; learning from it would let a model in that scores nothing."""
     pq.write_table(pa.table({"a": [True, False], "b": [1.0, 2.0]}), tmp_path / "x.parquet")

@@ -298,13 +298,9 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
             )
         if column.distinct == 1:
             constant.append(column.name)
-    for column in columns:
-        if column.name in features and column.numbers is not None:
-            commas = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
-            if len(commas):
-                first = str(commas.iloc[0]).strip()
-                notes.append(f"decimal commas: in {column.name!r} {first} is read as {first.replace(',', '.')}")
-                break
+    numbers = [column for column in columns if column.name in features and column.numbers is not None]
+    if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
+        notes.append(comma)
     if features:
         kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
@@ -314,6 +310,15 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
             f"constant in the sample: {', '.join(constant)}; kept, since a constant that begins to move is news"
         )
     return features
+
+
+def _decimal_comma(column: _Column) -> str | None:
+    """How the column's first number with a decimal comma is read, which its thousands' comma would make wrong."""
+    found = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
+    if not len(found):
+        return None
+    number = str(found.iloc[0]).strip()
+    return f"decimal commas: in {column.name!r} {number} is read as {number.replace(',', '.')}"
 
 
 def _reason_to_leave_out(column: _Column, rows: int) -> str | None:

@@ -182,7 +182,7 @@ class _LiveView:
 def _observe(room: Room, monitor: Monitor) -> _Look:
     now = room.now()
     facts = monitor_facts(room.engine, monitor.name, now)
-    threshold, unarmed = None, "no model serves yet."
+    threshold, unarmed = None, "no model serves yet"
     if facts is not None and facts.champion_bundle is not None:
         try:
             threshold, unarmed = room.shelf.detector(facts.champion_bundle).threshold(monitor.alert), ""

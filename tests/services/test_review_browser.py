@@ -198,6 +198,20 @@ def test_a_phone_never_scrolls_sideways(review: Review, browser: Browser, scheme
     context.close()
 
 
+def test_a_phone_shows_what_became_of_a_verdict(review: Review, browser: Browser):
+    """The form is screens below the page's head, where nobody would read that nothing was saved."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{review.address}/alerts/3")
+    form = page.locator("form[data-label]")
+    form.get_by_role("button", name="Save verdict").click()
+    expect(page.get_by_text("choose true, false alarm or unsure first")).to_be_in_viewport()
+    form.get_by_role("button", name="True").click()
+    form.get_by_role("button", name="Save verdict").click()
+    expect(page.get_by_text("stays out of the next training data")).to_be_in_viewport()
+    context.close()
+
+
 def test_live_moves_and_pauses(review: Review, page: Page, complaints: list[str]):
     """A new record appears by itself; while paused none does."""
     page.goto(f"{review.address}/live/pump?entity=rig-a")

@@ -98,6 +98,9 @@ def _root(
     ] = False,
 ) -> None:
     """Shared by all commands."""
+    from latentwatch.logs import log_as_lines
+
+    log_as_lines("info")  # before the settings are read, which may say otherwise
 
 
 @app.command(epilog="Example: latentwatch init pump.csv -o monitor.yaml")

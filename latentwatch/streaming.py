@@ -1,10 +1,8 @@
 """`latentwatch score` without `--input`: the scorer, put together from the settings and run until stopped."""
 
-import logging
 import os
 import secrets
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -20,6 +18,7 @@ from domain.clock import Clock, SystemClock
 from domain.errors import Unavailable
 from domain.monitor import Monitor
 from latentwatch.console import say
+from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.telling import serve_health
@@ -140,18 +139,3 @@ class Pulse:
             act()
         except Unavailable as error:
             structlog.get_logger().warning("heartbeat not written", reason=str(error))
-
-
-def log_as_lines(level: str) -> None:
-    """Structured logs to stderr: readable on a terminal, JSON where a machine collects them."""
-    readable = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
-    )

@@ -1,6 +1,7 @@
 """A training run in MLflow: parameters, metrics, a plot and the bundle. The only place that imports mlflow."""
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,11 @@ def track_run(address: str, monitor: Monitor, version: ModelVersion, judgement: 
     try:
         mlflow.set_tracking_uri(address)
         mlflow.set_experiment(f"latentwatch-{monitor.name}")
-        with mlflow.start_run(run_name=f"version {version.version}") as run, _folder() as folder:
+        with (
+            contextlib.redirect_stdout(sys.stderr),  # where it prints links, which scripts would read as our JSON
+            mlflow.start_run(run_name=f"version {version.version}") as run,
+            _folder() as folder,
+        ):
             mlflow.log_params(_parameters(monitor, version))
             mlflow.set_tags({"status": version.status.value, "judgement": "\n".join(judgement.reasons)})
             mlflow.log_text(dump_monitor(monitor), "monitor.yaml")

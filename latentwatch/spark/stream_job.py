@@ -30,11 +30,11 @@ from domain.clock import Clock, SystemClock
 from domain.errors import InvalidInput, StreamRefused, Unavailable
 from domain.monitor import Monitor
 from latentwatch.console import say
+from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.spark.micro_batch import DONE, Task
 from latentwatch.spark.session import begin_spark, reason_of
-from latentwatch.streaming import log_as_lines
 from latentwatch.wiring import ready_database, registered
 from streams.kafka.topic_offsets import topic_offsets
 from streams.sources.array_source import STRIDE, name_of

@@ -1,5 +1,6 @@
 """Training logs its run to a real MLflow server when an address is set."""
 
+import json
 import os
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_a_training_run_is_in_mlflow(tmp_path: Path, mlflow_address: str):
 
     def train(address: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "latentwatch", "train", "monitor.yaml", "--history", "history.csv"],
+            [sys.executable, "-m", "latentwatch", "train", "monitor.yaml", "--history", "history.csv", "--json"],
             cwd=tmp_path,
             env={**os.environ, "LATENTWATCH_MLFLOW": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
             capture_output=True,
@@ -46,6 +47,7 @@ def test_a_training_run_is_in_mlflow(tmp_path: Path, mlflow_address: str):
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["monitor"] == "tracked"  # and nothing of MLflow's
         return done.stdout + done.stderr
 
     train(mlflow_address)

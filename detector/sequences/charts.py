@@ -108,6 +108,9 @@ class Readings:
 def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.bool_]) -> tuple[Charts, Floats, Floats]:
     """Charts learned from all records, and what each block of time shows to charts that did not see it.
 
+    What serves is the mean of the blocks' judges, as with the autoencoder: one more regression on all records would be none
+    of those that charts are calibrated on.
+
     `blocks` [N] numbers the blocks, `inner` [N] says which records are far from any other block. The second result are
     charts [N, C] in usual sizes, the third standstill [N].
     """
@@ -138,7 +141,8 @@ def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.b
         longest = np.where(graded, repeats[blocks != block].max(axis=0), -1).astype(np.float32)
         still[blocks == block] = replace(untold, longest=longest).standstill(repeats[blocks == block])
     longest = np.where(graded, repeats.max(axis=0), -1).astype(np.float32)
-    return replace(charts_of(*_foretell(values), size), longest=longest), blind * size, still
+    weights, offset = (np.mean(part, axis=0) for part in zip(*foretold.values(), strict=True))
+    return replace(charts_of(weights, offset, size), longest=longest), blind * size, still
 
 
 def _read(charts: Charts, readings: Readings) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Double, bindparam, delete, func, insert, lite
 
 from alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
 from alerts.former_verdicts import FormerVerdictRow
-from alerts.grouping import FEATURES_NAMED, Episode
+from alerts.grouping import Episode
 from alerts.outbox import DUE, GIVEN_UP
 from alerts.session import take_turns
 from alerts.tables import (
@@ -24,6 +24,7 @@ from alerts.tables import (
 )
 from domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity
 from domain.record import Position
+from domain.scores import guilty
 
 WITHDRAWN = "withdrawn by late records"
 _AT_ONCE = 200
@@ -248,7 +249,6 @@ def _episode(connection: Connection, alert: int, entity: str, severity: Severity
         .order_by(row.surprise.desc(), row.partition, row.offset)
         .limit(1)
     ).one()  # fmt: skip
-    shares = sorted(peak.contributions.items(), key=lambda share: -share[1])
     return Episode(
         entity=entity,
         started=started,
@@ -258,7 +258,7 @@ def _episode(connection: Connection, alert: int, entity: str, severity: Severity
         peak=Position(peak.source, peak.partition, peak.offset),
         threshold=peak.threshold,
         model_version=peak.model_version,
-        features=[name for name, share in shares[:FEATURES_NAMED] if share > 0],
+        features=guilty(peak.contributions),
         id=alert,
         stored_severity=severity,
     )

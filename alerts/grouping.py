@@ -12,9 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.alert import FlaggedRecord, Severity, severity_of
 from domain.record import Position
-
-FEATURES_NAMED = 5
-"""How many guilty features an alert names."""
+from domain.scores import guilty
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +52,7 @@ class Episode:
             self.peak = record.position
             self.threshold = record.threshold
             self.model_version = record.model_version
-            self.features = guilty(record)
+            self.features = guilty(record.explanation.contributions)
 
 
 def group(records: Sequence[FlaggedRecord], known: Iterable[Episode], gap: timedelta) -> list[Episode]:
@@ -86,7 +84,7 @@ def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Ep
         peak=record.position,
         threshold=record.threshold,
         model_version=record.model_version,
-        features=guilty(record),
+        features=guilty(record.explanation.contributions),
     )
     episodes.append(begun)
     return begun
@@ -98,9 +96,3 @@ def shifted(moment: datetime, by: timedelta) -> datetime:
         return moment + by
     except OverflowError:
         return (datetime.min if by < timedelta() else datetime.max).replace(tzinfo=UTC)
-
-
-def guilty(record: FlaggedRecord) -> list[str]:
-    """The features that contributed most to a record's strangeness, strongest first."""
-    shares = sorted(record.explanation.contributions.items(), key=lambda share: -share[1])
-    return [name for name, share in shares[:FEATURES_NAMED] if share > 0]

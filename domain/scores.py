@@ -1,11 +1,15 @@
 """Calibrated scores, and which of them are flagged."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.record import Value
+
+_FEATURES_NAMED = 5
+"""How many guilty features an alert or a line of scores names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,16 @@ class Explanation:
     """The latent code."""
     place: tuple[float, float]
     """Where the code lies on the two-dimensional map."""
+
+
+def guilty(contributions: Mapping[str, float]) -> list[str]:
+    """The features that contributed most, strongest first, at most five.
+
+    >>> guilty({"flow": 0.2, "level": 0.0, "power": 1.5})
+    ['power', 'flow']
+    """
+    shares = sorted(contributions.items(), key=lambda share: -share[1])
+    return [name for name, share in shares[:_FEATURES_NAMED] if share > 0]
 
 
 def flag(scores: Scores, threshold: float) -> NDArray[np.intp]:

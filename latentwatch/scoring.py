@@ -49,7 +49,7 @@ def write_scores(
     source.open()
     try:
         scorer = StreamScorer(detector, monitor.alert, source.name, monitor.late.allowed)
-        for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer), batch_records):
+        for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer, tell=True), batch_records):
             lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
             out.write(b"".join(encode(line) + b"\n" for line in lines))
             out.flush()  # whoever reads a pipe gets its answers as they are known

@@ -1,7 +1,8 @@
 """Scoring without a database: what the scoring loop does to a stream, as far as it is a function of the records.
 
 Batch -> Scored, and what its late records change; for a file, rows of `{"position", "surprise", "reconstruction",
-"density", "flagged"}` or `{"position", "error"}`, dead letters among them.
+"density", "flagged"}` or `{"position", "error"}`, dead letters among them. Flagged rows may also say whom and when they
+are about, `entity` and `time`, and which `features` are guilty.
 """
 
 from collections.abc import Iterator
@@ -9,10 +10,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+
 from detector.interface import Detector
+from domain.clock import from_microseconds
 from domain.errors import InvalidInput
 from domain.monitor import AlertPolicy
 from domain.record import Batch, DeadLetter
+from domain.scores import guilty
 from streams.amending import Changed, memory_of
 from streams.outcomes import Scored, Serving
 from streams.ports import Decoder, Messages, Source
@@ -57,9 +62,11 @@ class StreamScorer:
 class RowScorer:
     """Scores messages into rows. Of one partition, in their order."""
 
-    def __init__(self, decoder: Decoder, scorer: StreamScorer) -> None:
+    def __init__(self, decoder: Decoder, scorer: StreamScorer, tell: bool = False) -> None:
+        """`tell` has flagged rows say whom and when they are about, and why."""
         self.decoder = decoder
         self._scorer = scorer
+        self._tell = tell
 
     def score(self, messages: Messages) -> list[dict[str, Any]]:
         """One row a message, in their order; then those of earlier records again of which a late one changed the verdict,
@@ -84,7 +91,7 @@ class RowScorer:
 
     def _rows(self, scored: Scored) -> list[dict[str, Any]]:
         batch, scores, threshold = scored.batch, scored.scores, self._scorer.threshold
-        return [
+        rows: list[dict[str, Any]] = [
             {
                 "position": offset,
                 "surprise": surprise,
@@ -100,6 +107,26 @@ class RowScorer:
                 strict=True,
             )
         ]
+        if self._tell:
+            flagged = np.flatnonzero([row["flagged"] for row in rows])
+            for row, told in zip(flagged.tolist(), self._told(scored.take(flagged)), strict=True):
+                rows[row] |= told
+        return rows
+
+    def _told(self, flagged: Scored) -> list[dict[str, Any]]:
+        batch, detector = flagged.batch, self._scorer.detector
+        if not len(batch):
+            return []
+        reasons = detector.explain(batch, flagged.contexts, flagged.scores)
+        told: list[dict[str, Any]] = [{"features": guilty(reason.contributions)} for reason in reasons]
+        if batch.schema.entity:
+            told = [{"entity": entity, **row} for entity, row in zip(batch.entities.tolist(), told, strict=True)]
+        if batch.schema.time:
+            times = map(from_microseconds, batch.times.tolist())
+            told = [
+                {"time": time.isoformat().replace("+00:00", "Z"), **row} for time, row in zip(times, told, strict=True)
+            ]
+        return told
 
 
 def score_records(

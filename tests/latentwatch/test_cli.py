@@ -71,6 +71,8 @@ def test_a_plain_table_goes_from_init_to_scores(trained: Run, tmp_path: Path):
     assert [row["position"] for row in rows] == list(range(50))
     assert all({"surprise", "reconstruction", "density", "flagged", "position"} <= set(row) for row in rows)
     assert rows[17]["flagged"]
+    assert rows[17]["features"]
+    assert all(("features" in row) == row["flagged"] for row in rows)
     assert max(range(50), key=lambda at: rows[at]["surprise"]) == 17
     piped = subprocess.run(
         [sys.executable, "-m", "latentwatch", "score", "monitor.yaml", "--input", "-", "--output", "-"],

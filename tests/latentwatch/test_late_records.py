@@ -4,6 +4,7 @@ import io
 import json
 import random
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from alerts.database import migrate, open_database
 from alerts.reading.flagged import flagged_records
 from alerts.store import AlertStore
 from domain.record import Batch
+from domain.scores import guilty
 from latentwatch.replaying import Opened, compare
 from latentwatch.scoring import open_input, write_scores
 from streams.decoding.json_decoding import JsonDecoder
@@ -52,6 +54,11 @@ def test_live_file_and_replay_end_in_the_same_verdicts(tmp_path: Path, size: int
     flagged = {position: line["surprise"] for position, line in lines.items() if line["flagged"]}
     assert flagged == pytest.approx(live, rel=1e-4)
     assert (tally.amended > 0) == (size < RECORDS)
+    told = {found.position.offset: found for found in flagged_records(engine, "pump")}
+    for position, found in told.items():
+        line = lines[position]
+        assert (line["entity"], datetime.fromisoformat(line["time"])) == (found.entity, found.time)
+        assert line["features"] == guilty(found.explanation.contributions)
 
     def read() -> Iterator[tuple[Messages, Batch]]:
         source, decoder = stage.broker.join(), JsonDecoder(stage.monitor.record)

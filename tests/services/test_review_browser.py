@@ -168,6 +168,16 @@ def test_a_verdict_with_cause_and_note_lands(review: Review, page: Page, complai
     assert complaints == []
 
 
+def test_a_long_text_leaves_the_other_columns_in_sight(review: Review, page: Page):
+    """A record's text may be a page long; what was expected in its place stands beside it, not screens to the right."""
+    page.goto(f"{review.address}/alerts/3")
+    for table in ("evidence", "resembles"):
+        cell = page.locator(f".{table} tbody tr").first.locator("td.n b").last
+        cell.evaluate("cell => { cell.textContent = 'every word of it '.repeat(40) + 'x'.repeat(60); }")
+        wrapper = page.locator(f".wide:has(> .{table})").first
+        assert wrapper.evaluate("box => box.scrollWidth <= box.clientWidth"), table
+
+
 def test_times_are_the_viewers(review: Review, browser: Browser):
     """Times show the viewer's zone, with UTC on hover."""
     context = browser.new_context(timezone_id="Asia/Kolkata")

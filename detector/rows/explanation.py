@@ -1,8 +1,9 @@
 """Why a record scored as it did, in the record's own terms.
 
 Contributions split the reconstruction surprise, so that they sum to it: one half by how much repairing each feature alone
-would calm the record, the other by how far each stands from what the others foretell, where that can be said. Expected values are a plausible normal record: the most guilty feature is repaired, and the autoencoder
-says what the whole should have been, given the normal rows near the repaired one.
+would calm the record, the other by how far each stands from what the others foretell, where that can be said. Expected
+values are a plausible normal record: the most guilty feature is repaired, and the autoencoder says what the whole should
+have been, given the normal rows near the repaired one.
 """
 
 from collections.abc import Mapping

@@ -16,12 +16,12 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.ridge import regress, varies
 from detector.rows.features import Features
 from detector.rows.model import fill_gaps
 from domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
-Doubles: TypeAlias = NDArray[np.float64]
 FEWEST_ROWS = 16
 """Normal rows below which nothing is learned."""
 MOST_ASKED = 128
@@ -33,8 +33,6 @@ MOST_NEAR = 512
 STRAIGHT = 0.45
 """Share of the squared errors of both ways that is the nearest rows' from which relations count as straight: where nothing
 can be foretold it is a half, on bends it was .3 and less."""
-NO_SPREAD = 1e-8
-"""Variance up to which a column is a constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +79,22 @@ def fit_relations(rows: Floats, features: Features) -> Relations:
     columns = np.flatnonzero(features.readings)
     if len(rows) < FEWEST_ROWS or not _straight(rows, features, columns):
         return Relations.none()
-    middle, precision = _regress(rows[:, columns])
+    learned = regress(rows[:, columns])
+    precision = learned.precision
     standing = np.zeros_like(precision)
     for own in _groups(features.owners[columns]):
         spread, axes = np.linalg.eigh(precision[np.ix_(own, own)])
         standing[:, own] = precision[:, own] @ (axes / np.sqrt(np.maximum(spread, 1e-12)))
     weights, offset = np.zeros((rows.shape[1], rows.shape[1]), np.float32), np.zeros(rows.shape[1], np.float32)
     weights[np.ix_(columns, columns)] = standing
-    offset[columns] = middle @ standing
+    offset[columns] = learned.mean @ standing
     return Relations(weights, offset)
-
-
-def _regress(rows: Floats) -> tuple[Doubles, Doubles]:
-    """Mean [P] and inverse of the raised covariance [P, P] of rows [M, P].
-
-    The ridge is the number of columns over that of rows, in variances; a constant's is that of the typical variance.
-    """
-    values = rows.astype(np.float64)
-    covariance = np.cov(values.T).reshape(rows.shape[1], rows.shape[1])
-    variance = np.diag(covariance)
-    moving = variance > NO_SPREAD
-    typical = float(np.median(variance[moving])) if moving.any() else 1.0
-    ridge = np.where(moving, variance, typical) * (rows.shape[1] / len(rows))
-    precision = np.asarray(np.linalg.inv(covariance + np.diag(ridge)), np.float64)
-    return np.asarray(values.mean(axis=0)), precision
 
 
 def _straight(rows: Floats, features: Features, columns: NDArray[np.intp]) -> bool:
     """Whether ridge regression foretells features about as well as the nearest rows do. Each half of the rows foretells
     some of the other's."""
-    groups = [own for own in _groups(features.owners[columns]) if rows[:, columns[own]].var(axis=0).max() > NO_SPREAD]
+    groups = [own for own in _groups(features.owners[columns]) if varies(rows[:, columns[own]])]
     shares: list[float] = []
     for half in (0, 1):
         asked = _some(rows[1 - half :: 2], MOST_ASKED // 2)
@@ -123,11 +107,11 @@ def _errors(
 ) -> list[float]:
     """By feature: of the squared errors with which rows [M, P] foretell it in others [N, P], by ridge regression and by the
     nearest, the share of the nearest's."""
-    middle, precision = _regress(known[:, columns])
-    pull, near = (asked[:, columns] - middle) @ precision, _some(known, MOST_NEAR)
+    learned = regress(known[:, columns])
+    pull, near = (asked[:, columns] - learned.mean) @ learned.precision, _some(known, MOST_NEAR)
     shares = []
     for own in groups:
-        off = pull[:, own] @ np.linalg.inv(precision[np.ix_(own, own)])
+        off = pull[:, own] @ np.linalg.inv(learned.precision[np.ix_(own, own)])
         left = np.broadcast_to(owners != owners[columns[own[0]]], asked.shape).astype(np.float32)
         aside = (asked - fill_gaps(asked, left, near))[:, columns[own]]
         by_ridge, by_rows = float(np.square(off).sum()), float(np.square(aside).sum())

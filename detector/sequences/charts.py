@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.kernels import compiled_exactly
+from detector.ridge import regress
 from detector.sequences.channels import DISCRETE_VALUES
 
 Floats = NDArray[np.float32]
@@ -155,22 +156,10 @@ def _inverse(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _foretell(values: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """[C, C] and [C]: residual = values @ weights - offset, by ridge regression of each channel on all others.
-
-    The ridge is the number of channels over that of rows, in variances. With P the inverse of the covariance so raised,
-    the residual of channel c is row c of P times the record, over P_cc.
-    """
-    chosen = values.astype(np.float64)
-    centre = chosen.mean(axis=0)
-    covariance = np.atleast_2d(np.cov(chosen.T))
-    variance = np.diag(covariance).copy()
-    moving = np.flatnonzero(variance > 1e-8)
-    weights = np.zeros_like(covariance)
-    if len(moving):
-        raised = covariance[np.ix_(moving, moving)] + np.diag(variance[moving] * len(variance) / len(values))
-        precision = np.linalg.inv(raised)
-        weights[np.ix_(moving, moving)] = precision / np.diag(precision)
-    return weights, centre @ weights
+    """[C, C] and [C]: residual = values @ weights - offset, by ridge regression of each channel on all others."""
+    learned = regress(values)
+    weights = learned.precision / np.diag(learned.precision) * np.outer(learned.moving, learned.moving)
+    return weights, learned.mean @ weights
 
 
 @compiled_exactly

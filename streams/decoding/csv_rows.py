@@ -36,7 +36,9 @@ def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        raise InvalidInput("is not UTF-8 text; convert it, or give JSONL or Parquet") from None
+        raise InvalidInput(
+            "is not UTF-8 text; convert it, as 'iconv -f cp1252 -t utf-8' does with what Excel saves, or give JSONL or Parquet"
+        ) from None
     if "\0" in text:
         raise InvalidInput("is not text; give CSV, JSONL or Parquet")
     if text.lstrip().startswith("{"):

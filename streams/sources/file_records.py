@@ -1,6 +1,7 @@
 """Records of a file as bytes: lines read as they arrive, or Parquet rows as JSON objects."""
 
 import codecs
+import glob
 import os
 import select
 import sys
@@ -205,7 +206,8 @@ def _check_readable(path: str) -> None:
     try:
         os.close(os.open(path, os.O_RDONLY))
     except FileNotFoundError:
-        raise InvalidInput(f"{path}: no such file; check the path") from None
+        pattern = "; here it is one file, not a pattern of several" if glob.has_magic(path) else ""
+        raise InvalidInput(f"{path}: no such file; check the path{pattern}") from None
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
     if os.path.isdir(path):

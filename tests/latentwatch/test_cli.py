@@ -301,6 +301,8 @@ def test_a_header_in_another_encoding_is_refused_by_name(trained: Run, tmp_path:
     code, _, said = trained("score", "monitor.yaml", "--input", "old.csv")
     assert code == 2
     assert "old.csv: is not UTF-8 text" in said
+    assert "iconv" in said
+    assert "one file, not a pattern" in trained("score", "monitor.yaml", "--input", "*.csv")[2]
 
 
 @pytest.mark.slow

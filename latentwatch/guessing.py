@@ -33,9 +33,12 @@ _ENTITY_NAMES = re.compile(
     re.IGNORECASE,
 )
 _LABEL_NAMES = re.compile(
-    r"^(is_?)?(anomal(y|ies|ous)|changepoints?|labels?|outliers?|fault(y|s)?|attack|ground_?truth|failure)$",
+    r"^(is_?)?(anomal(y|ies|ous)|changepoints?|labels?|outliers?|fault(y|s)?|attack|ground_?truth|failure|fraud(ulent)?)"
+    r"([ _.-]?(flag|label))?$",
     re.IGNORECASE,
 )
+_OUTCOME_NAMES = re.compile(r"^(class|target|y)$", re.IGNORECASE)
+"""Labels where they are 0 or 1, which a class of something else is not."""
 _INDEX_NAMES = re.compile(r"^(|index|idx|row|row_?(id|number|num)|unnamed.*|column0|id)$", re.IGNORECASE)
 _PERIODS = {
     "hour": 24.0,
@@ -326,7 +329,8 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
         return "it is empty"
     if column.nested:
         return "it holds lists, or objects without a plain part"
-    if _LABEL_NAMES.match(column.own_name) and column.distinct <= 20:
+    outcome = _OUTCOME_NAMES.match(column.own_name) and column.numbers is not None and column.numbers.isin((0, 1)).all()
+    if outcome or (_LABEL_NAMES.match(column.own_name) and column.distinct <= 20):
         return "it looks like a label; normal is learned without labels"
     if column.numbers is not None:
         steps = column.numbers.diff().dropna()

@@ -178,6 +178,17 @@ def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame,
     assert any("row 8: 'Sensor Error'" in note for note in guess.notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "left_out"), [("is_fraud", True), ("Class", True), ("fraud_label", True), ("y", False)]
+)
+def test_outcomes_are_no_features(name: str, left_out: bool, frame: pd.DataFrame, tmp_path: Path):
+    """A feature that says what is to be found would be learned as never set, and find it; `y` may be a coordinate."""
+    values = np.arange(_ROWS) % 2 if left_out else np.arange(_ROWS) % 7 * 0.1
+    path = tmp_path / "payments.csv"
+    frame.assign(**{name: values}).to_csv(path, index=False)
+    assert (name not in guess_monitor(str(path)).monitor.record.names) == left_out
+
+
 def test_a_column_that_counts_the_rows_is_left_out_whatever_its_name(frame: pd.DataFrame, tmp_path: Path):
     """Its next value was never seen in training, so that every record to come would be strange."""
     path = tmp_path / "pump.csv"

@@ -5,7 +5,7 @@ Nothing is lost, because a message leaves the outbox only when its channel took 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -144,6 +144,8 @@ class Delivery:
     sent: int = 0
     postponed: int = 0
     given_up: int = 0
+    reasons: tuple[str, ...] = field(default=(), compare=False)
+    """Why messages could not be sent, each reason once."""
 
 
 class Notifier:
@@ -157,12 +159,15 @@ class Notifier:
     def deliver(self, limit: int = 20) -> Delivery:
         """Try every due message once, at most `limit` of them, oldest first. Raises Unavailable (the database's)."""
         sent = postponed = given_up = 0
+        reasons: dict[str, None] = {}
         for notification in self._claim(limit):
-            status = self._try(notification)
+            status, error = self._try(notification)
             sent += status == SENT
             postponed += status == DUE
             given_up += status == GIVEN_UP
-        return Delivery(sent, postponed, given_up)
+            if error:
+                reasons[error] = None
+        return Delivery(sent, postponed, given_up, tuple(reasons))
 
     def run(
         self,
@@ -215,8 +220,8 @@ class Notifier:
             ).all()
             return [_notification(each) for each in sorted(claimed, key=lambda each: each.id)]
 
-    def _try(self, notification: Notification) -> str:
-        """Send one message and write down what came of it; returns its new status."""
+    def _try(self, notification: Notification) -> tuple[str, str]:
+        """Send one message and write down what came of it; returns its new status, and what went wrong."""
         channel = self._channels.get(notification.channel)
         if channel is None:
             known = ", ".join(sorted(self._channels)) or "none"
@@ -226,13 +231,13 @@ class Notifier:
         except Unavailable as error:
             return self._fail(notification, str(error))
         self._write(notification, status=SENT, sent=self._clock.now(), error="")
-        return SENT
+        return SENT, ""
 
-    def _fail(self, notification: Notification, error: str) -> str:
+    def _fail(self, notification: Notification, error: str) -> tuple[str, str]:
         status = GIVEN_UP if notification.attempts >= ATTEMPTS else DUE
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notification.attempts - 1))
         self._write(notification, status=status, due=self._clock.now() + pause, error=error)
-        return status
+        return status, error
 
     def _write(self, notification: Notification, **values: object) -> None:
         with transaction(self._engine) as session:

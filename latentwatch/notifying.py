@@ -32,6 +32,8 @@ def run_notifier(*, once: bool) -> None:
 
 def _tell(delivery: Delivery) -> None:
     say(f"sent {delivery.sent}, to be tried again {delivery.postponed}, given up {delivery.given_up}")
+    for reason in delivery.reasons:
+        say(f"  {reason}")
 
 
 def stop_on_signals() -> Event:

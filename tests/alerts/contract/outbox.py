@@ -93,7 +93,8 @@ class OutboxContract:
         oncall, desk = RecordingChannel(["host is down", "still down"]), RecordingChannel()
         notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
         store.commit(outcome(0, 1, [flagged(0)]))
-        assert notifier.deliver() == Delivery(sent=1, postponed=1)
+        first = notifier.deliver()
+        assert (first, first.reasons) == (Delivery(sent=1, postponed=1), ("host is down",))
         assert notifier.deliver() == Delivery()
         with reading(engine) as session:
             assert session.scalars(select(NotificationRow.error).filter_by(status="due")).all() == ["host is down"]

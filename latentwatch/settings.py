@@ -184,9 +184,9 @@ def load_settings(**overrides: Any) -> Settings:
         raise InvalidSettings(str(error)) from None
     except ValidationError as error:
         raise InvalidSettings("\n".join(_explain(problem) for problem in error.errors())) from None
-    except ValueError as error:  # pydantic-settings wraps JSON it cannot parse
+    except ValueError:  # pydantic-settings wraps JSON it cannot parse; one setting alone is a mapping
         raise InvalidSettings(
-            f'{error}; a mapping in the environment is JSON, such as {{"oncall": "mailto://…"}}'
+            f'{PREFIX}CHANNELS: is not JSON; write {{"oncall": "mailto://…"}}, or name a file with {PREFIX}CHANNELS_FILE'
         ) from None
 
 

@@ -41,7 +41,7 @@ def test_channels_may_be_a_yaml_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ({"PORT": "70000"}, "65535"),
         ({"PASSWORD_FILE": "/nowhere/password"}, "cannot be read"),
         ({"PASSWORD_FILE": "/dev/null", "PASSWORD": "x"}, "both set"),
-        ({"CHANNELS": "oncall"}, "JSON"),
+        ({"CHANNELS": "oncall"}, "LATENTWATCH_CHANNELS: is not JSON"),
         ({"CHANNELS_FILE": "/dev/null"}, "is not a mapping"),
         ({"LOG_LEVEL": "chatty"}, "LATENTWATCH_LOG_LEVEL"),
         ({"KAFKA_SECURITY": "sasl_ssl"}, "needs a user and a password; set LATENTWATCH_KAFKA_USER"),

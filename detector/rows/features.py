@@ -208,7 +208,7 @@ def weigh_gaps(missing: NDArray[np.bool_]) -> Floats:
     [1.0, 0.6000000238418579, 0.25]
     """
     share = missing.mean(axis=0)
-    return np.maximum(_LEAST_GAP, 2 * np.sqrt(share * (1 - share))).astype(np.float32)
+    return np.asarray(np.maximum(_LEAST_GAP, 2 * np.sqrt(share * (1 - share))), np.float32)
 
 
 def _plain(schema: RecordSchema) -> list[Feature]:

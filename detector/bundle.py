@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 from detector.interface import Detector
 from domain.errors import BundleRefused
 
-FORMAT = 8
+FORMAT = 9
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
 
 Arrays = dict[str, NDArray[Any]]
@@ -146,6 +146,11 @@ def _decode(document: bytes, weights: bytes, bundle_hash: str, known: Mapping[st
     try:
         detector = loader(arrays, meta, bundle_hash)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        if described["format"] < FORMAT:
+            raise BundleRefused(
+                f"bundle {bundle_hash} was written by an earlier latentwatch (format {described['format']}, this one's is"
+                f" {FORMAT}); train again, or serve it with that version"
+            ) from None
         raise BundleRefused(
             f"bundle {bundle_hash}: what it says does not make a detector ({type(error).__name__}: {error}); train again"
         ) from None

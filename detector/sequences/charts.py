@@ -1,6 +1,6 @@
-"""Control charts: does a channel show what the others foretell, and does it still move at all?
+"""Control charts: does a channel show what the others foretell, does it still move, and does it speak at all?
 
-values [N, C] → residuals → charts [N, C] in usual sizes; how long every channel has shown one and the same number
+values [N, C] → residuals → charts [N, C] in usual sizes; how long every channel has shown one and the same number, or none
 
 A residual is what a channel shows less what a ridge regression on the other channels of the same record foretells. Its
 chart is an adaptive exponentially weighted average (Capizzi and Masarotto 2003): small residuals are averaged over many
@@ -20,8 +20,9 @@ from detector.sequences.channels import DISCRETE_VALUES
 
 Floats = NDArray[np.float32]
 
-BLOCKS_KEPT = 3
-"""Numbers per channel that a state keeps: the chart, the last value, how often it has been repeated."""
+BLOCKS_KEPT = 4
+"""Numbers per channel that a state keeps: the chart, the last value, how often it has been repeated, and how many records
+have lacked one since."""
 _SPAN = 32
 _REACH = 2.5
 """Standard deviations of a residual beyond which a chart follows at once."""
@@ -29,9 +30,12 @@ _CLIP = 6.0
 """Standard deviations beyond which a residual is no larger."""
 
 
+_STORED = ("weights", "offset", "size", "longest", "widest")
+
+
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """What the other channels foretell of each, and how long one usually stands still."""
+    """What the other channels foretell of each, and how long one usually stands still or is missing."""
 
     weights: Floats
     """[C, C] column c times a record, less `offset`, is the residual of channel c in standard deviations."""
@@ -41,22 +45,27 @@ class Charts:
     """[C] what a chart is multiplied by to be of size 1; 0 where a channel never moves."""
     longest: Floats
     """[C] how often a value was repeated at most; -1 where standing still means nothing."""
+    widest: Floats
+    """[C] how many records in a row lacked a value at most."""
     per_longest: Floats = field(init=False, repr=False, compare=False)
-    """[C] one over that many showings; 0 where standing still means nothing."""
+    """[C] one over `longest` showings; 0 where standing still means nothing."""
+    per_widest: Floats = field(init=False, repr=False, compare=False)
+    """[C] one over `widest`, a single missing value being nothing by itself."""
 
     def __post_init__(self) -> None:
         divisor = np.where(self.longest >= 0, 1 + self.longest, np.inf)
         object.__setattr__(self, "per_longest", np.asarray(1 / divisor, np.float32))
+        object.__setattr__(self, "per_widest", np.asarray(1 / np.maximum(self.widest, 1), np.float32))
 
     @classmethod
     def none(cls, count: int) -> Self:
         """Before anything is known: every chart stays 0."""
         zeros = np.zeros(count, np.float32)
-        return cls(np.zeros((count, count), np.float32), zeros, zeros, np.full(count, -1, np.float32))
+        return cls(np.zeros((count, count), np.float32), zeros, zeros, np.full(count, -1, np.float32), zeros)
 
-    def extend(self, states: Floats, at: int, readings: "Readings") -> tuple[Floats, Floats]:
-        """Charts [N, C] and repeats [N, C] of records, row by row; `states` [E, S] are advanced in place from column `at`."""
-        charts, repeats = np.empty_like(readings.z), np.empty_like(readings.z)
+    def extend(self, states: Floats, at: int, readings: "Readings") -> tuple[Floats, Floats, Floats]:
+        """Charts, repeats and gaps [N, C] of records, row by row; `states` [E, S] are advanced in place from column `at`."""
+        charts, repeats, gaps = (np.empty_like(readings.z) for _ in range(3))
         _extend(
             states,
             at,
@@ -69,25 +78,26 @@ class Charts:
             self.size,
             charts,
             repeats,
+            gaps,
         )
-        return charts, repeats
+        return charts, repeats, gaps
 
-    def standstill(self, repeats: Floats) -> Floats:
-        """[N] log of how much longer than ever in training a channel has stood still, the worst one; at least 0."""
+    def standstill(self, repeats: Floats, gaps: Floats) -> Floats:
+        """[N] log of how much longer than ever in training a channel has stood still or been missing, the worst one; at
+        least 0."""
         longer = ((1 + repeats) * self.per_longest).max(axis=1, initial=1.0)
-        return np.asarray(np.log(longer), np.float32)
+        wider = (gaps * self.per_widest).max(axis=1, initial=1.0)
+        return np.asarray(np.log(np.maximum(longer, wider)), np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
-        return {"weights": self.weights, "offset": self.offset, "size": self.size, "longest": self.longest}
+        return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], count: int) -> Self:
         """The inverse of `arrays`. Raises ValueError where they are not of `count` channels."""
-        charts = cls(*(arrays[name] for name in ("weights", "offset", "size", "longest")))
-        if charts.weights.shape != (count, count) or any(
-            part.shape != (count,) for part in (charts.offset, charts.size, charts.longest)
-        ):
+        charts = cls(*(arrays[name] for name in _STORED))
+        if charts.weights.shape != (count, count) or any(arrays[name].shape != (count,) for name in _STORED[1:]):
             raise ValueError("the charts do not fit the channels")
         return charts
 
@@ -133,20 +143,23 @@ def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.b
 
     blind = np.empty_like(values)
     for block, (weights, offset) in foretold.items():
-        charts, repeats = _read(charts_of(weights, offset, np.ones(z.shape[1], np.float32)), readings)
+        charts, repeats, gaps = _read(charts_of(weights, offset, np.ones(z.shape[1], np.float32)), readings)
         blind[blocks == block] = charts[blocks == block]
     size = np.asarray(_inverse(np.sqrt((blind.astype(np.float64) ** 2).mean(axis=0))), np.float32)
     graded = np.array([len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in z.T], bool)
     still = np.empty(len(z), np.float32)
     for block in foretold:
-        longest = np.where(graded, repeats[blocks != block].max(axis=0), -1).astype(np.float32)
-        still[blocks == block] = replace(untold, longest=longest).standstill(repeats[blocks == block])
+        others, inside = blocks != block, blocks == block
+        longest = np.where(graded, repeats[others].max(axis=0), -1).astype(np.float32)
+        judge = replace(untold, longest=longest, widest=gaps[others].max(axis=0))
+        still[inside] = judge.standstill(repeats[inside], gaps[inside])
     longest = np.where(graded, repeats.max(axis=0), -1).astype(np.float32)
     weights, offset = (np.mean(part, axis=0) for part in zip(*foretold.values(), strict=True))
-    return replace(charts_of(weights, offset, size), longest=longest), blind * size, still
+    served = replace(charts_of(weights, offset, size), longest=longest, widest=gaps.max(axis=0))
+    return served, blind * size, still
 
 
-def _read(charts: Charts, readings: Readings) -> tuple[Floats, Floats]:
+def _read(charts: Charts, readings: Readings) -> tuple[Floats, Floats, Floats]:
     states = np.zeros((int(readings.owners.max()) + 1, BLOCKS_KEPT * readings.z.shape[1]), np.float32)
     return charts.extend(states, 0, readings)
 
@@ -175,11 +188,12 @@ def _extend(
     size: Floats,
     charts: Floats,
     repeats: Floats,
+    gaps: Floats,
 ) -> None:
     """Advance the BLOCKS_KEPT blocks of C floats at `at` of `states` [E, S] by the records of `Readings`, in place.
 
-    Written are `charts` [N, C], in usual sizes, and `repeats` [N, C], how often a channel has repeated its value. One row
-    at a time, so that where a batch is split cannot matter.
+    Written are `charts` [N, C], in usual sizes, `repeats` [N, C], how often a channel has repeated its value, and `gaps`
+    [N, C], how many records it has been missing in. One row at a time, so that where a batch is split cannot matter.
     """
     count = z.shape[1]
     rate = np.float32(2.0 / (_SPAN + 1))
@@ -191,6 +205,7 @@ def _extend(
         state = states[owners[row]]
         last = at + count
         still = last + count
+        gap = still + count
         for c in range(count):
             residual[c] = -offset[c]
         for other in range(count):
@@ -201,6 +216,7 @@ def _extend(
             if seen[row] == 0:
                 state[at + c] = np.float32(0.0)
                 state[still + c] = np.float32(-1.0)
+                state[gap + c] = np.float32(0.0)
             off = min(max(residual[c], -clip), clip) - state[at + c]
             if off > reach:
                 state[at + c] += off - beyond
@@ -209,10 +225,14 @@ def _extend(
             else:
                 state[at + c] += rate * off
             charts[row, c] = state[at + c] * size[c]
-            if not np.isnan(z[row, c]):
+            if np.isnan(z[row, c]):
+                state[gap + c] += np.float32(1.0)
+            else:
+                state[gap + c] = np.float32(0.0)
                 if state[still + c] >= 0 and z[row, c] == state[last + c]:
                     state[still + c] += np.float32(1.0)
                 else:
                     state[still + c] = np.float32(0.0)
                 state[last + c] = z[row, c]
             repeats[row, c] = max(state[still + c], np.float32(0.0))
+            gaps[row, c] = state[gap + c]

@@ -3,7 +3,7 @@
 z [N, C] → context rows [N, D]: z itself, averages over a quarter and one window, the logarithm of the short-term variance
 of steps over its usual size; the window's shape in segments, where it is looked at; the average over four windows; the
 chart of each channel against what the others foretell; the recent number of moved constants, of missing values, and of
-moved constants over four windows; how many channels are moving; how much longer than ever one has stood still; last, where
+moved constants over four windows; how many channels are moving; how much longer than ever one has stood still or been missing; last, where
 few channels are graded, those channels' segments as they are.
 """
 
@@ -132,9 +132,9 @@ class SequenceContext:
         count, first = self.channels.count, (RECENT + self.patches + 1) * self.channels.count
         recent = np.ascontiguousarray(features[:, :count])  # laid out alike for one record and many: one compiled loop
         readings = Readings(shown, recent, np.ascontiguousarray(owners, np.int64), seen)
-        features[:, first : first + count], repeats = self.charts.extend(states, self._charts_at, readings)
+        features[:, first : first + count], *lengths = self.charts.extend(states, self._charts_at, readings)
         features[strangers, first : first + count] = 0.0  # how its sensors stand to each other is not known
-        features[:, first + count + TAIL - 1] = self.charts.standstill(repeats)
+        features[:, first + count + TAIL - 1] = self.charts.standstill(*lengths)
         return Contexts(features, seen)
 
     def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:

@@ -68,7 +68,7 @@ class SequenceCalibration:
 
     def novelty(self, moved: Floats, missing: Floats, moved_long: Floats, standstill: Floats) -> Floats:
         """[N] surprise of constant channels that moved, recently and over a longer time, of values missing as never in
-        training, and of a channel that stands still longer than ever in training."""
+        training, and of a channel that stands still or is missing longer than ever in training."""
         recently = 2.0 * np.log1p(8.0 * np.maximum(moved - _FORGOTTEN, 0.0))
         longer = 0.5 * np.log1p(16.0 * np.maximum(moved_long - _LONG_FORGOTTEN, 0.0))
         lacking = np.log1p(4.0 * np.maximum(missing - self.missing_usual, 0.0))

@@ -145,6 +145,7 @@ def test_an_array_of_a_wrong_shape_is_refused_even_when_declared(saved):
         (lambda document: document.update(hello=1), "missing or unknown fields"),
         (lambda document: document["meta"].update(detector="oracle"), "unknown detector 'oracle'"),
         (lambda document: document["meta"].pop("cascade"), "does not make a detector"),
+        (lambda document: document["meta"].pop("cascade") and document.update(format=7), "by an earlier latentwatch"),
         (lambda document: document["meta"].update(hello=1), "another version of latentwatch; train again"),
     ],
 )

@@ -25,7 +25,7 @@ def coupled(seed: int, count: int = ROWS) -> np.ndarray:
 
 def kept(charts: Charts, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Charts and repeats of records of an entity never seen."""
-    return charts.extend(np.zeros((1, BLOCKS_KEPT * z.shape[1]), np.float32), 0, readings(z))
+    return charts.extend(np.zeros((1, BLOCKS_KEPT * z.shape[1]), np.float32), 0, readings(z))[:2]
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,29 @@ def test_standing_still_counts_beyond_the_longest_in_training(charts):
     z[100:110, 2] = z[100, 2]
     z[105, 2] = np.nan
     _, repeats = kept(charts, z)
-    still = charts.standstill(repeats)
+    still = charts.standstill(repeats, np.zeros_like(repeats))
     assert repeats[99:111, 2].tolist() == [0, 0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 0]
     assert (np.diff(still[100:105]) > 0).all()
     assert still[120:].max() == 0.0
     coarse = np.round(coupled(5))
     learned, _, _ = fit_charts(readings(coarse), np.arange(ROWS) * 3 // ROWS, np.ones(ROWS, bool))
     assert (learned.longest == -1).all()
+
+
+def test_a_sensor_that_falls_silent_counts_beyond_the_widest_gap_in_training():
+    """Single gaps mean nothing, and gaps as wide as training knows neither; a channel missing for good is ever stranger."""
+    history = coupled(7)
+    history[np.random.default_rng(0).random(history.shape) < 0.01] = np.nan
+    history[500:504, 1] = np.nan
+    learned, _, _ = fit_charts(readings(history), np.arange(ROWS) * 3 // ROWS, np.ones(ROWS, bool))
+    z = coupled(8)
+    z[50, 0] = z[100:104, 1] = z[1000:, 2] = np.nan
+    _, *lengths = learned.extend(np.zeros((1, BLOCKS_KEPT * 3), np.float32), 0, readings(z))
+    still = learned.standstill(*lengths)
+    assert learned.widest.tolist()[1] == 4.0
+    assert still[:1000].max() == 0.0
+    assert (np.diff(still[1005:1100]) > 0).all()
+    assert still[1100] > 3.0
 
 
 def test_a_constant_channel_has_no_chart():

@@ -10,21 +10,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Double, bindparam, delete, func, insert, literal, select, update
 
-from alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
-from alerts.former_verdicts import FormerVerdictRow
-from alerts.grouping import Episode
-from alerts.outbox import DUE, GIVEN_UP
-from alerts.session import take_turns
-from alerts.tables import (
+from latentwatch.alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
+from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.grouping import Episode
+from latentwatch.alerts.outbox import DUE, GIVEN_UP
+from latentwatch.alerts.session import take_turns
+from latentwatch.alerts.tables import (
     AlertEventRow,
     AlertRow,
     FlaggedRecordRow,
     KeptTraceRow,
     NotificationRow,
 )
-from domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity
-from domain.record import Position
-from domain.scores import guilty
+from latentwatch.domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity
+from latentwatch.domain.record import Position
+from latentwatch.domain.scores import guilty
 
 WITHDRAWN = "withdrawn by late records"
 _AT_ONCE = 200

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, Boolean, Connection, Enum, LargeBinary, Table, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
-from alerts.columns import Floats, StorableNumber, StorableText, UtcTime, finite, storable, to_json
+from latentwatch.alerts.columns import Floats, StorableNumber, StorableText, UtcTime, finite, storable, to_json
 
 
 def rows_selected(table: Table) -> postgresql.Insert:

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from alerts.outbox import Channel, Notification
-from domain.alert import Severity
-from domain.errors import InvalidInput, Unavailable
+from latentwatch.alerts.outbox import Channel, Notification
+from latentwatch.domain.alert import Severity
+from latentwatch.domain.errors import InvalidInput, Unavailable
 
 _KINDS = {Severity.LOW: "info", Severity.MEDIUM: "warning", Severity.HIGH: "failure", Severity.CRITICAL: "failure"}
 """Apprise's kinds of message; chat services colour by them, pagers choose their urgency."""

@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, LargeBinary
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import Double, TypeDecorator
 
-from domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
-from domain.model import VersionStatus
+from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
+from latentwatch.domain.model import VersionStatus
 
 _VERY_LARGE = 1e300
 

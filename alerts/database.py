@@ -17,10 +17,10 @@ from sqlalchemy import Engine as Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
-from alerts.columns import to_json
-from alerts.session import begin_explicitly, reading, take_turns, transaction, where
-from domain.clock import Clock
-from domain.errors import InvalidInput, Unavailable
+from latentwatch.alerts.columns import to_json
+from latentwatch.alerts.session import begin_explicitly, reading, take_turns, transaction, where
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -69,7 +69,7 @@ def open_database(
             },
             **options,
         )
-        from alerts.postgres_connection import limit_waiting  # imports psycopg
+        from latentwatch.alerts.postgres_connection import limit_waiting  # imports psycopg
 
         limit_waiting(engine, answer_seconds)
         event.listen(engine, "connect", _prepare_postgresql)
@@ -193,7 +193,7 @@ def _unhurried(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    from alerts.postgres_connection import unhurried  # imports psycopg
+    from latentwatch.alerts.postgres_connection import unhurried  # imports psycopg
 
     connection.execute(text("SET LOCAL lock_timeout = '5min'"))
     with unhurried(connection):

@@ -10,20 +10,20 @@ from zlib import crc32
 import numpy as np
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
-from alerts.columns import BigKey, storable
-from alerts.grouping import Episode, group, shifted
-from alerts.session import take_turns
-from alerts.tables import (
+from latentwatch.alerts.columns import BigKey, storable
+from latentwatch.alerts.grouping import Episode, group, shifted
+from latentwatch.alerts.session import take_turns
+from latentwatch.alerts.tables import (
     AlertEventRow,
     AlertRow,
     FlaggedRecordRow,
     KeptTraceRow,
     TraceRow,
 )
-from alerts.upserts import insert_found, insert_unless_stored
-from domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
-from domain.outcome import Receipt
-from domain.record import Position
+from latentwatch.alerts.upserts import insert_found, insert_unless_stored
+from latentwatch.domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
+from latentwatch.domain.outcome import Receipt
+from latentwatch.domain.record import Position
 
 TRACE_BEFORE = 240
 """How many trace points before an alert are kept."""

@@ -1,4 +1,4 @@
-"""The table of verdicts that late records amended, beside those of `alerts.tables`."""
+"""The table of verdicts that late records amended, beside those of `latentwatch.alerts.tables`."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alerts.columns import BigKey, Row
+from latentwatch.alerts.columns import BigKey, Row
 
 
 class FormerVerdictRow(Row):

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from domain.alert import FlaggedRecord, Severity, severity_of
-from domain.record import Position
-from domain.scores import guilty
+from latentwatch.domain.alert import FlaggedRecord, Severity, severity_of
+from latentwatch.domain.record import Position
+from latentwatch.domain.scores import guilty
 
 
 @dataclass(slots=True, eq=False)

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select, update
 
-from alerts.session import reading, transaction
-from alerts.tables import ScorerRow
-from alerts.upserts import insert_or_replace
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.tables import ScorerRow
+from latentwatch.alerts.upserts import insert_or_replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from sqlalchemy import Engine, select
 
-from alerts.session import reading, transaction
-from alerts.tables import MonitorRow
-from alerts.upserts import insert_new
-from domain.clock import Clock, SystemClock
-from domain.errors import NotFound
-from domain.monitor import Monitor, dump_monitor, parse_monitor
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.tables import MonitorRow
+from latentwatch.alerts.upserts import insert_new
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import NotFound
+from latentwatch.domain.monitor import Monitor, dump_monitor, parse_monitor
 
 
 def register_monitor(engine: Engine, monitor: Monitor, clock: Clock | None = None) -> None:

@@ -11,13 +11,13 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, func, select, update
 
-from alerts.grouping import Episode
-from alerts.session import reading, transaction
-from alerts.tables import MonitorRow, NotificationRow
-from alerts.upserts import insert_new
-from domain.alert import Severity
-from domain.clock import Clock
-from domain.errors import Unavailable
+from latentwatch.alerts.grouping import Episode
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.tables import MonitorRow, NotificationRow
+from latentwatch.alerts.upserts import insert_new
+from latentwatch.domain.alert import Severity
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import Unavailable
 
 DUE, SENT, GIVEN_UP = "due", "sent", "given up"
 LEASE = timedelta(minutes=2)

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from alerts.session import reading, take_turns, transaction
-from alerts.tables import ModelVersionRow, PromotionRow
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, NotFound
-from domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
+from latentwatch.alerts.session import reading, take_turns, transaction
+from latentwatch.alerts.tables import ModelVersionRow, PromotionRow
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, NotFound
+from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 
 
 class ModelRegistry:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
-from alerts.columns import Row
-from alerts.outbox import DUE
-from alerts.session import transaction
-from alerts.tables import (
+from latentwatch.alerts.columns import Row
+from latentwatch.alerts.outbox import DUE
+from latentwatch.alerts.session import transaction
+from latentwatch.alerts.tables import (
     AlertRow,
     AuditRow,
     DeadLetterRow,
@@ -23,7 +23,7 @@ from alerts.tables import (
     ScorerRow,
     TraceRow,
 )
-from domain.alert import AlertStatus
+from latentwatch.domain.alert import AlertStatus
 
 _CHUNK = 2_000
 _ALERT_CHUNK = 20

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Session
 
-from alerts.grouping import shifted
-from alerts.session import reading, transaction
-from alerts.tables import AlertEventRow, AlertRow, LabelRow
-from domain.alert import AlertStatus, Label, Verdict
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, NotFound
+from latentwatch.alerts.grouping import shifted
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
+from latentwatch.domain.alert import AlertStatus, Label, Verdict
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, NotFound
 
 INCIDENT_MARGIN = timedelta(minutes=5)
 """How far around an incident records stay out of training: it begins before it is flagged, and ends after."""

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
-from domain.errors import InvalidInput, Unavailable
+from latentwatch.domain.errors import InvalidInput, Unavailable
 
 _PASSING_STATES = ("08", "40", "53", "55", "57", "58", "25006")
 """SQLSTATE classes worth waiting out: connection, rollback (deadlock), resources (disk, memory, connections), lock not

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from alerts.episodes import entity_key
-from alerts.outbox import announce_silences
-from alerts.tables import AlertEventRow, AlertRow
-from domain.alert import AlertKind, AlertStatus, Severity
-from domain.outcome import Silence
+from latentwatch.alerts.episodes import entity_key
+from latentwatch.alerts.outbox import announce_silences
+from latentwatch.alerts.tables import AlertEventRow, AlertRow
+from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
+from latentwatch.domain.outcome import Silence
 
 _NAMES_AT_ONCE = 1_000
 

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
-from alerts.amending import correct, remember_raised, take_turns_with
-from alerts.episodes import StoredBefore, entity_key, store_flagged
-from alerts.outbox import announce
-from alerts.session import reading, transaction
-from alerts.silences import end_silences, store_silences
-from alerts.tables import (
+from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
+from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
+from latentwatch.alerts.outbox import announce
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.silences import end_silences, store_silences
+from latentwatch.alerts.tables import (
     AuditRow,
     DeadLetterRow,
     EntityRow,
@@ -25,10 +25,10 @@ from alerts.tables import (
     SnapshotRow,
     TraceRow,
 )
-from alerts.upserts import insert_new, insert_or_add, insert_or_renew, insert_or_replace
-from domain.clock import Clock, SystemClock, to_microseconds
-from domain.errors import PartitionLost
-from domain.outcome import ContextSnapshot, MinuteCount, Outcome, Receipt
+from latentwatch.alerts.upserts import insert_new, insert_or_add, insert_or_renew, insert_or_replace
+from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
+from latentwatch.domain.errors import PartitionLost
+from latentwatch.domain.outcome import ContextSnapshot, MinuteCount, Outcome, Receipt
 
 TRACE_SLOTS = 1801
 """Length of an entity's trace: half an hour at one record a second.

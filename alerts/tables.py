@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alerts.columns import BigKey, Floats, Row
-from domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
-from domain.model import VersionStatus
+from latentwatch.alerts.columns import BigKey, Floats, Row
+from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
+from latentwatch.domain.model import VersionStatus
 
 
 class MonitorRow(Row):

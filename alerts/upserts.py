@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from alerts.bulk import copy_rows, rows_as_json, rows_selected
-from alerts.columns import Row
+from latentwatch.alerts.bulk import copy_rows, rows_as_json, rows_selected
+from latentwatch.alerts.columns import Row
 
 Insert: TypeAlias = postgresql.Insert | sqlite.Insert
 OnConflict: TypeAlias = Callable[[Insert, Table], Insert]

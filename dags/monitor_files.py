@@ -31,8 +31,8 @@ def read_monitor_files() -> tuple[list[Planned], list[str]]:
 
     Two files with the same monitor name are refused both, since nobody can say which of them is meant.
     """
-    from domain.errors import InvalidMonitor
-    from domain.monitor import load_monitor
+    from latentwatch.domain.errors import InvalidMonitor
+    from latentwatch.domain.monitor import load_monitor
 
     planned: list[Planned] = []
     problems: list[str] = []

@@ -4,7 +4,7 @@ It holds no DAG. Airflow reports errors by file, and a DAG file that fails has n
 ones (retrain_dag.py) stays whole, and this one fails in its place, with the line and the fix of every broken monitor.
 """
 
-from dags.monitor_files import read_monitor_files
+from latentwatch.dags.monitor_files import read_monitor_files
 
 
 class RefusedMonitors(Exception):

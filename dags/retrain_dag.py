@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from dags.monitor_files import Planned, read_monitor_files
+from latentwatch.dags.monitor_files import Planned, read_monitor_files
 
 
 @task

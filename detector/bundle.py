@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from detector.interface import Detector
-from domain.errors import BundleRefused
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.errors import BundleRefused
 
 FORMAT = 9
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
@@ -31,13 +31,13 @@ Loader = Callable[[Arrays, dict[str, Any], str], "Storable"]
 
 # Which class makes a detector from its bundle, by meta["detector"]: module and class, imported when first needed.
 DETECTORS = {
-    "rows": ("detector.rows.detector", "RowDetector"),
-    "sequences": ("detector.sequences.detector", "SequenceDetector"),
+    "rows": ("latentwatch.detector.rows.detector", "RowDetector"),
+    "sequences": ("latentwatch.detector.sequences.detector", "SequenceDetector"),
 }
 # The same for what was fitted and waits for its calibration; nothing serves these.
 FITTED = {
-    "fitted rows": ("detector.rows.learning", "FittedRecords"),
-    "fitted sequences": ("detector.sequences.fitting", "FittedSequences"),
+    "fitted rows": ("latentwatch.detector.rows.learning", "FittedRecords"),
+    "fitted sequences": ("latentwatch.detector.sequences.fitting", "FittedSequences"),
 }
 
 

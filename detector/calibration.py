@@ -26,8 +26,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled
-from domain.errors import BundleRefused, InvalidHistory
+from latentwatch.detector.kernels import compiled
+from latentwatch.domain.errors import BundleRefused, InvalidHistory
 
 MAXIMUM_KNOTS = 512
 _FEWEST_BEYOND = 30

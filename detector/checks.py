@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detector.bundle import Bundled, decode_bundle, encode_bundle
-from detector.interface import Contexts, Detector
-from domain.monitor import AlertPolicy
-from domain.percent import percent
-from domain.record import Batch
-from domain.scores import Scores
+from latentwatch.detector.bundle import Bundled, decode_bundle, encode_bundle
+from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.percent import percent
+from latentwatch.domain.record import Batch
+from latentwatch.domain.scores import Scores
 
 
 class CheckFailed(AssertionError):

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.neighbours import cluster
-from domain.errors import BundleRefused
+from latentwatch.detector.neighbours import cluster
+from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 DensityKind: TypeAlias = Literal["gaussian", "mixture", "prototypes"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled
+from latentwatch.detector.kernels import compiled
 
 BROKEN = "the promise no longer holds: recalibrate"
 """What to tell people when it is so; everybody who says it says it in these words."""

@@ -10,12 +10,19 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from detector.interface import Contexts
-from detector.sequences.choice import WINDOW, choose_window
-from detector.tables import all_numbers, batch_of_array, batch_of_frame, schema_of_array, schema_of_frame, shift_of
-from domain.monitor import ModelChoice, ModelKind
-from domain.record import Batch, Value
-from domain.scores import Explanation, Neighbour, Scores
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.sequences.choice import WINDOW, choose_window
+from latentwatch.detector.tables import (
+    all_numbers,
+    batch_of_array,
+    batch_of_frame,
+    schema_of_array,
+    schema_of_frame,
+    shift_of,
+)
+from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.record import Batch, Value
+from latentwatch.domain.scores import Explanation, Neighbour, Scores
 
 Rows: TypeAlias = Any
 """An array [N, F] of numbers, or a DataFrame with numbers, booleans, times, categories and text; missing values allowed.
@@ -79,7 +86,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Rows, y: object = None) -> Self:
         """Learn from mostly normal rows. `y` is not looked at. Raises ValueError where rows or parameters cannot be used."""
-        from detector.training import learn  # torch enters here, not where a fitted estimator is used
+        from latentwatch.detector.training import learn  # torch enters here, not where a fitted estimator is used
 
         if not (isinstance(self.false_alarm_rate, float) and 0.0 < self.false_alarm_rate < 1.0):
             raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")

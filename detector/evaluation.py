@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from detector.entities import count_runs, rows_by_entity
-from detector.faults import PlantedFault, plant_faults
-from detector.interface import Contexts, Detector
-from domain.errors import InvalidHistory
-from domain.model import Evaluation, Judgement
-from domain.monitor import AlertPolicy
-from domain.percent import percent
-from domain.record import Batch
-from domain.scores import Scores
+from latentwatch.detector.entities import count_runs, rows_by_entity
+from latentwatch.detector.faults import PlantedFault, plant_faults
+from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.model import Evaluation, Judgement
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.percent import percent
+from latentwatch.domain.record import Batch
+from latentwatch.domain.scores import Scores
 
 PROMISE_FACTOR = 2.0
 """A promise counts as kept while the realised rate's 95 % interval reaches down to this multiple of the promised rate."""

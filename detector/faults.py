@@ -12,10 +12,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import rows_by_entity
-from domain.errors import InvalidHistory
-from domain.record import Batch
-from domain.schema import FeatureType
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import FeatureType
 
 
 class FaultKind(StrEnum):

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.monitor import AlertPolicy
-from domain.record import Batch
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Scores
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
 
 
 @dataclass(frozen=True, slots=True)

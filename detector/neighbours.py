@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled
-from detector.vectors import TILE, lane_of, put, smallest_of, squares
-from domain.errors import BundleRefused
+from latentwatch.detector.kernels import compiled
+from latentwatch.detector.vectors import TILE, lane_of, put, smallest_of, squares
+from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 LIST_LENGTH = 48

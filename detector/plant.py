@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from detector.faults import FaultKind, PlantedFault
-from domain.clock import from_microseconds, to_microseconds
-from domain.record import Batch
-from domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.detector.faults import FaultKind, PlantedFault
+from latentwatch.domain.clock import from_microseconds, to_microseconds
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 
 Signal: TypeAlias = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from domain.record import Batch, batch_from_columns, batch_of_numbers
-from domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.record import Batch, batch_from_columns, batch_of_numbers
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 
 FARTHEST = 1e30
 """Numbers beyond it are as strange as it: single precision ends at 3e38."""

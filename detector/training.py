@@ -12,14 +12,14 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.bundle import Bundled
-from detector.rows.learning import FittedRecords, calibrate_records, fit_records
-from detector.sequences.choice import WINDOW, choose_window
-from detector.sequences.fitting import FittedSequences, calibrate_sequences, fit_sequences
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidHistory
-from domain.monitor import ModelChoice, ModelKind, Monitor
-from domain.record import Batch
+from latentwatch.detector.bundle import Bundled
+from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
+from latentwatch.detector.sequences.choice import WINDOW, choose_window
+from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_sequences, fit_sequences
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.monitor import ModelChoice, ModelKind, Monitor
+from latentwatch.domain.record import Batch
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Told the step and the share of it that is done, 0 to 1."""

@@ -15,3 +15,6 @@ label       a person's verdict on an alert
 bundle      a trained detector on disk, named by its content hash
 promotion   the row that makes a model version the champion
 """
+
+if __name__ != "latentwatch.domain":
+    raise ImportError("import latentwatch.domain: the folder's own name is not a package's")

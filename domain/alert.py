@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.record import Position, Value
-from domain.scores import Explanation
+from latentwatch.domain.record import Position, Value
+from latentwatch.domain.scores import Explanation
 
 
 class Arrival(StrEnum):

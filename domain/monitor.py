@@ -18,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from domain.errors import InvalidMonitor
-from domain.schema import RecordSchema
+from latentwatch.domain.errors import InvalidMonitor
+from latentwatch.domain.schema import RecordSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST_SECONDS = 5_000 * 604_800

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.alert import Amendment, FlaggedRecord
-from domain.record import DeadLetter, Value
+from latentwatch.domain.alert import Amendment, FlaggedRecord
+from latentwatch.domain.record import DeadLetter, Value
 
 
 @dataclass(frozen=True, slots=True)

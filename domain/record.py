@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import from_microseconds
-from domain.schema import FeatureType, RecordSchema
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.schema import FeatureType, RecordSchema
 
 Value: TypeAlias = float | bool | str | None
 """One feature's value as people and JSON see it."""

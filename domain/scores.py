@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.record import Value
+from latentwatch.domain.record import Value
 
 _FEATURES_NAMED = 5
 """How many guilty features an alert or a line of scores names."""

@@ -1,13 +1,13 @@
 """Latentwatch: learns what normal looks like in a stream, and says when a record is not.
 
-This package wires the rooms together: settings, the command line, history, retraining and the demo. Importing it costs
-nothing; `LatentDetector` arrives when it is first asked for.
+Everything installed is under this name: the rooms (`latentwatch.detector`, `latentwatch.streams`, ...) and, beside them, the
+command line, which wires them together. Importing it costs nothing; `LatentDetector` arrives when it is first asked for.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detector.estimator import LatentDetector as LatentDetector
+    from latentwatch.detector.estimator import LatentDetector as LatentDetector
 
 __version__ = "0.1.0"
 __all__ = ["LatentDetector", "__version__"]
@@ -15,7 +15,11 @@ __all__ = ["LatentDetector", "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name == "LatentDetector":
-        from detector.estimator import LatentDetector
+        from latentwatch.detector.estimator import LatentDetector
 
         return LatentDetector
     raise AttributeError(f"module 'latentwatch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

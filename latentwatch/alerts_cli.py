@@ -24,8 +24,8 @@ def list_alerts(
     """List alerts, newest first."""
     from dataclasses import asdict
 
-    from domain.alert import AlertKind
     from latentwatch.console import print_json, print_table
+    from latentwatch.domain.alert import AlertKind
     from latentwatch.inbox import recent_alerts
 
     found = recent_alerts(monitor, status, limit)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from alerts.registry import ModelRegistry
-from detector.interface import Detector
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput
-from domain.monitor import AlertPolicy, load_monitor
+from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.archive_scores import SCORED, Tally, complete
 from latentwatch.console import print_json, progress_bars, say
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import AlertPolicy, load_monitor
 from latentwatch.settings import load_settings
+from latentwatch.streams.batch_scoring import RowScorer, StreamScorer, score_records
+from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.wiring import load_version, ready_database, serving_version
-from streams.batch_scoring import RowScorer, StreamScorer, score_records
-from streams.sources.file_source import FileSource
 
 
 def backfill_archive(

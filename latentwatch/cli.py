@@ -1,7 +1,7 @@
 """The command line: what each command is called, what it takes, and an example; the work is done elsewhere.
 
 Heavy imports stay inside the commands, so that `--help` and shell completion answer at once. An error of
-`domain.errors` ends a command with its message and its exit code, without a traceback.
+`latentwatch.domain.errors` ends a command with its message and its exit code, without a traceback.
 """
 
 import os
@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import InvalidInput, LatentwatchError
 from latentwatch.alerts_cli import app as alerts_app
+from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.models_cli import app as models_app
 
 app = typer.Typer(

@@ -5,10 +5,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from domain.clock import SystemClock
-from domain.errors import InvalidInput
-from domain.monitor import load_monitor
 from latentwatch.console import print_json, progress_bars, say
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import load_monitor
 from latentwatch.settings import load_settings
 
 
@@ -87,10 +87,10 @@ def _retrain(monitor_file: Path, history: list[str], as_json: bool) -> None:
 
 def score_file(monitor_file: Path, input_: str, output: str, *, version: int | None, format_: str) -> None:
     """Score a file or a pipe."""
-    from alerts.registry import ModelRegistry
+    from latentwatch.alerts.registry import ModelRegistry
     from latentwatch.scoring import open_input, opened_output, write_scores
+    from latentwatch.streams.sources.file_records import name_of
     from latentwatch.wiring import load_version, ready_database, serving_version
-    from streams.sources.file_records import name_of
 
     settings, monitor = load_settings(), load_monitor(monitor_file)
     found = serving_version(ModelRegistry(ready_database(settings)), monitor, version)

@@ -20,18 +20,26 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
-from alerts.database import Engine, migrate, open_database
-from alerts.reading.inbox import AlertFilter, inbox
-from alerts.reading.models import surprise_counts
-from alerts.reading.stream import dead_letters
-from alerts.registry import ModelRegistry
-from detector.plant import plant_schema
-from domain.alert import Alert
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, LoopFailed
-from domain.monitor import AlertPolicy, FileSource, Monitor, RetrainPolicy, Source, dump_monitor, parse_duration
+from latentwatch.alerts.database import Engine, migrate, open_database
+from latentwatch.alerts.reading.inbox import AlertFilter, inbox
+from latentwatch.alerts.reading.models import surprise_counts
+from latentwatch.alerts.reading.stream import dead_letters
+from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.console import people, print_json, say
 from latentwatch.demo_plant import FIRST_DAYS, INSTALMENTS, LEAD_DAYS, Feed, tally, write_history
+from latentwatch.detector.plant import plant_schema
+from latentwatch.domain.alert import Alert
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, LoopFailed
+from latentwatch.domain.monitor import (
+    AlertPolicy,
+    FileSource,
+    Monitor,
+    RetrainPolicy,
+    Source,
+    dump_monitor,
+    parse_duration,
+)
 from latentwatch.processes import Child
 from latentwatch.serving import free_port
 from latentwatch.settings import PREFIX

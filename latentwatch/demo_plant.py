@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.faults import PlantedFault
-from detector.plant import Plant, shift_times
-from domain.alert import Alert
-from domain.record import Batch
+from latentwatch.detector.faults import PlantedFault
+from latentwatch.detector.plant import Plant, shift_times
+from latentwatch.domain.alert import Alert
+from latentwatch.domain.record import Batch
 
 RIGS = 4
 PERIOD_SECONDS = 10.0

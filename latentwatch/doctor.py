@@ -14,19 +14,19 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-from alerts.channels import open_channels
-from alerts.database import Engine, open_database, schema_is_current, wait_for_database
-from alerts.monitors import monitors
-from alerts.outbox import GIVEN_UP, outbox_state
-from alerts.registry import ModelRegistry
-from detector.bundle import load_bundle
-from domain.clock import SystemClock
-from domain.errors import InvalidInput, LatentwatchError
-from domain.monitor import Monitor, load_monitor
+from latentwatch.alerts.channels import open_channels
+from latentwatch.alerts.database import Engine, open_database, schema_is_current, wait_for_database
+from latentwatch.alerts.monitors import monitors
+from latentwatch.alerts.outbox import GIVEN_UP, outbox_state
+from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.console import people, print_json
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import InvalidInput, LatentwatchError
+from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.serving import review_config
 from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables, without_password
-from streams.sources.opening import registry_of
+from latentwatch.streams.sources.opening import registry_of
 
 _PATIENCE_SECONDS = 3.0
 
@@ -191,7 +191,9 @@ def _bundles(scene: _Scene) -> Iterator[Finding]:
 def _kafka(scene: _Scene) -> Iterator[Finding]:
     topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(scene) if monitor.source.kafka}
     for name, topic in topics.items():
-        from streams.kafka.topic_offsets import topic_offsets  # Kafka's client only where a monitor reads a topic
+        from latentwatch.streams.kafka.topic_offsets import (
+            topic_offsets,  # Kafka's client only where a monitor reads a topic
+        )
 
         try:
             partitions = len(topic_offsets(topic, scene.settings.kafka_access()))
@@ -212,7 +214,7 @@ def _registry(scene: _Scene) -> Iterator[Finding]:
             yield Finding("registry", State.FAILURE, detail, "set LATENTWATCH_REGISTRY to http://host:8081")
             continue
         try:
-            from streams.decoding.schema_registry import HttpSchemaRegistry
+            from latentwatch.streams.decoding.schema_registry import HttpSchemaRegistry
 
             HttpSchemaRegistry(access).check()
         except ImportError:

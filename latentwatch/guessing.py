@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from domain.errors import InvalidHistory, InvalidInput
-from domain.monitor import Monitor, dump_monitor
+from latentwatch.domain.errors import InvalidHistory, InvalidInput
+from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.misreadings import DECIMAL_COMMA, are_dates, refuse_dates, refuse_misreadings
+from latentwatch.streams.decoding.cells import MISSING_WORDS
+from latentwatch.streams.decoding.times import NO_TIME, parse_times
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
-from streams.decoding.cells import MISSING_WORDS
-from streams.decoding.times import NO_TIME, parse_times
 
 _SAMPLE = 20_000
 _TIME_NAMES = re.compile(

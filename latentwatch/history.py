@@ -13,18 +13,18 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from alerts.reviewing import Interval
-from domain.clock import Clock, to_microseconds
-from domain.errors import InvalidHistory, InvalidInput
-from domain.monitor import Monitor, format_duration
-from domain.record import Batch, DeadLetter, batch_from_columns, concatenate
-from domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.alerts.reviewing import Interval
+from latentwatch.domain.clock import Clock, to_microseconds
+from latentwatch.domain.errors import InvalidHistory, InvalidInput
+from latentwatch.domain.monitor import Monitor, format_duration
+from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, concatenate
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.streams.decoding.columns import words
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.decoding.times import NO_TIME, parse_times
+from latentwatch.streams.kafka.access import KafkaAccess
+from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
-from streams.decoding.columns import words
-from streams.decoding.registry_access import RegistryAccess
-from streams.decoding.times import NO_TIME, parse_times
-from streams.kafka.access import KafkaAccess
-from streams.sources.file_source import FileSource
 
 _POLL_RECORDS = 50_000
 
@@ -64,9 +64,9 @@ def read_topic_history(
     Messages that cannot be read are left out, as they are when scoring. Raises InvalidHistory where there is no record,
     Unavailable while the broker or the schema registry is away.
     """
-    from streams.kafka.topic_history import read_topic  # Kafka's client is not for histories that are files
-    from streams.sources.array_source import SplittingDecoder
-    from streams.sources.opening import topic_decoder
+    from latentwatch.streams.kafka.topic_history import read_topic  # Kafka's client is not for histories that are files
+    from latentwatch.streams.sources.array_source import SplittingDecoder
+    from latentwatch.streams.sources.opening import topic_decoder
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import TypeVar
 
-from alerts.database import Engine
-from alerts.reading.inbox import AlertFilter, inbox
-from alerts.reviewing import acknowledge, label
-from domain.alert import Alert, AlertStatus, Verdict
-from domain.errors import InvalidInput
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.reading.inbox import AlertFilter, inbox
+from latentwatch.alerts.reviewing import acknowledge, label
+from latentwatch.domain.alert import Alert, AlertStatus, Verdict
+from latentwatch.domain.errors import InvalidInput
 from latentwatch.settings import load_settings
 from latentwatch.wiring import ASKING_SECONDS, ready_database
 

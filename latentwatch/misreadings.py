@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from domain.errors import InvalidHistory
+from latentwatch.domain.errors import InvalidHistory
 from latentwatch.tables import TableFile
 
 DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.percent import percent
+from latentwatch.domain.percent import percent
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,7 +85,7 @@ def rollback(monitor: Name, as_json: AsJson = False) -> None:
 
 
 def _registry() -> Any:
-    from alerts.registry import ModelRegistry
+    from latentwatch.alerts.registry import ModelRegistry
     from latentwatch.settings import load_settings
     from latentwatch.wiring import ASKING_SECONDS, ready_database
 

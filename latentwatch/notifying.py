@@ -3,10 +3,10 @@
 import signal
 from threading import Event
 
-from alerts.channels import open_channels
-from alerts.outbox import Delivery, Notifier
-from domain.clock import SystemClock
+from latentwatch.alerts.channels import open_channels
+from latentwatch.alerts.outbox import Delivery, Notifier
 from latentwatch.console import say
+from latentwatch.domain.clock import SystemClock
 from latentwatch.settings import load_settings
 from latentwatch.wiring import ready_database
 

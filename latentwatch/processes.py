@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from domain.errors import LoopFailed
+from latentwatch.domain.errors import LoopFailed
 
 
 class Child:

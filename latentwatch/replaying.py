@@ -14,26 +14,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.database import Engine
-from alerts.reading.flagged import flagged_records
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from detector.bundle import load_bundle
-from detector.interface import Detector
-from domain.clock import SystemClock, to_microseconds
-from domain.errors import InvalidInput, LoopFailed
-from domain.monitor import Monitor, load_monitor
-from domain.record import Batch, Position
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.reading.flagged import flagged_records
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
 from latentwatch.console import print_json, say
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import SystemClock, to_microseconds
+from latentwatch.domain.errors import InvalidInput, LoopFailed
+from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.record import Batch, Position
+from latentwatch.review.replay import replay
 from latentwatch.settings import Settings, load_settings
+from latentwatch.streams.batch_scoring import StreamScorer
+from latentwatch.streams.context.context_store import segments
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.outcomes import Scored
+from latentwatch.streams.ports import Messages
+from latentwatch.streams.sources.array_source import split
 from latentwatch.wiring import load_version, ready_database, serving_version
-from review.replay import replay
-from streams.batch_scoring import StreamScorer
-from streams.context.context_store import segments
-from streams.decoding.columns import TimeBound
-from streams.outcomes import Scored
-from streams.ports import Messages
-from streams.sources.array_source import split
 
 _SHOWN = 20
 _BATCH_RECORDS = 4_096
@@ -265,8 +265,8 @@ def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iter
     From those that arrived a while before `since`, which fill the contexts, to the topic's end: a record's own time is
     known only when it was read, and may lie long before it arrived.
     """
-    from streams.kafka.topic_history import read_messages  # Kafka's client is not for files
-    from streams.sources.opening import topic_decoder
+    from latentwatch.streams.kafka.topic_history import read_messages  # Kafka's client is not for files
+    from latentwatch.streams.sources.opening import topic_decoder
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked

@@ -3,10 +3,10 @@
 from dataclasses import fields
 from datetime import timedelta
 
-from alerts.retention import Ages, prune
-from domain.clock import SystemClock
-from domain.errors import InvalidInput
-from domain.monitor import parse_duration
+from latentwatch.alerts.retention import Ages, prune
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import parse_duration
 from latentwatch.settings import load_settings
 from latentwatch.wiring import ready_database
 

@@ -16,15 +16,15 @@ from typing import Any, cast
 
 import structlog
 
-from alerts.registry import ModelRegistry
-from alerts.reviewing import excluded_intervals
-from detector.bundle import load_bundle, load_fitted, save_bundle
-from detector.evaluation import evaluate, judge
-from domain.clock import Clock, SystemClock, from_microseconds
-from domain.errors import BundleRefused, InvalidHistory, InvalidInput
-from domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
-from domain.monitor import Monitor, load_monitor
-from domain.record import Batch
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.reviewing import excluded_intervals
+from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
+from latentwatch.detector.evaluation import evaluate, judge
+from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
+from latentwatch.domain.errors import BundleRefused, InvalidHistory, InvalidInput
+from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
+from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.record import Batch
 from latentwatch.history import read_history, read_topic_history, without_incidents
 from latentwatch.settings import Settings, load_settings
 from latentwatch.snapshots import read_snapshot, write_snapshot
@@ -157,7 +157,7 @@ def leave_out_incidents(folder_path: str) -> dict[str, Any]:
 
 def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
     """Train on the oldest part of the clean history; returns the hash of the model, which waits in the run's folder."""
-    from detector.training import fit, split, window_of  # torch: only where something is trained
+    from latentwatch.detector.training import fit, split, window_of  # torch: only where something is trained
 
     folder = RunFolder(folder_path)
     done = folder.noted("fitted")
@@ -181,7 +181,7 @@ def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
 
 def calibrate_candidate(folder_path: str) -> str:
     """Learn how strange normal records look to a model that did not see them, and write the bundle; returns its hash."""
-    from detector.training import CalibrationSet, FitSet, Fitted, calibrate
+    from latentwatch.detector.training import CalibrationSet, FitSet, Fitted, calibrate
 
     folder, settings = RunFolder(folder_path), load_settings()
     done = folder.noted("trained")

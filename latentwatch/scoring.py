@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from detector.interface import Detector
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput
-from domain.monitor import Monitor
-from streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
-from streams.sources.file_source import FileSource
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import Monitor
+from latentwatch.streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
+from latentwatch.streams.sources.file_source import FileSource
 
 _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
 

@@ -3,11 +3,11 @@
 import socket
 from dataclasses import replace
 
-from domain.errors import InvalidInput
 from latentwatch.console import say
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.review.config import ReviewConfig, check_exposure
 from latentwatch.settings import Settings, load_settings
 from latentwatch.wiring import ready_database
-from review.config import ReviewConfig, check_exposure
 
 
 def review_config(settings: Settings, host: str | None = None, port: int | None = None) -> ReviewConfig:
@@ -39,7 +39,7 @@ def free_port(host: str, port: int) -> int:
 
 def serve_review(host: str | None, port: int | None) -> None:
     """Serve until stopped."""
-    from review.app import serve  # the web stack, which the scorer's image does not have
+    from latentwatch.review.app import serve  # the web stack, which the scorer's image does not have
 
     settings = load_settings()
     config = review_config(settings, host, port)

@@ -15,9 +15,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from domain.errors import InvalidInput
-from streams.decoding.registry_access import RegistryAccess
-from streams.kafka.access import KafkaAccess
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.kafka.access import KafkaAccess
 
 PREFIX = "LATENTWATCH_"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from domain.errors import InvalidInput
-from domain.record import Batch
-from domain.schema import RecordSchema
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
 
 _KEY = b"latentwatch"
 

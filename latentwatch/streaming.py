@@ -9,26 +9,26 @@ from threading import Event
 
 import structlog
 
-from alerts.database import Engine
-from alerts.heartbeats import Heartbeat, beat, farewell
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from detector.bundle import load_bundle
-from domain.clock import Clock, SystemClock
-from domain.errors import Unavailable
-from domain.monitor import Monitor
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.heartbeats import Heartbeat, beat, farewell
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
 from latentwatch.console import say
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.monitor import Monitor
 from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.sources.opening import open_source
+from latentwatch.streams.waiting import Stopped
+from latentwatch.streams.watching.health import HealthRecord
+from latentwatch.streams.watching.metrics import ScorerMetrics
+from latentwatch.streams.watching.totals import Totals
 from latentwatch.telling import serve_health
 from latentwatch.wiring import ready_database, registered
-from streams.scorer import Scorer
-from streams.sources.opening import open_source
-from streams.waiting import Stopped
-from streams.watching.health import HealthRecord
-from streams.watching.metrics import ScorerMetrics
-from streams.watching.totals import Totals
 
 _BEAT_SECONDS = 2.0
 

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from domain.errors import InvalidHistory
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, has_decimal_commas
+from latentwatch.streams.decoding.csv_rows import CsvHead
+from latentwatch.streams.sources.packed import SUFFIXES
 from latentwatch.text_rows import JSON_COLUMN, begins_an_object, csv_head, json_names, text_rows
-from streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, has_decimal_commas
-from streams.decoding.csv_rows import CsvHead
-from streams.sources.packed import SUFFIXES
 
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _PARQUET = (".parquet", ".pq")

@@ -13,8 +13,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from domain.errors import InvalidInput
-from streams.watching.health import HealthRecord
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.streams.watching.health import HealthRecord
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 import msgspec
 import pyarrow as pa
 
-from domain.errors import InvalidHistory, InvalidInput
-from streams.decoding.columns import shorten
-from streams.decoding.csv_rows import CsvHead, read_head, split_row
-from streams.sources.file_records import Lines
+from latentwatch.domain.errors import InvalidHistory, InvalidInput
+from latentwatch.streams.decoding.columns import shorten
+from latentwatch.streams.decoding.csv_rows import CsvHead, read_head, split_row
+from latentwatch.streams.sources.file_records import Lines
 
 JSON_COLUMN = "json"
 """The one column of JSON lines: each row's object as text."""

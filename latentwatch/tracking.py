@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
-from domain.model import Evaluation, Judgement, ModelVersion
-from domain.monitor import Monitor, dump_monitor
-from domain.percent import percent
+from latentwatch.domain.model import Evaluation, Judgement, ModelVersion
+from latentwatch.domain.monitor import Monitor, dump_monitor
+from latentwatch.domain.percent import percent
 
 log = structlog.get_logger(__name__)
 

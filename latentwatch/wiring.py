@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from alerts.database import Engine, migrate, open_database, wait_for_database
-from alerts.monitors import register_monitor
-from alerts.registry import ModelRegistry
-from detector.bundle import load_bundle
-from detector.interface import Detector
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, Unavailable
-from domain.model import ModelVersion
-from domain.monitor import Monitor, load_monitor
+from latentwatch.alerts.database import Engine, migrate, open_database, wait_for_database
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.console import say
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, Unavailable
+from latentwatch.domain.model import ModelVersion
+from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.settings import Settings
 
 PATIENCE_SECONDS = 30.0

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from domain.clock import Clock
-from review.config import ReviewConfig, is_loopback
-from review.templating import render
+from latentwatch.domain.clock import Clock
+from latentwatch.review.config import ReviewConfig, is_loopback
+from latentwatch.review.templating import render
 
 COOKIE = "latentwatch_session"
 SESSION_SECONDS = 14 * 86_400

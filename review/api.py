@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from alerts import reviewing
-from alerts.monitors import registered_monitor
-from alerts.reading import AlertFilter, alert_detail, dead_letters, entities, inbox, open_alerts, trace
-from alerts.registry import ModelRegistry
-from domain.alert import AlertStatus, Severity, Verdict
-from domain.errors import NotFound
-from review import schemas
-from review.pages.latent import latent_map
-from review.pages.overview import monitor_states
-from review.room import InRoom
+from latentwatch.alerts import reviewing
+from latentwatch.alerts.monitors import registered_monitor
+from latentwatch.alerts.reading import AlertFilter, alert_detail, dead_letters, entities, inbox, open_alerts, trace
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.domain.alert import AlertStatus, Severity, Verdict
+from latentwatch.domain.errors import NotFound
+from latentwatch.review import schemas
+from latentwatch.review.pages.latent import latent_map
+from latentwatch.review.pages.overview import monitor_states
+from latentwatch.review.room import InRoom
 
 router = APIRouter(prefix="/api")
 

@@ -14,16 +14,16 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import app as pages_app
 from nicegui import ui
 
-import review.pages  # noqa: F401 - registers the pages
-from alerts.database import Engine
-from domain.clock import Clock, SystemClock
-from domain.errors import BundleRefused, InvalidInput, NotFound, Unavailable
-from review.access import Access
-from review.api import router
-from review.config import ReviewConfig, check_exposure
-from review.frame import STATIC
-from review.room import CarryRoom, Room
-from review.templating import render
+import latentwatch.review.pages  # noqa: F401 - registers the pages
+from latentwatch.alerts.database import Engine
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import BundleRefused, InvalidInput, NotFound, Unavailable
+from latentwatch.review.access import Access
+from latentwatch.review.api import router
+from latentwatch.review.config import ReviewConfig, check_exposure
+from latentwatch.review.frame import STATIC
+from latentwatch.review.room import CarryRoom, Room
+from latentwatch.review.templating import render
 
 _MARK = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#0a6c86"/>'

@@ -3,7 +3,7 @@
 import ipaddress
 from dataclasses import dataclass, field
 
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alerts import reviewing
-from alerts.registry import ModelRegistry
-from domain.alert import Verdict
-from domain.errors import InvalidInput
-from review.room import Room
+from latentwatch.alerts import reviewing
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.domain.alert import Verdict
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.review.room import Room
 
 UNNAMED = "unnamed"
 _LONGEST_NAME, _LONGEST_TEXT = 100, 4000

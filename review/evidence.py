@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from domain.alert import FlaggedRecord
-from domain.record import Value
-from domain.schema import RecordSchema
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.record import Value
+from latentwatch.domain.schema import RecordSchema
 
 _GUILTY_SHARE = 0.9
 _LEAST_GUILTY, _MOST_GUILTY = 3, 6

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import parse_qs, urlencode
 
-from alerts.reading import AlertFilter
-from domain.alert import AlertStatus, Severity, Verdict
-from domain.clock import SystemClock
-from domain.monitor import parse_duration
+from latentwatch.alerts.reading import AlertFilter
+from latentwatch.domain.alert import AlertStatus, Severity, Verdict
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.monitor import parse_duration
 
 PAGE_SIZE = 50
 STATUSES = {

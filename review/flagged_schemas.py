@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.alert import Arrival, FlaggedRecord, FormerVerdict
-from domain.record import Value
+from latentwatch.domain.alert import Arrival, FlaggedRecord, FormerVerdict
+from latentwatch.domain.record import Value
 
 
 class Answer(BaseModel):

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 from nicegui import ui
 
-from domain.clock import Clock
-from domain.errors import Unavailable
-from review.templating import render
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.review.templating import render
 
 Answer = TypeVar("Answer")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from nicegui import ui
 
-from alerts.reading import open_alerts
-from review.fragment import Asking, fragment, show
-from review.room import Room
-from review.templating import render
+from latentwatch.alerts.reading import open_alerts
+from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.room import Room
+from latentwatch.review.templating import render
 
 STATIC = Path(__file__).parent / "static"
 PAGES = (("/", "Overview"), ("/alerts", "Alerts"), ("/live", "Live"), ("/map", "Map"), ("/models", "Models"))

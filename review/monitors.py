@@ -1,8 +1,8 @@
 """Which monitors there are, and the tabs that lead from one to the next."""
 
-from alerts.monitors import monitors
-from domain.monitor import Monitor
-from review.room import Room
+from latentwatch.alerts.monitors import monitors
+from latentwatch.domain.monitor import Monitor
+from latentwatch.review.room import Room
 
 
 def monitor_names(room: Room) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from scipy.stats import chi2
 
-from alerts.reading import PromiseFacts
-from domain.monitor import AlertPolicy
+from latentwatch.alerts.reading import PromiseFacts
+from latentwatch.domain.monitor import AlertPolicy
 
 _SHORTEST_DAYS = 1 / 1440
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.interface import Contexts, Detector
-from domain.alert import FlaggedRecord
-from domain.record import Batch, batch_from_columns
+from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.record import Batch, batch_from_columns
 
 TOLERANCE = 1e-4
 """Difference in surprise below which a replay agrees: float32 and another machine's arithmetic."""

@@ -9,11 +9,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from alerts.database import Engine
-from detector.bundle import load_bundle
-from detector.interface import Detector
-from domain.clock import Clock
-from review.config import ReviewConfig
+from latentwatch.alerts.database import Engine
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock
+from latentwatch.review.config import ReviewConfig
 
 _KEY = "latentwatch.room"
 

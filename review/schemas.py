@@ -6,14 +6,14 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.reading import AlertDetail, MapPoint
-from domain.alert import Alert, AlertKind, AlertStatus, Label, Severity, Verdict
-from domain.model import ModelVersion, VersionStatus
-from domain.outcome import TracePoint
-from domain.record import DeadLetter, Value
-from review.flagged_schemas import Answer, FlaggedOut, FormerVerdictOut
-from review.promise import Promise
-from review.state import MonitorState
+from latentwatch.alerts.reading import AlertDetail, MapPoint
+from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Label, Severity, Verdict
+from latentwatch.domain.model import ModelVersion, VersionStatus
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.record import DeadLetter, Value
+from latentwatch.review.flagged_schemas import Answer, FlaggedOut, FormerVerdictOut
+from latentwatch.review.promise import Promise
+from latentwatch.review.state import MonitorState
 
 
 class PromiseOut(Answer):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from markupsafe import Markup
 
-from alerts.reading import MinuteTotal
+from latentwatch.alerts.reading import MinuteTotal
 
 _POINTS = 60
 _WIDTH, _HEIGHT = 140.0, 26.0

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alerts.reading import MonitorFacts, ScorerFacts
-from detector.drift import BROKEN
-from domain.alert import Severity
-from review import words
-from review.promise import Promise, promise_of
+from latentwatch.alerts.reading import MonitorFacts, ScorerFacts
+from latentwatch.detector.drift import BROKEN
+from latentwatch.domain.alert import Severity
+from latentwatch.review import words
+from latentwatch.review.promise import Promise, promise_of
 
 FRESH = timedelta(seconds=30)
 """A scorer that has not been heard of for longer is taken for dead."""

@@ -5,10 +5,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from review import words
+from latentwatch.review import words
 
 _environment = Environment(
-    loader=PackageLoader("review", "templates"),
+    loader=PackageLoader("latentwatch.review", "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

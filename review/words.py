@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from domain.percent import percent as in_percent
-from domain.record import Value
+from latentwatch.domain.percent import percent as in_percent
+from latentwatch.domain.record import Value
 
 NOTHING = "–"
 

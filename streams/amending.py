@@ -12,19 +12,19 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import ContextEncoder, Contexts
-from domain.alert import Amendment, Arrival, FlaggedRecord
-from domain.outcome import MinuteCount, Outcome
-from domain.record import Batch, Position
-from domain.schema import RecordSchema
-from streams.context.context_store import ContextStore
-from streams.context.lateness import Key, LateContexts, Moved
-from streams.context.recent import UNKNOWN_VERSION, Recent, matching
-from streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
-from streams.ports import Messages
-from streams.salvage import Extended, extend_sound, score_sound
-from streams.watching.metrics import ScorerMetrics
-from streams.watching.traces import trace_point
+from latentwatch.detector.interface import ContextEncoder, Contexts
+from latentwatch.domain.alert import Amendment, Arrival, FlaggedRecord
+from latentwatch.domain.outcome import MinuteCount, Outcome
+from latentwatch.domain.record import Batch, Position
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.context.lateness import Key, LateContexts, Moved
+from latentwatch.streams.context.recent import UNKNOWN_VERSION, Recent, matching
+from latentwatch.streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
+from latentwatch.streams.ports import Messages
+from latentwatch.streams.salvage import Extended, extend_sound, score_sound
+from latentwatch.streams.watching.metrics import ScorerMetrics
+from latentwatch.streams.watching.traces import trace_point
 
 _SAME = 1e-5
 """Relative difference in surprise within which a verdict counts as unchanged: the arithmetic of another batch size."""

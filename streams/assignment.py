@@ -7,15 +7,15 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from detector.interface import Detector
-from domain.clock import Clock
-from domain.errors import BundleRefused, InvalidInput, StreamRefused, Unavailable
-from domain.outcome import AuditEntry, ContextSnapshot, OffsetMove
-from domain.record import DeadLetter
-from streams.context.context_store import ContextStore, segments
-from streams.ports import Gap, Messages, Source, Store
-from streams.salvage import Extended
-from streams.waiting import Backoff
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, Unavailable
+from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, OffsetMove
+from latentwatch.domain.record import DeadLetter
+from latentwatch.streams.context.context_store import ContextStore, segments
+from latentwatch.streams.ports import Gap, Messages, Source, Store
+from latentwatch.streams.salvage import Extended
+from latentwatch.streams.waiting import Backoff
 
 log = structlog.get_logger()
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from detector.interface import Detector
-from domain.clock import from_microseconds
-from domain.errors import InvalidInput
-from domain.monitor import AlertPolicy
-from domain.record import Batch, DeadLetter
-from domain.scores import guilty
-from streams.amending import Changed, memory_of
-from streams.outcomes import Scored, Serving
-from streams.ports import Decoder, Messages, Source
-from streams.salvage import extend_sound, score_sound
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.record import Batch, DeadLetter
+from latentwatch.domain.scores import guilty
+from latentwatch.streams.amending import Changed, memory_of
+from latentwatch.streams.outcomes import Scored, Serving
+from latentwatch.streams.ports import Decoder, Messages, Source
+from latentwatch.streams.salvage import extend_sound, score_sound
 
 BATCH_RECORDS = 8_192
 _POLL_SECONDS = 0.5

@@ -9,13 +9,13 @@ from threading import Event
 
 import structlog
 
-from domain.clock import Clock
-from domain.errors import PartitionLost, Unavailable
-from domain.outcome import Outcome
-from streams.ports import Source, Store
-from streams.waiting import Backoff, Stopped
-from streams.watching.health import HealthRecord
-from streams.watching.metrics import ScorerMetrics
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import PartitionLost, Unavailable
+from latentwatch.domain.outcome import Outcome
+from latentwatch.streams.ports import Source, Store
+from latentwatch.streams.waiting import Backoff, Stopped
+from latentwatch.streams.watching.health import HealthRecord
+from latentwatch.streams.watching.metrics import ScorerMetrics
 
 log = structlog.get_logger()
 

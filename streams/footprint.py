@@ -10,8 +10,8 @@ import gc
 import sys
 from contextlib import suppress
 
-from detector.kernels import release_compiler
-from domain.clock import Clock
+from latentwatch.detector.kernels import release_compiler
+from latentwatch.domain.clock import Clock
 
 _ARENA_MAX = -8
 """mallopt(3): how many heaps glibc keeps for the threads of a process."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import Contexts
-from domain.record import Batch, DeadLetter, concatenate
-from domain.scores import Scores
-from streams.outcomes import Scored, Serving, Verdicts, flagged_rows
+from latentwatch.detector.interface import Contexts
+from latentwatch.domain.record import Batch, DeadLetter, concatenate
+from latentwatch.domain.scores import Scores
+from latentwatch.streams.outcomes import Scored, Serving, Verdicts, flagged_rows
 
 PIECE_RECORDS = 2_048
 

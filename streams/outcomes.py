@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import Contexts, Detector
-from domain.alert import FlaggedRecord
-from domain.clock import from_microseconds
-from domain.outcome import MinuteCount
-from domain.record import Batch
-from domain.scores import Scores, flag
+from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.outcome import MinuteCount
+from latentwatch.domain.record import Batch
+from latentwatch.domain.scores import Scores, flag
 
 _MINUTE = 60_000_000
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import LatentwatchError, StreamRefused
-from domain.record import DeadLetter
+from latentwatch.domain.errors import LatentwatchError, StreamRefused
+from latentwatch.domain.record import DeadLetter
 
 Result = TypeVar("Result")
 

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.model import ModelVersion
-from domain.outcome import ContextSnapshot, Outcome, Receipt
-from domain.record import Decoded, RawMessage
+from latentwatch.domain.model import ModelVersion
+from latentwatch.domain.outcome import ContextSnapshot, Outcome, Receipt
+from latentwatch.domain.record import Decoded, RawMessage
 
 
 @dataclass(frozen=True, slots=True)

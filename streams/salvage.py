@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import Contexts, Detector
-from domain.record import Batch, DeadLetter
-from domain.scores import Scores
-from streams.context.context_store import ContextStore
-from streams.outcomes import Scored
-from streams.poison import bisect
-from streams.ports import Messages
+from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.record import Batch, DeadLetter
+from latentwatch.domain.scores import Scores
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.outcomes import Scored
+from latentwatch.streams.poison import bisect
+from latentwatch.streams.ports import Messages
 
 
 @dataclass(frozen=True, slots=True)

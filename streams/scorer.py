@@ -14,34 +14,34 @@ from typing import Any
 
 import structlog
 
-from detector.interface import Detector
-from domain.clock import Clock
-from domain.errors import StreamRefused, Unavailable
-from domain.monitor import Monitor
-from domain.outcome import AuditEntry, OffsetMove, Outcome
-from domain.record import Batch, Decoded
-from streams.amending import memory_of
-from streams.assignment import GapPolicy, Partitions
-from streams.committing import Committer
-from streams.context.snapshots import SnapshotSchedule
-from streams.decoding.patient_decoding import PatientDecoder
-from streams.failpoints import Reach, pass_by
-from streams.footprint import Footprint
-from streams.judging import Judged, in_pieces, join, judged
-from streams.outcomes import Serving, count_minutes, describe
-from streams.pace import Pace
-from streams.poison import DeadLetterLimit
-from streams.ports import Decoder, Messages, Registry, Source, Store
-from streams.salvage import extend_sound, score_sound
-from streams.serving import ChampionWatch
-from streams.standing import Standing
-from streams.waiting import Stopped
-from streams.watching.health import HealthRecord
-from streams.watching.metrics import ScorerMetrics
-from streams.watching.promises import promise_broken, read_promises, state_in_words
-from streams.watching.silence import SilenceWatch
-from streams.watching.totals import Totals
-from streams.watching.traces import POINTS_PER_SECOND, REPLAYED_POINTS_PER_SECOND, TraceSampler
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import StreamRefused, Unavailable
+from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome
+from latentwatch.domain.record import Batch, Decoded
+from latentwatch.streams.amending import memory_of
+from latentwatch.streams.assignment import GapPolicy, Partitions
+from latentwatch.streams.committing import Committer
+from latentwatch.streams.context.snapshots import SnapshotSchedule
+from latentwatch.streams.decoding.patient_decoding import PatientDecoder
+from latentwatch.streams.failpoints import Reach, pass_by
+from latentwatch.streams.footprint import Footprint
+from latentwatch.streams.judging import Judged, in_pieces, join, judged
+from latentwatch.streams.outcomes import Serving, count_minutes, describe
+from latentwatch.streams.pace import Pace
+from latentwatch.streams.poison import DeadLetterLimit
+from latentwatch.streams.ports import Decoder, Messages, Registry, Source, Store
+from latentwatch.streams.salvage import extend_sound, score_sound
+from latentwatch.streams.serving import ChampionWatch
+from latentwatch.streams.standing import Standing
+from latentwatch.streams.waiting import Stopped
+from latentwatch.streams.watching.health import HealthRecord
+from latentwatch.streams.watching.metrics import ScorerMetrics
+from latentwatch.streams.watching.promises import promise_broken, read_promises, state_in_words
+from latentwatch.streams.watching.silence import SilenceWatch
+from latentwatch.streams.watching.totals import Totals
+from latentwatch.streams.watching.traces import POINTS_PER_SECOND, REPLAYED_POINTS_PER_SECOND, TraceSampler
 
 log = structlog.get_logger()
 

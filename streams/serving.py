@@ -5,15 +5,15 @@ from threading import Event
 
 import structlog
 
-from detector.interface import Detector
-from domain.clock import Clock
-from domain.errors import BundleRefused, Unavailable
-from domain.model import ModelVersion
-from domain.monitor import Monitor
-from streams.outcomes import Serving
-from streams.ports import Registry
-from streams.waiting import Stopped
-from streams.watching.health import HealthRecord
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import BundleRefused, Unavailable
+from latentwatch.domain.model import ModelVersion
+from latentwatch.domain.monitor import Monitor
+from latentwatch.streams.outcomes import Serving
+from latentwatch.streams.ports import Registry
+from latentwatch.streams.waiting import Stopped
+from latentwatch.streams.watching.health import HealthRecord
 
 log = structlog.get_logger()
 

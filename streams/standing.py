@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from streams.amending import LateRecords
-from streams.assignment import Partitions
-from streams.context.context_store import ContextStore
-from streams.outcomes import Serving
-from streams.watching.silence import SilenceWatch
+from latentwatch.streams.amending import LateRecords
+from latentwatch.streams.assignment import Partitions
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.outcomes import Serving
+from latentwatch.streams.watching.silence import SilenceWatch
 
 
 @dataclass(slots=True)

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import ContextEncoder, Contexts, MapGround
-from domain.alert import FlaggedRecord
-from domain.errors import BundleRefused, PartitionLost, Unavailable
-from domain.model import ModelVersion, VersionStatus
-from domain.monitor import AlertPolicy
-from domain.outcome import ContextSnapshot, Outcome, Receipt
-from domain.record import Batch, Position
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Scores
+from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.errors import BundleRefused, PartitionLost, Unavailable
+from latentwatch.domain.model import ModelVersion, VersionStatus
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.outcome import ContextSnapshot, Outcome, Receipt
+from latentwatch.domain.record import Batch, Position
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
 
 
 @dataclass

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import structlog
 
-from domain.clock import Clock
-from domain.errors import Unavailable
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import Unavailable
 
 log = structlog.get_logger()
 

@@ -227,11 +227,11 @@ def test_the_architecture_page_states_signatures_as_they_are() -> None:
 def test_serving_imports_no_training(front: str) -> None:
     """Importing every module a scorer or a review app is made of brings in neither torch, MLflow, Airflow nor Spark."""
     names = [
-        ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        "latentwatch." + ".".join(path.with_suffix("").parts).removesuffix(".__init__")
         for path in modules()
         if path.parts[0] in {"domain", "alerts", front} and "migrations" not in path.parts
     ]
-    code = "\n".join(f"import {name}" for name in [*names, "latentwatch.cli", "detector.bundle", "sys"])
+    code = "\n".join(f"import {name}" for name in [*names, "latentwatch.cli", "latentwatch.detector.bundle", "sys"])
     code += "\nprint(*sorted({'torch', 'mlflow', 'airflow', 'pyspark'} & set(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False

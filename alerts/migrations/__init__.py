@@ -1,1 +1,1 @@
-"""Alembic's migrations of the schema, for SQLite and PostgreSQL alike; `alerts.database.migrate` runs them."""
+"""Alembic's migrations of the schema, for SQLite and PostgreSQL alike; `latentwatch.alerts.database.migrate` runs them."""

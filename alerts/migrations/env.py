@@ -1,10 +1,12 @@
-"""Alembic's entry: runs on the connection, and inside the transaction, that `alerts.database.migrate` opened."""
+"""Alembic's entry: runs on the connection, and inside the transaction, that `latentwatch.alerts.database.migrate` opened."""
 
 from alembic import context
 from sqlalchemy import Connection
 
-from alerts.former_verdicts import FormerVerdictRow  # a table of either file: importing one imports all of it
-from alerts.tables import AlertRow
+from latentwatch.alerts.former_verdicts import (
+    FormerVerdictRow,  # a table of either file: importing one imports all of it
+)
+from latentwatch.alerts.tables import AlertRow
 
 
 def run(connection: Connection) -> None:

@@ -4,11 +4,18 @@ Each function takes an engine, opens its own short session and may be called fro
 when the database does not answer.
 """
 
-from alerts.reading.alert import AlertDetail, AlertEvent, alert_detail
-from alerts.reading.inbox import AlertFilter, AlertPage, inbox
-from alerts.reading.models import Promotion, promotions, surprise_counts
-from alerts.reading.overview import MonitorFacts, PromiseFacts, ScorerFacts, monitor_facts, open_alerts, overview
-from alerts.reading.stream import (
+from latentwatch.alerts.reading.alert import AlertDetail, AlertEvent, alert_detail
+from latentwatch.alerts.reading.inbox import AlertFilter, AlertPage, inbox
+from latentwatch.alerts.reading.models import Promotion, promotions, surprise_counts
+from latentwatch.alerts.reading.overview import (
+    MonitorFacts,
+    PromiseFacts,
+    ScorerFacts,
+    monitor_facts,
+    open_alerts,
+    overview,
+)
+from latentwatch.alerts.reading.stream import (
     DeadLetterPage,
     EntityFacts,
     MapPoint,

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from alerts.episodes import TRACE_BEFORE
-from alerts.former_verdicts import FormerVerdictRow
-from alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
-from alerts.session import reading
-from alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
-from domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
-from domain.outcome import TracePoint
+from latentwatch.alerts.episodes import TRACE_BEFORE
+from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
+from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
+from latentwatch.domain.outcome import TracePoint
 
 MOST_FLAGGED = 200
 MOST_TRACE = 1000

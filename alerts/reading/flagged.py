@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Engine, select, tuple_
 
-from alerts.reading.rows import flagged_of
-from alerts.session import reading
-from alerts.tables import FlaggedRecordRow
-from domain.alert import FlaggedRecord
+from latentwatch.alerts.reading.rows import flagged_of
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import FlaggedRecordRow
+from latentwatch.domain.alert import FlaggedRecord
 
 _PAGE = 500
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Engine, Select, case, func, select
 
-from alerts.reading.rows import alert_of
-from alerts.session import reading
-from alerts.tables import AlertRow
-from domain.alert import Alert, AlertStatus, Severity, Verdict
+from latentwatch.alerts.reading.rows import alert_of
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import AlertRow
+from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
 
 MOST_ALERTS = 200
 MOST_OFFSET = 10_000

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from alerts.session import reading
-from alerts.tables import MinuteCountRow, PromotionRow
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import MinuteCountRow, PromotionRow
 
 MOST_PROMOTIONS = 100
 MOST_VERSIONS = 200

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from alerts.reading.stream import MinuteTotal
-from alerts.session import reading
-from alerts.tables import (
+from latentwatch.alerts.reading.stream import MinuteTotal
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import (
     AlertRow,
     DeadLetterRow,
     EntityRow,
@@ -18,9 +18,9 @@ from alerts.tables import (
     OffsetRow,
     ScorerRow,
 )
-from domain.alert import AlertKind, AlertStatus, Severity, Verdict
-from domain.model import VersionStatus
-from domain.monitor import Monitor, parse_monitor
+from latentwatch.domain.alert import AlertKind, AlertStatus, Severity, Verdict
+from latentwatch.domain.model import VersionStatus
+from latentwatch.domain.monitor import Monitor, parse_monitor
 
 MOST_MONITORS = 200
 MOST_SCORERS = 50

@@ -1,11 +1,11 @@
 """Rows to the domain's nouns."""
 
-from alerts.former_verdicts import FormerVerdictRow
-from alerts.tables import AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
-from domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
-from domain.outcome import TracePoint
-from domain.record import Position
-from domain.scores import Explanation, Neighbour
+from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.tables import AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
+from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.record import Position
+from latentwatch.domain.scores import Explanation, Neighbour
 
 
 def alert_of(row: AlertRow) -> Alert:

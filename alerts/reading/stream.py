@@ -5,12 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Subquery, func, select
 
-from alerts.reading.rows import trace_of
-from alerts.session import reading
-from alerts.tables import AlertRow, DeadLetterRow, EntityRow, FlaggedRecordRow, MinuteCountRow, TraceRow
-from domain.alert import Severity, Verdict
-from domain.outcome import TracePoint
-from domain.record import DeadLetter, Position
+from latentwatch.alerts.reading.rows import trace_of
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import AlertRow, DeadLetterRow, EntityRow, FlaggedRecordRow, MinuteCountRow, TraceRow
+from latentwatch.domain.alert import Severity, Verdict
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.record import DeadLetter, Position
 
 MOST_TRACE = 2000
 MOST_ENTITIES = 500

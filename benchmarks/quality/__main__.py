@@ -15,8 +15,8 @@ from benchmarks.quality.datasets import data_folder
 from benchmarks.quality.report import write
 from benchmarks.quality.runner import run
 from benchmarks.quality.suites import suites
-from domain.clock import SystemClock
-from domain.errors import InvalidInput
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import InvalidInput
 
 HOUSE = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]

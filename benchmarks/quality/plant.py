@@ -13,9 +13,9 @@ from benchmarks.quality.datasets import Floats
 from benchmarks.quality.measuring import exceedances, finite, fitted
 from benchmarks.quality.methods import Method
 from benchmarks.quality.metrics import auroc
-from detector.faults import FaultKind
-from detector.plant import PLANT_FAULTS, Plant
-from domain.record import Batch
+from latentwatch.detector.faults import FaultKind
+from latentwatch.detector.plant import PLANT_FAULTS, Plant
+from latentwatch.domain.record import Batch
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HISTORY_RECORDS = 17_280

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from alerts.database import migrate, open_database
 from benchmarks.speed.group import measure_group
 from benchmarks.speed.latency import RATES
 from benchmarks.speed.picture import draw
@@ -25,8 +24,9 @@ from benchmarks.speed.stream import create_topic, fill
 from benchmarks.speed.timing import FETCHED_RECORDS
 from deploy.services.kafka import KafkaBroker
 from deploy.services.postgres import PostgresServer
-from domain.clock import SystemClock
-from streams.pace import LARGEST
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.domain.clock import SystemClock
+from latentwatch.streams.pace import LARGEST
 
 TOPIC = "speed"
 CLOCK = SystemClock()

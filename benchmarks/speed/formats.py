@@ -25,13 +25,13 @@ from kafka import KafkaProducer
 from benchmarks.speed.stream import FIELDS, create_topic, fill, monitor, payloads
 from benchmarks.speed.timing import CLOCK, POLL_RECORDS, WARM_RECORDS, Watch
 from deploy.services.kafka import KafkaBroker
-from domain.errors import LoopFailed
-from streams.decoding.avro_decoding import AvroDecoder
-from streams.decoding.json_decoding import JsonDecoder
-from streams.decoding.schema_registry import WriterSchema
-from streams.kafka.access import KafkaAccess
-from streams.ports import Decoder, Messages
-from streams.sources.opening import open_member
+from latentwatch.domain.errors import LoopFailed
+from latentwatch.streams.decoding.avro_decoding import AvroDecoder
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.decoding.schema_registry import WriterSchema
+from latentwatch.streams.kafka.access import KafkaAccess
+from latentwatch.streams.ports import Decoder, Messages
+from latentwatch.streams.sources.opening import open_member
 
 SCHEMA = {
     "type": "record",

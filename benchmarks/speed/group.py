@@ -8,12 +8,12 @@ from typing import Any
 
 import psutil
 
-from alerts.database import open_database
-from alerts.store import AlertStore
 from benchmarks.speed.rounds import Contestant
 from benchmarks.speed.stream import monitor
-from domain.clock import SystemClock
-from domain.errors import LoopFailed
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import LoopFailed
 
 _LOOK_SECONDS = 0.05
 _FROM, _UNTIL = 0.2, 0.95

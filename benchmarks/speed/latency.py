@@ -10,8 +10,8 @@ import numpy as np
 from kafka import KafkaProducer
 
 from benchmarks.speed.stream import payloads
-from domain.clock import SystemClock
-from streams.ports import Messages, Source
+from latentwatch.domain.clock import SystemClock
+from latentwatch.streams.ports import Messages, Source
 
 RATES = (1_000, 5_000, 20_000)
 _TICK_SECONDS = 0.01

@@ -26,7 +26,7 @@ import structlog
 
 from benchmarks.speed.stream import FIELDS, monitor
 from benchmarks.speed.timing import CLOCK, FETCHED_RECORDS, POLL_RECORDS, Settings, Step, cpu_seconds
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 
 
 def rss_mb() -> float:
@@ -212,9 +212,9 @@ def prepare(settings: Settings) -> dict[str, Any]:
     """
     from benchmarks.speed.scorers import warm_up
     from benchmarks.speed.stream import sample
-    from detector.bundle import save_bundle
-    from detector.training import train
-    from streams.context.context_store import ContextStore
+    from latentwatch.detector.bundle import save_bundle
+    from latentwatch.detector.training import train
+    from latentwatch.streams.context.context_store import ContextStore
 
     found: dict[str, Any] = {}
     for variant in ("light", "default"):

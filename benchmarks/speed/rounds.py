@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import psutil
 
-from domain.errors import LoopFailed
+from latentwatch.domain.errors import LoopFailed
 
 Figures = dict[str, Any]
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

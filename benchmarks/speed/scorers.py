@@ -9,25 +9,25 @@ from uuid import uuid4
 
 import numpy as np
 
-from alerts.database import migrate, open_database
-from alerts.monitors import register_monitor
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
 from benchmarks.speed.stream import monitor, sample
 from benchmarks.speed.timing import CLOCK, Settings, Step
-from detector.bundle import load_bundle
-from detector.drift import PromiseState, watch
-from domain.clock import SystemClock
-from domain.model import Judgement
-from streams.context.context_store import ContextStore
-from streams.decoding.columns import TimeBound
-from streams.decoding.json_decoding import JsonDecoder
-from streams.kafka.access import KafkaAccess
-from streams.kafka.record_batches import scan
-from streams.ports import Source
-from streams.scorer import Scorer
-from streams.sources.opening import open_member
-from streams.watching.metrics import ScorerMetrics
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.drift import PromiseState, watch
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.model import Judgement
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.kafka.access import KafkaAccess
+from latentwatch.streams.kafka.record_batches import scan
+from latentwatch.streams.ports import Source
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.sources.opening import open_member
+from latentwatch.streams.watching.metrics import ScorerMetrics
 
 
 class ProcessorClock(SystemClock):

@@ -7,8 +7,8 @@ from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient, NewTopic
 from numpy.typing import NDArray
 
-from domain.monitor import Monitor, parse_monitor
-from domain.record import Batch, batch_from_columns
+from latentwatch.domain.monitor import Monitor, parse_monitor
+from latentwatch.domain.record import Batch, batch_from_columns
 
 FIELDS = tuple(f"s{number:02d}" for number in range(20))
 RIGS = 8

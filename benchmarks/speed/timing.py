@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import psutil
 
-from domain.clock import SystemClock
+from latentwatch.domain.clock import SystemClock
 
 POLL_RECORDS = 2_000
 FETCHED_RECORDS = 13_000

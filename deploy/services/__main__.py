@@ -8,8 +8,8 @@ from pathlib import Path
 from deploy.services.kafka import KafkaBroker
 from deploy.services.mlflow import MlflowServer
 from deploy.services.postgres import PostgresServer
-from domain.clock import SystemClock
-from domain.errors import LatentwatchError
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import LatentwatchError
 
 DATABASE = "latentwatch"
 

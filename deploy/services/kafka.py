@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from deploy.services.parts import JAVA, KAFKA_FOLDER, kafka_jars
 from deploy.services.process import Launch, Running, accepts_connections, find, free_port, start, wait_until
-from domain.errors import Unavailable
+from latentwatch.domain.errors import Unavailable
 
 # Small on purpose: a broker for one machine that also runs everything else.
 HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")

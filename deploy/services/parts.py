@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 
 KAFKA_FOLDER = Path(__file__).resolve().parent.parent / "kafka"
 SPARK_FOLDER = KAFKA_FOLDER.parent / "spark"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.services.parts import POSTGRES
 from deploy.services.process import Launch, Running, accepts_connections, find, free_port, start, wait_until
-from domain.errors import Unavailable
+from latentwatch.domain.errors import Unavailable
 
 ROLE = "latentwatch"
 

@@ -13,8 +13,8 @@ from secrets import randbelow
 
 import psutil
 
-from domain.clock import Clock, SystemClock
-from domain.errors import Unavailable
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import Unavailable
 
 FIRST_PORT, LAST_PORT = 15_000, 30_000
 _given: set[int] = set()

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detector.autoencoders.examples import Floats
-from detector.kernels import compiled
+from latentwatch.detector.autoencoders.examples import Floats
+from latentwatch.detector.kernels import compiled
 
 SMALLEST = 1e-8
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from detector.autoencoders.examples import Examples, Floats
-from detector.kernels import compiled
+from latentwatch.detector.autoencoders.examples import Examples, Floats
+from latentwatch.detector.kernels import compiled
 
 HELD_OUT = 2
 """How many batches of held-out rows a look may cost."""

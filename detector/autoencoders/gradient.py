@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from detector.autoencoders.batches import Batch
+from latentwatch.detector.autoencoders.batches import Batch
 
 Affine = tuple[Tensor, Tensor]
 """A weight [M, inputs, outputs] and a bias [M, 1, outputs]."""

@@ -9,11 +9,11 @@ import math
 import torch
 from torch import Tensor
 
-from detector.autoencoders.adam import Adam
-from detector.autoencoders.batches import Batch
-from detector.autoencoders.examples import TrainingPlan
-from detector.autoencoders.gradient import Affine, SquaredErrorGradient
-from domain.monitor import ModelKind
+from latentwatch.detector.autoencoders.adam import Adam
+from latentwatch.detector.autoencoders.batches import Batch
+from latentwatch.detector.autoencoders.examples import TrainingPlan
+from latentwatch.detector.autoencoders.gradient import Affine, SquaredErrorGradient
+from latentwatch.domain.monitor import ModelKind
 
 
 class Autoencoder:

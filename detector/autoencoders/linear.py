@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.examples import Examples, Floats, TrainingPlan
-from detector.autoencoders.network import Layer, Network
+from latentwatch.detector.autoencoders.examples import Examples, Floats, TrainingPlan
+from latentwatch.detector.autoencoders.network import Layer, Network
 
 
 def fit_linear(examples: Examples, plan: TrainingPlan) -> Network:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from detector.autoencoders.adam import Adam, one_cycle
-from detector.autoencoders.batches import Draws
-from detector.autoencoders.examples import Examples, TrainingPlan
-from detector.autoencoders.kinds import KINDS, Autoencoder
-from detector.autoencoders.linear import fit_linear
-from detector.autoencoders.network import Layer, Network
-from domain.monitor import ModelKind
+from latentwatch.detector.autoencoders.adam import Adam, one_cycle
+from latentwatch.detector.autoencoders.batches import Draws
+from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
+from latentwatch.detector.autoencoders.kinds import KINDS, Autoencoder
+from latentwatch.detector.autoencoders.linear import fit_linear
+from latentwatch.detector.autoencoders.network import Layer, Network
+from latentwatch.domain.monitor import ModelKind
 
 LOOKS = 20
 """How often training looks at held-out rows."""

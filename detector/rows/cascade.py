@@ -16,9 +16,9 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.calibration import Calibration, fit_calibration
-from detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work, replace_rows, take_rows
-from domain.scores import Scores
+from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work, replace_rows, take_rows
+from latentwatch.domain.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 Effort: TypeAlias = Literal["light", "balanced", "full"]

@@ -10,17 +10,17 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import Contexts, MapGround
-from detector.rows.cascade import Cascade
-from detector.rows.explanation import LatentMap, Normal, explain_rows
-from detector.rows.features import Features
-from detector.rows.model import RowModel
-from detector.rows.relations import Relations
-from domain.errors import BundleRefused
-from domain.monitor import AlertPolicy
-from domain.record import Batch
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Scores
+from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.rows.cascade import Cascade
+from latentwatch.detector.rows.explanation import LatentMap, Normal, explain_rows
+from latentwatch.detector.rows.features import Features
+from latentwatch.detector.rows.model import RowModel
+from latentwatch.detector.rows.relations import Relations
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 SECONDS_PER_DAY = 86_400.0

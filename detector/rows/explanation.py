@@ -13,16 +13,16 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import MapGround
-from detector.rows.features import Features, Rows
-from detector.rows.model import STUDY, RowModel, Seen
-from detector.rows.relations import Relations
-from detector.rows.repair import repair
-from detector.rows.scoring import SHOWN
-from domain.errors import BundleRefused
-from domain.record import Batch, Value, values_of
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Neighbour, Scores
+from latentwatch.detector.interface import MapGround
+from latentwatch.detector.rows.features import Features, Rows
+from latentwatch.detector.rows.model import STUDY, RowModel, Seen
+from latentwatch.detector.rows.relations import Relations
+from latentwatch.detector.rows.repair import repair
+from latentwatch.detector.rows.scoring import SHOWN
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.record import Batch, Value, values_of
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Neighbour, Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 GRID = 48

@@ -13,11 +13,11 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.rows.numbers import MOVED, NumberScale, fit_numbers
-from detector.rows.words import CategoryTable, TextMap, fit_category, fit_text
-from domain.errors import BundleRefused
-from domain.record import Batch, Value
-from domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.detector.rows.numbers import MOVED, NumberScale, fit_numbers
+from latentwatch.detector.rows.words import CategoryTable, TextMap, fit_category, fit_text
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.record import Batch, Value
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 
 Floats: TypeAlias = NDArray[np.float32]
 _LEAST_GAP = 0.25

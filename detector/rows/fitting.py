@@ -10,16 +10,16 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.examples import Examples, TrainingPlan
-from detector.autoencoders.network import Network
-from detector.density import AnyDensity, choose_density, density_from_bundle, fit_density
-from detector.neighbours import Memory, build_memory
-from detector.parts import below, prefixed
-from detector.rows.features import Rows
-from detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, take_rows
-from detector.rows.scoring import SHOWN
-from detector.rows.tails import fit_tails
-from domain.monitor import ModelChoice, ModelKind
+from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.density import AnyDensity, choose_density, density_from_bundle, fit_density
+from latentwatch.detector.neighbours import Memory, build_memory
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.rows.features import Rows
+from latentwatch.detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, take_rows
+from latentwatch.detector.rows.scoring import SHOWN
+from latentwatch.detector.rows.tails import fit_tails
+from latentwatch.domain.monitor import ModelChoice, ModelKind
 
 Floats: TypeAlias = NDArray[np.float32]
 Progress: TypeAlias = Callable[[float], None]
@@ -209,10 +209,10 @@ def _fit_network(
     batch = int(np.clip(len(values) // 2, 32, max(32, widest)))
     plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, steps=STEPS, batch=batch, seed=choice.seed)
     if kind is ModelKind.LINEAR:
-        from detector.autoencoders.linear import components, fit_linear
+        from latentwatch.detector.autoencoders.linear import components, fit_linear
 
         return fit_linear(examples, replace(plan, code=components(values - baseline)))
-    from detector.autoencoders.training import train_network
+    from latentwatch.detector.autoencoders.training import train_network
 
     return train_network(examples, plan, lambda share: progress(0.1 + 0.8 * share))
 

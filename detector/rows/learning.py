@@ -10,16 +10,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.parts import below, prefixed
-from detector.rows.cascade import fit_cascade
-from detector.rows.detector import RowDetector
-from detector.rows.explanation import fit_map, keep_normal
-from detector.rows.features import Features, fit_features
-from detector.rows.fitting import FittedRows, Progress, fit_rows
-from detector.rows.model import GLANCE, Energies, Work, join
-from detector.rows.relations import fit_relations
-from domain.monitor import ModelChoice, ModelKind
-from domain.record import Batch
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.rows.cascade import fit_cascade
+from latentwatch.detector.rows.detector import RowDetector
+from latentwatch.detector.rows.explanation import fit_map, keep_normal
+from latentwatch.detector.rows.features import Features, fit_features
+from latentwatch.detector.rows.fitting import FittedRows, Progress, fit_rows
+from latentwatch.detector.rows.model import GLANCE, Energies, Work, join
+from latentwatch.detector.rows.relations import fit_relations
+from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.record import Batch
 
 ENOUGH_TO_CALIBRATE = 1_000
 """Calibration records from which they alone say what is normal; with fewer, out-of-fold training records say it with them."""

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.network import Network
-from detector.density import AnyDensity, density_from_bundle
-from detector.neighbours import Memory
-from detector.rows.features import Rows
-from detector.rows.scoring import LOGS, Parts, score_rows, stack_network
-from detector.rows.tails import Tails
-from domain.errors import BundleRefused
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.density import AnyDensity, density_from_bundle
+from latentwatch.detector.neighbours import Memory
+from latentwatch.detector.rows.features import Rows
+from latentwatch.detector.rows.scoring import LOGS, Parts, score_rows, stack_network
+from latentwatch.detector.rows.tails import Tails
+from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ STUDY = Work(neighbours=10, probes=6, members=1_000)
 
 
 class Seen(NamedTuple):
-    """What the compiled arithmetic gives for N rows; see `detector.rows.scoring`."""
+    """What the compiled arithmetic gives for N rows; see `latentwatch.detector.rows.scoring`."""
 
     logs: Floats
     """[N, LOGS] near, remoteness, residual, spacing, suspicion, tangent, tails."""
@@ -103,7 +103,7 @@ class RowModel:
     """[P] weight of each column in the residual; they sum to 1."""
     memory: Memory
     remoteness: Floats
-    """[M] how far each memory row lies from the middle of the bulk of them; see `detector.rows.fitting`."""
+    """[M] how far each memory row lies from the middle of the bulk of them; see `latentwatch.detector.rows.fitting`."""
     spacing: Floats
     """[M] mean distance of each memory row from its own nearest."""
     tails: Tails

@@ -10,8 +10,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled_exactly
-from domain.errors import BundleRefused
+from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 LINEAR_UNTIL = 8.0

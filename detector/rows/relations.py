@@ -16,10 +16,10 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.ridge import regress, varies
-from detector.rows.features import Features
-from detector.rows.model import fill_gaps
-from domain.errors import BundleRefused
+from latentwatch.detector.ridge import regress, varies
+from latentwatch.detector.rows.features import Features
+from latentwatch.detector.rows.model import fill_gaps
+from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 FEWEST_ROWS = 16

@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.rows.features import Features
-from detector.rows.model import STUDY, Energies, RowModel, Seen, Weights, fill_gaps
-from detector.rows.scoring import SHOWN
+from latentwatch.detector.rows.features import Features
+from latentwatch.detector.rows.model import STUDY, Energies, RowModel, Seen, Weights, fill_gaps
+from latentwatch.detector.rows.scoring import SHOWN
 
 Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512

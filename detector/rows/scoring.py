@@ -10,7 +10,7 @@ they are, and says what it should have been. Out come
     suspicion   for a row that the memory holds, mean over the nearest rows of how far they lie from the middle of the
                 bulk; 0 for any other row
     tangent     log distance from the plane through the nearest rows, where more than a few are met; otherwise 0
-    tails       how far out the row lies in single columns, 0 to 1; see `detector.rows.tails`
+    tails       how far out the row lies in single columns, 0 to 1; see `latentwatch.detector.rows.tails`
     code        the first member's latent code, for the latent density
 
 Suspicion is for rows that were learned from. Whether a new row is normal is for its nearest normal rows to say (novelty
@@ -24,11 +24,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.network import Network
-from detector.kernels import compiled
-from detector.neighbours import Searched, new_scratch, search_one
-from detector.rows.tails import Tails, tails_of
-from detector.vectors import ROWS, TILE, multiply
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.kernels import compiled
+from latentwatch.detector.neighbours import Searched, new_scratch, search_one
+from latentwatch.detector.rows.tails import Tails, tails_of
+from latentwatch.detector.vectors import ROWS, TILE, multiply
 
 Floats: TypeAlias = NDArray[np.float32]
 SHOWN = 5
@@ -59,7 +59,7 @@ class Parts(NamedTuple):
     rows: Floats
     """[M, P]"""
     remoteness: Floats
-    """[M] how far each normal row lies from the middle of the bulk; see `detector.rows.fitting`."""
+    """[M] how far each normal row lies from the middle of the bulk; see `latentwatch.detector.rows.fitting`."""
     spacing: Floats
     """[M] mean distance of each normal row from its own nearest."""
     tails: Tails

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled
-from detector.vectors import TILE, count_above
-from domain.errors import BundleRefused
+from latentwatch.detector.kernels import compiled
+from latentwatch.detector.vectors import TILE, count_above
+from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 STEP = 7.0 / TILE

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.rows.numbers import MOVED
+from latentwatch.detector.rows.numbers import MOVED
 
 Floats: TypeAlias = NDArray[np.float32]
 ONE_HOT_UNTIL = 12

@@ -10,8 +10,8 @@ Data Analysis, 3rd ed., section 2.5).
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled_exactly
-from detector.sequences.channels import ROWS_PER_DEGREE
+from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.detector.sequences.channels import ROWS_PER_DEGREE
 
 _MEMORY = 5_000.0
 """Records over which the level is averaged at most; a stranger that moves for good is followed this slowly."""

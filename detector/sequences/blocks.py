@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import rows_by_entity
+from latentwatch.detector.entities import rows_by_entity
 
 BLOCKS = 3
 """Time blocks, and members of the autoencoder: member m does not train on block m."""

@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import rows_by_entity
-from domain.record import Batch, Value, values_of
-from domain.schema import FeatureType, RecordSchema
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.domain.record import Batch, Value, values_of
+from latentwatch.domain.schema import FeatureType, RecordSchema
 
 CLIP = 2.0
 """Beyond this many scales a channel grows logarithmically, so that one wild sensor does not hide the others."""

@@ -14,9 +14,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled_exactly
-from detector.ridge import regress
-from detector.sequences.channels import DISCRETE_VALUES
+from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.detector.ridge import regress
+from latentwatch.detector.sequences.channels import DISCRETE_VALUES
 
 Floats = NDArray[np.float32]
 

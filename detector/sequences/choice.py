@@ -11,8 +11,8 @@ Records with text are scored on their own: a context keeps averages, and text ha
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import rows_by_entity
-from domain.record import Batch
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.domain.record import Batch
 
 WINDOW = 32
 """Records a sequence detector looks back by default; its slowest average reaches four times as far."""

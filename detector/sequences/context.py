@@ -14,15 +14,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import rows_by_entity
-from detector.interface import ContextEncoder, Contexts
-from detector.parts import below, prefixed
-from detector.sequences.acquaintance import acquaint
-from detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
-from detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
-from detector.sequences.following import Levels, fit_levels
-from detector.sequences.recursion import HEADER, RECENT, RING, STEPS, TAIL, advance
-from domain.record import Batch
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.interface import ContextEncoder, Contexts
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.sequences.acquaintance import acquaint
+from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
+from latentwatch.detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
+from latentwatch.detector.sequences.following import Levels, fit_levels
+from latentwatch.detector.sequences.recursion import HEADER, RECENT, RING, STEPS, TAIL, advance
+from latentwatch.domain.record import Batch
 
 PATCHES = 8
 """Segments that a window's shape is told in, where it is."""

@@ -10,18 +10,26 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.calibration import Calibration
-from detector.interface import Contexts, MapGround
-from detector.parts import below
-from detector.sequences.channels import Channels
-from detector.sequences.context import SequenceContext
-from detector.sequences.explanation import Memory, explain_rows
-from detector.sequences.model import ACTIVITY, DENSITY, PATTERN, RECONSTRUCTION, RELATIONS, SHAPE, SequenceModel
-from detector.sequences.pace import Pace
-from domain.monitor import AlertPolicy
-from domain.record import Batch
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Scores
+from latentwatch.detector.calibration import Calibration
+from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.parts import below
+from latentwatch.detector.sequences.channels import Channels
+from latentwatch.detector.sequences.context import SequenceContext
+from latentwatch.detector.sequences.explanation import Memory, explain_rows
+from latentwatch.detector.sequences.model import (
+    ACTIVITY,
+    DENSITY,
+    PATTERN,
+    RECONSTRUCTION,
+    RELATIONS,
+    SHAPE,
+    SequenceModel,
+)
+from latentwatch.detector.sequences.pace import Pace
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
 
 Floats = NDArray[np.float32]
 

@@ -7,15 +7,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import Contexts, MapGround
-from detector.sequences.acquaintance import belief_width
-from detector.sequences.channels import unclip
-from detector.sequences.context import SequenceContext
-from detector.sequences.densities import PrototypeDensity
-from detector.sequences.model import SequenceModel
-from domain.record import Batch, Value, values_of
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Neighbour, Scores
+from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.sequences.acquaintance import belief_width
+from latentwatch.detector.sequences.channels import unclip
+from latentwatch.detector.sequences.context import SequenceContext
+from latentwatch.detector.sequences.densities import PrototypeDensity
+from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.domain.record import Batch, Value, values_of
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Neighbour, Scores
 
 Floats = NDArray[np.float32]
 

@@ -12,17 +12,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.examples import Examples, TrainingPlan
-from detector.autoencoders.network import Network
-from detector.calibration import fit_calibration
-from detector.entities import rows_by_entity
-from detector.interface import Contexts
-from detector.parts import below, prefixed
-from detector.sequences.blocks import BLOCKS, time_blocks
-from detector.sequences.channels import Channels, fit_channels
-from detector.sequences.charts import fit_charts
-from detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
-from detector.sequences.densities import (
+from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.calibration import fit_calibration
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.sequences.blocks import BLOCKS, time_blocks
+from latentwatch.detector.sequences.channels import Channels, fit_channels
+from latentwatch.detector.sequences.charts import fit_charts
+from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
+from latentwatch.detector.sequences.densities import (
     PrototypeDensity,
     WindowMemory,
     cluster,
@@ -30,9 +30,9 @@ from detector.sequences.densities import (
     fit_shapes,
     remember_windows,
 )
-from detector.sequences.detector import AGES, SequenceCalibration, SequenceDetector
-from detector.sequences.following import drifts, growth_of_levels
-from detector.sequences.model import (
+from latentwatch.detector.sequences.detector import AGES, SequenceCalibration, SequenceDetector
+from latentwatch.detector.sequences.following import drifts, growth_of_levels
+from latentwatch.detector.sequences.model import (
     ACTIVITY,
     DENSITY,
     RECONSTRUCTION,
@@ -43,15 +43,15 @@ from detector.sequences.model import (
     furthest,
     window_names,
 )
-from detector.sequences.pace import fit_pace
-from detector.sequences.promise import as_if_fresh, calibrate_together
-from detector.sequences.reconstruction import Retrieval
-from detector.sequences.recursion import RECENT
-from detector.sequences.remembering import remember
-from domain.errors import InvalidHistory
-from domain.monitor import ModelChoice, ModelKind
-from domain.record import Batch
-from domain.schema import RecordSchema
+from latentwatch.detector.sequences.pace import fit_pace
+from latentwatch.detector.sequences.promise import as_if_fresh, calibrate_together
+from latentwatch.detector.sequences.reconstruction import Retrieval
+from latentwatch.detector.sequences.recursion import RECENT
+from latentwatch.detector.sequences.remembering import remember
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
 
 Floats = NDArray[np.float32]
 Progress = Callable[[str, float], None]
@@ -235,7 +235,7 @@ def _fit_windows(model: SequenceModel, names: tuple[str, ...], features: Floats,
 
 def _fit_retrieval(width: int, rows: _Rows, choice: ModelChoice, progress: Callable[[float], None]) -> Retrieval:
     """The autoencoder's members, each blind to one time block."""
-    from detector.autoencoders.training import train_network  # torch: calibrating does without
+    from latentwatch.detector.autoencoders.training import train_network  # torch: calibrating does without
 
     chosen = np.flatnonzero(rows.inner)
     chosen = chosen[:: max(1, len(chosen) // _TRAINING_ROWS)]

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.network import Layer, Network
+from latentwatch.detector.autoencoders.network import Layer, Network
 
 Floats = NDArray[np.float32]
 

@@ -20,9 +20,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import rows_by_entity
-from detector.kernels import compiled_exactly
-from detector.sequences.channels import robust_location_and_scale
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.detector.sequences.channels import robust_location_and_scale
 
 Floats = NDArray[np.float32]
 

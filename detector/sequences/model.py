@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.parts import below, prefixed
-from detector.sequences.context import SequenceContext
-from detector.sequences.densities import PrototypeDensity, WindowMemory
-from detector.sequences.reconstruction import Retrieval
-from detector.sequences.recursion import RECENT, TAIL
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.sequences.context import SequenceContext
+from latentwatch.detector.sequences.densities import PrototypeDensity, WindowMemory
+from latentwatch.detector.sequences.reconstruction import Retrieval
+from latentwatch.detector.sequences.recursion import RECENT, TAIL
 
 Floats = NDArray[np.float32]
 

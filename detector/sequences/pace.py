@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.entities import count_runs, rows_by_entity
-from domain.monitor import AlertPolicy
+from latentwatch.detector.entities import count_runs, rows_by_entity
+from latentwatch.domain.monitor import AlertPolicy
 
 LEVELS = np.linspace(1.0, 4.0, 13)
 """Surprises at which the length of episodes is measured."""

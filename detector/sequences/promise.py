@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.calibration import fit_calibration
-from detector.sequences.blocks import BLOCKS
-from detector.sequences.detector import SequenceCalibration
-from detector.sequences.model import DENSITY, PATTERN, RECONSTRUCTION
+from latentwatch.detector.calibration import fit_calibration
+from latentwatch.detector.sequences.blocks import BLOCKS
+from latentwatch.detector.sequences.detector import SequenceCalibration
+from latentwatch.detector.sequences.model import DENSITY, PATTERN, RECONSTRUCTION
 
 Floats = NDArray[np.float32]
 

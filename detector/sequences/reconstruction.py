@@ -13,10 +13,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.autoencoders.network import Network
-from detector.parts import below
-from detector.sequences.densities import PrototypeDensity
-from detector.sequences.folding import Folded
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.parts import below
+from latentwatch.detector.sequences.densities import PrototypeDensity
+from latentwatch.detector.sequences.folding import Folded
 
 Floats = NDArray[np.float32]
 

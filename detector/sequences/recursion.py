@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled_exactly, part_of_kernel
+from latentwatch.detector.kernels import compiled_exactly, part_of_kernel
 
 _SEEN, _TIME_HIGH, _TIME_MIDDLE, _TIME_LOW, _MOVED, _MISSING, _MOVED_LONG = range(7)
 HEADER = 7

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import MapGround
-from detector.sequences.context import SequenceContext
-from detector.sequences.explanation import Memory
-from detector.sequences.model import SequenceModel
-from domain.record import Batch
+from latentwatch.detector.interface import MapGround
+from latentwatch.detector.sequences.context import SequenceContext
+from latentwatch.detector.sequences.explanation import Memory
+from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]
 

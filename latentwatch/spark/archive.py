@@ -18,17 +18,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from detector.bundle import load_bundle
-from detector.interface import Detector
-from domain.clock import SystemClock, to_microseconds
-from domain.errors import InvalidInput
-from domain.monitor import AlertPolicy
-from domain.schema import RecordSchema
 from latentwatch.archive_scores import Tally, complete
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import SystemClock, to_microseconds
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.spark.session import reason_of
-from streams.batch_scoring import RowScorer, StreamScorer
-from streams.decoding.formats import decoder_for
-from streams.ports import Messages
+from latentwatch.streams.batch_scoring import RowScorer, StreamScorer
+from latentwatch.streams.decoding.formats import decoder_for
+from latentwatch.streams.ports import Messages
 
 _FILE, _ROW = "latentwatch_file", "latentwatch_row"
 _TASKS_PER_CORE = 3

@@ -11,25 +11,25 @@ from threading import Event
 import numpy as np
 import pyarrow as pa
 
-from alerts.database import Engine, open_database
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from detector.bundle import load_bundle
-from detector.interface import Detector
-from domain.clock import SystemClock
-from domain.errors import LatentwatchError
-from domain.monitor import KafkaSource as Topic
-from domain.monitor import Monitor
-from streams.context.context_store import segments
-from streams.decoding.columns import TimeBound
-from streams.decoding.registry_access import RegistryAccess
-from streams.pace import Pace
-from streams.ports import Decoder, Messages, Source
-from streams.scorer import Scorer
-from streams.sources.array_source import ArraySource
-from streams.sources.opening import topic_decoder
-from streams.sources.slice_source import Rewound, SliceSource
-from streams.watching.totals import Totals
+from latentwatch.alerts.database import Engine, open_database
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import LatentwatchError
+from latentwatch.domain.monitor import KafkaSource as Topic
+from latentwatch.domain.monitor import Monitor
+from latentwatch.streams.context.context_store import segments
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.pace import Pace
+from latentwatch.streams.ports import Decoder, Messages, Source
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.sources.array_source import ArraySource
+from latentwatch.streams.sources.opening import topic_decoder
+from latentwatch.streams.sources.slice_source import Rewound, SliceSource
+from latentwatch.streams.watching.totals import Totals
 
 DONE = "partition int, end long, records long, flagged long, dead_letters long, version int, rewound boolean, refused string"
 """Columns of what a task says, in Spark's words."""

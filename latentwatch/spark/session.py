@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 from latentwatch.settings import Settings
 
 CONNECTOR = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"

@@ -21,26 +21,26 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-from alerts.database import Engine
-from alerts.heartbeats import Heartbeat, beat, farewell
-from alerts.store import AlertStore
-from detector.bundle import load_bundle
-from detector.interface import Detector
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, StreamRefused, Unavailable
-from domain.monitor import Monitor
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.heartbeats import Heartbeat, beat, farewell
+from latentwatch.alerts.store import AlertStore
 from latentwatch.console import say
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, StreamRefused, Unavailable
+from latentwatch.domain.monitor import Monitor
 from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.spark.micro_batch import DONE, Task
 from latentwatch.spark.session import begin_spark, reason_of
+from latentwatch.streams.kafka.topic_offsets import topic_offsets
+from latentwatch.streams.sources.array_source import STRIDE, name_of
+from latentwatch.streams.sources.opening import registry_of
+from latentwatch.streams.waiting import Backoff, Stopped, wait_for
+from latentwatch.streams.watching.totals import Totals
 from latentwatch.wiring import ready_database, registered
-from streams.kafka.topic_offsets import topic_offsets
-from streams.sources.array_source import STRIDE, name_of
-from streams.sources.opening import registry_of
-from streams.waiting import Backoff, Stopped, wait_for
-from streams.watching.totals import Totals
 
 log = structlog.get_logger()
 

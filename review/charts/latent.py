@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from alerts.reading import MapPoint
-from detector.interface import MapGround
+from latentwatch.alerts.reading import MapPoint
+from latentwatch.detector.interface import MapGround
 
 Option = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from domain.outcome import TracePoint
+from latentwatch.domain.outcome import TracePoint
 
 
 def thin(points: Sequence[TracePoint], most: int) -> list[TracePoint]:

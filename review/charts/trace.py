@@ -5,10 +5,10 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Any
 
-from domain.outcome import TracePoint
-from domain.record import Value
-from domain.schema import Feature, FeatureType, RecordSchema
-from review.charts.thinning import milliseconds, slow_step, stretches, thin
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.record import Value
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.review.charts.thinning import milliseconds, slow_step, stretches, thin
 
 MOST_POINTS = 300
 MOST_BANDS = 14

@@ -6,22 +6,22 @@ from fastapi import Path, Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from alerts.monitors import monitors
-from alerts.reading import AlertDetail, MapPoint, alert_detail
-from detector.interface import MapGround
-from domain.errors import BundleRefused
-from domain.monitor import Monitor
-from review.charts.latent import map_option
-from review.charts.thinning import around
-from review.charts.trace import chosen_features, has_course, trace_height, trace_option
-from review.deeds import Done, act, label
-from review.evidence import lines, witnesses
-from review.fragment import Asking, fragment, show
-from review.frame import frame
-from review.pages.inbox import said_markup
-from review.replay import replay
-from review.room import Room, room_of
-from review.templating import render
+from latentwatch.alerts.monitors import monitors
+from latentwatch.alerts.reading import AlertDetail, MapPoint, alert_detail
+from latentwatch.detector.interface import MapGround
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.monitor import Monitor
+from latentwatch.review.charts.latent import map_option
+from latentwatch.review.charts.thinning import around
+from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
+from latentwatch.review.deeds import Done, act, label
+from latentwatch.review.evidence import lines, witnesses
+from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.pages.inbox import said_markup
+from latentwatch.review.replay import replay
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
 
 _SECONDS = 10.0
 _BANDS = 8

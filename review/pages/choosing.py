@@ -4,14 +4,14 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 from nicegui import ui
 
-from alerts.monitors import monitors
-from domain.errors import Unavailable
-from domain.monitor import Monitor
-from review.fragment import Asking, fragment
-from review.frame import frame
-from review.pages.overview import monitor_states
-from review.room import Room, room_of
-from review.templating import render
+from latentwatch.alerts.monitors import monitors
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.monitor import Monitor
+from latentwatch.review.fragment import Asking, fragment
+from latentwatch.review.frame import frame
+from latentwatch.review.pages.overview import monitor_states
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
 
 
 async def chosen(room: Room, asking: Asking, page: str, name: str) -> Monitor | None:

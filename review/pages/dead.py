@@ -4,13 +4,13 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import ui
 
-from alerts.reading import dead_letters
-from domain.record import DeadLetter
-from review.fragment import fragment, show
-from review.frame import frame
-from review.pages.choosing import chosen
-from review.room import Room, room_of
-from review.templating import render
+from latentwatch.alerts.reading import dead_letters
+from latentwatch.domain.record import DeadLetter
+from latentwatch.review.fragment import fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.pages.choosing import chosen
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
 
 _SECONDS = 10.0
 _SIZE = 50

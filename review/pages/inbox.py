@@ -4,15 +4,15 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from alerts.reading import inbox
-from alerts.reading.inbox import COUNT_LIMIT
-from review.deeds import Done, act
-from review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
-from review.fragment import fragment, show
-from review.frame import frame
-from review.monitors import monitor_names
-from review.room import Room, room_of
-from review.templating import render
+from latentwatch.alerts.reading import inbox
+from latentwatch.alerts.reading.inbox import COUNT_LIMIT
+from latentwatch.review.deeds import Done, act
+from latentwatch.review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
+from latentwatch.review.fragment import fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.monitors import monitor_names
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
 
 _SECONDS = 5.0
 

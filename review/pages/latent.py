@@ -6,17 +6,17 @@ from typing import Any
 from fastapi import Request
 from nicegui import events, ui
 
-from alerts.reading import MapPoint, flagged_places, flagged_versions
-from alerts.registry import ModelRegistry
-from detector.interface import MapGround
-from domain.errors import BundleRefused, NotFound
-from domain.model import ModelVersion
-from review.charts.latent import VERDICT_LOOKS, map_option
-from review.fragment import Asking, fragment, show
-from review.frame import frame
-from review.pages.choosing import chosen, lead_to_monitor
-from review.room import Room, room_of
-from review.templating import render
+from latentwatch.alerts.reading import MapPoint, flagged_places, flagged_versions
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.detector.interface import MapGround
+from latentwatch.domain.errors import BundleRefused, NotFound
+from latentwatch.domain.model import ModelVersion
+from latentwatch.review.charts.latent import VERDICT_LOOKS, map_option
+from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.pages.choosing import chosen, lead_to_monitor
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
 
 _SECONDS = 10.0
 _MOST_LISTED = 200

@@ -8,17 +8,17 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from alerts.reading import EntityFacts, entities, monitor_facts, trace
-from domain.errors import BundleRefused
-from domain.monitor import Monitor
-from domain.outcome import TracePoint
-from review.charts.trace import MOST_POINTS, chosen_features, has_course, trace_height, trace_option
-from review.fragment import Asking, fragment, show
-from review.frame import frame
-from review.pages.choosing import chosen, lead_to_monitor
-from review.room import Room, room_of
-from review.state import MonitorState, state_of
-from review.templating import render
+from latentwatch.alerts.reading import EntityFacts, entities, monitor_facts, trace
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, has_course, trace_height, trace_option
+from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.pages.choosing import chosen, lead_to_monitor
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.state import MonitorState, state_of
+from latentwatch.review.templating import render
 
 _MOVE_SECONDS, _STATE_SECONDS = 1.0, 5.0
 _STOPPED_SECONDS = 120.0

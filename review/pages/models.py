@@ -6,17 +6,17 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from alerts.reading import Promotion, promotions, surprise_counts
-from alerts.registry import ModelRegistry
-from domain.model import ModelVersion, VersionStatus
-from review.deeds import roll_back
-from review.fragment import fragment, show
-from review.frame import frame
-from review.pages.choosing import chosen, lead_to_monitor
-from review.pages.inbox import said_markup
-from review.promise import poisson_interval
-from review.room import Room, room_of
-from review.templating import render
+from latentwatch.alerts.reading import Promotion, promotions, surprise_counts
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.domain.model import ModelVersion, VersionStatus
+from latentwatch.review.deeds import roll_back
+from latentwatch.review.fragment import fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.pages.choosing import chosen, lead_to_monitor
+from latentwatch.review.pages.inbox import said_markup
+from latentwatch.review.promise import poisson_interval
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
 
 _SECONDS = 5.0
 _MOST_VERSIONS = 50

@@ -4,14 +4,14 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import ui
 
-from alerts.reading import overview
-from alerts.reading.overview import SPARK_MINUTES
-from review.fragment import fragment, show
-from review.frame import frame
-from review.room import Room, room_of
-from review.spark import spark
-from review.state import MonitorState, Word, state_of, worst_first
-from review.templating import render
+from latentwatch.alerts.reading import overview
+from latentwatch.alerts.reading.overview import SPARK_MINUTES
+from latentwatch.review.fragment import fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.spark import spark
+from latentwatch.review.state import MonitorState, Word, state_of, worst_first
+from latentwatch.review.templating import render
 
 _SECONDS = 3.0
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.drift import PromiseState
-from domain.errors import InvalidInput
+from latentwatch.detector.drift import PromiseState
+from latentwatch.domain.errors import InvalidInput
 
 _MAGIC = b"LWCTX001"
 _LENGTH = struct.Struct("<I")

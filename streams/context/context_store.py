@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.drift import PromiseState, recalibrated
-from detector.interface import ContextEncoder, Contexts
-from domain.clock import from_microseconds
-from domain.outcome import EntityState
-from domain.record import Batch
-from streams.context.context_blob import PartitionContext, pack, unpack
-from streams.context.ledger import Ledger, grown
+from latentwatch.detector.drift import PromiseState, recalibrated
+from latentwatch.detector.interface import ContextEncoder, Contexts
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.outcome import EntityState
+from latentwatch.domain.record import Batch
+from latentwatch.streams.context.context_blob import PartitionContext, pack, unpack
+from latentwatch.streams.context.ledger import Ledger, grown
 
 MAX_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten and starts anew."""

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.interface import ContextEncoder, Contexts
-from domain.alert import Arrival
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
-from streams.context.context_blob import PartitionContext, unpack
-from streams.context.context_store import MAX_ENTITIES, ContextStore
-from streams.context.ledger import grown
-from streams.context.recent import Recent, Shelved, join, matching, pack_recent, unjudged, unpack_recent
+from latentwatch.detector.interface import ContextEncoder, Contexts
+from latentwatch.domain.alert import Arrival
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.context.context_blob import PartitionContext, unpack
+from latentwatch.streams.context.context_store import MAX_ENTITIES, ContextStore
+from latentwatch.streams.context.ledger import grown
+from latentwatch.streams.context.recent import Recent, Shelved, join, matching, pack_recent, unjudged, unpack_recent
 
 MOST_AFTER = 4_096
 """Records of an entity that one late record may have scored again; where more came after it, it is too late."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import InvalidInput
-from domain.record import Batch, concatenate
-from domain.schema import RecordSchema
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import Batch, concatenate
+from latentwatch.domain.schema import RecordSchema
 
 UNKNOWN_VERSION = -1
 """Stands for the model version where a verdict is not known, or not one that may be amended."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from domain.clock import Clock
-from domain.outcome import ContextSnapshot
-from streams.context.context_store import ContextStore
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.outcome import ContextSnapshot
+from latentwatch.streams.context.context_store import ContextStore
 
 _EVERY_SECONDS = 5.0
 _BYTES_PER_SECOND = 2_000_000

@@ -1,7 +1,7 @@
 """Avro messages in the schema registry's wire format into columns. Messages -> Decoded.
 
 A message is a zero byte, the four bytes of its writer's schema id, and the record. Each schema is compiled once into a
-plan that reads whole batches without an object per record (`streams.decoding.avro_plan`, `streams.decoding.avro_machine`).
+plan that reads whole batches without an object per record (`latentwatch.streams.decoding.avro_plan`, `latentwatch.streams.decoding.avro_machine`).
 """
 
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import from_microseconds
-from domain.record import Decoded
-from domain.schema import RecordSchema
-from streams.decoding import avro_machine as machine
-from streams.decoding.avro_plan import ENTITY, TIME, Plan, UnreadableSchema, compile_plan, targets_of
-from streams.decoding.columns import Columns, TimeBound, assemble, words
-from streams.decoding.schema_registry import SchemaRegistry, UnknownSchema
-from streams.ports import Messages
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.record import Decoded
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding import avro_machine as machine
+from latentwatch.streams.decoding.avro_plan import ENTITY, TIME, Plan, UnreadableSchema, compile_plan, targets_of
+from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, words
+from latentwatch.streams.decoding.schema_registry import SchemaRegistry, UnknownSchema
+from latentwatch.streams.ports import Messages
 
 _HEADER_BYTES = 5
 _STATES = {

@@ -1,6 +1,6 @@
 """Runs a reading plan over many Avro messages at once, in compiled code. Bytes + plan -> columns of raw values.
 
-A plan (see `streams.decoding.avro_plan`) is a [P, 4] array of instructions `(what, where, a, b)`. `where` says what becomes of a
+A plan (see `latentwatch.streams.decoding.avro_plan`) is a [P, 4] array of instructions `(what, where, a, b)`. `where` says what becomes of a
 value: -1 skips it, 0 and more is a column of numbers, -2 and less a slot of values that Python looks at afterwards.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.kernels import compiled_exactly, part_of_kernel
+from latentwatch.detector.kernels import compiled_exactly, part_of_kernel
 
 (END, BOOLEAN, LONG, FLOAT, DOUBLE, BYTES, FIXED, DECIMAL, ENUM, UNION, JUMP, REFUSE, BLOCKS, NEXT, CALL, RETURN) = (
     range(16)

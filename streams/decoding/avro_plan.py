@@ -1,4 +1,4 @@
-"""Compiles an Avro schema and a monitor's fields into a plan that `streams.decoding.avro_machine` runs. Writer's schema -> Plan.
+"""Compiles an Avro schema and a monitor's fields into a plan that `latentwatch.streams.decoding.avro_machine` runs. Writer's schema -> Plan.
 
 Fields are found by name, so that a writer may add, drop, reorder and widen fields: what the monitor does not name is
 skipped, what the writer does not have is missing.
@@ -12,9 +12,9 @@ import numpy as np
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 from numpy.typing import NDArray
 
-from domain.errors import InvalidInput
-from domain.schema import FeatureType, RecordSchema
-from streams.decoding import avro_machine as machine
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.schema import FeatureType, RecordSchema
+from latentwatch.streams.decoding import avro_machine as machine
 
 TIME, ENTITY = "time", "entity"
 _PRIMITIVES = {

@@ -7,11 +7,11 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import Clock, from_microseconds, to_microseconds
-from domain.record import Batch, DeadLetter, Decoded, Position
-from domain.schema import FeatureType, RecordSchema
-from streams.decoding.times import NO_TIME, bounded, parse_times
-from streams.ports import Messages
+from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
+from latentwatch.domain.record import Batch, DeadLetter, Decoded, Position
+from latentwatch.domain.schema import FeatureType, RecordSchema
+from latentwatch.streams.decoding.times import NO_TIME, bounded, parse_times
+from latentwatch.streams.ports import Messages
 
 _NUL = "\0"
 MAX_AHEAD = timedelta(days=1)

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import InvalidInput
-from domain.record import Decoded
-from domain.schema import FeatureType, RecordSchema
-from streams.decoding.cells import MISSING_WORDS, has_decimal_commas, number_in
-from streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
-from streams.decoding.csv_rows import column_names, split_row
-from streams.ports import Messages
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import Decoded
+from latentwatch.domain.schema import FeatureType, RecordSchema
+from latentwatch.streams.decoding.cells import MISSING_WORDS, has_decimal_commas, number_in
+from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from latentwatch.streams.decoding.csv_rows import column_names, split_row
+from latentwatch.streams.ports import Messages
 
 
 class CsvDecoder:

@@ -8,9 +8,9 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import InvalidInput
-from domain.schema import RecordSchema
-from streams.decoding.columns import shorten
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.columns import shorten
 
 _DELIMITERS = (",", ";", "\t", "|")
 

@@ -1,14 +1,14 @@
-"""Which decoder reads which format; all of them share the checks in `streams.decoding.columns`."""
+"""Which decoder reads which format; all of them share the checks in `latentwatch.streams.decoding.columns`."""
 
 from collections.abc import Sequence
 
-from domain.errors import InvalidInput
-from domain.schema import RecordSchema
-from streams.decoding.columns import TimeBound
-from streams.decoding.csv_decoding import CsvDecoder
-from streams.decoding.json_decoding import JsonDecoder
-from streams.decoding.registry_access import RegistryAccess
-from streams.ports import Decoder
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.csv_decoding import CsvDecoder
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.ports import Decoder
 
 
 def decoder_for(
@@ -41,7 +41,9 @@ def _avro(schema: RecordSchema, registry: RegistryAccess | None, bound: TimeBoun
             "Avro messages are read with the schemas of a registry, but none is set; set LATENTWATCH_REGISTRY, or"
             " source.kafka.registry in the monitor file, to its address"
         )
-    from streams.decoding.avro_decoding import AvroDecoder  # fastavro and the HTTP client come with the extra `avro`
-    from streams.decoding.schema_registry import HttpSchemaRegistry
+    from latentwatch.streams.decoding.avro_decoding import (
+        AvroDecoder,  # fastavro and the HTTP client come with the extra `avro`
+    )
+    from latentwatch.streams.decoding.schema_registry import HttpSchemaRegistry
 
     return AvroDecoder(schema, HttpSchemaRegistry(registry), bound)

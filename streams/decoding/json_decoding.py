@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from domain.errors import InvalidMonitor
-from domain.record import Decoded
-from domain.schema import FeatureType, RecordSchema
-from streams.decoding.cells import number_in
-from streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
-from streams.ports import Messages
+from latentwatch.domain.errors import InvalidMonitor
+from latentwatch.domain.record import Decoded
+from latentwatch.domain.schema import FeatureType, RecordSchema
+from latentwatch.streams.decoding.cells import number_in
+from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from latentwatch.streams.ports import Messages
 
 _TIME, _ENTITY = "time", "entity"
 _WORD = str | int | float | bool | None

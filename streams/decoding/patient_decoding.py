@@ -4,11 +4,11 @@ from threading import Event
 
 import structlog
 
-from domain.clock import Clock
-from domain.errors import Unavailable
-from domain.record import Decoded, concatenate
-from streams.ports import Decoder, Messages, Source
-from streams.waiting import Backoff
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.record import Decoded, concatenate
+from latentwatch.streams.ports import Decoder, Messages, Source
+from latentwatch.streams.waiting import Backoff
 
 log = structlog.get_logger()
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import httpx
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
-from domain.clock import Clock, SystemClock
-from domain.errors import InvalidInput, LatentwatchError, Unavailable
-from streams.decoding.registry_access import RegistryAccess
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, LatentwatchError, Unavailable
+from latentwatch.streams.decoding.registry_access import RegistryAccess
 
 _TIMEOUT_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 30.0

@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import to_microseconds
+from latentwatch.domain.clock import to_microseconds
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands where a value is not a time."""

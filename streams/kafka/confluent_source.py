@@ -14,12 +14,12 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from domain.clock import Clock
-from domain.errors import InvalidInput, Unavailable
-from streams.context.context_store import segments
-from streams.kafka.access import CORRECT_ACCESS
-from streams.kafka.group_member import GroupMember, Start
-from streams.ports import Messages
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import InvalidInput, Unavailable
+from latentwatch.streams.context.context_store import segments
+from latentwatch.streams.kafka.access import CORRECT_ACCESS
+from latentwatch.streams.kafka.group_member import GroupMember, Start
+from latentwatch.streams.ports import Messages
 
 log = structlog.get_logger()
 

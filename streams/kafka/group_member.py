@@ -10,9 +10,9 @@ from typing import Literal
 
 import structlog
 
-from domain.clock import Clock, SystemClock
-from streams.ports import Changes, Gap
-from streams.watching.stall import StallWatch
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.streams.ports import Changes, Gap
+from latentwatch.streams.watching.stall import StallWatch
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from kafka.errors import (
 )
 from kafka.net.compat import KafkaNetClient
 
-from domain.errors import InvalidInput, Unavailable
-from streams.kafka.access import CORRECT_ACCESS
+from latentwatch.domain.errors import InvalidInput, Unavailable
+from latentwatch.streams.kafka.access import CORRECT_ACCESS
 
 
 class CertificateRefused(KafkaError):  # type: ignore[misc]

@@ -16,14 +16,14 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from domain.clock import Clock
-from domain.errors import Unavailable
-from streams.kafka.group_joining import keep_assignments
-from streams.kafka.group_member import GroupMember, Start
-from streams.kafka.kafka_faults import HOPELESS, FrankClient, out_of_reach
-from streams.kafka.parked_records import return_parked
-from streams.kafka.record_batches import read_columns
-from streams.ports import Messages
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.streams.kafka.group_joining import keep_assignments
+from latentwatch.streams.kafka.group_member import GroupMember, Start
+from latentwatch.streams.kafka.kafka_faults import HOPELESS, FrankClient, out_of_reach
+from latentwatch.streams.kafka.parked_records import return_parked
+from latentwatch.streams.kafka.record_batches import read_columns
+from latentwatch.streams.ports import Messages
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from numpy.typing import NDArray
 
-from detector.kernels import compiled
+from latentwatch.detector.kernels import compiled
 
 Row: TypeAlias = tuple[int, int, bytes | None]
 """Offset, timestamp in milliseconds, value."""

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from kafka import KafkaConsumer, TopicPartition
 
-from domain.clock import to_microseconds
-from domain.errors import Unavailable
-from domain.record import Batch, RawMessage, concatenate
-from streams.kafka.access import KafkaAccess
-from streams.kafka.topic_offsets import onlooker
-from streams.ports import Decoder, Messages, messages_of
+from latentwatch.domain.clock import to_microseconds
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.record import Batch, RawMessage, concatenate
+from latentwatch.streams.kafka.access import KafkaAccess
+from latentwatch.streams.kafka.topic_offsets import onlooker
+from latentwatch.streams.ports import Decoder, Messages, messages_of
 
 _POLL_MS = 1_000
 _SILENT_POLLS = 30

@@ -7,9 +7,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from domain.errors import Unavailable
-from streams.kafka.access import KafkaAccess
-from streams.kafka.kafka_faults import FrankClient, out_of_reach
+from latentwatch.domain.errors import Unavailable
+from latentwatch.streams.kafka.access import KafkaAccess
+from latentwatch.streams.kafka.kafka_faults import FrankClient, out_of_reach
 
 
 @contextmanager

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.record import Decoded
-from streams.context.context_store import segments
-from streams.ports import Changes, Decoder, Gap, Messages, Source
+from latentwatch.domain.record import Decoded
+from latentwatch.streams.context.context_store import segments
+from latentwatch.streams.ports import Changes, Decoder, Gap, Messages, Source
 
 STRIDE = 1_000_000
 """More records than a message can hold: Kafka takes a megabyte by default. A message with more is one dead letter."""

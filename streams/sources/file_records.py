@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from domain.errors import InvalidInput
-from streams.sources.packed import Damaged, open_packed
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.streams.sources.packed import Damaged, open_packed
 
 STDIN = "-"
 _CHUNK_BYTES = 1 << 18

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from domain.clock import Clock, SystemClock, to_microseconds
-from domain.errors import InvalidInput
-from domain.schema import RecordSchema
-from streams.decoding.csv_rows import read_head
-from streams.decoding.formats import decoder_for
-from streams.ports import Changes, Decoder, Messages
-from streams.sources.file_records import STDIN, Lines, Records, name_of, open_records
-from streams.sources.packed import SUFFIXES
+from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.csv_rows import read_head
+from latentwatch.streams.decoding.formats import decoder_for
+from latentwatch.streams.ports import Changes, Decoder, Messages
+from latentwatch.streams.sources.file_records import STDIN, Lines, Records, name_of, open_records
+from latentwatch.streams.sources.packed import SUFFIXES
 
 _SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",

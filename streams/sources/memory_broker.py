@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from domain.clock import Clock, ManualClock
-from domain.record import RawMessage
-from streams.ports import Changes, Gap, Messages, messages_of
+from latentwatch.domain.clock import Clock, ManualClock
+from latentwatch.domain.record import RawMessage
+from latentwatch.streams.ports import Changes, Gap, Messages, messages_of
 
 
 class MemoryBroker:

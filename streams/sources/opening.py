@@ -3,18 +3,18 @@
 from dataclasses import replace
 from threading import Event
 
-from domain.clock import Clock
-from domain.errors import InvalidInput
-from domain.monitor import KafkaSource as Topic
-from domain.monitor import Monitor
-from streams.decoding.columns import TimeBound
-from streams.decoding.formats import decoder_for
-from streams.decoding.registry_access import RegistryAccess
-from streams.kafka.access import Client, KafkaAccess
-from streams.ports import Decoder, Source
-from streams.sources.array_source import ArraySource
-from streams.sources.file_source import FileSource
-from streams.waiting import wait_for
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import KafkaSource as Topic
+from latentwatch.domain.monitor import Monitor
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.formats import decoder_for
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.kafka.access import Client, KafkaAccess
+from latentwatch.streams.ports import Decoder, Source
+from latentwatch.streams.sources.array_source import ArraySource
+from latentwatch.streams.sources.file_source import FileSource
+from latentwatch.streams.waiting import wait_for
 
 
 def open_source(
@@ -75,12 +75,12 @@ def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess
 def open_member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
     """A member of a group that reads a topic, not opened yet."""
     if client == "confluent":
-        from streams.kafka.confluent_source import ConfluentSource  # an extra
+        from latentwatch.streams.kafka.confluent_source import ConfluentSource  # an extra
 
         return ConfluentSource(
             topic.topic, kafka.servers, group, start=topic.start, clock=clock, properties=kafka.of_librdkafka()
         )
-    from streams.kafka.kafka_source import KafkaSource  # 35 MB that a file does not need
+    from latentwatch.streams.kafka.kafka_source import KafkaSource  # 35 MB that a file does not need
 
     return KafkaSource(
         topic.topic, kafka.servers, group, start=topic.start, clock=clock, options=kafka.of_kafka_python()

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import Clock
-from streams.context.context_store import segments
-from streams.ports import Changes, Gap, Messages
+from latentwatch.domain.clock import Clock
+from latentwatch.streams.context.context_store import segments
+from latentwatch.streams.ports import Changes, Gap, Messages
 
 
 class Rewound(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domain.clock import Clock
+from latentwatch.domain.clock import Clock
 
 SILENT_SECONDS = 300.0
 """A loop that gave no sign for so long is stuck: as long as Kafka leaves its partitions to a member that does not poll."""

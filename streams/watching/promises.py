@@ -6,9 +6,9 @@ snapshots, so a restart forgets at most what was scored since the last one.
 
 from collections.abc import Mapping
 
-from detector.drift import BROKEN, PromiseState, recalibrated, watch
-from streams.context.context_store import segments
-from streams.outcomes import Verdicts
+from latentwatch.detector.drift import BROKEN, PromiseState, recalibrated, watch
+from latentwatch.streams.context.context_store import segments
+from latentwatch.streams.outcomes import Verdicts
 
 
 def read_promises(promises: dict[int, PromiseState], scored: Verdicts) -> None:

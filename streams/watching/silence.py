@@ -10,11 +10,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import Clock, from_microseconds
-from domain.outcome import Silence
-from streams.context.context_store import ContextStore
-from streams.context.ledger import GAPS_TO_LEARN
-from streams.outcomes import Serving
+from latentwatch.domain.clock import Clock, from_microseconds
+from latentwatch.domain.outcome import Silence
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.context.ledger import GAPS_TO_LEARN
+from latentwatch.streams.outcomes import Serving
 
 _TIMES_USUAL = 10.0
 _LEAST_SECONDS = 30.0

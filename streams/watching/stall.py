@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.clock import Clock
+from latentwatch.domain.clock import Clock
 
 _LOOK_EVERY_SECONDS = 10.0
 _STALLED_AFTER_LOOKS = 3

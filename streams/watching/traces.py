@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.clock import Clock
-from domain.outcome import TracePoint
-from domain.record import Batch, Value
-from domain.scores import Scores
+from latentwatch.domain.clock import Clock
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.record import Batch, Value
+from latentwatch.domain.scores import Scores
 
 POINTS_PER_SECOND = 200.0
 """Trace points the scorer writes: the cost of a page must not grow with the stream. A backlog is thinned."""

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from domain.alert import FlaggedRecord
-from domain.outcome import MinuteCount, OffsetMove, Outcome, TracePoint
-from domain.record import DeadLetter, Position
-from domain.scores import Explanation, Neighbour
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.outcome import MinuteCount, OffsetMove, Outcome, TracePoint
+from latentwatch.domain.record import DeadLetter, Position
+from latentwatch.domain.scores import Explanation, Neighbour
 
 MONITOR, SOURCE = "pump", "plant.pump"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from alerts.database import migrate, open_database
-from domain.clock import ManualClock
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.domain.clock import ManualClock
 from tests.alerts.build import START
 
 

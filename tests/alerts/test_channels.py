@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from alerts.channels import open_channels
-from alerts.outbox import Notification
-from domain.alert import Severity
-from domain.errors import InvalidInput, Unavailable
+from latentwatch.alerts.channels import open_channels
+from latentwatch.alerts.outbox import Notification
+from latentwatch.domain.alert import Severity
+from latentwatch.domain.errors import InvalidInput, Unavailable
 from tests.alerts.build import START
 
 # Apprise's e-mail plugin imports it on Pythons that still have it.

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-import alerts.columns
-from alerts.database import open_database, wait_for_database
-from alerts.session import reading, transaction
-from domain.clock import ManualClock
-from domain.errors import InvalidInput, Unavailable
+import latentwatch.alerts.columns
+from latentwatch.alerts.database import open_database, wait_for_database
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput, Unavailable
 
 UNREACHABLE = "postgresql://ann:secret@127.0.0.1:1/latentwatch"
 
 
 def test_documented_examples_hold() -> None:
     """The examples in the documentation of JSON and text storage are true."""
-    results = doctest.testmod(alerts.columns)
+    results = doctest.testmod(latentwatch.alerts.columns)
     assert (results.attempted > 0, results.failed) == (True, 0)
 
 
@@ -39,7 +39,7 @@ def test_unusable_addresses_name_the_fix(address: str, fix: str) -> None:
 
 def test_an_absent_driver_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where PostgreSQL's driver is not installed, the address is refused with what to install, without its password."""
-    monkeypatch.setattr("alerts.database.find_spec", lambda name: None)
+    monkeypatch.setattr("latentwatch.alerts.database.find_spec", lambda name: None)
     with pytest.raises(InvalidInput, match=r"latentwatch\[postgres\]") as refused:
         open_database("postgresql://ann:secret@host/db")
     assert "secret" not in str(refused.value)

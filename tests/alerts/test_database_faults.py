@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from alerts.database import migrate, open_database
-from alerts.session import reading, transaction
-from alerts.store import AlertStore
-from domain.errors import InvalidInput, PartitionLost, Unavailable
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.errors import InvalidInput, PartitionLost, Unavailable
 from tests.alerts.build import MONITOR, SOURCE, dead, flagged, outcome
 
 BATCH = outcome(0, 10, [flagged(1), flagged(2)])

@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.grouping import Episode, group
-from domain.alert import FlaggedRecord
+from latentwatch.alerts.grouping import Episode, group
+from latentwatch.domain.alert import FlaggedRecord
 from tests.alerts.build import flagged
 from tests.alerts.contract.grouping import GroupingContract
 

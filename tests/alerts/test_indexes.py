@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.session import reading
+from latentwatch.alerts.session import reading
 
 QUERIES = {
     "inbox": "SELECT * FROM alerts WHERE monitor = 'm' AND status = 'open' ORDER BY started DESC LIMIT 50",

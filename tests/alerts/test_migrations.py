@@ -22,7 +22,8 @@ def test_migrations_travel_inside_the_wheel(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     wheel = next(WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"]))
     names = zipfile.ZipFile(wheel).namelist()
-    assert "alerts/migrations/env.py" in names
+    assert "latentwatch/alerts/migrations/env.py" in names
     assert {name for name in names if "migrations/versions/" in name and name.endswith(".py")} == {
-        f"alerts/migrations/versions/{file.name}" for file in (root / "alerts" / "migrations" / "versions").glob("*.py")
+        f"latentwatch/alerts/migrations/versions/{file.name}"
+        for file in (root / "alerts" / "migrations" / "versions").glob("*.py")
     }

@@ -1,8 +1,8 @@
 """The outbox on SQLite, and while no database answers."""
 
-from alerts.database import open_database
-from alerts.outbox import Delivery, Notifier
-from domain.clock import ManualClock
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.outbox import Delivery, Notifier
+from latentwatch.domain.clock import ManualClock
 from tests.alerts.contract.outbox import OutboxContract
 
 

@@ -21,8 +21,8 @@ print("RESULT" + json.dumps({
     "dags": {name: sorted(dag.task_ids) for name, dag in bag.dags.items()},
     "schedules": {name: str(dag.schedule) for name, dag in bag.dags.items()},
     "errors": {path.rsplit("/", 1)[-1]: error for path, error in bag.import_errors.items()},
-    "modules": sorted(name for name in sys.modules if name.split(".")[0] in
-                      ("torch", "pandas", "numpy", "sqlalchemy_utils", "detector", "streams", "alerts", "latentwatch", "mlflow")),
+    "modules": sorted(name for name in sys.modules if name.split(".")[0] in ("torch", "pandas", "numpy", "mlflow")
+                      or name.startswith("latentwatch.") and name.split(".")[1] not in ("dags", "domain")),
 }))
 """
 _GOOD = "name: {name}\nsource: {{file: {{path: x.csv}}}}\nrecord: {{features: {{a: numeric}}}}\n"

@@ -6,8 +6,8 @@ import pytest
 import typer.core
 import typer.main
 
-from domain.monitor import load_monitor
 from latentwatch.cli import app
+from latentwatch.domain.monitor import load_monitor
 from latentwatch.settings import unknown_variables
 from tests.deploy.compose import OURS, ROOT, as_written
 

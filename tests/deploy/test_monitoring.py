@@ -3,8 +3,8 @@
 import json
 import re
 
-from domain.clock import ManualClock
-from streams.watching.metrics import ScorerMetrics
+from latentwatch.domain.clock import ManualClock
+from latentwatch.streams.watching.metrics import ScorerMetrics
 from tests.deploy.compose import ROOT
 
 RULES = (ROOT / "deploy" / "prometheus" / "rules.yml").read_text()

@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from detector.bundle import DOCUMENT, WEIGHTS, Bundled, content_hash, encode_bundle, load_bundle, save_bundle
-from detector.checks import read
-from detector.training import learn
-from domain.errors import BundleRefused
-from domain.monitor import ModelChoice, ModelKind
-from domain.record import batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.bundle import (
+    DOCUMENT,
+    WEIGHTS,
+    Bundled,
+    content_hash,
+    encode_bundle,
+    load_bundle,
+    save_bundle,
+)
+from latentwatch.detector.checks import read
+from latentwatch.detector.training import learn
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 SCHEMA = RecordSchema(features={"a": "numeric", "b": "numeric", "mode": "category", "note": "text"})
 
@@ -173,9 +181,9 @@ def test_scoring_needs_no_torch(saved):
 import sys
 sys.modules["torch"] = None
 import numpy as np
-from detector.bundle import load_bundle
-from detector.checks import read
-from domain.record import batch_from_columns
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.checks import read
+from latentwatch.domain.record import batch_from_columns
 detector = load_bundle({str(root)!r}, {name!r})
 batch = batch_from_columns(detector.schema, {{"a": [0.0, 9.0], "b": [0.0, 9.0], "mode": ["on", "new"], "note": ["pump runs well", None]}})
 contexts = read(detector, batch)

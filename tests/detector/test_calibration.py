@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.calibration import Calibration, fit_calibration
-from domain.errors import BundleRefused, InvalidHistory
+from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.domain.errors import BundleRefused, InvalidHistory
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 

@@ -5,12 +5,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from detector.bundle import Bundled
-from detector.checks import CHECKS, CheckFailed, check_better_than_chance, check_purity, read
-from detector.training import learn
-from domain.monitor import ModelChoice, ModelKind
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.bundle import Bundled
+from latentwatch.detector.checks import CHECKS, CheckFailed, check_better_than_chance, check_purity, read
+from latentwatch.detector.training import learn
+from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detector.density import choose_density, density_from_bundle, fit_density
-from domain.errors import BundleRefused
+from latentwatch.detector.density import choose_density, density_from_bundle, fit_density
+from latentwatch.domain.errors import BundleRefused
 
 KINDS = ["gaussian", "mixture", "prototypes"]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.drift import PromiseState, recalibrated, watch
+from latentwatch.detector.drift import PromiseState, recalibrated, watch
 
 
 def calibrated(count: int, seed: int = 0) -> np.ndarray:

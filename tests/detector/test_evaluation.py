@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.evaluation import evaluate, judge, keeps_promise, rate_interval
-from detector.interface import Contexts, MapGround
-from domain.errors import InvalidHistory
-from domain.model import Evaluation
-from domain.monitor import AlertPolicy
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
-from domain.scores import Explanation, Scores
+from latentwatch.detector.evaluation import evaluate, judge, keeps_promise, rate_interval
+from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.model import Evaluation
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
 
 SCHEMA = RecordSchema.model_validate({"features": {"a": "numeric", "b": "numeric"}})
 KEPT = Evaluation(0.01, 0.009, (0.006, 0.013), 5000, 40, 30, {"spike": 1.0, "lag": 0.25})

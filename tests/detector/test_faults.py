@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.faults import ROW_FAULTS, SENSOR_FAULTS, FaultKind, plant_faults
-from domain.errors import InvalidHistory
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.faults import ROW_FAULTS, SENSOR_FAULTS, FaultKind, plant_faults
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 
 def sensors(count: int, seed: int = 0, entities: int = 2) -> Batch:

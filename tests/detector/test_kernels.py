@@ -7,10 +7,10 @@ import pytest
 import torch
 from numba.core.dispatcher import Dispatcher
 
-from detector.plant import Plant
-from detector.training import learn
-from domain.monitor import ModelChoice
-from streams.context.context_store import ContextStore
+from latentwatch.detector.plant import Plant
+from latentwatch.detector.training import learn
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.streams.context.context_store import ContextStore
 
 
 @pytest.mark.parametrize("window", [1, 32])

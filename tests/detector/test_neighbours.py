@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detector.neighbours import Memory, build_memory
-from domain.errors import BundleRefused
+from latentwatch.detector.neighbours import Memory, build_memory
+from latentwatch.domain.errors import BundleRefused
 
 EVERY_LIST = 1 << 30
 

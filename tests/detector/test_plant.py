@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from detector.faults import FaultKind
-from detector.plant import PLANT_FAULTS, Plant, plant_schema, shift_times
+from latentwatch.detector.faults import FaultKind
+from latentwatch.detector.plant import PLANT_FAULTS, Plant, plant_schema, shift_times
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

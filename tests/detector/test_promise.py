@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import betabinom
 
-from detector.estimator import LatentDetector
+from latentwatch.detector.estimator import LatentDetector
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from detector.estimator import LatentDetector
+from latentwatch.detector.estimator import LatentDetector
 
 
 def _ring(random, count):

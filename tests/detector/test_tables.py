@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.estimator import LatentDetector
-from detector.tables import schema_of_frame
+from latentwatch.detector.estimator import LatentDetector
+from latentwatch.detector.tables import schema_of_frame
 
 
 def _payments(count: int, seed: int) -> pd.DataFrame:

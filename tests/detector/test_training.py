@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from detector.bundle import encode_bundle, load_bundle, load_fitted, save_bundle
-from detector.training import CalibrationSet, FitSet, calibrate, fit, split
-from domain.errors import BundleRefused, InvalidHistory
-from domain.monitor import ModelChoice
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.bundle import encode_bundle, load_bundle, load_fitted, save_bundle
+from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, split
+from latentwatch.domain.errors import BundleRefused, InvalidHistory
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 SCHEMA = RecordSchema.model_validate({"time": "t", "entity": "e", "features": {"x": "numeric"}})
 

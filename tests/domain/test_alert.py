@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alert import Severity, severity_of
+from latentwatch.domain.alert import Severity, severity_of
 
 ORDER = list(Severity)
 

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidMonitor
-from domain.monitor import ModelKind, dump_monitor, format_duration, load_monitor, parse_duration, parse_monitor
-from domain.schema import FeatureType
+from latentwatch.domain.errors import InvalidMonitor
+from latentwatch.domain.monitor import (
+    ModelKind,
+    dump_monitor,
+    format_duration,
+    load_monitor,
+    parse_duration,
+    parse_monitor,
+)
+from latentwatch.domain.schema import FeatureType
 
 PUMP = """\
 name: pump

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.clock import ManualClock, from_microseconds, to_microseconds
-from domain.record import Position, batch_from_columns, concatenate
-from domain.schema import RecordSchema
+from latentwatch.domain.clock import ManualClock, from_microseconds, to_microseconds
+from latentwatch.domain.record import Position, batch_from_columns, concatenate
+from latentwatch.domain.schema import RecordSchema
 
 SCHEMA = RecordSchema.model_validate(
     {"features": {"note": "text", "pressure": "numeric", "open": "boolean", "mode": "category"}}

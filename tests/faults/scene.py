@@ -11,13 +11,13 @@ import psutil
 from kafka.admin import KafkaAdminClient
 from sqlalchemy import Engine, text
 
-from alerts.database import migrate, open_database
-from alerts.monitors import register_monitor
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from domain.clock import SystemClock
-from domain.errors import Unavailable
-from domain.model import Judgement
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.model import Judgement
 from tests.faults.processes import ScorerProcess
 from tests.faults.verifier import Account, Place, audit, differing_contexts, expected
 from tests.faults.worker import LISTENING

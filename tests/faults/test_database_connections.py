@@ -13,8 +13,8 @@ import psutil
 import pytest
 from sqlalchemy import make_url, text
 
-from alerts.session import transaction
 from deploy.services.postgres import PostgresServer
+from latentwatch.alerts.session import transaction
 from tests.faults.scene import Scene
 from tests.faults.workload import PARTITIONS, record
 from tests.services.proxy import Proxy

@@ -3,7 +3,7 @@
 import signal
 from typing import get_args
 
-from streams.failpoints import Step
+from latentwatch.streams.failpoints import Step
 from tests.faults.scene import Scene
 
 BUNDLE = "gain-1.0"

@@ -7,14 +7,14 @@ import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import Engine, text
 
-from alerts.store import AlertStore
-from detector.interface import Contexts
-from domain.record import Batch, RawMessage
-from streams.context.context_blob import unpack
-from streams.context.context_store import ContextStore
-from streams.decoding.json_decoding import JsonDecoder
-from streams.ports import messages_of
-from streams.testing import FakeDetector
+from latentwatch.alerts.store import AlertStore
+from latentwatch.detector.interface import Contexts
+from latentwatch.domain.record import Batch, RawMessage
+from latentwatch.streams.context.context_blob import unpack
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.ports import messages_of
+from latentwatch.streams.testing import FakeDetector
 from tests.faults.workload import detector, monitor
 
 Place = tuple[int, int]

@@ -14,20 +14,20 @@ from typing import Any
 
 from sqlalchemy import event
 
-from alerts.database import open_database
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from domain.clock import SystemClock
-from domain.errors import BundleRefused, LatentwatchError
-from streams.decoding.columns import TimeBound
-from streams.decoding.formats import decoder_for
-from streams.decoding.registry_access import RegistryAccess
-from streams.failpoints import Step
-from streams.kafka.kafka_source import KafkaSource
-from streams.pace import Pace
-from streams.scorer import Scorer
-from streams.testing import FakeDetector
-from streams.waiting import wait_for
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import BundleRefused, LatentwatchError
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.formats import decoder_for
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.failpoints import Step
+from latentwatch.streams.kafka.kafka_source import KafkaSource
+from latentwatch.streams.pace import Pace
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.testing import FakeDetector
+from latentwatch.streams.waiting import wait_for
 from tests.faults.workload import detector, monitor
 
 LISTENING = "listening to signals"

@@ -6,8 +6,8 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from domain.monitor import Monitor, parse_monitor
-from streams.testing import FakeDetector
+from latentwatch.domain.monitor import Monitor, parse_monitor
+from latentwatch.streams.testing import FakeDetector
 
 PARTITIONS = 4
 RIGS = 11

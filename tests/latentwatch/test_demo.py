@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.faults import FaultKind, PlantedFault
-from detector.plant import plant_schema
-from domain.alert import Alert, AlertKind, AlertStatus, Severity
-from domain.errors import InvalidInput
 from latentwatch.demo import run_demo
 from latentwatch.demo_plant import FIRST_DAYS, LEAD_DAYS, RIGS, Feed, tally, write_history
+from latentwatch.detector.faults import FaultKind, PlantedFault
+from latentwatch.detector.plant import plant_schema
+from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Severity
+from latentwatch.domain.errors import InvalidInput
 from latentwatch.history import read_history
 
 _BEGINS = datetime(2026, 5, 1, tzinfo=UTC)

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.database import migrate, open_database
-from alerts.monitors import register_monitor
-from alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Notifier
-from alerts.store import AlertStore
 from deploy.services.process import free_port
-from domain.clock import ManualClock
-from domain.errors import InvalidInput, Unavailable
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Notifier
+from latentwatch.alerts.store import AlertStore
 from latentwatch.cli import app
 from latentwatch.doctor import examine
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput, Unavailable
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 from tests.alerts.contract.outbox import PUMP
 from tests.streams.registry_server import RegistryServer

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from domain.errors import InvalidHistory, InvalidInput
-from domain.monitor import parse_monitor
+from latentwatch.domain.errors import InvalidHistory, InvalidInput
+from latentwatch.domain.monitor import parse_monitor
 from latentwatch.guessing import guess_monitor
 from latentwatch.history import read_history
-from streams.sources.file_source import FileSource
+from latentwatch.streams.sources.file_source import FileSource
 
 _ROWS = 240
 

@@ -15,13 +15,13 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.reviewing import Interval
-from domain.clock import ManualClock, to_microseconds
-from domain.errors import InvalidHistory
-from domain.record import batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.alerts.reviewing import Interval
+from latentwatch.domain.clock import ManualClock, to_microseconds
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.history import read_history, without_incidents
-from streams.sources.file_source import FileSource
+from latentwatch.streams.sources.file_source import FileSource
 
 _SCHEMA = RecordSchema.model_validate(
     {"time": "at", "entity": "rig", "features": {"flow": "numeric", "open": "boolean", "mode": "category"}}

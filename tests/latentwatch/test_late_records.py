@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from alerts.database import migrate, open_database
-from alerts.reading.flagged import flagged_records
-from alerts.store import AlertStore
-from domain.record import Batch
-from domain.scores import guilty
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.reading.flagged import flagged_records
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.record import Batch
+from latentwatch.domain.scores import guilty
 from latentwatch.replaying import Opened, compare
 from latentwatch.scoring import open_input, write_scores
-from streams.decoding.json_decoding import JsonDecoder
-from streams.ports import Messages
-from streams.testing import FakeDetector
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.ports import Messages
+from latentwatch.streams.testing import FakeDetector
 from tests.streams.stage import Stage
 from tests.streams.test_late_records import ALLOWED, Sent, arriving, produce
 

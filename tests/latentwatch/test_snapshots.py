@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domain.errors import InvalidInput
-from domain.record import batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.snapshots import read_snapshot, write_snapshot
 
 

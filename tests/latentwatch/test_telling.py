@@ -8,11 +8,11 @@ from wsgiref.simple_server import WSGIServer
 
 import pytest
 
-from domain.clock import ManualClock
-from domain.errors import InvalidInput
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.streams.watching.health import SILENT_SECONDS, HealthRecord
+from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.telling import serve_health
-from streams.watching.health import SILENT_SECONDS, HealthRecord
-from streams.watching.metrics import ScorerMetrics
 
 
 @pytest.fixture

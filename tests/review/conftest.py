@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from alerts.database import migrate, open_database
-from domain.clock import ManualClock
-from review.app import create_api, create_app
-from review.config import ReviewConfig
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.domain.clock import ManualClock
+from latentwatch.review.app import create_api, create_app
+from latentwatch.review.config import ReviewConfig
 from tests.review.sketch import NOW, draw
 
 

@@ -12,30 +12,30 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
-from alerts import reviewing
-from alerts.database import migrate, open_database
-from alerts.heartbeats import Heartbeat, beat
-from alerts.monitors import register_monitor
-from alerts.reading import AlertFilter, inbox
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from detector.bundle import load_bundle, save_bundle
-from detector.evaluation import evaluate, judge
-from detector.faults import FaultKind
-from detector.interface import Detector
-from detector.plant import Plant, plant_schema
-from detector.training import learn
-from domain.alert import Verdict
-from domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
-from domain.model import Judgement
-from domain.monitor import AlertPolicy, FileSource, KafkaSource, ModelChoice, Monitor, Source
-from domain.outcome import OffsetMove, Outcome
-from domain.record import Batch, DeadLetter, Position
-from review.app import create_app, server
-from review.config import ReviewConfig
-from streams.context.context_store import ContextStore
-from streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
-from streams.watching.traces import TraceSampler
+from latentwatch.alerts import reviewing
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.heartbeats import Heartbeat, beat
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.reading import AlertFilter, inbox
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.detector.bundle import load_bundle, save_bundle
+from latentwatch.detector.evaluation import evaluate, judge
+from latentwatch.detector.faults import FaultKind
+from latentwatch.detector.interface import Detector
+from latentwatch.detector.plant import Plant, plant_schema
+from latentwatch.detector.training import learn
+from latentwatch.domain.alert import Verdict
+from latentwatch.domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
+from latentwatch.domain.model import Judgement
+from latentwatch.domain.monitor import AlertPolicy, FileSource, KafkaSource, ModelChoice, Monitor, Source
+from latentwatch.domain.outcome import OffsetMove, Outcome
+from latentwatch.domain.record import Batch, DeadLetter, Position
+from latentwatch.review.app import create_app, server
+from latentwatch.review.config import ReviewConfig
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
+from latentwatch.streams.watching.traces import TraceSampler
 
 NOW = datetime(2026, 11, 20, 22, 40, tzinfo=UTC)
 DAY_ONE = datetime(2026, 11, 2, 6, tzinfo=UTC)

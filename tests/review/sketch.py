@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
-from alerts.database import migrate, open_database
-from alerts.heartbeats import Heartbeat, beat
-from alerts.monitors import register_monitor
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from domain.alert import FlaggedRecord
-from domain.clock import Clock, SystemClock
-from domain.model import Evaluation, Judgement
-from domain.monitor import AlertPolicy, FileSource, Monitor, Source
-from domain.outcome import EntityState, MinuteCount, OffsetMove, Outcome, TracePoint
-from domain.record import DeadLetter, Position
-from domain.schema import Feature, FeatureType, RecordSchema
-from domain.scores import Explanation, Neighbour
-from review.app import create_app, server
-from review.config import ReviewConfig
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.heartbeats import Heartbeat, beat
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.model import Evaluation, Judgement
+from latentwatch.domain.monitor import AlertPolicy, FileSource, Monitor, Source
+from latentwatch.domain.outcome import EntityState, MinuteCount, OffsetMove, Outcome, TracePoint
+from latentwatch.domain.record import DeadLetter, Position
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.scores import Explanation, Neighbour
+from latentwatch.review.app import create_app, server
+from latentwatch.review.config import ReviewConfig
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BUNDLE = "b" * 64

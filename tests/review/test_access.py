@@ -7,11 +7,11 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from domain.clock import ManualClock
-from domain.errors import InvalidInput
-from review.access import COOKIE, SESSION_SECONDS
-from review.app import create_api
-from review.config import ReviewConfig, check_exposure
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.review.access import COOKIE, SESSION_SECONDS
+from latentwatch.review.app import create_api
+from latentwatch.review.config import ReviewConfig, check_exposure
 
 GUARDED = ReviewConfig(host="0.0.0.0", password="open sesame", token="t0ken")
 HTML = {"accept": "text/html"}

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
-from alerts import reviewing
-from alerts.registry import ModelRegistry
-from domain.model import Judgement
+from latentwatch.alerts import reviewing
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.domain.model import Judgement
 from tests.review.sketch import BUNDLE, EVALUATION, EVIL
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.reading import MapPoint
-from detector.interface import MapGround
-from domain.alert import Severity, Verdict
-from domain.outcome import TracePoint
-from review.charts.latent import map_option
-from review.charts.thinning import around, milliseconds, stretches, thin
-from review.charts.trace import MOST_POINTS, chosen_features, trace_option
+from latentwatch.alerts.reading import MapPoint
+from latentwatch.detector.interface import MapGround
+from latentwatch.domain.alert import Severity, Verdict
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.review.charts.latent import map_option
+from latentwatch.review.charts.thinning import around, milliseconds, stretches, thin
+from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, trace_option
 from tests.review.sketch import NOW, PUMP, trace_point
 
 GROUND = MapGround(

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.interface import Contexts
-from domain.alert import FlaggedRecord
-from domain.record import batch_from_columns
-from domain.schema import Feature, FeatureType, RecordSchema
-from domain.scores import Explanation
-from review.evidence import lines, witnesses
-from review.replay import replay
-from streams.testing import FakeDetector
+from latentwatch.detector.interface import Contexts
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.scores import Explanation
+from latentwatch.review.evidence import lines, witnesses
+from latentwatch.review.replay import replay
+from latentwatch.streams.testing import FakeDetector
 from tests.review.sketch import NOW, PUMP, flagged
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alert import AlertStatus, Severity, Verdict
-from review.filters import View, view_of, view_of_text
+from latentwatch.domain.alert import AlertStatus, Severity, Verdict
+from latentwatch.review.filters import View, view_of, view_of_text
 from tests.review.sketch import NOW
 
 views = st.builds(

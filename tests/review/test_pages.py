@@ -10,28 +10,28 @@ import pytest
 from markupsafe import escape
 from sqlalchemy import Engine, event
 
-from alerts import reviewing
-from alerts.reading import alert_detail
-from alerts.registry import ModelRegistry
-from alerts.store import AlertStore
-from domain.alert import Verdict
-from domain.clock import ManualClock
-from domain.errors import Unavailable
-from domain.model import Judgement
-from domain.outcome import EntityState, OffsetMove, Outcome, Silence
-from review.charts.latent import VERDICT_LOOKS
-from review.config import ReviewConfig
-from review.deeds import act, label
-from review.filters import View
-from review.pages.alert import evidence_markup, ground_of, replay_done
-from review.pages.choosing import monitor_states
-from review.pages.dead import dead_markup
-from review.pages.inbox import inbox_markup
-from review.pages.latent import latent_map, selected
-from review.pages.models import levels, models_markup
-from review.pages.overview import overview_markup
-from review.room import Room
-from review.templating import render
+from latentwatch.alerts import reviewing
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.alert import Verdict
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.model import Judgement
+from latentwatch.domain.outcome import EntityState, OffsetMove, Outcome, Silence
+from latentwatch.review.charts.latent import VERDICT_LOOKS
+from latentwatch.review.config import ReviewConfig
+from latentwatch.review.deeds import act, label
+from latentwatch.review.filters import View
+from latentwatch.review.pages.alert import evidence_markup, ground_of, replay_done
+from latentwatch.review.pages.choosing import monitor_states
+from latentwatch.review.pages.dead import dead_markup
+from latentwatch.review.pages.inbox import inbox_markup
+from latentwatch.review.pages.latent import latent_map, selected
+from latentwatch.review.pages.models import levels, models_markup
+from latentwatch.review.pages.overview import overview_markup
+from latentwatch.review.room import Room
+from latentwatch.review.templating import render
 from tests.review.conftest import Pages
 from tests.review.sketch import EVIL, NOW, PUMP, trace_point
 
@@ -332,7 +332,7 @@ def test_queries_never_run_on_the_event_loop(room: Room):
     """What pages ask runs in another thread, so that one slow query holds nobody else up."""
     import threading
 
-    from review.fragment import Asking
+    from latentwatch.review.fragment import Asking
 
     class Silent(Asking):
         """Asks without a page to put notices on."""

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
-from detector.drift import BROKEN
-from domain.alert import Severity
-from domain.monitor import AlertPolicy, KafkaSource, Source
-from review.promise import poisson_interval, promise_of
-from review.state import Word, state_of, worst_first
+from latentwatch.alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
+from latentwatch.detector.drift import BROKEN
+from latentwatch.domain.alert import Severity
+from latentwatch.domain.monitor import AlertPolicy, KafkaSource, Source
+from latentwatch.review.promise import poisson_interval, promise_of
+from latentwatch.review.state import Word, state_of, worst_first
 from tests.review.sketch import NOW, PUMP
 
 DAY = PromiseFacts(NOW - timedelta(days=1), NOW, 86_400, 50, 5, 2, 0, 20, 0)

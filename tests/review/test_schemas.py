@@ -5,13 +5,13 @@ from dataclasses import fields
 import pytest
 from pydantic import BaseModel
 
-from alerts.reading import EntityFacts, MapPoint
-from alerts.reading.alert import AlertEvent
-from domain.alert import Alert, Label
-from domain.model import Evaluation, ModelVersion
-from domain.outcome import TracePoint
-from review import schemas
-from review.promise import Promise
+from latentwatch.alerts.reading import EntityFacts, MapPoint
+from latentwatch.alerts.reading.alert import AlertEvent
+from latentwatch.domain.alert import Alert, Label
+from latentwatch.domain.model import Evaluation, ModelVersion
+from latentwatch.domain.outcome import TracePoint
+from latentwatch.review import schemas
+from latentwatch.review.promise import Promise
 
 
 @pytest.mark.parametrize(

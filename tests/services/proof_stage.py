@@ -14,9 +14,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from sqlalchemy import Engine, text
 
-from alerts.heartbeats import heartbeats
-from dags import monitor_files
-from domain.clock import SystemClock
+from latentwatch.alerts.heartbeats import heartbeats
+from latentwatch.dags import monitor_files
+from latentwatch.domain.clock import SystemClock
 from tests.services.skab import Message
 
 clock = SystemClock()

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from streams.testing import FakeDetector
+from latentwatch.streams.testing import FakeDetector
 from tests.faults.workload import detector
 
 

@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager
 import pytest
 from sqlalchemy import Engine, func, make_url, select, text
 
-from alerts.database import migrate, open_database, wait_for_database
-from alerts.session import reading, transaction
-from alerts.store import AlertStore
-from alerts.tables import FlaggedRecordRow, MinuteCountRow, OffsetRow
 from deploy.services.postgres import PostgresServer
-from domain.clock import SystemClock
-from domain.errors import PartitionLost, Unavailable
-from domain.outcome import OffsetMove, Outcome
+from latentwatch.alerts.database import migrate, open_database, wait_for_database
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import FlaggedRecordRow, MinuteCountRow, OffsetRow
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import PartitionLost, Unavailable
+from latentwatch.domain.outcome import OffsetMove, Outcome
 from tests.alerts.build import MONITOR, SOURCE, count, flagged, outcome
 from tests.services.proxy import Proxy
 

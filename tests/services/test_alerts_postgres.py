@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.columns import Row
-from alerts.database import migrate, open_database
-from alerts.session import transaction
-from domain.clock import ManualClock
+from latentwatch.alerts.columns import Row
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.session import transaction
+from latentwatch.domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.amending import AmendingContract
 from tests.alerts.contract.grouping import GroupingContract

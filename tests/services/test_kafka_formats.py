@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from domain.clock import SystemClock
-from domain.monitor import parse_monitor
-from domain.record import Batch, concatenate
-from streams.decoding.registry_access import RegistryAccess
-from streams.kafka.access import Client, KafkaAccess
-from streams.sources.array_source import STRIDE
-from streams.sources.opening import open_source
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.monitor import parse_monitor
+from latentwatch.domain.record import Batch, concatenate
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.kafka.access import Client, KafkaAccess
+from latentwatch.streams.sources.array_source import STRIDE
+from latentwatch.streams.sources.opening import open_source
 from tests.streams.contract import PATIENCE_SECONDS, await_partitions, read
 from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from domain.clock import SystemClock
-from streams.kafka.access import Client, KafkaAccess
-from streams.scorer import Scorer
-from streams.sources.opening import open_member
+from latentwatch.domain.clock import SystemClock
+from latentwatch.streams.kafka.access import Client, KafkaAccess
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.sources.opening import open_member
 from tests.services.test_kafka_source import fill
 from tests.streams.contract import PATIENCE_SECONDS
 from tests.streams.stage import Stage

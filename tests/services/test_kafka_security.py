@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from deploy.services.kafka import KafkaBroker, Listener
 from deploy.services.process import free_port
-from domain.clock import SystemClock
-from domain.errors import InvalidInput
-from domain.monitor import Monitor, parse_monitor
 from latentwatch.cli import app
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import Monitor, parse_monitor
 from latentwatch.settings import load_settings
-from streams.kafka.access import Client
-from streams.ports import Source
-from streams.sources.opening import open_source
+from latentwatch.streams.kafka.access import Client
+from latentwatch.streams.ports import Source
+from latentwatch.streams.sources.opening import open_source
 from tests.services.certificates import KEY_PASSWORD, Certificates, make_certificates
 from tests.services.conftest import create_topic
 from tests.streams.contract import await_partitions, read

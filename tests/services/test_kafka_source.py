@@ -10,12 +10,12 @@ from kafka.admin import KafkaAdminClient, NewPartitions
 from structlog.testing import capture_logs
 
 from deploy.services.process import free_port
-from domain.clock import SystemClock
-from domain.errors import Unavailable
-from streams.kafka.confluent_source import ConfluentSource
-from streams.kafka.kafka_source import Assignor, KafkaSource
-from streams.ports import Source
-from streams.waiting import wait_for
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.streams.kafka.confluent_source import ConfluentSource
+from latentwatch.streams.kafka.kafka_source import Assignor, KafkaSource
+from latentwatch.streams.ports import Source
+from latentwatch.streams.waiting import wait_for
 from tests.streams.contract import PATIENCE_SECONDS, SourceContract, await_partitions, read
 from tests.streams.stage import record
 

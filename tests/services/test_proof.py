@@ -17,13 +17,13 @@ import yaml
 from playwright.sync_api import Page
 from sqlalchemy import Engine, create_engine
 
-from alerts.reviewing import Interval, excluded_intervals
 from benchmarks.quality.cases import Numbers
 from benchmarks.quality.datasets import data_folder, skab_names
 from benchmarks.quality.ours import sensor_method
 from benchmarks.quality.suites import skab_run
-from domain.clock import to_microseconds
-from domain.record import Batch
+from latentwatch.alerts.reviewing import Interval, excluded_intervals
+from latentwatch.domain.clock import to_microseconds
+from latentwatch.domain.record import Batch
 from latentwatch.snapshots import read_snapshot
 from tests.services.proof_stage import (
     Plant,
@@ -159,7 +159,7 @@ def start_the_retraining_dag(plant: Plant) -> subprocess.Popen[bytes]:
     """
     script = (
         "from airflow.utils.db import initdb; initdb()\n"
-        "from dags.retrain_dag import retrain_skab\n"
+        "from latentwatch.dags.retrain_dag import retrain_skab\n"
         "run = retrain_skab.test()\n"
         "assert run.state == 'success', run.state\n"
     )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from kafka import KafkaProducer
 
-from alerts.database import open_database
-from alerts.store import AlertStore
-from domain.clock import SystemClock, from_microseconds
-from streams.sources.array_source import STRIDE, name_of
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.clock import SystemClock, from_microseconds
+from latentwatch.streams.sources.array_source import STRIDE, name_of
 from tests.services.proof_stage import Plant
 
 COUNT, EACH, PARTITIONS = 240, 4, 2

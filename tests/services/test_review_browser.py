@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
-from alerts.database import open_database
-from alerts.tables import Row
-from domain.clock import SystemClock
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.tables import Row
+from latentwatch.domain.clock import SystemClock
 from tests.review.sketch import draw
 
 ROOT = Path(__file__).parents[2]

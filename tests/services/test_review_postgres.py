@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from alerts import reading
-from alerts.database import migrate, open_database
-from alerts.reading import AlertFilter
-from domain.alert import Severity
-from domain.clock import ManualClock
-from domain.errors import Unavailable
-from review.config import ReviewConfig
-from review.filters import View
-from review.pages.dead import dead_markup
-from review.pages.inbox import inbox_markup
-from review.pages.models import models_markup
-from review.pages.overview import overview_markup
-from review.room import Room
+from latentwatch.alerts import reading
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.reading import AlertFilter
+from latentwatch.domain.alert import Severity
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.review.config import ReviewConfig
+from latentwatch.review.filters import View
+from latentwatch.review.pages.dead import dead_markup
+from latentwatch.review.pages.inbox import inbox_markup
+from latentwatch.review.pages.models import models_markup
+from latentwatch.review.pages.overview import overview_markup
+from latentwatch.review.room import Room
 from tests.review.sketch import NOW, draw
 
 

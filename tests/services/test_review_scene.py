@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from alerts.database import open_database
-from alerts.reading import alert_detail
-from alerts.reading.flagged import flagged_records
-from detector.bundle import load_bundle
-from domain.monitor import Monitor
-from review.config import ReviewConfig
-from review.evidence import lines
-from review.pages.alert import replay_done
-from review.pages.latent import latent_map
-from review.pages.overview import overview_markup
-from review.replay import replay
-from review.room import Room
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.flagged import flagged_records
+from latentwatch.detector.bundle import load_bundle
+from latentwatch.domain.monitor import Monitor
+from latentwatch.review.config import ReviewConfig
+from latentwatch.review.evidence import lines
+from latentwatch.review.pages.alert import replay_done
+from latentwatch.review.pages.latent import latent_map
+from latentwatch.review.pages.overview import overview_markup
+from latentwatch.review.replay import replay
+from latentwatch.review.room import Room
 from tests.review.scene import PLANT, full_scene
 
 

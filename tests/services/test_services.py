@@ -14,8 +14,8 @@ from playwright.sync_api import Page
 from deploy.services.kafka import KafkaBroker, Listener
 from deploy.services.postgres import PostgresServer
 from deploy.services.process import Launch, find, free_port, start, wait_until
-from domain.clock import SystemClock
-from domain.errors import Unavailable
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import Unavailable
 from tests.services.conftest import create_topic
 
 

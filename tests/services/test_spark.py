@@ -18,14 +18,14 @@ from pyspark.sql import SparkSession
 from structlog.testing import capture_logs
 
 from deploy.services.parts import spark_jars
-from domain.errors import StreamRefused
 from latentwatch.backfilling import archive_files, score_here
+from latentwatch.domain.errors import StreamRefused
 from latentwatch.scoring import open_input, write_scores
 from latentwatch.settings import Settings
 from latentwatch.spark.archive import ScoreRows, score_archive
 from latentwatch.spark.session import begin_spark
 from latentwatch.spark.stream_job import StreamJob
-from streams.testing import FakeDetector
+from latentwatch.streams.testing import FakeDetector
 from tests.faults.scene import Scene
 from tests.faults.workload import PARTITIONS, detector, monitor
 from tests.services.conftest import create_topic

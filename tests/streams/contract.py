@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.clock import SystemClock
-from streams.ports import Source
+from latentwatch.domain.clock import SystemClock
+from latentwatch.streams.ports import Source
 
 PATIENCE_SECONDS = 60.0
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 from threading import Event
 from typing import Any
 
-from detector.drift import recalibrated
-from domain.clock import Clock, ManualClock
-from domain.monitor import Monitor, parse_monitor
-from streams.context.context_blob import pack, unpack
-from streams.decoding.json_decoding import JsonDecoder
-from streams.failpoints import Reach, pass_by
-from streams.pace import Pace
-from streams.poison import DeadLetterLimit
-from streams.ports import Decoder, Source
-from streams.scorer import Scorer
-from streams.sources.memory_broker import MemoryBroker
-from streams.testing import FakeBundles, FakeDetector, MemoryRegistry, MemoryStore
-from streams.watching.health import HealthRecord
+from latentwatch.detector.drift import recalibrated
+from latentwatch.domain.clock import Clock, ManualClock
+from latentwatch.domain.monitor import Monitor, parse_monitor
+from latentwatch.streams.context.context_blob import pack, unpack
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.failpoints import Reach, pass_by
+from latentwatch.streams.pace import Pace
+from latentwatch.streams.poison import DeadLetterLimit
+from latentwatch.streams.ports import Decoder, Source
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.sources.memory_broker import MemoryBroker
+from latentwatch.streams.testing import FakeBundles, FakeDetector, MemoryRegistry, MemoryStore
+from latentwatch.streams.watching.health import HealthRecord
 
 MONITOR = """
 name: pump

@@ -1,8 +1,8 @@
 """What becomes of partitions that wait to be taken up while the database is away."""
 
-from streams.assignment import Partitions
-from streams.context.context_store import ContextStore
-from streams.testing import FakeContext
+from latentwatch.streams.assignment import Partitions
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.testing import FakeContext
 from tests.streams.stage import Stage
 
 

@@ -4,11 +4,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain.record import Position
-from streams.failpoints import Step
-from streams.scorer import Scorer
-from streams.sources.memory_broker import MemorySource
-from streams.testing import FakeBundles, FakeDetector
+from latentwatch.domain.record import Position
+from latentwatch.streams.failpoints import Step
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.sources.memory_broker import MemorySource
+from latentwatch.streams.testing import FakeBundles, FakeDetector
 from tests.streams.stage import Stage, record
 
 PARTITIONS = 3

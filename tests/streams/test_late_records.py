@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import Amendment, Arrival
-from streams.failpoints import Step
-from streams.sources.slice_source import SliceSource
-from streams.testing import FakeDetector
+from latentwatch.domain.alert import Amendment, Arrival
+from latentwatch.streams.failpoints import Step
+from latentwatch.streams.sources.slice_source import SliceSource
+from latentwatch.streams.testing import FakeDetector
 from tests.streams.stage import START, Stage
 
 ALLOWED = 20

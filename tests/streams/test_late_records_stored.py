@@ -9,20 +9,20 @@ import pytest
 import torch
 from sqlalchemy import Engine, func, select
 
-from alerts.database import migrate, open_database
-from alerts.reading import alert_detail
-from alerts.reading.flagged import flagged_records
-from alerts.session import reading
-from alerts.store import AlertStore
-from alerts.tables import AlertRow, MinuteCountRow
-from detector.training import learn
-from domain.alert import AlertStatus
-from domain.monitor import ModelChoice
-from domain.record import batch_from_columns
-from review.flagged_schemas import FormerVerdictOut
-from review.replay import replay
-from review.schemas import AlertDetailOut
-from review.templating import render
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.flagged import flagged_records
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import AlertRow, MinuteCountRow
+from latentwatch.detector.training import learn
+from latentwatch.domain.alert import AlertStatus
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.review.flagged_schemas import FormerVerdictOut
+from latentwatch.review.replay import replay
+from latentwatch.review.schemas import AlertDetailOut
+from latentwatch.review.templating import render
 from tests.streams.stage import START, Stage, monitor
 from tests.streams.test_late_records import ALLOWED, Sent, spike
 

@@ -7,12 +7,12 @@ from typing import get_args
 import pytest
 from structlog.testing import capture_logs
 
-from domain.errors import StreamRefused
-from domain.outcome import OffsetMove, Outcome
-from domain.record import Position
-from streams.failpoints import Step
-from streams.poison import DeadLetterLimit
-from streams.testing import FakeDetector
+from latentwatch.domain.errors import StreamRefused
+from latentwatch.domain.outcome import OffsetMove, Outcome
+from latentwatch.domain.record import Position
+from latentwatch.streams.failpoints import Step
+from latentwatch.streams.poison import DeadLetterLimit
+from latentwatch.streams.testing import FakeDetector
 from tests.streams.stage import START, Stage, record
 
 

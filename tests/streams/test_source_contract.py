@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from streams.ports import Source
-from streams.sources.file_source import FileSource
-from streams.sources.memory_broker import MemoryBroker
+from latentwatch.streams.ports import Source
+from latentwatch.streams.sources.file_source import FileSource
+from latentwatch.streams.sources.memory_broker import MemoryBroker
 from tests.streams.contract import SourceContract
 from tests.streams.stage import record
 

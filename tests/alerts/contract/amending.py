@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, select
 
-from alerts.former_verdicts import FormerVerdictRow
-from alerts.monitors import register_monitor
-from alerts.reading import AlertDetail, alert_detail
-from alerts.session import reading
-from alerts.store import AlertStore
-from alerts.tables import AlertRow, KeptTraceRow, NotificationRow
-from domain.alert import AlertStatus, Amendment, Arrival, FlaggedRecord
-from domain.clock import ManualClock
-from domain.errors import PartitionLost
-from domain.record import Position
+from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.reading import AlertDetail, alert_detail
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import AlertRow, KeptTraceRow, NotificationRow
+from latentwatch.domain.alert import AlertStatus, Amendment, Arrival, FlaggedRecord
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import PartitionLost
+from latentwatch.domain.record import Position
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome, point
 from tests.alerts.contract.outbox import PUMP
 

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select
 
-from alerts.reading import alert_detail
-from alerts.reviewing import acknowledge, close, label
-from alerts.session import reading, transaction
-from alerts.store import AlertStore
-from alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, TraceRow
-from domain.alert import AlertStatus, FlaggedRecord, Severity, Verdict
-from domain.clock import ManualClock
-from domain.outcome import Receipt
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reviewing import acknowledge, close, label
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, TraceRow
+from latentwatch.domain.alert import AlertStatus, FlaggedRecord, Severity, Verdict
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.outcome import Receipt
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome, point
 
 

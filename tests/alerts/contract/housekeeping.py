@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from alerts.heartbeats import Heartbeat, beat, farewell, heartbeats
-from alerts.monitors import monitors, register_monitor, registered_monitor
-from alerts.retention import Ages, prune
-from alerts.reviewing import acknowledge, close, label, labels
-from alerts.session import reading
-from alerts.store import AlertStore
-from alerts.tables import (
+from latentwatch.alerts.heartbeats import Heartbeat, beat, farewell, heartbeats
+from latentwatch.alerts.monitors import monitors, register_monitor, registered_monitor
+from latentwatch.alerts.retention import Ages, prune
+from latentwatch.alerts.reviewing import acknowledge, close, label, labels
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import (
     AlertEventRow,
     AlertRow,
     DeadLetterRow,
@@ -20,10 +20,10 @@ from alerts.tables import (
     MinuteCountRow,
     TraceRow,
 )
-from domain.alert import Verdict
-from domain.clock import ManualClock
-from domain.errors import NotFound
-from domain.outcome import EntityState
+from latentwatch.domain.alert import Verdict
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import NotFound
+from latentwatch.domain.outcome import EntityState
 from tests.alerts.build import MONITOR, SOURCE, START, at, count, dead, flagged, outcome, point
 from tests.alerts.contract.outbox import PUMP
 

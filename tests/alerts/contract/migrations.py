@@ -10,12 +10,12 @@ from pytest_alembic import tests as alembic_tests
 from pytest_alembic.runner import MigrationContext
 from sqlalchemy import Engine, Integer, bindparam, inspect, select, text
 
-from alerts.columns import Row
-from alerts.database import alembic_config as latentwatch_config
-from alerts.database import migrate, open_database, schema_is_current
-from alerts.session import reading, transaction
-from alerts.tables import KeptTraceRow
-from domain.errors import InvalidInput
+from latentwatch.alerts.columns import Row
+from latentwatch.alerts.database import alembic_config as latentwatch_config
+from latentwatch.alerts.database import migrate, open_database, schema_is_current
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.tables import KeptTraceRow
+from latentwatch.domain.errors import InvalidInput
 
 
 class MigrationContract:
@@ -40,7 +40,7 @@ class MigrationContract:
         alembic_tests.test_up_down_consistency(alembic_runner)
 
     def test_the_tables_are_what_the_code_reads(self, alembic_runner: MigrationContext) -> None:
-        """The migrations' result has no difference from the classes in `alerts.tables`."""
+        """The migrations' result has no difference from the classes in `latentwatch.alerts.tables`."""
         alembic_tests.test_model_definitions_match_ddl(alembic_runner)
 
     def test_down_to_nothing(self, alembic_runner: MigrationContext, alembic_engine: Engine) -> None:

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from alerts.monitors import register_monitor
-from alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification, Notifier, outbox_state
-from alerts.session import reading
-from alerts.store import AlertStore
-from alerts.tables import NotificationRow
-from domain.alert import Severity
-from domain.clock import ManualClock
-from domain.errors import Unavailable
-from domain.monitor import parse_monitor
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification, Notifier, outbox_state
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import NotificationRow
+from latentwatch.domain.alert import Severity
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.monitor import parse_monitor
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 
 PUMP = parse_monitor(

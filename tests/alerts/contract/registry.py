@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from alerts.registry import ModelRegistry
-from alerts.session import reading, transaction
-from alerts.tables import ModelVersionRow, PromotionRow
-from domain.clock import ManualClock
-from domain.errors import InvalidInput, NotFound
-from domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.tables import ModelVersionRow, PromotionRow
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput, NotFound
+from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from tests.alerts.build import START
 
 EVALUATION = Evaluation(

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, insert, select
 
-from alerts.reading import alert_detail
-from alerts.reviewing import Interval, acknowledge, close, excluded_intervals, label, labels, reopen
-from alerts.session import reading, transaction
-from alerts.store import AlertStore
-from alerts.tables import AlertEventRow, AlertRow, LabelRow
-from domain.alert import AlertStatus, Label, Verdict
-from domain.clock import ManualClock
-from domain.errors import InvalidInput, NotFound
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reviewing import Interval, acknowledge, close, excluded_intervals, label, labels, reopen
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
+from latentwatch.domain.alert import AlertStatus, Label, Verdict
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput, NotFound
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome
 
 MARGIN = timedelta(seconds=30)

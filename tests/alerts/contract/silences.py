@@ -5,15 +5,15 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine, select
 
-from alerts.monitors import register_monitor
-from alerts.reviewing import acknowledge, close
-from alerts.session import reading
-from alerts.store import AlertStore
-from alerts.tables import AlertEventRow, AlertRow, NotificationRow
-from domain.alert import AlertKind, AlertStatus
-from domain.clock import ManualClock
-from domain.errors import PartitionLost
-from domain.outcome import OffsetMove, Outcome, Silence
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.reviewing import acknowledge, close
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, NotificationRow
+from latentwatch.domain.alert import AlertKind, AlertStatus
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import PartitionLost
+from latentwatch.domain.outcome import OffsetMove, Outcome, Silence
 from tests.alerts.build import MONITOR, SOURCE, at
 from tests.alerts.contract.outbox import PUMP
 

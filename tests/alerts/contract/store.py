@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from alerts.columns import Row
-from alerts.monitors import register_monitor
-from alerts.session import reading
-from alerts.store import AlertStore
-from alerts.tables import (
+from latentwatch.alerts.columns import Row
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import (
     AlertRow,
     AuditRow,
     DeadLetterRow,
@@ -24,9 +24,9 @@ from alerts.tables import (
     SnapshotRow,
     TraceRow,
 )
-from domain.clock import ManualClock
-from domain.errors import PartitionLost
-from domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove, Outcome
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import PartitionLost
+from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove, Outcome
 from tests.alerts.build import MONITOR, SOURCE, at, count, dead, flagged, outcome, point
 from tests.alerts.contract.outbox import PUMP
 

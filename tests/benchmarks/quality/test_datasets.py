@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.datasets import MAX_TABLE_ROWS, clean_split, contaminated_split, data_folder, skab_split
-from domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput
 
 
 @pytest.fixture

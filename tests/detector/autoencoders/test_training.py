@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from detector.autoencoders.batches import Draws
-from detector.autoencoders.examples import Examples, TrainingPlan
-from detector.autoencoders.kinds import KINDS, Denoising
-from detector.autoencoders.linear import components, fit_linear
-from detector.autoencoders.network import Network
-from detector.autoencoders.training import train_network
-from domain.errors import BundleRefused
-from domain.monitor import ModelKind
+from latentwatch.detector.autoencoders.batches import Draws
+from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
+from latentwatch.detector.autoencoders.kinds import KINDS, Denoising
+from latentwatch.detector.autoencoders.linear import components, fit_linear
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.autoencoders.training import train_network
+from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.monitor import ModelKind
 
 pytestmark = pytest.mark.slow
 

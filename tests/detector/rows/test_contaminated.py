@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from detector.estimator import LatentDetector
-from detector.rows.model import STUDY
+from latentwatch.detector.estimator import LatentDetector
+from latentwatch.detector.rows.model import STUDY
 
 
 def test_a_group_of_strange_training_rows_does_not_excuse_itself():

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from detector.rows.features import Features, fit_features
-from detector.rows.numbers import MOVED, fit_numbers
-from detector.rows.words import fit_category, fit_text
-from domain.record import batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.rows.features import Features, fit_features
+from latentwatch.detector.rows.numbers import MOVED, fit_numbers
+from latentwatch.detector.rows.words import fit_category, fit_text
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 SCHEMA = RecordSchema(
     features={

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from detector.rows.features import Features, fit_features
-from detector.rows.relations import Relations, fit_relations
-from detector.tables import batch_of_array, schema_of_array
-from domain.errors import BundleRefused
+from latentwatch.detector.rows.features import Features, fit_features
+from latentwatch.detector.rows.relations import Relations, fit_relations
+from latentwatch.detector.tables import batch_of_array, schema_of_array
+from latentwatch.domain.errors import BundleRefused
 
 Floats = np.ndarray
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detector.rows.scoring import Plane, from_plane
+from latentwatch.detector.rows.scoring import Plane, from_plane
 
 
 @pytest.mark.parametrize(("count", "width"), [(10, 20), (10, 3), (6, 1), (10, 50)])

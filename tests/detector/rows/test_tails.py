@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detector.rows.tails import STEP, Tails, fit_tails, reached_by, tails_of
-from detector.vectors import TILE
-from domain.errors import BundleRefused
+from latentwatch.detector.rows.tails import STEP, Tails, fit_tails, reached_by, tails_of
+from latentwatch.detector.vectors import TILE
+from latentwatch.domain.errors import BundleRefused
 
 Floats = np.ndarray
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 import torch
 
-from detector.plant import Plant
-from detector.sequences.detector import SequenceDetector
-from detector.training import learn
-from domain.monitor import ModelChoice
-from domain.record import Batch
+from latentwatch.detector.plant import Plant
+from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.training import learn
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.record import Batch
 
 PLANT = Plant(seed=7, rigs=2, period_seconds=30)
 

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from detector.interface import Contexts
-from detector.plant import Plant, plant_schema
-from detector.sequences.acquaintance import acquaint
-from detector.sequences.context import encode
-from detector.sequences.fitting import calibrate_sequences, fit_sequences
-from detector.training import train
-from domain.monitor import ModelChoice, Monitor
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.plant import Plant, plant_schema
+from latentwatch.detector.sequences.acquaintance import acquaint
+from latentwatch.detector.sequences.context import encode
+from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
+from latentwatch.detector.training import train
+from latentwatch.domain.monitor import ModelChoice, Monitor
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

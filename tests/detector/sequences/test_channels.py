@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.sequences.channels import Channels, fit_channels, soft_clip, unclip
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.sequences.channels import Channels, fit_channels, soft_clip, unclip
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 SCHEMA = RecordSchema.model_validate(
     {

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.sequences.charts import BLOCKS_KEPT, Charts, Readings, fit_charts
+from latentwatch.detector.sequences.charts import BLOCKS_KEPT, Charts, Readings, fit_charts
 
 ROWS = 3_000
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from detector.sequences.choice import WINDOW, choose_window, lag_one_autocorrelation
-from detector.sequences.fitting import fit_sequences
-from domain.errors import InvalidHistory
-from domain.monitor import ModelChoice
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.sequences.choice import WINDOW, choose_window, lag_one_autocorrelation
+from latentwatch.detector.sequences.fitting import fit_sequences
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 
 def table(numbers: np.ndarray, entities=None) -> Batch:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.sequences.channels import fit_channels
-from detector.sequences.charts import fit_charts
-from detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
-from domain.record import Batch, batch_from_columns, concatenate
-from domain.schema import RecordSchema
+from latentwatch.detector.sequences.channels import fit_channels
+from latentwatch.detector.sequences.charts import fit_charts
+from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
+from latentwatch.domain.record import Batch, batch_from_columns, concatenate
+from latentwatch.domain.schema import RecordSchema
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric", "b": "numeric"}})
 

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from detector.bundle import decode_bundle, encode_bundle
-from detector.evaluation import evaluate
-from detector.faults import FaultKind
-from detector.interface import Contexts
-from detector.sequences.context import encode
-from detector.sequences.model import PATTERN, RECONSTRUCTION
-from detector.sequences.promise import as_if_fresh, drift_allowance
-from detector.training import learn
-from domain.errors import InvalidHistory
-from domain.monitor import AlertPolicy, ModelChoice, ModelKind
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
-from domain.scores import Scores
+from latentwatch.detector.bundle import decode_bundle, encode_bundle
+from latentwatch.detector.evaluation import evaluate
+from latentwatch.detector.faults import FaultKind
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.sequences.context import encode
+from latentwatch.detector.sequences.model import PATTERN, RECONSTRUCTION
+from latentwatch.detector.sequences.promise import as_if_fresh, drift_allowance
+from latentwatch.detector.training import learn
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.monitor import AlertPolicy, ModelChoice, ModelKind
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Scores
 from tests.detector.sequences.conftest import PLANT
 
 pytestmark = pytest.mark.slow

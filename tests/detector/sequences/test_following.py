@@ -7,16 +7,16 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from detector.bundle import decode_bundle, encode_bundle
-from detector.checks import read
-from detector.sequences.channels import fit_channels
-from detector.sequences.context import encode, fit_context
-from detector.sequences.detector import SequenceDetector
-from detector.sequences.following import RATE, REACH, Levels, drifts, fit_levels, growth_of_levels
-from detector.training import learn
-from domain.monitor import ModelChoice
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.bundle import decode_bundle, encode_bundle
+from latentwatch.detector.checks import read
+from latentwatch.detector.sequences.channels import fit_channels
+from latentwatch.detector.sequences.context import encode, fit_context
+from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.sequences.following import RATE, REACH, Levels, drifts, fit_levels, growth_of_levels
+from latentwatch.detector.training import learn
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 FEATURES = [f"s{number}" for number in range(6)]
 SCHEMA = RecordSchema.model_validate({"features": dict.fromkeys(FEATURES, "numeric")})

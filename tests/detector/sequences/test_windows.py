@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from detector.sequences.context import FEW_GRADED, PATCHES
-from detector.sequences.detector import SequenceDetector
-from detector.sequences.fitting import calibrate_sequences, fit_sequences
-from domain.monitor import ModelChoice
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
+from latentwatch.detector.sequences.context import FEW_GRADED, PATCHES
+from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
+from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
 
 
 def waves(count: int, seed: int, columns: int = 1) -> Batch:

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detector.interface import Contexts
-from domain.errors import InvalidInput
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
-from streams.context.context_store import ContextStore, segments
-from streams.context.lateness import LateContexts
-from streams.testing import FakeContext
+from latentwatch.detector.interface import Contexts
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.context.context_store import ContextStore, segments
+from latentwatch.streams.context.lateness import LateContexts
+from latentwatch.streams.testing import FakeContext
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import Unavailable
-from domain.record import Decoded, RawMessage
-from domain.schema import RecordSchema
-from streams.decoding.avro_decoding import AvroDecoder
-from streams.decoding.json_decoding import JsonDecoder
-from streams.decoding.schema_registry import UnknownSchema, WriterSchema
-from streams.ports import messages_of
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.record import Decoded, RawMessage
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.avro_decoding import AvroDecoder
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.decoding.schema_registry import UnknownSchema, WriterSchema
+from latentwatch.streams.ports import messages_of
 
 SCHEMA = RecordSchema.model_validate(
     {

@@ -2,11 +2,11 @@
 
 import pytest
 
-from domain.errors import InvalidInput
-from domain.record import Decoded, RawMessage
-from domain.schema import RecordSchema
-from streams.decoding.csv_decoding import CsvDecoder
-from streams.ports import messages_of
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import Decoded, RawMessage
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.csv_decoding import CsvDecoder
+from latentwatch.streams.ports import messages_of
 
 SCHEMA = RecordSchema.model_validate(
     {"time": "at", "entity": "rig", "features": {"P": "numeric", "on": "boolean", "mode": "category"}}

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.clock import ManualClock
-from domain.errors import InvalidMonitor
-from domain.record import Decoded, RawMessage
-from domain.schema import RecordSchema
-from streams.decoding.columns import TimeBound
-from streams.decoding.json_decoding import JsonDecoder
-from streams.ports import messages_of
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidMonitor
+from latentwatch.domain.record import Decoded, RawMessage
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.ports import messages_of
 
 SCHEMA = RecordSchema.model_validate(
     {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.errors import Unavailable
-from domain.record import Decoded
-from streams.decoding.json_decoding import JsonDecoder
-from streams.ports import Messages
+from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.record import Decoded
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.ports import Messages
 from tests.streams.stage import Stage, monitor
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.services.process import free_port
-from domain.clock import ManualClock
-from domain.errors import InvalidInput, Unavailable
-from streams.decoding.registry_access import RegistryAccess
-from streams.decoding.schema_registry import HttpSchemaRegistry, UnknownSchema
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput, Unavailable
+from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.decoding.schema_registry import HttpSchemaRegistry, UnknownSchema
 from tests.streams.registry_server import RegistryServer
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "double"}]}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.clock import from_microseconds, to_microseconds
-from streams.decoding.times import NO_TIME, parse_times
+from latentwatch.domain.clock import from_microseconds, to_microseconds
+from latentwatch.streams.decoding.times import NO_TIME, parse_times
 
 VALUES = st.one_of(
     st.datetimes().map(lambda moment: moment.isoformat()),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import InvalidInput
-from streams.kafka.access import KafkaAccess
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.streams.kafka.access import KafkaAccess
 from tests.services.certificates import KEY_PASSWORD, make_certificates
 
 

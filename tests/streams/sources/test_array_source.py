@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from domain.record import Position, RawMessage
-from streams.decoding.json_decoding import JsonDecoder
-from streams.ports import Source, messages_of
-from streams.sources.array_source import STRIDE, ArraySource, SplittingDecoder, name_of, split
-from streams.sources.memory_broker import MemoryBroker
+from latentwatch.domain.record import Position, RawMessage
+from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.ports import Source, messages_of
+from latentwatch.streams.sources.array_source import STRIDE, ArraySource, SplittingDecoder, name_of, split
+from latentwatch.streams.sources.memory_broker import MemoryBroker
 from tests.streams.contract import SourceContract
 from tests.streams.stage import Stage, monitor, record
 

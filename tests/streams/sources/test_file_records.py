@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from domain.errors import InvalidInput
-from streams.sources.file_records import Lines, open_records
-from streams.sources.file_source import FileSource
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.streams.sources.file_records import Lines, open_records
+from latentwatch.streams.sources.file_source import FileSource
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import pytest
 
-from domain.clock import ManualClock
-from domain.record import RawMessage
-from streams.ports import Gap, messages_of
-from streams.sources.array_source import STRIDE, ArraySource
-from streams.sources.slice_source import Rewound, SliceSource
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.record import RawMessage
+from latentwatch.streams.ports import Gap, messages_of
+from latentwatch.streams.sources.array_source import STRIDE, ArraySource
+from latentwatch.streams.sources.slice_source import Rewound, SliceSource
 
 
 def stretch(begins: dict[int, int], earliest: dict[int, int]) -> SliceSource:

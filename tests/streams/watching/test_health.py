@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from domain.clock import ManualClock
-from streams.failpoints import Step
-from streams.ports import Messages
-from streams.sources.memory_broker import MemorySource
-from streams.watching.health import SILENT_SECONDS, Health, HealthRecord
+from latentwatch.domain.clock import ManualClock
+from latentwatch.streams.failpoints import Step
+from latentwatch.streams.ports import Messages
+from latentwatch.streams.sources.memory_broker import MemorySource
+from latentwatch.streams.watching.health import SILENT_SECONDS, Health, HealthRecord
 from tests.streams.stage import Stage
 
 

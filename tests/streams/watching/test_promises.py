@@ -6,15 +6,15 @@ from threading import Event
 import numpy as np
 import pytest
 
-from detector.drift import BROKEN, PromiseState
-from detector.interface import Contexts
-from domain.record import Batch, batch_from_columns
-from domain.scores import Scores
-from streams.context.context_blob import unpack
-from streams.outcomes import Verdicts
-from streams.scorer import Scorer
-from streams.testing import FakeDetector
-from streams.watching.promises import promise_broken, read_promises, state_in_words
+from latentwatch.detector.drift import BROKEN, PromiseState
+from latentwatch.detector.interface import Contexts
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.scores import Scores
+from latentwatch.streams.context.context_blob import unpack
+from latentwatch.streams.outcomes import Verdicts
+from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.testing import FakeDetector
+from latentwatch.streams.watching.promises import promise_broken, read_promises, state_in_words
 from tests.streams.stage import Stage, record
 
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from domain.clock import ManualClock
-from domain.outcome import Outcome
-from domain.record import batch_from_columns
-from domain.schema import RecordSchema
-from streams.context.context_store import ContextStore
-from streams.outcomes import Serving
-from streams.testing import FakeContext, FakeDetector
-from streams.watching.silence import SilenceWatch
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.outcome import Outcome
+from latentwatch.domain.record import batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.outcomes import Serving
+from latentwatch.streams.testing import FakeContext, FakeDetector
+from latentwatch.streams.watching.silence import SilenceWatch
 from tests.streams.stage import Stage, record
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})

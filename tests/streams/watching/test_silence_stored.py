@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from alerts.database import migrate, open_database
-from alerts.reading.inbox import AlertFilter, inbox
-from alerts.store import AlertStore
-from domain.alert import AlertKind, AlertStatus
+from latentwatch.alerts.database import migrate, open_database
+from latentwatch.alerts.reading.inbox import AlertFilter, inbox
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.alert import AlertKind, AlertStatus
 from tests.streams.watching.test_silence import LiveStage
 
 

@@ -1,7 +1,7 @@
 """A partition that stands still is noticed when records wait in it, and only then."""
 
-from domain.clock import ManualClock
-from streams.watching.stall import StallWatch
+from latentwatch.domain.clock import ManualClock
+from latentwatch.streams.watching.stall import StallWatch
 
 LOOKS = 3
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from domain.clock import ManualClock
-from domain.record import Batch, batch_from_columns
-from domain.schema import RecordSchema
-from domain.scores import Scores
-from streams.watching.traces import POINTS_PER_SECOND, TraceSampler
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Scores
+from latentwatch.streams.watching.traces import POINTS_PER_SECOND, TraceSampler
 from tests.streams.stage import Stage
 
 SCHEMA = RecordSchema.model_validate({"time": "t", "entity": "e", "features": {"x": "numeric"}})

@@ -6,12 +6,11 @@ file; it is never made again behind their back.
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
@@ -19,11 +18,11 @@ from pydantic import ValidationError
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.misreadings import DECIMAL_COMMA, are_dates, refuse_dates, refuse_misreadings
-from latentwatch.streams.decoding.cells import MISSING_WORDS
+from latentwatch.quantities import growth, sentinel
+from latentwatch.sample import MOST_CATEGORIES, Column, read_sample
 from latentwatch.streams.decoding.times import NO_TIME, parse_times
-from latentwatch.tables import TableFile, as_masked, find_files, open_table
+from latentwatch.tables import find_files, open_table
 
-_SAMPLE = 20_000
 _TIME_NAMES = re.compile(
     r"(^|[^a-z])(time|timestamp|datetime|date|ts|event_?time|utc|epoch)([^a-z]|$)|time(stamp)?$", re.IGNORECASE
 )
@@ -32,6 +31,9 @@ _ENTITY_NAMES = re.compile(
     r"|turbine|engine|meter|run|group|site|location)([ _.-]?(id|name|no|number))?$",
     re.IGNORECASE,
 )
+_ID_NAMES = re.compile(r"(^|[_ .-])id$|[a-z]Id$")
+_SHARED_TIMES = 0.5
+"""From this share of records on that have their time with others, a column that tells those apart names entities."""
 _LABEL_NAMES = re.compile(
     r"^(is_?)?(anomal(y|ies|ous)|changepoints?|labels?|outliers?|fault(y|s)?|attack|ground_?truth|failure|fraud(ulent)?)"
     r"([ _.-]?(flag|label))?$",
@@ -49,14 +51,12 @@ _PERIODS = {
     "wind_direction": 360.0,
     "heading": 360.0,
 }
+_EPOCH_UNITS = (1, 1e3, 1e6, 1e9)
+"""How many of it a second has: seconds, milliseconds, microseconds, nanoseconds."""
+MOSTLY_TIMES = 0.95
+"""From this share of values that read as times on, a column is the time, and the others are mistakes in the sample."""
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
-_NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
-_MOST_CATEGORIES = 50
 _FEW = 200
-_LOOK = 1_000
-"""Objects that are looked at for their parts."""
-_MOSTLY_NUMBERS = 0.95
-"""From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +75,6 @@ class Guess:
         return f"# Written by 'latentwatch init {sample}'. What was guessed, and why; correct it:\n{comments}\n{fields}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A sampled column: its text, and its numbers where every cell present is one, or nearly every one."""
-
-    name: str
-    texts: "pd.Series[Any]"
-    numbers: "pd.Series[Any] | None"
-    typed_time: bool
-    strays: "pd.Series[Any]"
-    """The words among the numbers, by row; empty where `numbers` is None."""
-    inside: bool = False
-    """Whether it is a part of an object, its name the path to it."""
-
-    @property
-    def own_name(self) -> str:
-        """What it is called where it stands."""
-        return self.name.rpartition(".")[2] if self.inside else self.name
-
-    @property
-    def distinct(self) -> int:
-        return int(self.texts.nunique())
-
-    @property
-    def nested(self) -> bool:
-        """Whether every value is an object or a list, which would otherwise be taken for words."""
-        return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
-
-
 def guess_monitor(
     path: str, name: str | None = None, topic: str | None = None, time: str | None = None, entity: str | None = None
 ) -> Guess:
@@ -114,7 +86,7 @@ def guess_monitor(
     files = find_files([path])
     path = files[0]
     file = open_table(path)
-    columns = _sample(file)
+    columns = read_sample(file)
     refuse_misreadings(file, {column.name: column.texts for column in columns if column.numbers is None})
     rows = len(columns[0].texts) if columns else 0
     if rows == 0:
@@ -133,11 +105,13 @@ def guess_monitor(
     time = time or _guess_time(columns, path, notes)
     times = next((column.texts for column in columns if column.name == time), None)
     entity = entity or _guess_entity([column for column in columns if column.name != time], times, notes)
-    features = _guess_features([column for column in columns if column.name not in (time, entity)], rows, notes)
+    owners = next((column.texts for column in columns if column.name == entity), None)
+    features = _guess_features([column for column in columns if column.name not in (time, entity)], owners, notes)
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
-    if entity is None and (own := [column.name for column in columns if _is_identifier(column, rows)]):
+    own = [column.name for column in columns if column.name != time and _is_identifier(column, rows)]
+    if entity is None and own:
         notes.append(
             "alerts: flagged records less than five minutes apart share one; with --entity "
             f"{shlex.quote(own[0])} each record has its own, named by it"
@@ -170,92 +144,56 @@ def _refusal(problem: Any, path: str) -> str:
     return f"{where}: {message} (found {problem['input']!r})"
 
 
-def _sample(file: TableFile) -> list[_Column]:
-    """Its columns; an object's parts are columns of their own."""
-    columns = _columns(file, file.columns, inside=False)
-    parts = [_parts(file, column) for column in columns]
-    return [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
-
-
-def _columns(file: TableFile, names: Sequence[str], inside: bool) -> list[_Column]:
-    texts = file.select([str(file.word(name)) for name in names], limit=_SAMPLE)
-    return [
-        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")), inside, file.decimal_commas)
-        for name, found in zip(names, texts, strict=True)
-    ]
-
-
-def _parts(file: TableFile, column: _Column) -> list[_Column]:
-    """The parts of an object, of parts that are objects theirs; none of what is no object or is called with a dot."""
-    if file.format == "csv" or not column.nested:
-        return []
-    whole = file.raw(column.name) if file.format == "jsonl" else f"CAST(to_json({file.raw(column.name)}) AS VARCHAR)"
-    values, missing = as_masked(file.select([str(whole)], limit=_LOOK)[0])
-    paths: dict[str, None] = {}
-    try:
-        for text in values[~missing]:
-            paths |= dict.fromkeys(_paths(column.name, msgspec.json.decode(text)))
-    except msgspec.DecodeError:  # words in braces
-        return []
-    return _columns(file, list(paths), inside=True) if paths else []
-
-
-def _paths(path: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, dict):
-        return
-    for key, part in value.items():
-        if "." in key or '"' in key:
-            continue
-        if isinstance(part, dict):
-            yield from _paths(f"{path}.{key}", part)
-        else:
-            yield f"{path}.{key}"
-
-
-def _column(name: str, found: Any, typed_time: bool, inside: bool, decimal_commas: bool) -> _Column:
-    values, missing = as_masked(found)
-    texts = pd.Series(values.astype(object)).mask(missing, None)
-    digits = texts.str.replace(",", ".", regex=False) if decimal_commas and texts.notna().any() else texts
-    numbers = pd.to_numeric(digits, errors="coerce")
-    words = texts.mask(texts.astype(str).str.strip().isin(MISSING_WORDS))
-    strays = words[numbers.isna() & words.notna()]
-    given = int(words.notna().sum())
-    many = texts.nunique() > _MOST_CATEGORIES and len(strays) <= (1 - _MOSTLY_NUMBERS) * given
-    if given and (strays.empty or many):
-        return _Column(name, texts, numbers, typed_time, strays, inside)
-    return _Column(name, texts, None, typed_time, strays[:0], inside)
-
-
-def _guess_time(columns: Sequence[_Column], path: str, notes: list[str]) -> str | None:
+def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str | None:
+    """The first column, those named as times first, whose values nearly all read as times."""
     for column in sorted(columns, key=lambda column: not _TIME_NAMES.search(column.name)):
-        named = bool(_TIME_NAMES.search(column.name))
         if column.typed_time:
             notes.append(f"time: {column.name!r}, the file says that it is one")
             return column.name
-        if column.texts.isna().any() or (column.numbers is not None and not named):
+        if column.numbers is not None and not _is_epoch(column):
             continue
-        if column.numbers is not None and not _plausible_epoch(column.numbers):
+        lacking = column.texts.isna().to_numpy() | (parse_times(column.texts.tolist()) == NO_TIME)
+        if lacking.mean() > 1 - MOSTLY_TIMES:
             continue
-        readable = parse_times(column.texts.tolist()) != NO_TIME
-        if readable.all():
-            first = str(column.texts.iloc[0])
-            zone = "" if _ZONED.search(first) or column.numbers is not None else "; without a zone it is taken as UTC"
-            notes.append(f"time: {column.name!r}, every value of it reads as a time ({first}){zone}")
-            return column.name
+        first = str(column.texts[~lacking].iloc[0])
+        zone = "" if _ZONED.search(first) or column.numbers is not None else "; without a zone it is taken as UTC"
+        read = "every value of it reads as a time"
+        if lacking.any():
+            read = f"{int((~lacking).sum()):,} of its {len(lacking):,} values read as times"
+        notes.append(f"time: {column.name!r}, {read} ({first}){zone}")
+        if lacking.any():
+            row = int(np.argmax(lacking))
+            found = "nothing" if pd.isna(column.texts.iloc[row]) else repr(column.texts.iloc[row])
+            notes.append(
+                f"without a time: {int(lacking.sum()):,} rows, the first is row {row + 1} ({found}); training leaves them out, "
+                "scoring answers such records with an error"
+            )
+        return column.name
     for column in columns:
-        if _TIME_NAMES.search(column.name) and column.numbers is None:
+        if column.numbers is None:
             refuse_dates(path, column.name, column.texts)
     notes.append("time: none found; a record's time will be when it arrives")
     return None
 
 
-def _plausible_epoch(numbers: "pd.Series[Any]") -> bool:
-    """Whether numbers are seconds, milliseconds, micro- or nanoseconds between 1990 and 2100."""
+def _is_epoch(column: Column) -> bool:
+    """Whether numbers are seconds, milliseconds, micro- or nanoseconds of a time.
+
+    By a name that says so any time from 1990 to 2100 will do; by another name, whole numbers of as many digits as today's
+    have that only grow, but for a few that came late.
+    """
+    numbers = column.numbers
+    assert numbers is not None  # the caller has looked
     middle = float(numbers.abs().median())
-    return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in (1, 1e3, 1e6, 1e9))
+    if _TIME_NAMES.search(column.name):
+        return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in _EPOCH_UNITS)
+    steps = numbers.diff().dropna()
+    grows = len(steps) > 1 and float((steps >= 0).mean()) >= MOSTLY_TIMES and middle > 0
+    recent = any(1e9 * scale <= middle < 1e10 * scale for scale in _EPOCH_UNITS)
+    return grows and recent and bool((numbers.dropna() % 1 == 0).all())
 
 
-def _guess_entity(columns: Sequence[_Column], times: "pd.Series[Any] | None", notes: list[str]) -> str | None:
+def _guess_entity(columns: Sequence[Column], times: "pd.Series[Any] | None", notes: list[str]) -> str | None:
     repeating = [
         column for column in columns if column.distinct * 2 <= len(column.texts) and not column.texts.isna().any()
     ]
@@ -264,7 +202,13 @@ def _guess_entity(columns: Sequence[_Column], times: "pd.Series[Any] | None", no
         if any(_ENTITY_NAMES.match(".".join(steps[at:])) for at in range(len(steps))) and not _is_measured(column):
             notes.append(f"entity: {column.name!r}, by its name; {column.distinct} different in the sample")
             return column.name
-    if times is not None and times.duplicated().any():
+    for column in repeating:
+        if _ID_NAMES.search(column.own_name) and column.numbers is None and column.distinct > 1:
+            notes.append(
+                f"entity: {column.name!r}, an identifier that repeats; {column.distinct} different in the sample"
+            )
+            return column.name
+    if times is not None and float(times.duplicated(keep=False).mean()) >= _SHARED_TIMES:
         for column in repeating:
             if column.numbers is None and not pd.DataFrame({"at": times, "of": column.texts}).duplicated().any():
                 notes.append(
@@ -276,16 +220,17 @@ def _guess_entity(columns: Sequence[_Column], times: "pd.Series[Any] | None", no
     return None
 
 
-def _is_measured(column: _Column) -> bool:
+def _is_measured(column: Column) -> bool:
     """Whether a column holds fractions, so that it is a quantity, whatever its name."""
     return column.numbers is not None and bool((column.numbers.dropna() % 1 != 0).any())
 
 
-def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> dict[str, Any]:
+def _guess_features(columns: Sequence[Column], owners: "pd.Series[Any] | None", notes: list[str]) -> dict[str, Any]:
+    rows = len(columns[0].texts) if columns else 0
     features: dict[str, Any] = {}
     constant = []
     for column in columns:
-        left_out = _reason_to_leave_out(column, rows)
+        left_out = _reason_to_leave_out(column, rows) or growth(column, owners)
         if left_out:
             notes.append(f"left out {column.name!r}: {left_out}")
             continue
@@ -297,8 +242,10 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
             first = int(column.strays.index[0])
             notes.append(
                 f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
-                f"{column.strays.iloc[0]!r}); training refuses them, scoring answers such records with an error"
+                f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring answers such records with an error"
             )
+        if (note := sentinel(column)) is not None:
+            notes.append(note)
         if column.distinct == 1:
             constant.append(column.name)
     numbers = [column for column in columns if column.name in features and column.numbers is not None]
@@ -315,7 +262,7 @@ def _guess_features(columns: Sequence[_Column], rows: int, notes: list[str]) -> 
     return features
 
 
-def _decimal_comma(column: _Column) -> str | None:
+def _decimal_comma(column: Column) -> str | None:
     """How the column's first number with a decimal comma is read, which its thousands' comma would make wrong."""
     found = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
     if not len(found):
@@ -324,7 +271,7 @@ def _decimal_comma(column: _Column) -> str | None:
     return f"decimal commas: in {column.name!r} {number} is read as {number.replace(',', '.')}"
 
 
-def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
+def _reason_to_leave_out(column: Column, rows: int) -> str | None:
     if column.texts.isna().all():
         return "it is empty"
     if column.nested:
@@ -341,33 +288,37 @@ def _reason_to_leave_out(column: _Column, rows: int) -> str | None:
         ):
             return "it counts the rows"
         return None
-    if column.typed_time or are_dates(column.texts):
+    if (
+        column.typed_time
+        or (parse_times(column.texts.tolist()) != NO_TIME).mean() >= MOSTLY_TIMES
+        or are_dates(column.texts)
+    ):
         return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
     return "every value is different, as in an identifier" if _is_identifier(column, rows) else None
 
 
-def _is_identifier(column: _Column, rows: int) -> bool:
+def _is_identifier(column: Column, rows: int) -> bool:
     return (
         column.numbers is None
         and column.distinct == rows
-        and rows > _MOST_CATEGORIES
+        and rows > MOST_CATEGORIES
         and not column.nested
         and _mean_words(column) < 2
     )
 
 
-def _feature_type(column: _Column, rows: int) -> Any:
+def _feature_type(column: Column, rows: int) -> Any:
     if column.numbers is not None:
         period = _PERIODS.get(column.own_name.lower())
         inside = period is not None and bool(column.numbers.dropna().between(0, period).all())
         return {"type": "cyclic", "period": period} if inside else "numeric"
     if set(column.texts.dropna().str.lower()) <= {"true", "false"}:
         return "boolean"
-    few = column.distinct <= _MOST_CATEGORIES or column.distinct * 20 <= rows
+    few = column.distinct <= MOST_CATEGORIES or column.distinct * 20 <= rows
     return "category" if few and _mean_words(column) < 5 else "text"
 
 
-def _mean_words(column: _Column) -> float:
+def _mean_words(column: Column) -> float:
     return float(np.mean([len(str(text).split()) for text in column.texts.dropna().head(200)]))
 
 

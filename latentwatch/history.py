@@ -4,6 +4,7 @@ Files, globs or a Kafka topic → one Batch in the order of time, typed by the m
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,8 @@ from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
 
 _POLL_RECORDS = 50_000
+MOST_UNREADABLE = 0.05
+"""The share of a file's rows that may be left out because they cannot be read; of more, the monitor must be wrong."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +38,8 @@ def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta 
     """Every record of the files, sorted by time; files without a time keep their order.
 
     Where the schema names an entity that a file does not have, the file is the entity and its name is the name; where
-    the schema names none, everything is one entity, unless the files' times overlap: then each file is its own.
+    the schema names none, everything is one entity, unless the files' times overlap: then each file is its own. Rows that
+    cannot be read are left out and said so, as they are when scoring, unless they are more than 5 % of a file.
     `last` keeps only what lies within that span before the newest record. Row i of a file has offset i, and the file's
     place in the list is the partition. Raises InvalidHistory naming file, field and row.
     """
@@ -108,18 +112,24 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     expressions = [part for feature in schema.features for part in _expressions(file, feature)]
     extras = [text for text in (_time_expression(file, schema.time) if schema.time else None, entity) if text]
     found = iter(file.select([*expressions, *extras]))
-    columns = {feature.name: _column(file, feature, next(found), next(found)) for feature in schema.features}
+    faults: list[_Fault] = []
+    columns = {feature.name: _column(feature, next(found), next(found), faults) for feature in schema.features}
     count = len(columns[schema.features[0].name])
-    return batch_from_columns(
+    batch = batch_from_columns(
         schema,
         columns,
-        times=_times(file, schema.time, next(found)) if schema.time else None,
-        entities=_entities(file, schema.entity, next(found))
+        times=_times(schema.time, next(found), faults) if schema.time else None,
+        entities=_entities(schema.entity, next(found), faults)
         if entity and schema.entity
         else np.full(count, Path(file.path).stem if schema.entity else "", object),
         source=Path(file.path).name,
         partition=number,
     )
+    wrong = np.any([fault.rows for fault in faults], axis=0) if faults else np.zeros(count, bool)
+    if not wrong.any():
+        return batch
+    _leave_out(file, int(wrong.sum()), count, _first(file, faults))
+    return batch.take(~wrong)
 
 
 def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
@@ -140,13 +150,10 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
         raise InvalidHistory(str(error)) from None
     finally:
         source.close()
-    if refused:
-        more = f" (and {len(refused) - 1} more rows)" if len(refused) > 1 else ""
-        raise InvalidHistory(
-            f"{file.path}: row {refused[0].position.offset + 1}: {refused[0].reason}{more}; correct the file, or the"
-            " features in the monitor"
-        )
     read = concatenate(parts)
+    if refused:
+        first = f"row {refused[0].position.offset + 1}: {refused[0].reason}"
+        _leave_out(file, len(refused), len(refused) + len(read), first)
     return Batch(
         **{
             **_fields(read),
@@ -159,6 +166,14 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     )
 
 
+def _leave_out(file: TableFile, unreadable: int, rows: int, first: str) -> None:
+    """Say which rows are left out, or raise InvalidHistory where they are too many to be accidents."""
+    if unreadable > MOST_UNREADABLE * rows:
+        more = f" (and {unreadable - 1} more rows)" if unreadable > 1 else ""
+        raise InvalidHistory(f"{file.path}: {first}{more}; correct the file, or the features in the monitor")
+    log.warning("rows that cannot be read are left out", file=file.path, left_out=unreadable, of=rows, first=first)
+
+
 def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
     """What to select for a feature: its value, and whether the file has one there."""
     field = feature.path or feature.name
@@ -167,15 +182,16 @@ def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
     return file.number(field, boolean=feature.type is FeatureType.BOOLEAN)
 
 
-def _column(file: TableFile, feature: Feature, found: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
+def _column(feature: Feature, found: NDArray[Any], given: NDArray[Any], faults: "list[_Fault]") -> NDArray[Any]:
     if not feature.is_number:
         return _words(found)
+    field = feature.path or feature.name
     numbers, absent = as_masked(found)
     what = "is neither true nor false" if feature.type is FeatureType.BOOLEAN else "is not a number"
-    _refuse(file, feature.path or feature.name, as_masked(given)[0].astype(bool) & absent, what)
+    faults.append(_Fault(field, as_masked(given)[0].astype(bool) & absent, what))
     values = np.where(absent, np.nan, numbers.astype(np.float64))
     with np.errstate(over="ignore"):
-        _refuse(file, feature.path or feature.name, np.isinf(values.astype(np.float32)), "is not finite in 32 bits")
+        faults.append(_Fault(field, np.isinf(values.astype(np.float32)), "is not finite in 32 bits"))
     return values
 
 
@@ -186,18 +202,22 @@ def _words(found: NDArray[Any]) -> NDArray[np.object_]:
     return out
 
 
-def _refuse(file: TableFile, field: str, wrong: NDArray[np.bool_], what: str) -> None:
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return
-    first = int(rows[0])
-    value = file.select([str(file.text(field))], limit=first + 1)[0][first]
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What is wrong with a field, and [N] in which rows."""
+
+    field: str
+    rows: NDArray[np.bool_]
+    what: str
+
+
+def _first(file: TableFile, faults: "Sequence[_Fault]") -> str:
+    """The first row that has a fault, its field and value, and what is wrong with it."""
+    fault = min((fault for fault in faults if fault.rows.any()), key=lambda fault: int(np.argmax(fault.rows)))
+    row = int(np.argmax(fault.rows))
+    value = file.select([str(file.text(fault.field))], limit=row + 1)[0][row]
     value = None if value is np.ma.masked else value
-    more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-    raise InvalidHistory(
-        f"{file.path}: row {first + 1}, field {field!r}: {value!r} {what}{more}; "
-        f"correct the file, or change the feature's type in the monitor"
-    )
+    return f"row {row + 1}, field {fault.field!r}: {value!r} {fault.what}"
 
 
 def _time_expression(file: TableFile, field: str) -> str:
@@ -207,18 +227,22 @@ def _time_expression(file: TableFile, field: str) -> str:
     return f"epoch_us({file.raw(field)})" if type_.startswith(("TIMESTAMP", "DATE")) else str(file.text(field))
 
 
-def _times(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.int64]:
+def _times(field: str, found: NDArray[Any], faults: "list[_Fault]") -> NDArray[np.int64]:
     values, missing = as_masked(found)
-    _refuse(file, field, missing, "is not a time")
-    times = values.astype(np.int64) if values.dtype.kind == "i" else parse_times(values.tolist())
-    _refuse(file, field, times == NO_TIME, "is not a time")
+    if values.dtype.kind == "i":
+        times = np.where(missing, NO_TIME, values.astype(np.int64))
+    else:
+        times = parse_times(
+            [None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
+        )
+    faults.append(_Fault(field, times == NO_TIME, "is not a time"))
     return times
 
 
-def _entities(file: TableFile, field: str, found: NDArray[Any]) -> NDArray[np.object_]:
+def _entities(field: str, found: NDArray[Any], faults: "list[_Fault]") -> NDArray[np.object_]:
     values, missing = as_masked(found)
     names = np.where(missing, "", values.astype(object))
-    _refuse(file, field, np.array([not name or "\0" in name for name in names], bool), "names no entity")
+    faults.append(_Fault(field, np.array([not name or "\0" in name for name in names], bool), "names no entity"))
     return names
 
 

@@ -17,7 +17,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.streams.decoding.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, has_decimal_commas
+from latentwatch.streams.decoding.cells import (
+    FALSE_WORDS,
+    MISSING_WORDS,
+    NO_NUMBER_WORDS,
+    TRUE_WORDS,
+    has_decimal_commas,
+)
 from latentwatch.streams.decoding.csv_rows import CsvHead
 from latentwatch.streams.sources.packed import SUFFIXES
 from latentwatch.text_rows import JSON_COLUMN, begins_an_object, csv_head, json_names, text_rows
@@ -83,7 +89,7 @@ class TableFile:
         """The SQL expressions of a numeric field's value and of whether it has one; text is read as on a stream."""
         raw, type_ = str(self.raw(field)), self.types.get(field.split(".")[0], "VARCHAR")
         text = f"trim({self.text(field)})"
-        given = f"({raw} IS NOT NULL AND {text} NOT IN ({_listed(MISSING_WORDS)}))"
+        given = f"({raw} IS NOT NULL AND {text} NOT IN ({_listed(NO_NUMBER_WORDS)}))"
         if boolean:
             word = f"lower({text})"
             yes, no = _listed(TRUE_WORDS), _listed(FALSE_WORDS)

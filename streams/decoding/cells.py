@@ -6,6 +6,8 @@ In CSV that is not parted by commas, a comma is a number's decimal sign, as spre
 
 MISSING_WORDS = ("", "nan", "NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-")
 """Cells that mean "no value", once blanks around them are gone."""
+NO_NUMBER_WORDS = (*MISSING_WORDS, "?", "unavailable", "Unavailable", "unknown", "Unknown", "undefined")
+"""Those of a number; in a category the further ones are values like others."""
 TRUE_WORDS = ("1", "true", "yes", "on", "1.0")
 FALSE_WORDS = ("0", "false", "no", "off", "0.0")
 """Truth values, in small letters."""
@@ -21,11 +23,13 @@ def number_in(cell: str, boolean: bool, decimal_commas: bool = False) -> float |
 
     >>> number_in(" 12.5 ", False), number_in("NA", False), number_in("Yes", True), number_in("high", False)
     (12.5, nan, 1.0, None)
+    >>> number_in("?", False), number_in(" unavailable", False)
+    (nan, nan)
     >>> number_in("12,5", False, decimal_commas=True), number_in("1.012,5", False, decimal_commas=True)
     (12.5, None)
     """
     stripped = cell.strip()
-    if stripped in MISSING_WORDS:
+    if stripped in NO_NUMBER_WORDS:
         return float("nan")
     if boolean:
         word = stripped.lower()

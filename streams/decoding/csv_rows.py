@@ -4,6 +4,7 @@ Lines -> rows of cells. A blank line holds no record, and one empty cell more th
 that some programs end every line with.
 """
 
+import codecs
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
     """
     if line.startswith(b"PK\3\4"):
         raise InvalidInput("is an archive, as spreadsheets are kept in; save the table as CSV")
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InvalidInput("is UTF-16 text; convert it, as 'iconv -f utf-16 -t utf-8' does")
     try:
         text = line.decode()
     except UnicodeDecodeError:

@@ -161,7 +161,7 @@ def test_the_first_file_of_a_folder_is_the_sample_and_the_source(frame: pd.DataF
 def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path):
     """A column called 'engine' with fractions is a reading, not a name."""
     path = tmp_path / "x.csv"
-    path.write_text("engine,b\n" + "".join(f"{row % 7 + 0.5},{row}\n" for row in range(60)))
+    path.write_text("engine,b\n" + "".join(f"{row % 7 + 0.5},{row * 7 % 60}\n" for row in range(60)))
     record = guess_monitor(str(path)).monitor.record
     assert record.entity is None
     assert record.names == ("engine", "b")
@@ -247,8 +247,8 @@ def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str
 def test_the_parts_of_objects_are_fields_and_lists_are_left_out(form: str, tmp_path: Path):
     """A nested record is guessed like a flat one, its fields named by their paths, and is learned from as it is scored."""
     rows = [
-        {"a": row * 1.5, "meta": {"ts": f"2026-01-01T00:00:{row:02}Z", "rig": {"id": f"r{row % 2}"}},
-         "motor": {"speed": row / 7, "on": row % 3 == 0}, "tags": [1, row], "mark": "{open}"}
+        {"a": row % 40 * 1.5, "meta": {"ts": f"2026-01-01T00:00:{row:02}Z", "rig": {"id": f"r{row % 2}"}},
+         "motor": {"speed": row % 50 / 7, "on": row % 3 == 0}, "tags": [1, row], "mark": "{open}"}
         for row in range(60)
     ]  # fmt: skip
     path = tmp_path / f"nested.{form}"

@@ -14,6 +14,7 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from latentwatch.alerts.reviewing import Interval
 from latentwatch.domain.clock import ManualClock, to_microseconds
@@ -221,7 +222,10 @@ def _check_same_meaning(path: str) -> None:
         ("a,b\n1,2\n3,inf\n", "row 2: field 'b' is infinite"),
         ("a,b\n1,2\n3,1e39\n", "row 2: field 'b' is infinite, or too large for a 32-bit number"),
         ("a,b\n1,2\n3\n", "row 2: 1 columns where the header has 2"),
-        ("a,b\n" + "1,2\n" * 100 + "1,2,3\n", "row 101: 3 columns where the header has 2"),
+        (
+            "a,b\n" + "1,2\n" * 100 + "1,2,3\n" * 6,
+            r"row 101: 3 columns where the header has 2: '1,2,3' \(and 5 more rows\)",
+        ),
         ('a,b\n1,2\n"3,4\n', "row 2: not valid CSV"),
         ("a,b,a\n1,2,3\n", "names 'a' more than once"),
         ("a,b\n" + "1,2\n" * 100 + "1,2,3\n" * 100, "row 101: 3 columns where the header has 2"),
@@ -234,6 +238,30 @@ def test_what_cannot_be_learned_from_is_refused_with_its_place(text: str, said: 
     with pytest.raises(InvalidHistory, match=said) as caught:
         read_history(_PLAIN, [str(path)])
     assert "bad.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_few_rows_that_cannot_be_read_are_left_out_and_named(form: str, tmp_path: Path):
+    """One bad time and one bad number in a hundred rows cost two rows; the first of them is named."""
+    rows = [
+        {"at": f"2026-01-01T00:{row // 60:02}:{row % 60:02}Z", "rig": "r1", "flow": str(row % 9)} for row in range(100)
+    ]
+    rows[40]["at"] = "soon"
+    rows[70]["flow"] = "high"
+    schema = RecordSchema.model_validate({"time": "at", "entity": "rig", "features": {"flow": "numeric"}})
+    path = tmp_path / f"x.{form}"
+    if form == "parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    elif form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pd.DataFrame(rows).to_csv(path, index=False)
+    with capture_logs() as logs:
+        learned = read_history(schema, [str(path)])
+    assert len(learned) == 98
+    (said,) = logs
+    assert (said["left_out"], said["of"], said["log_level"]) == (2, 100, "warning")
+    assert said["first"].startswith("row 41")
 
 
 def test_times_that_are_none_and_files_that_are_missing_are_named(tmp_path: Path):

@@ -1,0 +1,110 @@
+"""A file's first records as columns, each with its text and its numbers: what a first monitor is guessed from.
+
+TableFile → list[Column]; the parts of an object are columns of their own.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from latentwatch.streams.decoding.cells import NO_NUMBER_WORDS
+from latentwatch.tables import TableFile, as_masked
+
+MOST_CATEGORIES = 50
+MOSTLY_NUMBERS = 0.95
+"""From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
+_NEARLY_ALL_NUMBERS = 0.999
+"""From this share on, one of few values is too."""
+_SAMPLE = 20_000
+_NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
+_LOOK = 1_000
+"""Objects that are looked at for their parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A sampled column: its text, and its numbers where every cell present is one, or nearly every one."""
+
+    name: str
+    texts: "pd.Series[Any]"
+    numbers: "pd.Series[Any] | None"
+    typed_time: bool
+    strays: "pd.Series[Any]"
+    """The words among the numbers, by row; empty where `numbers` is None."""
+    inside: bool = False
+    """Whether it is a part of an object, its name the path to it."""
+
+    @property
+    def own_name(self) -> str:
+        """What it is called where it stands."""
+        return self.name.rpartition(".")[2] if self.inside else self.name
+
+    @property
+    def distinct(self) -> int:
+        """How many different values it has."""
+        return int(self.texts.nunique())
+
+    @property
+    def nested(self) -> bool:
+        """Whether every value is an object or a list, which would otherwise be taken for words."""
+        return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
+
+
+def read_sample(file: TableFile) -> list[Column]:
+    """Its columns; an object's parts are columns of their own."""
+    columns = _columns(file, file.columns, inside=False)
+    parts = [_parts(file, column) for column in columns]
+    return [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
+
+
+def _columns(file: TableFile, names: Sequence[str], inside: bool) -> list[Column]:
+    texts = file.select([str(file.word(name)) for name in names], limit=_SAMPLE)
+    return [
+        _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")), inside, file.decimal_commas)
+        for name, found in zip(names, texts, strict=True)
+    ]
+
+
+def _parts(file: TableFile, column: Column) -> list[Column]:
+    """The parts of an object, of parts that are objects theirs; none of what is no object or is called with a dot."""
+    if file.format == "csv" or not column.nested:
+        return []
+    whole = file.raw(column.name) if file.format == "jsonl" else f"CAST(to_json({file.raw(column.name)}) AS VARCHAR)"
+    values, missing = as_masked(file.select([str(whole)], limit=_LOOK)[0])
+    paths: dict[str, None] = {}
+    try:
+        for text in values[~missing]:
+            paths |= dict.fromkeys(_paths(column.name, msgspec.json.decode(text)))
+    except msgspec.DecodeError:  # words in braces
+        return []
+    return _columns(file, list(paths), inside=True) if paths else []
+
+
+def _paths(path: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for key, part in value.items():
+        if "." in key or '"' in key:
+            continue
+        if isinstance(part, dict):
+            yield from _paths(f"{path}.{key}", part)
+        else:
+            yield f"{path}.{key}"
+
+
+def _column(name: str, found: Any, typed_time: bool, inside: bool, decimal_commas: bool) -> Column:
+    values, missing = as_masked(found)
+    texts = pd.Series(values.astype(object)).mask(missing, None)
+    digits = texts.str.replace(",", ".", regex=False) if decimal_commas and texts.notna().any() else texts
+    numbers = pd.to_numeric(digits, errors="coerce")
+    words = texts.mask(texts.astype(str).str.strip().isin(NO_NUMBER_WORDS))
+    strays = words[numbers.isna() & words.notna()]
+    given = int(words.notna().sum())
+    numeric = MOSTLY_NUMBERS if texts.nunique() > MOST_CATEGORIES else _NEARLY_ALL_NUMBERS
+    if given and len(strays) <= (1 - numeric) * given:
+        return Column(name, texts, numbers, typed_time, strays, inside)
+    return Column(name, texts, None, typed_time, strays[:0], inside)

@@ -1,0 +1,133 @@
+"""Columns as people have them: a few bad cells, clocks under other names, counters, words and numbers that mean nothing."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentwatch.domain.errors import InvalidHistory
+from latentwatch.guessing import Guess, guess_monitor
+
+_ROWS = 1200
+_START = datetime(2026, 2, 25, tzinfo=UTC)
+
+
+@pytest.fixture
+def guess(tmp_path: Path) -> Callable[..., Guess]:
+    """What `init` makes of a table with a time, a level that wanders and the given columns; an empty one leaves."""
+
+    def of(**columns: Sequence[Any]) -> Guess:
+        levels = np.random.default_rng(7).normal(10.0, 0.1, _ROWS).round(3)
+        table = {"timestamp": _times("%Y-%m-%dT%H:%M:%S"), "level": levels.tolist()} | columns
+        path = tmp_path / "dirty.csv"
+        pd.DataFrame({name: values for name, values in table.items() if len(values)}).to_csv(path, index=False)
+        return guess_monitor(str(path))
+
+    return of
+
+
+def _times(form: str) -> list[str]:
+    return [(_START + row * timedelta(minutes=1)).strftime(form) for row in range(_ROWS)]
+
+
+def _said(guess: Guess, *words: str) -> bool:
+    return any(all(word in note for word in words) for note in guess.notes)
+
+
+@pytest.mark.parametrize("bad", ["", "unknown", "2026-99-99"])
+def test_one_bad_time_does_not_cost_the_time(bad: str, guess: Callable[..., Guess]):
+    """The column stays the time, and the row without one is counted and named."""
+    times = _times("%Y-%m-%dT%H:%M:%S")
+    times[250] = bad
+    found = guess(timestamp=times)
+    assert found.monitor.record.time == "timestamp"
+    assert found.monitor.record.names == ("level",)
+    assert _said(found, "without a time: 1 rows", "row 251")
+
+
+@pytest.mark.parametrize("name", ["at", "dt", "Zeit"])
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_an_epoch_is_a_time_whatever_its_name(name: str, unit: int, guess: Callable[..., Guess]):
+    """Whole numbers of an epoch's digits that grow are the time, in each unit."""
+    epoch = [int(_START.timestamp() + 10 * row) * unit for row in range(_ROWS)]
+    assert guess(timestamp=[], **{name: epoch}).monitor.record.time == name
+
+
+def test_a_large_number_that_does_not_grow_is_no_time(guess: Callable[..., Guess]):
+    """An amount of an epoch's size is a quantity."""
+    amounts = (1.7e9 + np.random.default_rng(3).normal(0, 1e8, _ROWS)).astype(int).tolist()
+    found = guess(timestamp=[], amount=amounts)
+    assert found.monitor.record.time is None
+    assert "amount" in found.monitor.record.names
+
+
+def test_days_between_strokes_are_refused_whatever_the_columns_name(guess: Callable[..., Guess]):
+    """No order of day and month is guessed: the time is neither dropped nor misread."""
+    with pytest.raises(InvalidHistory, match="'at' holds times that are not ISO 8601"):
+        guess(timestamp=[], at=_times("%d/%m/%Y %H:%M:%S"))
+
+
+def test_a_counter_is_left_out_with_a_word(guess: Callable[..., Guess]):
+    """What only grows, but for its resets, is no feature; what rose for a while is one."""
+    counter = np.cumsum(np.random.default_rng(1).integers(0, 9, _ROWS))
+    counter[500:] -= counter[500]
+    ramp = np.concatenate([np.arange(_ROWS // 2), np.arange(_ROWS // 2, 0, -1)])
+    found = guess(bytes_total=counter.tolist(), ramp=ramp.tolist())
+    assert found.monitor.record.names == ("level", "ramp")
+    assert _said(found, "left out 'bytes_total'", "only grows")
+
+
+def test_counters_of_several_machines_are_each_their_own(guess: Callable[..., Guess]):
+    """Interleaved, two counters fall at every second row; by machine they only grow."""
+    totals = [row + (10_000 if row % 2 else 0) for row in range(_ROWS)]
+    found = guess(machine=["m1", "m2"] * (_ROWS // 2), total=totals)
+    assert found.monitor.record.entity == "machine"
+    assert found.monitor.record.names == ("level",)
+
+
+def test_levels_that_were_raised_are_no_counters(guess: Callable[..., Guess]):
+    """A setting that was changed upwards a few times stays a feature."""
+    assert "setpoint" in guess(setpoint=[40 + row // 100 for row in range(_ROWS)]).monitor.record.names
+
+
+@pytest.mark.parametrize("word", ["?", "unavailable", "unknown", "err"])
+def test_a_column_of_few_numbers_and_one_word_is_numbers(word: str, guess: Callable[..., Guess]):
+    """One cell in a thousand does not make a count a category."""
+    counts: list[Any] = [row % 5 for row in range(_ROWS)]
+    counts[600] = word
+    assert "count" in guess(count=counts).monitor.record.numbers
+
+
+def test_a_value_that_means_none_is_noted(guess: Callable[..., Guess]):
+    """An extreme that repeats far from all others is shown, with what to do; a limit that a sensor reaches is not."""
+    values = np.random.default_rng(2).normal(2.0, 0.4, _ROWS).round(2)
+    clipped = np.minimum(values, 2.5)
+    values[::10] = -200.0
+    found = guess(co=values.tolist(), clipped=clipped.tolist())
+    assert _said(found, "'co' is -200 in 10% of the rows", "leave those cells empty")
+    assert not _said(found, "'clipped'")
+
+
+def test_one_doubled_time_is_no_evidence_for_an_entity(guess: Callable[..., Guess]):
+    """A category that differs between the two records of one time is a feature all the same."""
+    times = _times("%Y-%m-%dT%H:%M:%S")
+    times[101] = times[100]
+    found = guess(timestamp=times, status=["run", "idle"] * (_ROWS // 2))
+    assert found.monitor.record.entity is None
+    assert "status" in found.monitor.record.names
+
+
+def test_identifiers_that_repeat_are_entities(tmp_path: Path):
+    """Three pumps that send under their ids are three entities."""
+    path = tmp_path / "context.jsonl"
+    records = (
+        {"id": f"urn:pump:{row % 3}", "at": at, "temperature": 50 + row % 7}
+        for row, at in enumerate(_times("%Y-%m-%dT%H:%M:%SZ"))
+    )
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert guess_monitor(str(path)).monitor.record.entity == "id"

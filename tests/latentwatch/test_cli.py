@@ -303,7 +303,7 @@ def test_a_header_in_another_encoding_is_refused_by_name(trained: Run, tmp_path:
     assert "old.csv: is not UTF-8 text" in said
     assert "iconv" in said
     (tmp_path / "old.csv").write_bytes("größe,a,b,c\n1,2,3,4\n".encode("utf-16"))
-    assert "old.csv: is UTF-16 text; convert it" in trained("init", "old.csv")[2]
+    assert "old.csv: is UTF-16 text; convert it" in trained("init", "old.csv", "-o", "old.yaml")[2]
     assert "one file, not a pattern" in trained("score", "monitor.yaml", "--input", "*.csv")[2]
 
 

@@ -15,6 +15,9 @@ Value: TypeAlias = float | bool | str | None
 """One feature's value as people and JSON see it."""
 
 
+_LONGEST_REASON = 1_000
+
+
 class Position(NamedTuple):
     """Where one record stands: the key of its outcome, for ever."""
 
@@ -45,6 +48,13 @@ class DeadLetter:
     reason: str
     """A sentence for people: what was wrong and where."""
     payload: bytes
+
+    def __post_init__(self) -> None:
+        """Reasons quote senders and other people's code: keep them short, and what every database and page can show."""
+        if len(self.reason) > _LONGEST_REASON or not self.reason.isprintable():
+            short = self.reason if len(self.reason) <= _LONGEST_REASON else f"{self.reason[: _LONGEST_REASON - 1]}…"
+            shown = (char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in short)
+            object.__setattr__(self, "reason", "".join(shown))
 
 
 @dataclass(frozen=True, slots=True)

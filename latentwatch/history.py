@@ -22,6 +22,7 @@ from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, con
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.streams.decoding.columns import words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.decoding.times import NO_TIME, parse_times
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.sources.file_source import FileSource
@@ -69,15 +70,12 @@ def read_topic_history(
     Unavailable while the broker or the schema registry is away.
     """
     from latentwatch.streams.kafka.topic_history import read_topic  # Kafka's client is not for histories that are files
-    from latentwatch.streams.sources.array_source import SplittingDecoder
     from latentwatch.streams.sources.opening import topic_decoder
 
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked
     decoder = topic_decoder(monitor, registry)
-    if topic.arrays:
-        decoder = SplittingDecoder(decoder)
-    batch, unreadable = read_topic(topic.topic, kafka, decoder, clock.now() - last)
+    batch, unreadable = read_topic(topic.topic, kafka, decoder, clock.now() - last, arrays=topic.arrays)
     if unreadable:
         log.warning("messages of the history cannot be read and are left out", topic=topic.topic, messages=unreadable)
     if batch is None:
@@ -143,7 +141,7 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
         decoder = source.decoder(expected)
         source.seek(0, 0)
         while not source.finished:
-            decoded = decoder.decode(source.poll(_POLL_RECORDS, 1.0))
+            decoded = decode_sound(decoder, source.poll(_POLL_RECORDS, 1.0))
             parts.append(decoded.batch)
             refused += decoded.dead_letters
     except InvalidInput as error:

@@ -30,6 +30,7 @@ from latentwatch.settings import Settings, load_settings
 from latentwatch.streams.batch_scoring import StreamScorer
 from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
+from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.outcomes import Scored
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.sources.array_source import split
@@ -254,7 +255,7 @@ def _file(monitor: Monitor, input_: str | None) -> Iterator[tuple[Messages, Batc
     try:
         while not source.finished:
             messages = source.poll(_BATCH_RECORDS, 0.25)
-            yield messages, decoder.decode(messages).batch
+            yield messages, decode_sound(decoder, messages).batch
     finally:
         source.close()
 
@@ -280,7 +281,7 @@ def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iter
     arrived = None if since is None else since - _LEAD
     for read, _ in read_messages(topic.topic, kafka, arrived):
         messages = split(read) if topic.arrays else read
-        yield messages, decoder.decode(messages).batch
+        yield messages, decode_sound(decoder, messages).batch
 
 
 def _moment(text: str | None, option: str) -> datetime | None:

@@ -19,6 +19,7 @@ from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.record import Batch, DeadLetter
 from latentwatch.domain.scores import guilty
 from latentwatch.streams.amending import Changed, memory_of
+from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.outcomes import Scored, Serving
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.salvage import extend_sound, score_sound
@@ -72,7 +73,7 @@ class RowScorer:
         """One row a message, in their order; then those of earlier records again of which a late one changed the verdict,
         each with the position of that one as `amended_by` and whether it was `formerly_flagged`.
         """
-        decoded = self.decoder.decode(messages)
+        decoded = decode_sound(self.decoder, messages)
         found = self._scorer.score(decoded.batch, messages)
         rows = self._rows(found.scored)
         errors = [

@@ -14,11 +14,11 @@ Result = TypeVar("Result")
 
 
 def bisect(
-    rows: NDArray[np.intp], attempt: Callable[[NDArray[np.intp]], Result]
+    rows: NDArray[np.intp], attempt: Callable[[NDArray[np.intp]], Result], failing: str = "the model could not score it"
 ) -> tuple[list[tuple[NDArray[np.intp], Result]], dict[int, str]]:
     """Apply `attempt` to rows in order, halving where it fails, until every failure is one row's own.
 
-    Returns the sound pieces in order, and each bad row with its reason. An `attempt` that fails must change nothing.
+    Returns the sound pieces in order, and each bad row with its reason, which begins with `failing`. An `attempt` that fails must change nothing.
     Errors raised on purpose pass through: they are not about a record.
     """
     try:
@@ -29,10 +29,10 @@ def bisect(
         if not len(rows):
             raise  # no record is to blame
         if len(rows) == 1:
-            return [], {int(rows[0]): f"the model could not score it: {type(error).__name__}: {error}"}
+            return [], {int(rows[0]): f"{failing}: {type(error).__name__}: {error}"}
     middle = len(rows) // 2
-    left, bad_left = bisect(rows[:middle], attempt)
-    right, bad_right = bisect(rows[middle:], attempt)
+    left, bad_left = bisect(rows[:middle], attempt, failing)
+    right, bad_right = bisect(rows[middle:], attempt, failing)
     return left + right, bad_left | bad_right
 
 

@@ -16,10 +16,10 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.decoding import avro_machine as machine
 from latentwatch.streams.decoding.avro_plan import ENTITY, TIME, Plan, UnreadableSchema, compile_plan, targets_of
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, words
+from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign
 from latentwatch.streams.decoding.schema_registry import SchemaRegistry, UnknownSchema
 from latentwatch.streams.ports import Messages
 
-_HEADER_BYTES = 5
 _STATES = {
     machine.SHORT: "the message ends before its record does",
     machine.NUMBER: "a length or number in it cannot be",
@@ -71,7 +71,7 @@ class AvroDecoder:
 
     def _framed(self, messages: Messages, rows: "_Rows", refused: dict[int, str]) -> NDArray[np.int64]:
         """The rows that begin as the wire format has it."""
-        sound = rows.ends - rows.starts >= _HEADER_BYTES
+        sound = rows.ends - rows.starts >= HEADER_BYTES
         sound[sound] = rows.data[rows.starts[sound]] == 0
         for row in np.flatnonzero(~sound).tolist():
             value = messages.values[row]
@@ -80,10 +80,7 @@ class AvroDecoder:
             elif not value:
                 refused[row] = "an empty message"
             else:
-                refused[row] = (
-                    f"not Avro as a schema registry frames it (a zero byte, four bytes of schema id): begins with"
-                    f" {value[:_HEADER_BYTES].hex(' ')}"
-                )
+                refused[row] = f"not Avro as a schema registry frames it: {_instead(value)}"
         return np.flatnonzero(sound)
 
     def _plan(self, number: int) -> Plan | str:
@@ -154,7 +151,7 @@ class _Rows:
     def read(self, plan: Plan, rows: NDArray[np.int64], number: int, refused: dict[int, str]) -> None:
         """Read rows of one schema; what cannot be read is refused, and holds nothing."""
         machine.read_rows(
-            plan.code, self.data, self.starts + _HEADER_BYTES, self.ends, rows,
+            plan.code, self.data, self.starts + HEADER_BYTES, self.ends, rows,
             self.numbers, self._kinds, self._firsts, self._lasts, self._reals, self._states,
         )  # fmt: skip
         states = self._states[rows]
@@ -216,6 +213,15 @@ class _Rows:
             machine.SYMBOL: lambda row: self._symbols[firsts[row]],
             machine.MOMENT: lambda row: _in_words(int(firsts[row])),
         }
+
+
+def _instead(value: bytes) -> str:
+    """What stands in the place of an Avro message."""
+    if strange := foreign(value):
+        return strange
+    if value.lstrip()[:1] in (b"{", b"["):
+        return "it looks like JSON; if the messages are, say format: json in the monitor's source"
+    return f"it begins with {value[:HEADER_BYTES].hex(' ')} instead of a zero byte and four bytes of schema id"
 
 
 def _in_words(microseconds: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from fastavro.schema import SchemaParseException, UnknownType, parse_schema
+from fastavro.schema import parse_schema
 from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidInput
@@ -39,6 +39,9 @@ _IN_WORDS = {
     "boolean": "a truth value", "int": "a number", "long": "a number", "float": "a number", "double": "a number",
     "string": "text", "enum": "text", "array": "a list", "map": "a map", "record": "an object",
 }  # fmt: skip
+
+
+_TOO_DEEP = "is nested too deeply"
 
 
 class UnreadableSchema(InvalidInput):
@@ -118,15 +121,20 @@ def compile_plan(schema: Any, references: Mapping[str, Any], tree: Tree, symbols
     named = dict(references)
     try:
         parsed: Any = parse_schema(schema, named_schemas=named)
-    except (SchemaParseException, UnknownType, ValueError, TypeError, KeyError, RecursionError) as error:
+    except RecursionError:
+        raise UnreadableSchema(_TOO_DEEP) from None
+    except Exception as error:  # whatever a parser of others makes of what others wrote
         raise UnreadableSchema(f"is not a valid Avro schema ({type(error).__name__}: {error})") from error
     if isinstance(parsed, str):
         parsed = named.get(parsed, parsed)
     if not isinstance(parsed, dict) or parsed.get("type") != "record":
         raise UnreadableSchema(f"describes {_spell(parsed)}, not a record")
     compiler = _Compiler(named, symbols)
-    compiler.record(parsed, tree)
-    return compiler.finish()
+    try:
+        compiler.record(parsed, tree)
+        return compiler.finish()
+    except RecursionError:
+        raise UnreadableSchema(_TOO_DEEP) from None
 
 
 def _spell(schema: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,15 @@ from latentwatch.streams.ports import Messages
 _NUL = "\0"
 MAX_AHEAD = timedelta(days=1)
 """How far a live record's time may lie ahead of the clock: time zones and skewed clocks fit in, wrong units do not."""
+_UNSET = to_microseconds(datetime(1970, 1, 2))
+"""A live record within a day of 1970, in whatever time zone, has its time from a clock that was never set."""
+MAX_ENTITY = 500
+"""Characters of an entity's name: four bytes each still fit into an index of PostgreSQL, which takes 2,704 a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeBound:
-    """Refuses records of a live stream that claim to come from the far future."""
+    """Refuses records of a live stream whose clock is wrong: far ahead of ours, or never set."""
 
     clock: Clock
     max_ahead: timedelta = MAX_AHEAD
@@ -113,6 +117,14 @@ def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: Ti
                 columns.refused.setdefault(
                     row, f"time field {schema.time!r} lies in the future: {ahead}; check the sender's clock and unit"
                 )
+        unset = (times > -_UNSET) & (times < _UNSET)
+        if unset.any():
+            for row in np.flatnonzero(unset).tolist():
+                columns.refused.setdefault(
+                    row,
+                    f"time field {schema.time!r} is {from_microseconds(int(times[row])).isoformat()}, as of a clock that"
+                    " was never set; check the sender's clock and unit",
+                )
     return times
 
 
@@ -131,7 +143,8 @@ def _entities(schema: RecordSchema, columns: Columns) -> NDArray[np.object_]:
     names = np.empty(len(columns.entities), object)
     names[:] = columns.entities
     distinct = set(columns.entities)
-    if set(map(type, distinct)) - {str} or "" in distinct or _NUL in "".join(map(str, distinct)):
+    odd = set(map(type, distinct)) - {str} or "" in distinct
+    if odd or max(map(len, distinct), default=0) > MAX_ENTITY or _NUL in "".join(distinct):  # type: ignore[arg-type]
         for row, name in enumerate(columns.entities):
             if name is None or name == "":
                 columns.refused.setdefault(row, f"entity field {schema.entity!r} is missing")
@@ -139,6 +152,11 @@ def _entities(schema: RecordSchema, columns: Columns) -> NDArray[np.object_]:
             elif _NUL in str(name):
                 columns.refused.setdefault(
                     row, f"entity field {schema.entity!r} holds a NUL character: {shorten(name)}"
+                )
+                names[row] = ""
+            elif len(str(name)) > MAX_ENTITY:
+                columns.refused.setdefault(
+                    row, f"entity field {schema.entity!r} is longer than {MAX_ENTITY} characters: {shorten(name)}"
                 )
                 names[row] = ""
             else:

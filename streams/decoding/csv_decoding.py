@@ -12,6 +12,7 @@ from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import MISSING_WORDS, has_decimal_commas, number_in
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
 from latentwatch.streams.decoding.csv_rows import column_names, split_row
+from latentwatch.streams.decoding.framing import foreign
 from latentwatch.streams.ports import Messages
 
 
@@ -83,6 +84,8 @@ class CsvDecoder:
 def _line(value: bytes | None) -> bytes:
     if not value:
         raise ValueError("an empty line" if value is not None else "a tombstone: the message has no value")
+    if strange := foreign(value):
+        raise ValueError(f"not CSV: {strange}")
     return value
 
 

@@ -1,6 +1,6 @@
 """JSON messages into columns: a Struct compiled for the schema reads a whole batch, a careful second look names faults.
 
-Messages -> Decoded. Fields the schema does not name are ignored, null and absent fields are missing values. Text where
+Messages -> Decoded. A schema registry's header before the JSON is passed over. Fields the schema does not name are ignored, null and absent fields are missing values. Text where
 a number or a truth value belongs is read as a CSV's cell is. Dots in the time's, the entity's and a feature's path step
 into nested objects.
 """
@@ -20,8 +20,11 @@ from latentwatch.domain.record import Decoded
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import number_in
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign, is_framed, schema_id, unframed
 from latentwatch.streams.ports import Messages
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading bytes that are no JSON, or no record, may raise."""
 _TIME, _ENTITY = "time", "entity"
 _WORD = str | int | float | bool | None
 _NUMBER, _TRUTH = float | None, bool | float | None
@@ -57,9 +60,25 @@ class JsonDecoder:
         refused: dict[int, str] = {}
         try:
             records = list(map(self._decode, messages.values))
-        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError):
-            records = [self._read(row, value, refused) for row, value in enumerate(messages.values)]
+        except (*_UNREADABLE, TypeError):
+            records = self._read_all(messages.values, refused)
         return assemble(self._schema, messages, self._columns(records, refused), self._bound)
+
+    def _read_all(self, values: list[bytes | None], refused: dict[int, str]) -> list[Any]:
+        """Messages that are not all plain records: without registry headers, if that was all, else with care."""
+        bare = [None if value is None else unframed(value) for value in values]
+        if bare != values:
+            with suppress(*_UNREADABLE, TypeError):
+                return list(map(self._decode, bare))
+        records = [self._read(row, value, refused) for row, value in enumerate(bare)]
+        for row in refused:
+            value = values[row] or b""
+            if is_framed(value) and not value[HEADER_BYTES:].lstrip().startswith((b"{", b"[")):
+                refused[row] = (
+                    f"not valid JSON: behind a schema registry's header (schema {schema_id(value)}) stands none; if the"
+                    " messages are Avro, say format: avro in the monitor's source"
+                )
+        return records
 
     def _columns(self, records: list[Any], refused: dict[int, str]) -> Columns:
         schema, count = self._schema, len(records)
@@ -101,11 +120,11 @@ class JsonDecoder:
         if value is None:
             refused[row] = "a tombstone: the message has no value"
             return self._empty
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        with suppress(*_UNREADABLE):
             return self._decode(value)
         try:
             found = self._decode_written(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             found = self._examine(value, error)
         reason = found if isinstance(found, str) else self._read_cells(found)
         if reason is None:
@@ -130,7 +149,7 @@ class JsonDecoder:
         """Why a message cannot be read; or its record, where only a null stood in the place of a nested object."""
         try:
             tree = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except _UNREADABLE:
             return _shape_reason(value)
         leaves: dict[str, Any] = {}
         for role, path, kind in self._fields:
@@ -142,11 +161,11 @@ class JsonDecoder:
                 continue
             try:
                 leaves[role] = msgspec.json.decode(raw, type=kind)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except _UNREADABLE:
                 return f"{label} {_value_reason(raw, kind)}"
         try:
             return msgspec.convert(_nest(self._fields, leaves), self._written_record)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return f"cannot be read: {error}"
 
 
@@ -239,8 +258,8 @@ def _walk(tree: dict[str, msgspec.Raw], path: tuple[str, ...]) -> msgspec.Raw | 
             return raw
         try:
             level = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        except msgspec.MsgspecError:
-            return f"{key!r} is {_spell(raw)}, an object belongs there"
+        except _UNREADABLE:
+            return f"{key!r} {_spell(raw)}, an object belongs there"
     return None
 
 
@@ -261,17 +280,17 @@ def _label(role: str, path: tuple[str, ...]) -> str:
 
 
 def _value_reason(raw: msgspec.Raw, kind: Any) -> str:
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return f"holds {bytes(raw)[:60].decode(errors='replace')}, which no number or text can hold"
     wanted = {_written(_NUMBER): "a number", _written(_TRUTH): "true or false"}.get(kind, "text")
-    return f"is {_kind_of(value)} ({shorten(value)}), {wanted} belongs there"
+    return f"{_spell(raw)}, {wanted} belongs there"
 
 
 def _spell(raw: msgspec.Raw) -> str:
-    value = msgspec.json.decode(raw)
-    return f"{_kind_of(value)} ({shorten(value)})"
+    """What stands at a place, also where nothing can hold it: a Raw was never looked into."""
+    try:
+        value = msgspec.json.decode(raw)
+    except _UNREADABLE as error:
+        return f"holds {bytes(raw)[:60].decode(errors='replace')} ({error})"
+    return f"is {_kind_of(value)} ({shorten(value)})"
 
 
 def _kind_of(value: object) -> str:
@@ -296,10 +315,12 @@ def _shape_reason(value: bytes) -> str:
     if number:
         name, literal = number[1].decode(errors="replace"), number[2].decode()
         return f"field {name!r} is {literal}, which JSON does not have; send null for a missing number"
+    if strange := foreign(value):
+        return f"not valid JSON: {strange}"
     try:
         tree = msgspec.json.decode(value)
     except RecursionError:
         return "not valid JSON: nested too deeply"
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         return f"not valid JSON: {error}; it begins with {shorten(value[:40].decode(errors='replace'))}"
     return f"a record is a JSON object, this is {_kind_of(tree)}"

@@ -1,4 +1,7 @@
-"""Decoding that needs a service which may be away: rest, keep the partitions, read the messages again."""
+"""The scoring loop's decoding: no message stops it, and a service that is away is waited for.
+
+While it is away: rest, keep the partitions, read the messages again.
+"""
 
 from threading import Event
 
@@ -7,6 +10,7 @@ import structlog
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.record import Decoded, concatenate
+from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.waiting import Backoff
 
@@ -19,7 +23,9 @@ and stays near the processor where it is little."""
 
 
 class PatientDecoder:
-    """Decodes, or says that it cannot yet. No message becomes a dead letter because a service is away."""
+    """Decodes, or says that it cannot yet. No message becomes a dead letter because a service is away.
+
+    A message that the decoder fails on does, alone."""
 
     def __init__(self, decoder: Decoder, source: Source, clock: Clock) -> None:
         self._decoder = decoder
@@ -54,7 +60,7 @@ class PatientDecoder:
 
 def _in_pieces(decoder: Decoder, messages: Messages) -> Decoded:
     if len(messages) <= _PIECE:
-        return decoder.decode(messages)
-    parts = [decoder.decode(messages.cut(start, start + _PIECE)) for start in range(0, len(messages), _PIECE)]
+        return decode_sound(decoder, messages)
+    parts = [decode_sound(decoder, messages.cut(start, start + _PIECE)) for start in range(0, len(messages), _PIECE)]
     letters = tuple(letter for part in parts for letter in part.dead_letters)
     return Decoded(concatenate(part.batch for part in parts), letters)

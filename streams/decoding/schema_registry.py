@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
-from fastavro.schema import SchemaParseException, UnknownType, parse_schema
+from fastavro.schema import parse_schema
 
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, LatentwatchError, Unavailable
@@ -102,14 +102,20 @@ class HttpSchemaRegistry:
         """Named types that a schema takes from other subjects, deepest first."""
         named: dict[str, Any] = {}
         for reference in answer.get("references") or ():
-            subject, version = reference["subject"], reference["version"]
+            try:
+                subject, version = str(reference["subject"]), int(reference["version"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise UnknownSchema(f"the registry's references of a schema cannot be read ({error!r})") from error
             where = f"subjects/{httpx.URL(path='/' + subject).raw_path.decode().lstrip('/')}/versions/{version}"
             other = self._ask(where, f"no version {version} of {subject!r}, which the schema refers to,")
             named.update(self._references(other))
+            schema = self._parse(other, f"{subject!r} {version}")
             try:
-                parse_schema(self._parse(other, f"{subject!r} {version}"), named_schemas=named)
-            except (SchemaParseException, UnknownType, ValueError, TypeError, KeyError) as error:
-                raise UnknownSchema(f"{subject!r} {version} is not a valid Avro schema ({error})") from error
+                parse_schema(schema, named_schemas=named)
+            except Exception as error:  # whatever a parser of others makes of what others wrote
+                raise UnknownSchema(
+                    f"{subject!r} {version} is not a valid Avro schema ({type(error).__name__}: {error})"
+                ) from error
         return named
 
     def _parse(self, answer: dict[str, Any], what: str) -> Any:
@@ -118,6 +124,8 @@ class HttpSchemaRegistry:
             raise UnknownSchema(f"{what} of the registry is of type {kind}, not Avro")
         try:
             return json.loads(answer["schema"])
+        except RecursionError:
+            raise UnknownSchema(f"{what} of the registry is nested too deeply") from None
         except (KeyError, TypeError, ValueError) as error:
             raise UnknownSchema(f"{what} of the registry is not JSON ({error})") from error
 

@@ -21,6 +21,8 @@ _LATEST = to_microseconds(datetime(2262, 1, 1))
 _SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 1e11, 1e14, 1e17
 _EPOCH_DIGITS = 9
 """Digits from which text is an epoch number; shorter text such as 20260101 is a date."""
+_LONGEST = 100
+"""Characters of a time's text; Python refuses to make a number of some thousand digits."""
 _POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
 
 
@@ -108,6 +110,8 @@ def _parse_number(number: int | float) -> int:
 
 def _parse_text(text: str) -> int:
     stripped = text.strip()
+    if len(stripped) > _LONGEST:
+        return NO_TIME
     if stripped.isascii() and stripped.replace(".", "", 1).isdigit() and len(stripped) >= _EPOCH_DIGITS:
         return _parse_number(float(stripped) if "." in stripped else int(stripped))
     if pointed := _POINTED.fullmatch(stripped):

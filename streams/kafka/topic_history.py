@@ -11,9 +11,11 @@ from kafka import KafkaConsumer, TopicPartition
 from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.record import Batch, RawMessage, concatenate
+from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.kafka.topic_offsets import onlooker
 from latentwatch.streams.ports import Decoder, Messages, messages_of
+from latentwatch.streams.sources.array_source import split
 
 _POLL_MS = 1_000
 _SILENT_POLLS = 30
@@ -26,9 +28,12 @@ def read_topic(
     decoder: Decoder,
     since: datetime,
     *,
+    arrays: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Batch | None, int]:
-    """Every record that arrived since then, up to the topic's end as it is now, and how many messages were unreadable.
+    """Every record that arrived since then, up to the topic's end as it is now, and how many could not be read.
+
+    With `arrays` a message may hold several records, each at the position that the stream would give it.
 
     None where there is no record. Memory grows with the records, never with the raw messages. Raises Unavailable while
     broker or topic are away, InvalidInput where the broker refuses us.
@@ -36,7 +41,7 @@ def read_topic(
     batches: list[Batch] = []
     unreadable = 0
     for messages, share in read_messages(topic, access, since):
-        decoded = decoder.decode(messages)
+        decoded = decode_sound(decoder, split(messages) if arrays else messages)
         unreadable += len(decoded.dead_letters)
         batches.append(decoded.batch)
         progress(share)

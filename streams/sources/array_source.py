@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.domain.record import Decoded
 from latentwatch.streams.context.context_store import segments
-from latentwatch.streams.ports import Changes, Decoder, Gap, Messages, Source
+from latentwatch.streams.decoding.framing import unframed
+from latentwatch.streams.ports import Changes, Gap, Messages, Source
 
 STRIDE = 1_000_000
 """More records than a message can hold: Kafka takes a megabyte by default. A message with more is one dead letter."""
@@ -56,24 +56,16 @@ def split(messages: Messages) -> Messages:
 
 def _records(value: bytes | None) -> list[bytes] | None:
     """The elements of an array; None where there is none to take apart."""
-    if value is None or value.lstrip()[:1] != b"[":
+    if value is None:
+        return None
+    body = unframed(value)
+    if body.lstrip()[:1] != b"[":
         return None
     try:
-        found = _ARRAY.decode(value)
+        found = _ARRAY.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return [bytes(record) for record in found] if len(found) <= STRIDE else None
-
-
-class SplittingDecoder:
-    """Decodes messages of arrays outside of a stream, with the positions the stream would give their records."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-
-    def decode(self, messages: Messages) -> Decoded:
-        """Every record ends as a row of the batch or as a dead letter."""
-        return self._decoder.decode(split(messages))
 
 
 class ArraySource:

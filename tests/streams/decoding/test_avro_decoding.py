@@ -1,5 +1,6 @@
 """Avro messages: the same batch as JSON gives, by the writer's schema, refused with a reason."""
 
+import gzip
 import io
 import json
 import struct
@@ -228,6 +229,14 @@ def test_types_that_contain_themselves_are_passed_over() -> None:
     assert "cannot be" in decode(schema, Schemas(nothing), hostile).dead_letters[0].reason
 
 
+def deep(levels: int) -> Any:
+    """A type nested so deep."""
+    kind: Any = "int"
+    for _ in range(levels):
+        kind = {"type": "array", "items": kind}
+    return kind
+
+
 SOUND = avro(field("double"), {"P": 1.0})
 
 
@@ -236,8 +245,11 @@ SOUND = avro(field("double"), {"P": 1.0})
     [
         (None, "a tombstone"),
         (b"", "an empty message"),
-        (b'{"P": 1}', "not Avro as a schema registry frames it"),
+        (b'{"P": 1}', "not Avro as a schema registry frames it: it looks like JSON"),
         (b"\0\0\0", "begins with 00 00 00"),
+        (gzip.compress(SOUND), "compressed with gzip"),
+        (b"\0\0\0\0\x06\0", "Avro schema 6 is nested too deeply"),
+        (b"\0\0\0\0\x07\0", "Avro schema 7 is not a valid Avro schema"),
         (b"\0\0\0\0\x63" + bytes(8), "no Avro schema 99"),
         (SOUND[:-1], "not a record of Avro schema 0: the message ends before its record does"),
         (SOUND + b"\0", "bytes are left over"),
@@ -253,7 +265,8 @@ def test_bad_messages_become_dead_letters_with_a_reason(message: bytes | None, r
     """A bad message harms no neighbour, is kept whole, and says what is wrong with it."""
     schema = RecordSchema.model_validate({"features": {"P": "numeric"}})
     writers = [field("double"), field("string"), field(["null", "double"]), "string", {"type": "nonsense"}]
-    decoded = decode(schema, Schemas(*writers, field({"type": "array", "items": "int"})), SOUND, message, SOUND)
+    writers += [field({"type": "array", "items": "int"}), field(deep(3_000), "other"), {"type": "record", "fields": 7}]
+    decoded = decode(schema, Schemas(*writers), SOUND, message, SOUND)
     assert decoded.batch.numbers.tolist() == [[1.0], [1.0]]
     (letter,) = decoded.dead_letters
     assert letter.position.offset == 1

@@ -1,5 +1,6 @@
 """JSON messages: the compiled reader and the careful one agree, and every refusal names its field."""
 
+import gzip
 import json
 import math
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,11 @@ def good(**changes: Any) -> bytes:
     return json.dumps({**GOOD, **changes}).encode()
 
 
+def nested(sensors: bytes) -> bytes:
+    """A good record with other bytes where its nested object belongs."""
+    return good(sensors=5).replace(b'"sensors": 5', b'"sensors": ' + sensors)
+
+
 def test_reads_typed_nested_fields_and_ignores_unknown_ones() -> None:
     """Every field lands in its column, typed, wherever it stands in the record."""
     batch = decode(good()).batch
@@ -105,6 +111,21 @@ def test_null_and_absent_fields_are_missing_values() -> None:
         (good(rig=""), "entity field 'rig' is missing"),
         (good(rig="a\0b"), "entity field 'rig' holds a NUL"),
         (good(note="x" * 1_000_000)[:-30], "not valid JSON"),
+        (nested(b"1e999"), "field 'sensors.v': 'sensors' holds 1e999 (Number out of range), an object belongs there"),
+        (nested(b"9" * 5_000), "field 'sensors.v': 'sensors' holds 999"),
+        (nested(b'"\xff\xfe"'), "field 'sensors.v': 'sensors' holds"),
+        (nested(b'{"\xff": 1, "v": "high"}'), "field 'sensors.v'"),
+        (nested(b'{"v": ' * 5_000 + b"1" + b"}" * 5_000), "nested too deeply"),
+        (good(meta={"at": "9" * 5_000}), "time field 'meta.at' is not a time: '999"),
+        (good(rig="r" * 501), "entity field 'rig' is longer than 500 characters: 'rrr"),
+        (b"\0\0\0\0\x07" + good(P="high"), "field 'P' is text"),
+        (b"\0\0\0\0\x07" + good()[:-7], "not valid JSON: Input data was truncated"),
+        (b"\0\0\0\0\x07\x02\x04ab", "not valid JSON: behind a schema registry's header (schema 7) stands none"),
+        (b"\xef\xbb\xbf" + good(), "not valid JSON: text behind a byte order mark"),
+        (gzip.compress(good()), "not valid JSON: compressed with gzip"),
+        (good().decode().encode("utf-16"), "not valid JSON: text in UTF-16"),
+        (good().decode().encode("utf-16-le"), "not valid JSON: text in UTF-16"),
+        (good().decode().encode("utf-16-be"), "not valid JSON: text in UTF-16"),
     ],
 )
 def test_bad_messages_become_dead_letters_with_a_reason(value: bytes | None, reason: str) -> None:
@@ -132,6 +153,17 @@ def test_text_that_writes_a_number_is_one() -> None:
     assert [batch.values(row)["on"] for row in range(3)] == [True, False, True]
 
 
+@pytest.mark.parametrize("neighbour", [b"", good(), b"{", None])
+def test_json_behind_a_registry_header_is_read(neighbour: bytes | None) -> None:
+    """As registries' own JSON serializers write it, among framed messages only or others; a dead letter is kept whole."""
+    framed = b"\0\0\0\0\x07" + good(P=7)
+    decoded = decode(framed, neighbour, framed)
+    assert decoded.batch.numbers[:, 0].tolist() == ([7.0, 1.0, 7.0] if neighbour == good() else [7.0, 7.0])
+    assert decode(framed, framed).batch.numbers[:, 0].tolist() == [7.0, 7.0]
+    (letter,) = decode(framed, framed[:-1]).dead_letters
+    assert letter.payload == framed[:-1]
+
+
 def test_a_megabyte_record_is_read() -> None:
     """Size alone is no fault."""
     decoded = decode(good(note="x" * 1_000_000))
@@ -152,6 +184,16 @@ def test_records_from_the_far_future_are_refused_on_live_streams() -> None:
     assert len(decoded.batch) == 1
     assert [letter.position.offset for letter in decoded.dead_letters] == [1, 2]
     assert "lies in the future: 2031-01-01" in decoded.dead_letters[1].reason
+
+
+def test_records_from_a_clock_never_set_are_refused_on_live_streams() -> None:
+    """Within a day of 1970, in whatever zone; on a stream that is not live, time may begin where it likes."""
+    times: list[str | int] = [0, 86_399, "1969-12-31T12:00:00Z", "1970-01-02T00:00:00Z", "1969-12-30T23:00:00Z"]
+    messages = messages_of("t", [RawMessage(0, i, good(meta={"at": t}), 0) for i, t in enumerate(times)])
+    decoded = JsonDecoder(SCHEMA, TimeBound(ManualClock())).decode(messages)
+    assert [letter.position.offset for letter in decoded.dead_letters] == [0, 1, 2]
+    assert "is 1970-01-01T23:59:59+00:00, as of a clock that was never set" in decoded.dead_letters[1].reason
+    assert len(JsonDecoder(SCHEMA).decode(messages).batch) == 5
 
 
 def test_without_time_and_entity_the_messages_own_time_counts() -> None:

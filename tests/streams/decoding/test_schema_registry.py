@@ -68,7 +68,11 @@ def test_a_schema_brings_what_it_refers_to(server: RegistryServer, registry: Htt
 
 @pytest.mark.parametrize(
     ("schema", "kind", "reason"),
-    [("syntax = 'proto3'", "PROTOBUF", "of type PROTOBUF, not Avro"), ("{", "AVRO", "is not JSON")],
+    [
+        ("syntax = 'proto3'", "PROTOBUF", "of type PROTOBUF, not Avro"),
+        ("{", "AVRO", "is not JSON"),
+        ("[" * 3_000 + "]" * 3_000, "AVRO", "nested too deeply"),
+    ],
 )
 def test_a_schema_of_another_kind_is_no_schema_of_ours(
     server: RegistryServer, registry: HttpSchemaRegistry, schema: str, kind: str, reason: str

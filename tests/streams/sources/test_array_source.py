@@ -9,7 +9,7 @@ import pytest
 from latentwatch.domain.record import Position, RawMessage
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
 from latentwatch.streams.ports import Source, messages_of
-from latentwatch.streams.sources.array_source import STRIDE, ArraySource, SplittingDecoder, name_of, split
+from latentwatch.streams.sources.array_source import STRIDE, ArraySource, name_of, split
 from latentwatch.streams.sources.memory_broker import MemoryBroker
 from tests.streams.contract import SourceContract
 from tests.streams.stage import Stage, monitor, record
@@ -145,7 +145,7 @@ def test_kafkas_own_tools_see_messages() -> None:
 def test_history_gives_records_the_positions_of_the_stream() -> None:
     """What is learned from and what is scored are the same records."""
     rows = [RawMessage(0, 0, array(range(3)), 0), RawMessage(0, 1, b"[7]", 0)]
-    decoded = SplittingDecoder(JsonDecoder(monitor().record)).decode(messages_of("memory", rows))
+    decoded = JsonDecoder(monitor().record).decode(split(messages_of("memory", rows)))
     assert decoded.batch.offsets.tolist() == [STRIDE - 3, STRIDE - 2, STRIDE - 1]
     assert json.loads(decoded.dead_letters[0].payload) == 7
     assert decoded.dead_letters[0].position == Position(name_of("memory"), 0, 2 * STRIDE - 1)

@@ -17,6 +17,7 @@ from kafka.net.compat import KafkaNetClient
 
 from latentwatch.domain.errors import InvalidInput, Unavailable
 from latentwatch.streams.kafka.access import CORRECT_ACCESS
+from latentwatch.streams.kafka.client_patches import tell_loss
 
 
 class CertificateRefused(KafkaError):  # type: ignore[misc]
@@ -51,7 +52,10 @@ class FrankClient(KafkaNetClient):  # type: ignore[misc]
 
     def __init__(self, **configs: Any) -> None:
         super().__init__(**configs)
-        manager = self._manager
+        manager: Any = getattr(self, "_manager", None)
+        if not all(hasattr(manager, part) for part in ("get_connection", "bootstrapped")):
+            self._tell_loss()
+            return
         connect, refusals, watched = manager.get_connection, list[BaseException](), WeakSet[Any]()
 
         def note(error: Exception) -> None:
@@ -63,11 +67,17 @@ class FrankClient(KafkaNetClient):  # type: ignore[misc]
             connection = connect(*place, **options)
             if connection not in watched:
                 watched.add(connection)
+                if not all(hasattr(connection, part) for part in ("close_future", "connection_made")):
+                    self._tell_loss()
+                    return connection
                 connection.close_future.add_errback(note)
                 connection.connection_made = partial(_read_to_the_end, connection.connection_made)
             return connection
 
         manager.get_connection = connect_frankly
+
+    def _tell_loss(self) -> None:
+        tell_loss("saying why a broker refuses us", "wrong credentials or certificates look like a broker that is away")
 
 
 def _within(error: BaseException) -> Iterator[BaseException]:
@@ -88,7 +98,13 @@ def _as_refusal(error: BaseException) -> BaseException | None:
 
 def _read_to_the_end(connection_made: Callable[[Any], None], transport: Any) -> None:
     """Begin a connection whose last bytes are read before its end is noticed, which the next look finds again."""
-    receive = transport._sock_recv
+    receive = getattr(transport, "_sock_recv", None)
+    if receive is None:
+        tell_loss(
+            "reading what comes with a connection's end", "a refused certificate looks like a broker that is away"
+        )
+        connection_made(transport)
+        return
 
     def receive_first() -> tuple[bytes, Exception | None]:
         data, error = receive()

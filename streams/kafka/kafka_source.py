@@ -18,11 +18,9 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
-from latentwatch.streams.kafka.group_joining import keep_assignments
+from latentwatch.streams.kafka.client_patches import patch_consumer
 from latentwatch.streams.kafka.group_member import GroupMember, Start
 from latentwatch.streams.kafka.kafka_faults import HOPELESS, FrankClient, out_of_reach
-from latentwatch.streams.kafka.parked_records import return_parked
-from latentwatch.streams.kafka.record_batches import read_columns
 from latentwatch.streams.ports import Messages
 
 log = structlog.get_logger()
@@ -72,9 +70,7 @@ class KafkaSource(GroupMember):
                 f"topic {self.name!r} does not exist on Kafka at {self._servers}; create it, or correct"
                 " source.kafka.topic in the monitor file"
             )
-        self._columnar = read_columns(consumer)
-        keep_assignments(consumer)
-        return_parked(consumer)
+        self._columnar = patch_consumer(consumer)
         consumer.subscribe([self.name], listener=_Listener(consumer, self._events))
         self._consumer = consumer
 

@@ -11,6 +11,7 @@ import numpy as np
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
+from kafka.record.default_records import DefaultRecordBatch
 from numpy.typing import NDArray
 
 from latentwatch.detector.kernels import compiled
@@ -19,6 +20,12 @@ Row: TypeAlias = tuple[int, int, bytes | None]
 """Offset, timestamp in milliseconds, value."""
 
 _READ_COMMITTED = 1
+_RECORDS_PARTS = (
+    "take", "drain", "_maybe_skip_record", "_unpack_records", "_consume_aborted_transactions_up_to",
+    "_contains_abort_marker", "_is_batch_aborted",
+)  # fmt: skip
+"""What `ColumnarRecords` replaces and calls of the client's own class."""
+_BATCH_PARTS = ("_maybe_uncompress", "records_count", "first_timestamp", "max_timestamp", "base_offset", "next_offset")
 
 
 class ColumnarRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
@@ -68,7 +75,11 @@ class ColumnarRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
 def read_columns(consumer: KafkaConsumer) -> bool:
     """Have a consumer's `poll` return rows; False where this version of the client keeps its records elsewhere."""
     fetcher: Any = getattr(consumer, "_fetcher", None)
-    if not isinstance(fetcher, Fetcher):
+    if not isinstance(fetcher, Fetcher) or not hasattr(fetcher, "PartitionRecords"):
+        return False
+    if not all(hasattr(fetcher.PartitionRecords, part) for part in _RECORDS_PARTS):
+        return False
+    if not all(hasattr(DefaultRecordBatch, part) for part in _BATCH_PARTS):
         return False
     fetcher.PartitionRecords = ColumnarRecords
     return True

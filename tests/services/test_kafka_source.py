@@ -65,6 +65,21 @@ class TestKafkaSource(SourceContract):
         return join(name)
 
 
+def test_the_installed_client_is_changed_whole(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
+) -> None:
+    """With the versions that are pinned every patch of the client applies: nothing is said to be lost."""
+    name = topic()
+    fill(kafka_address, name, 3)
+    with capture_logs() as entries:
+        source = join(name)
+        source.open()
+        await_partitions(source)
+        source.seek(0, 0)
+        assert read(source, 3) == [0, 1, 2]
+    assert not [entry for entry in entries if "lost" in entry]
+
+
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_compressed_topics(
     kafka_address: str, topic: Callable[..., str], join: Callable[..., Member], codec: str

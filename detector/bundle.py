@@ -191,7 +191,7 @@ def _check_arrays(arrays: Arrays, manifest: Any, bundle_hash: str) -> None:
 
 
 def _check_nothing_left(detector: Storable, arrays: Arrays, meta: dict[str, Any], bundle_hash: str) -> None:
-    """A detector must write again exactly what it was made from; whatever it did not understand is thereby found."""
+    """A detector must write again what it was made from; whatever it did not understand is thereby found."""
     again = detector.arrays()
     if _manifest(again) != _manifest(arrays):
         wrong = sorted(name for name in {*again, *arrays} if _manifest(again).get(name) != _manifest(arrays).get(name))
@@ -199,7 +199,16 @@ def _check_nothing_left(detector: Storable, arrays: Arrays, meta: dict[str, Any]
             f"bundle {bundle_hash}: was written by another version of latentwatch (differing: {', '.join(wrong)}); train"
             " again, or serve it with that version"
         )
-    if json.dumps(detector.meta(), sort_keys=True) != json.dumps(meta, sort_keys=True):
+    if not _understood(meta, detector.meta()):
         raise BundleRefused(
             f"bundle {bundle_hash}: was written by another version of latentwatch; train again, or serve it with that version"
         )
+
+
+def _understood(stored: Any, again: Any) -> bool:
+    """Whether all that was stored is written again; a key that a later version added, with its default, may stand beside."""
+    if isinstance(stored, dict) and isinstance(again, dict):
+        return all(name in again and _understood(value, again[name]) for name, value in stored.items())
+    if isinstance(stored, list) and isinstance(again, list | tuple):
+        return len(stored) == len(again) and all(map(_understood, stored, again))
+    return json.dumps(stored) == json.dumps(again)

@@ -71,6 +71,17 @@ def check_bundle_round_trip(detector: Bundled, normal: Batch, strange: Batch) ->
     _require(here == there, "a bundle read back explains differently")
 
 
+def check_context_goes_on(detector: Bundled, normal: Batch, strange: Batch) -> None:
+    """The context of a model continues the states of another of its kind: of many entities, of one, and of none."""
+    context = detector.context
+    for names in ((), ("one",), ("one", "another")):
+        states = context.fresh(names)
+        adopted = context.adopt(states, context)
+        _require(adopted is not None, "a context does not continue its own states")
+        shape = None if adopted is None else adopted.shape
+        _require(shape == states.shape, f"states of {len(names)} entities are continued in shape {shape}")
+
+
 def check_scores_are_surprises(detector: Bundled, normal: Batch, strange: Batch) -> None:
     """Every number is finite and not negative, and of normal records about one in ten reaches 1."""
     scores = detector.score(normal, read(detector, normal))
@@ -129,6 +140,7 @@ CHECKS: tuple[Check, ...] = (
     check_row_order,
     check_batch_equals_single,
     check_bundle_round_trip,
+    check_context_goes_on,
     check_scores_are_surprises,
     check_monotone_calibration,
     check_better_than_chance,

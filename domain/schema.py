@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
@@ -43,6 +44,11 @@ class Feature(BaseModel):
         if (self.type is FeatureType.CYCLIC) != (self.period is not None):
             raise ValueError(f"feature {self.name!r}: 'period' is needed for a cyclic feature and only there")
         return self
+
+    @property
+    def reading(self) -> tuple[str, str, float | None]:
+        """How it is read: type, path and period. Two features with the same reading get the same values."""
+        return self.type.value, self.path or self.name, self.period
 
     @property
     def is_number(self) -> bool:
@@ -109,6 +115,62 @@ class RecordSchema(BaseModel):
         return {feature.name: feature for feature in self.features}
 
     def fingerprint(self) -> str:
-        """A short hash of the whole schema; a bundle serves only the schema it was trained for."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        """A short hash of what scoring reads: time, entity, and each feature's name, type, path and period, in order.
+
+        What acts on pages alone, such as a unit, is outside, and so is any key that a later version may add.
+
+        >>> bare = RecordSchema.model_validate({"features": {"p": "numeric"}})
+        >>> told = RecordSchema.model_validate({"features": {"p": {"type": "numeric", "unit": "bar", "path": "p"}}})
+        >>> bare.fingerprint() == told.fingerprint()
+        True
+        """
+        read = [self.time, self.entity, *([feature.name, *feature.reading] for feature in self.features)]
+        return hashlib.sha256(json.dumps(read).encode()).hexdigest()[:16]
+
+    def compared_with(self, now: "RecordSchema") -> "Differences":
+        """How a monitor's fields, as they are now, differ from these, which a model was trained on.
+
+        >>> trained = RecordSchema.model_validate({"time": "at", "features": {"x": "numeric", "y": "numeric"}})
+        >>> now = RecordSchema.model_validate({"time": "at", "features": {"y": "category", "z": "numeric"}})
+        >>> trained.compared_with(now)
+        Differences(lost=('x',), changed=("'y' is category now and was numeric",), added=('z',))
+        """
+        changed = [
+            f"{role} is {getattr(now, role)!r} now and was {getattr(self, role)!r}"
+            for role in ("time", "entity")
+            if getattr(now, role) != getattr(self, role)
+        ]
+        common = [feature for feature in self.features if feature.name in now._by_name]
+        changed += [
+            f"{feature.name!r} is {_in_words(now.feature(feature.name))} now and was {_in_words(feature)}"
+            for feature in common
+            if now.feature(feature.name).reading != feature.reading
+        ]
+        return Differences(
+            lost=tuple(name for name in self.names if name not in now._by_name),
+            changed=tuple(changed),
+            added=tuple(name for name in now.names if name not in self._by_name),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How a monitor's fields differ from those of a model."""
+
+    lost: tuple[str, ...]
+    """Features that the model reads and the monitor no longer has."""
+    changed: tuple[str, ...]
+    """A clause for each field that both have and read in another way."""
+    added: tuple[str, ...]
+    """Features that the monitor has and the model does not read; they count from the next training."""
+
+    @property
+    def prevent_scoring(self) -> bool:
+        """Whether the model needs what the monitor does not give; what was only added does not."""
+        return bool(self.lost or self.changed)
+
+
+def _in_words(feature: Feature) -> str:
+    period = "" if feature.period is None else f" with period {feature.period:g}"
+    place = f" at {feature.path}" if feature.path and feature.path != feature.name else ""
+    return f"{feature.type.value}{period}{place}"

@@ -149,7 +149,7 @@ class SequenceContext:
         if previous.patches != self.patches or previous.ring != self.ring:
             return None
         old, new = previous.channels, self.channels
-        if old.words != new.words or old.schema != new.schema:
+        if old.words != new.words or old.schema.fingerprint() != new.schema.fingerprint():
             return None
         usable = (new.scale > 0) & (old.scale > 0)
         divisor = np.where(new.scale > 0, new.scale, 1.0)
@@ -157,7 +157,8 @@ class SequenceContext:
         shift = np.where(usable, (old.centre[0] - new.centre[0]) / divisor, 0.0).astype(np.float32)
         count = new.count
         adopted = states.copy()
-        body = adopted[:, HEADER : -self._acquaintance].reshape(len(states), -1, count)
+        kept = adopted[:, HEADER : -self._acquaintance]
+        body = kept.reshape(len(states), kept.shape[1] // count, count)  # a scorer may hold no entity yet
         shown = RING + self.ring + 1
         linear = [*range(STEPS), *range(STEPS + 1, RING + self.ring), shown]
         seen = (states[:, 0] > 0).astype(np.float32)[:, None]

@@ -134,6 +134,16 @@ def test_a_bundle_of_another_version_says_what_to_do(saved):
         load_bundle(str(root), other)
 
 
+def test_a_bundle_from_before_a_key_existed_still_opens(saved):
+    """An optional key that a later version writes with its default does not refuse the bundles there are."""
+    root, name = saved
+    document = json.loads((root / name / DOCUMENT).read_text())
+    for feature in document["meta"]["features"]["schema"]["features"]:
+        del feature["unit"]
+    other = _rewrite(root, name, json.dumps(document).encode(), (root / name / WEIGHTS).read_bytes())
+    assert load_bundle(str(root), other).schema == load_bundle(str(root), name).schema
+
+
 def test_an_array_of_a_wrong_shape_is_refused_even_when_declared(saved):
     """Weights that fit their manifest but not each other are refused."""
     root, name = saved

@@ -44,11 +44,36 @@ def test_batches_of_different_schemas_do_not_join():
         concatenate([one, two])
 
 
-def test_fingerprints_tell_schemas_apart():
-    """The fingerprint changes with the schema and only with it."""
-    other = RecordSchema.model_validate({"features": {"pressure": "numeric"}})
+def _schema(**pressure: object) -> RecordSchema:
+    return RecordSchema.model_validate(
+        {"time": "at", "features": {"pressure": {"type": "numeric", **pressure}, "mode": "category"}}
+    )
+
+
+@pytest.mark.parametrize("change", [{"path": "motor.pressure"}, {"type": "boolean"}, {"type": "cyclic", "period": 24}])
+def test_fingerprints_tell_readings_apart(change: dict[str, object]):
+    """The fingerprint changes with how a field is read: its path, its type, its period."""
+    assert _schema(**change).fingerprint() != _schema().fingerprint()
+
+
+def test_a_fingerprint_covers_only_what_scoring_reads():
+    """A unit, a path written out and a copy leave the fingerprint as it is; a field's name does not."""
+    assert _schema(unit="bar", path="pressure").fingerprint() == _schema().fingerprint()
     assert SCHEMA.fingerprint() == RecordSchema.model_validate(SCHEMA.model_dump()).fingerprint()
-    assert SCHEMA.fingerprint() != other.fingerprint()
+    assert _schema().fingerprint() != RecordSchema.model_validate({"features": {"mode": "category"}}).fingerprint()
+
+
+def test_only_what_is_lost_or_changed_prevents_scoring():
+    """A model serves a monitor that has more fields, in whatever order; not one that lacks or changed one of its own."""
+    more = {"time": "at", "features": {"z": "numeric", "mode": "category", "pressure": "numeric"}}
+    added = _schema().compared_with(RecordSchema.model_validate(more))
+    assert (added.added, added.prevent_scoring) == (("z",), False)
+    fewer = _schema().compared_with(RecordSchema.model_validate({"time": "at", "features": {"mode": "category"}}))
+    assert (fewer.lost, fewer.prevent_scoring) == (("pressure",), True)
+    moved = _schema().compared_with(_schema(path="motor.pressure"))
+    assert moved.changed == ("'pressure' is numeric at motor.pressure now and was numeric",)
+    later = _schema().compared_with(_schema().model_copy(update={"time": "when"}))
+    assert later.changed == ("time is 'when' now and was 'at'",)
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))

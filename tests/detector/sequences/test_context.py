@@ -141,6 +141,23 @@ def test_a_patch_tells_the_shape_of_the_window_whatever_its_level():
     assert np.corrcoef(encode(context, high).features[40, 4 : 4 + PATCHES], segments)[0, 1] > 0.98
 
 
+def test_a_scorer_without_entities_takes_up_another_model():
+    """No states at all are adopted as none: a spare scorer holds no entity when a model is promoted."""
+    old, new = context_of(walk(300, 1)), context_of(walk(300, 2))
+    adopted = new.adopt(old.fresh([]), old)
+    assert adopted is not None
+    assert adopted.shape == (0, new.state_size)
+
+
+def test_a_unit_written_later_lets_the_context_go_on():
+    """What acts on pages alone, such as a unit, does not make states start again."""
+    batch = walk(300)
+    features = tuple(feature.model_copy(update={"unit": "bar"}) for feature in batch.schema.features)
+    renamed = replace(batch, schema=batch.schema.model_copy(update={"features": features}))
+    old, new = context_of(batch), context_of(renamed)
+    assert new.adopt(old.fresh(["e0"]), old) is not None
+
+
 def test_states_of_another_window_are_not_adopted():
     """A context of another memory has to start again."""
     batch = walk(300)

@@ -27,7 +27,6 @@ from latentwatch.alerts.reading.stream import dead_letters
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.console import people, print_json, say
 from latentwatch.demo_plant import FIRST_DAYS, INSTALMENTS, LEAD_DAYS, Feed, tally, write_history
-from latentwatch.detector.plant import plant_schema
 from latentwatch.domain.alert import Alert
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, LoopFailed
@@ -40,6 +39,7 @@ from latentwatch.domain.monitor import (
     dump_monitor,
     parse_duration,
 )
+from latentwatch.plant import plant_schema
 from latentwatch.processes import Child
 from latentwatch.serving import free_port
 from latentwatch.settings import PREFIX

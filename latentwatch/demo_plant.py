@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from latentwatch.detector.faults import PlantedFault
-from latentwatch.detector.plant import Plant, shift_times
 from latentwatch.domain.alert import Alert
 from latentwatch.domain.record import Batch
+from latentwatch.plant import Plant, shift_times
 
 RIGS = 4
 PERIOD_SECONDS = 10.0

@@ -14,8 +14,8 @@ from benchmarks.quality.measuring import exceedances, finite, fitted
 from benchmarks.quality.methods import Method
 from benchmarks.quality.metrics import auroc
 from latentwatch.detector.faults import FaultKind
-from latentwatch.detector.plant import PLANT_FAULTS, Plant
 from latentwatch.domain.record import Batch
+from latentwatch.plant import PLANT_FAULTS, Plant
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HISTORY_RECORDS = 17_280

@@ -7,9 +7,9 @@ import pytest
 import torch
 from numba.core.dispatcher import Dispatcher
 
-from latentwatch.detector.plant import Plant
 from latentwatch.detector.training import learn
 from latentwatch.domain.monitor import ModelChoice
+from latentwatch.plant import Plant
 from latentwatch.streams.context.context_store import ContextStore
 
 

@@ -11,10 +11,10 @@ import pytest
 from latentwatch.demo import run_demo
 from latentwatch.demo_plant import FIRST_DAYS, LEAD_DAYS, RIGS, Feed, tally, write_history
 from latentwatch.detector.faults import FaultKind, PlantedFault
-from latentwatch.detector.plant import plant_schema
 from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Severity
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.history import read_history
+from latentwatch.plant import plant_schema
 
 _BEGINS = datetime(2026, 5, 1, tzinfo=UTC)
 _GRACE = timedelta(minutes=30)

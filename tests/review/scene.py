@@ -23,7 +23,6 @@ from latentwatch.detector.bundle import load_bundle, save_bundle
 from latentwatch.detector.evaluation import evaluate, judge
 from latentwatch.detector.faults import FaultKind
 from latentwatch.detector.interface import Detector
-from latentwatch.detector.plant import Plant, plant_schema
 from latentwatch.detector.training import learn
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
@@ -31,6 +30,7 @@ from latentwatch.domain.model import Judgement
 from latentwatch.domain.monitor import AlertPolicy, FileSource, KafkaSource, ModelChoice, Monitor, Source
 from latentwatch.domain.outcome import OffsetMove, Outcome
 from latentwatch.domain.record import Batch, DeadLetter, Position
+from latentwatch.plant import Plant, plant_schema
 from latentwatch.review.app import create_app, server
 from latentwatch.review.config import ReviewConfig
 from latentwatch.streams.context.context_store import ContextStore

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 import torch
 
-from latentwatch.detector.plant import Plant
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.training import learn
 from latentwatch.domain.monitor import ModelChoice
 from latentwatch.domain.record import Batch
+from latentwatch.plant import Plant
 
 PLANT = Plant(seed=7, rigs=2, period_seconds=30)
 

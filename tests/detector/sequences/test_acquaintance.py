@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.interface import Contexts
-from latentwatch.detector.plant import Plant, plant_schema
 from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.context import encode
 from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
@@ -15,6 +14,7 @@ from latentwatch.detector.training import train
 from latentwatch.domain.monitor import ModelChoice, Monitor
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.plant import Plant, plant_schema
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.faults import FaultKind
-from latentwatch.detector.plant import PLANT_FAULTS, Plant, plant_schema, shift_times
+from latentwatch.plant import PLANT_FAULTS, Plant, plant_schema, shift_times
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

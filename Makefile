@@ -9,6 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Extra words for the command behind a target: make test ARGS="-k kafka", make demo ARGS="--for 60s --no-browser".
 ARGS ?=
 SOAK_SECONDS ?= 3600
+FUZZ_SECONDS ?= 60
 
 # The first Python that is new enough. PYTHON=/path/to/python3 chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell \
@@ -52,6 +53,10 @@ proof: setup ## the proof on real data alone: SKAB through Kafka, a killed score
 .PHONY: faults
 faults: setup ## the fault tests alone: killed scorers, brokers and databases; every record accounted for
 	$(PYTEST) tests/faults $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## mutated messages against the real decoders for FUZZ_SECONDS=60: none may escape; ARGS="--seed N" repeats
+	$(BIN)/python -m tests.streams.decoding.fuzzing --seconds $(FUZZ_SECONDS) $(ARGS)
 
 .PHONY: soak
 soak: setup ## the fault tests again and again, in new orders with new seeds, for SOAK_SECONDS=3600

@@ -41,9 +41,6 @@ _IN_WORDS = {
 }  # fmt: skip
 
 
-_TOO_DEEP = "is nested too deeply"
-
-
 class UnreadableSchema(InvalidInput):
     """A writer's schema that no record can be read with; its messages become dead letters."""
 
@@ -118,23 +115,28 @@ def compile_plan(schema: Any, references: Mapping[str, Any], tree: Tree, symbols
     `references` holds the named types that the schema takes from other schemas, parsed by fastavro. Raises
     UnreadableSchema where it is not a valid schema, or not one of records.
     """
-    named = dict(references)
+    known = len(symbols)
     try:
-        parsed: Any = parse_schema(schema, named_schemas=named)
+        return _compile(schema, dict(references), tree, symbols)
+    except UnreadableSchema:
+        raise
     except RecursionError:
-        raise UnreadableSchema(_TOO_DEEP) from None
-    except Exception as error:  # whatever a parser of others makes of what others wrote
-        raise UnreadableSchema(f"is not a valid Avro schema ({type(error).__name__}: {error})") from error
+        reason = "is nested too deeply"
+    except Exception as error:  # whatever fastavro, and we behind it, make of what others wrote
+        reason = f"is not a valid Avro schema ({type(error).__name__}: {str(error)[:200]})"
+    del symbols[known:]
+    raise UnreadableSchema(reason)
+
+
+def _compile(schema: Any, named: dict[str, Any], tree: Tree, symbols: list[str]) -> Plan:
+    parsed: Any = parse_schema(schema, named_schemas=named)
     if isinstance(parsed, str):
         parsed = named.get(parsed, parsed)
     if not isinstance(parsed, dict) or parsed.get("type") != "record":
         raise UnreadableSchema(f"describes {_spell(parsed)}, not a record")
     compiler = _Compiler(named, symbols)
-    try:
-        compiler.record(parsed, tree)
-        return compiler.finish()
-    except RecursionError:
-        raise UnreadableSchema(_TOO_DEEP) from None
+    compiler.record(parsed, tree)
+    return compiler.finish()
 
 
 def _spell(schema: Any) -> str:

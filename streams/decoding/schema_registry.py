@@ -114,7 +114,7 @@ class HttpSchemaRegistry:
                 parse_schema(schema, named_schemas=named)
             except Exception as error:  # whatever a parser of others makes of what others wrote
                 raise UnknownSchema(
-                    f"{subject!r} {version} is not a valid Avro schema ({type(error).__name__}: {error})"
+                    f"{subject!r} {version} is not a valid Avro schema ({type(error).__name__}: {str(error)[:200]})"
                 ) from error
         return named
 

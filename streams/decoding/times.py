@@ -21,6 +21,9 @@ _LATEST = to_microseconds(datetime(2262, 1, 1))
 _SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 1e11, 1e14, 1e17
 _EPOCH_DIGITS = 9
 """Digits from which text is an epoch number; shorter text such as 20260101 is a date."""
+_DIGITS_AS_0 = bytes.maketrans(b"123456789", b"000000000")
+_FULL = re.compile(rb"0000-00-00[T ]00:00(:00(\.0{1,9})?)?")
+"""The shape of a full timestamp."""
 _LONGEST = 100
 """Characters of a time's text; Python refuses to make a number of some thousand digits."""
 _POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
@@ -61,16 +64,14 @@ def _plain_iso(column: Sequence[str]) -> NDArray[np.int64] | None:
     first = column[0]
     zulu = first.endswith("Z")
     plain = [text[:-1] for text in column] if zulu else list(column)
-    # numpy also reads 'now', bare years and offsets; only full timestamps that begin alike and end in a digit are left
-    # to it, everything else takes the careful path.
-    if first[4:5] != "-" or len(first) < 16 or min(plain) < "1900-01-01T00:00" or max(plain) > "2261-12-31T23:59":
+    # numpy also reads 'now', bare years and offsets, and warns of what looks like a zone; only full timestamps are left to
+    # it, everything else takes the careful path. Columns have few shapes: each is looked at once.
+    if first[4:5] != "-" or min(plain) < "1900-01-01T00:00" or max(plain) > "2261-12-31T23:59":
         return None
     if zulu and not all(text.endswith("Z") for text in column):
         return None
-    joined = "".join(plain)
-    if joined.count("-") != 2 * len(plain) or min(map(len, plain)) < 16:
-        return None
-    if joined.encode(errors="replace").translate(None, b"0123456789-:.T "):  # of a letter numpy warns: a zone, perhaps
+    shapes = set("\n".join(plain).encode(errors="replace").translate(_DIGITS_AS_0).split(b"\n"))
+    if not all(map(_FULL.fullmatch, shapes)):
         return None
     try:
         return np.array(plain, dtype="datetime64[us]").astype(np.int64)

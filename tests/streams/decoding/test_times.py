@@ -66,6 +66,8 @@ def test_reads_the_usual_spellings(value: str | float) -> None:
         "02.03.26 10:00",
         "192.168.1.2026",
         "02.03.2026 morning",
+        "2024-01-01 00:00:00.501 00:00:00.5",
+        "9" * 5_000,
     ],
 )
 def test_refuses_what_is_no_time(value: object) -> None:

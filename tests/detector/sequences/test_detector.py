@@ -228,7 +228,7 @@ def test_a_missing_sensor_does_not_stop_scoring(detector, holdout):
 def test_serving_needs_no_torch():
     """Importing what a bundle is served by imports no torch and no scikit-learn."""
     code = (
-        "import sys, detector.sequences.detector, detector.bundle;"
+        "import sys, latentwatch.detector.sequences.detector, latentwatch.detector.bundle;"
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

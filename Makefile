@@ -73,11 +73,12 @@ bench-speed: setup ## records per second and latency, beside what a user would w
 
 .PHONY: requirements
 requirements: .venv/bin/uv ## compile requirements/*.txt anew from pyproject.toml, with hashes
-	$(COMPILE) --all-extras --excludes requirements/without-gpu.txt -o requirements/all.txt
+	$(COMPILE) --all-extras --excludes requirements/without-gpu.txt --excludes requirements/without-object-stores.txt \
+	  -o requirements/all.txt
 	$(COMPILE) $(call extras,train review) --excludes requirements/without-gpu.txt $(SAME) -o requirements/demo.txt
 	$(COMPILE) $(call extras,postgres notify avro confluent) $(SAME) -o requirements/scorer.txt
 	$(COMPILE) $(call extras,review postgres) $(SAME) -o requirements/review.txt
-	$(COMPILE) $(call extras,train postgres mlflow airflow) $(SAME) -o requirements/airflow.txt
+	$(COMPILE) $(call extras,train postgres avro confluent mlflow airflow) $(SAME) -o requirements/airflow.txt
 	echo uv | $(BIN)/uv pip compile - $(COMPILE_FLAGS) -o requirements/uv.txt
 
 COMPILE_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" \

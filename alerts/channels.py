@@ -28,7 +28,8 @@ class AppriseChannel:
         """
         lines = [notification.body]
         if self._link:
-            lines.append(f"{self._link.rstrip('/')}/alerts/{notification.alert}")
+            page = "models" if notification.alert is None else f"alerts/{notification.alert}"
+            lines.append(f"{self._link.rstrip('/')}/{page}")
         lines.append(f"({notification.dedupe_key})")
         kind = _KINDS[notification.severity]
         if not self._notifier.notify(body="\n".join(lines), title=notification.title, notify_type=kind):

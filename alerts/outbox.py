@@ -54,6 +54,48 @@ def announce_silences(
     insert_new(connection, NotificationRow, rows)
 
 
+def announce_failure(
+    connection: Connection,
+    monitor: str,
+    channels: Sequence[str] | None,
+    run: str,
+    step: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Put one message per channel about a retraining run that failed into the outbox, once however often it is said.
+
+    `channels` are the monitor's as its file has them; None takes those that the database knows.
+    """
+    told = _channels(connection, monitor) if channels is None else channels
+    body = f"Run {run} ended in the step {step}: {reason}\nThe model that serves, if there is one, goes on."
+    rows = [
+        {
+            **_due(monitor, None, f"run-{monitor}-{run}-failed-{channel}", channel, now),
+            **_titled(Severity.MEDIUM, f"{monitor}: retraining failed"),
+            "body": body,
+        }
+        for channel in told
+    ]
+    insert_new(connection, NotificationRow, rows)
+
+
+def announce_held(
+    connection: Connection, monitor: str, version: int, bundle: str, reasons: Sequence[str], now: datetime
+) -> None:
+    """Put one message per channel about a new model that was held into the outbox."""
+    rows = [
+        {
+            # By the bundle: after an older database was restored its version numbers are given again.
+            **_due(monitor, None, f"model-{monitor}-{bundle}-held-{channel}", channel, now),
+            **_titled(Severity.LOW, f"{monitor}: model version {version} was held"),
+            "body": "\n".join((*reasons, "The model that serves, if there is one, goes on.")),
+        }
+        for channel in _channels(connection, monitor)
+    ]
+    insert_new(connection, NotificationRow, rows)
+
+
 def _channels(connection: Connection, monitor: str) -> Sequence[str]:
     return connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
 
@@ -103,7 +145,8 @@ class Notification:
 
     id: int
     monitor: str
-    alert: int
+    alert: int | None
+    """None where it is about a model or a retraining run."""
     channel: str
     dedupe_key: str
     severity: Severity

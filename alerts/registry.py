@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from latentwatch.alerts.outbox import announce_held
 from latentwatch.alerts.session import reading, take_turns, transaction
 from latentwatch.alerts.tables import ModelVersionRow, PromotionRow
 from latentwatch.domain.clock import Clock, SystemClock
@@ -66,6 +67,8 @@ class ModelRegistry:
     def judge(self, monitor: str, version: int, judgement: Judgement) -> ModelVersion:
         """Let a candidate in, retiring the champion, or hold it. A version that was judged before stays as it was.
 
+        Of one that is held the monitor's channels are told, unless it is the very model that serves already.
+
         Raises NotFound.
         """
         with transaction(self._engine) as session:
@@ -79,6 +82,9 @@ class ModelRegistry:
                 self._crown(session, row, champion)
             else:
                 row.status = VersionStatus.HELD
+                if champion is None or champion.bundle != row.bundle:
+                    told = session.connection()
+                    announce_held(told, monitor, version, row.bundle, judgement.reasons, self._clock.now())
             serving = row if judgement.promote else champion
             self._record(session, "promoted" if judgement.promote else "held", row, serving, champion)
             return _version(row)

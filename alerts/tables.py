@@ -340,7 +340,8 @@ class NotificationRow(Row):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     monitor: Mapped[str] = mapped_column(String(63))
-    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
+    alert_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
+    """Of the alert it tells of; null where it is about a model or a retraining run."""
     channel: Mapped[str]
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     """Also sent to the channel: delivery is at least once."""

@@ -13,7 +13,7 @@ from airflow.sdk import dag, task
     max_active_runs=1,
     tags=["latentwatch"],
     doc_md=__doc__,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=10)},
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=10), "execution_timeout": timedelta(hours=2)},
 )
 def retention() -> None:
     """One task: the deletion is one bounded transaction after another and may be repeated."""

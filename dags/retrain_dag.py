@@ -4,8 +4,9 @@ snapshot history → leave out incidents → fit → calibrate → evaluate → 
 
 Each task is one call of `latentwatch.retraining`, imported when it runs, since Airflow parses this file every few seconds.
 What goes from task to task is the path of the run's folder, so the workers share a file system (`LATENTWATCH_WORK`), a
-bundle store and a database. A task that is repeated finds its work done; a model that is judged worse than the champion is
-held, and the run still succeeds, because nothing went wrong.
+bundle store and a database. A task that is repeated finds its work done. What waiting may heal is tried three times, what it
+cannot fails at once; a run that failed and a model that was held reach the monitor's channels. A held model's run succeeds,
+because nothing went wrong.
 """
 
 from datetime import datetime, timedelta
@@ -14,9 +15,14 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from latentwatch.dags.monitor_files import Planned, read_monitor_files
+from latentwatch.dags.task_failures import report_failure, retried_where_it_helps
+
+LONGEST_TASK = timedelta(hours=6)
+"""What takes longer hangs, as on a broker that no longer answers, and would keep every later run waiting."""
 
 
 @task
+@retried_where_it_helps()
 def snapshot_history(monitor_file: str, run_id: str) -> str:
     """Freeze the records of this run, so that every later task sees the same."""
     from latentwatch import retraining
@@ -25,6 +31,7 @@ def snapshot_history(monitor_file: str, run_id: str) -> str:
 
 
 @task
+@retried_where_it_helps()
 def leave_out_incidents(folder: str) -> dict[str, Any]:
     """What people called abnormal, and what nobody looked at yet, is not learned as normal."""
     from latentwatch import retraining
@@ -33,6 +40,7 @@ def leave_out_incidents(folder: str) -> dict[str, Any]:
 
 
 @task
+@retried_where_it_helps()
 def fit_candidate(folder: str) -> str:
     """Train on the oldest part."""
     from latentwatch import retraining
@@ -41,6 +49,7 @@ def fit_candidate(folder: str) -> str:
 
 
 @task
+@retried_where_it_helps()
 def calibrate_candidate(folder: str) -> str:
     """Learn on what training left aside how strange normal records may look."""
     from latentwatch import retraining
@@ -49,6 +58,7 @@ def calibrate_candidate(folder: str) -> str:
 
 
 @task
+@retried_where_it_helps()
 def evaluate_candidate(folder: str) -> int:
     """Measure challenger and champion on the newest records, which no task above has seen."""
     from latentwatch import retraining
@@ -57,6 +67,7 @@ def evaluate_candidate(folder: str) -> int:
 
 
 @task
+@retried_where_it_helps()
 def judge_candidate(folder: str) -> dict[str, Any]:
     """Decide, with reasons in words."""
     from latentwatch import retraining
@@ -65,6 +76,7 @@ def judge_candidate(folder: str) -> dict[str, Any]:
 
 
 @task
+@retried_where_it_helps()
 def promote_candidate(folder: str) -> dict[str, Any]:
     """Write the decision down; scorers take a promoted model up between two batches."""
     from latentwatch import retraining
@@ -82,7 +94,12 @@ def retrain_dag(monitor: Planned) -> DAG:
         max_active_runs=1,
         tags=["latentwatch", monitor.name],
         doc_md=__doc__,
-        default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+        default_args={
+            "retries": 2,
+            "retry_delay": timedelta(minutes=5),
+            "execution_timeout": LONGEST_TASK,
+            "on_failure_callback": report_failure(monitor),
+        },
     ) as dag:
         folder = snapshot_history(monitor.file, run_id="{{ run_id }}")
         (

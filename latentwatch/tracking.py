@@ -19,11 +19,11 @@ log = structlog.get_logger(__name__)
 def track_run(address: str, monitor: Monitor, version: ModelVersion, judgement: Judgement, bundles: str) -> str | None:
     """Log one judged version as a run of the experiment `latentwatch-<monitor>`; returns the run's id.
 
-    A tracking server that is away costs the log, never the promotion: the reason is warned of and None returned.
+    Whatever keeps the run from being logged costs the log, never the promotion: the reason is warned of and None returned.
     """
-    import mlflow
-
     try:
+        import mlflow
+
         mlflow.set_tracking_uri(address)
         mlflow.set_experiment(f"latentwatch-{monitor.name}")
         with (
@@ -40,8 +40,8 @@ def track_run(address: str, monitor: Monitor, version: ModelVersion, judgement: 
             mlflow.log_artifacts(str(fetch_bundle(bundles, version.bundle, folder)), "bundle")
             run_id: str = run.info.run_id
             return run_id
-    except (mlflow.exceptions.MlflowException, OSError) as error:
-        log.warning("run not logged to MLflow", address=address, reason=str(error))
+    except Exception as error:  # its stores raise their databases' and clients' own errors, of which there is no list
+        log.warning("run not logged to MLflow", address=address, reason=f"{type(error).__name__}: {error}")
         return None
 
 

@@ -69,6 +69,12 @@ def test_a_message_arrives(webhook: Webhook) -> None:
     ]
 
 
+def test_a_message_about_a_model_leads_to_the_models(webhook: Webhook) -> None:
+    """Without an alert there is no alert's page to open."""
+    open_channels({"oncall": webhook.address}, "http://127.0.0.1:8484/")["oncall"].send(replace(MESSAGE, alert=None))
+    assert "http://127.0.0.1:8484/models" in webhook.received[0]["message"].splitlines()
+
+
 def test_severity_decides_the_kind_of_message(webhook: Webhook) -> None:
     """What Apprise colours by, or wakes people by, follows the alert's severity."""
     (channel,) = open_channels({"oncall": webhook.address}).values()

@@ -25,6 +25,17 @@ print("RESULT" + json.dumps({
                       or name.startswith("latentwatch.") and name.split(".")[1] not in ("dags", "domain")),
 }))
 """
+_FAIL = """
+from latentwatch.dags.task_failures import retried_where_it_helps
+from latentwatch.domain.errors import InvalidHistory, Unavailable
+for error in (InvalidHistory("x.csv is not there"), ModuleNotFoundError("No module named 'torch'"), Unavailable("away"),
+              RuntimeError("a defect")):
+    try:
+        with retried_where_it_helps():
+            raise error
+    except Exception as raised:
+        print("RESULT", type(raised).__name__, raised)
+"""
 _GOOD = "name: {name}\nsource: {{file: {{path: x.csv}}}}\nrecord: {{features: {{a: numeric}}}}\n"
 _STEPS = [
     "calibrate_candidate",
@@ -91,3 +102,22 @@ def test_every_monitor_file_gives_a_dag_and_a_broken_one_harms_no_other(parse):
     assert "odd.yaml: retrain.schedule: 'every full moon'" in complaint
     assert complaint.count("another file has the name 'twin' too") == 2
     assert found["modules"] == []
+
+
+def test_only_what_waiting_may_heal_is_tried_again(tmp_path: Path):
+    """A missing history or package fails the task for good; a service that is away, and a defect, are tried again."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FAIL],
+        cwd=tmp_path,
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path / "airflow")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT")] == [
+        "AirflowFailException x.csv is not there",
+        "AirflowFailException No module named 'torch'",
+        "Unavailable away",
+        "RuntimeError a defect",
+    ]

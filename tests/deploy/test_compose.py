@@ -40,6 +40,13 @@ def test_every_setting_exists() -> None:
         assert not unknown_variables(service.get("environment") or {}), name
 
 
+def test_dags_are_not_left_paused() -> None:
+    """What Airflow finds runs: paused, as Airflow leaves a new DAG by itself, nothing would ever be retrained."""
+    airflow = [service["environment"] for name, service in SERVICES.items() if name.startswith("airflow-")]
+    assert airflow
+    assert {settings["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] for settings in airflow} == {"false"}
+
+
 def test_our_containers_are_not_root() -> None:
     """Every stage of the Dockerfile that an image is made of ends as the unprivileged user."""
     stages = re.split(r"(?m)^FROM ", (ROOT / "deploy" / "Dockerfile").read_text())[1:]

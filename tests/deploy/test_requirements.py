@@ -13,12 +13,14 @@ from tests.deploy.compose import ROOT
 FOLDER = ROOT / "requirements"
 SETS = ("all", "demo", "scorer", "review", "airflow")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OBJECT_STORES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
+"""Extras that no set holds, with their clients; why not is said in requirements/without-object-stores.txt."""
 EXTRAS = {
-    "all": tuple(PROJECT["optional-dependencies"]),
+    "all": tuple(extra for extra in PROJECT["optional-dependencies"] if extra not in OBJECT_STORES),
     "demo": ("build", "train", "review"),
     "scorer": ("build", "postgres", "notify", "avro", "confluent"),
     "review": ("build", "review", "postgres"),
-    "airflow": ("build", "train", "postgres", "mlflow", "airflow"),
+    "airflow": ("build", "train", "postgres", "avro", "confluent", "mlflow", "airflow"),
 }
 
 
@@ -68,3 +70,20 @@ def test_serving_sets_have_no_torch(name: str) -> None:
     """The images that score and show hold neither torch nor anything made for it."""
     heavy = {"torch", "triton", "mlflow", "apache-airflow", "pyspark"}
     assert not {package for package in pins(FOLDER / f"{name}.txt") if package in heavy or package.startswith("nvidia")}
+
+
+@pytest.mark.parametrize("name", ["scorer", "airflow"])
+def test_what_reads_topics_reads_every_format(name: str) -> None:
+    """Whatever a monitor may say of its topic, the images that score it and retrain it can read it."""
+    readers = {
+        Requirement(line).name for extra in ("avro", "confluent") for line in PROJECT["optional-dependencies"][extra]
+    }
+    assert {"fastavro", "confluent-kafka"} <= readers <= pins(FOLDER / f"{name}.txt").keys()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_object_stores_are_left_to_whoever_has_one(name: str) -> None:
+    """No set holds a client of an object store, and each of them is an extra."""
+    for extra, client in OBJECT_STORES.items():
+        assert [Requirement(line).name for line in PROJECT["optional-dependencies"][extra]] == [client]
+        assert client not in pins(FOLDER / f"{name}.txt")

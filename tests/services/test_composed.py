@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import create_engine, text
 
 from deploy.services.kafka import KafkaBroker
 from deploy.services.parts import PROMTOOL
@@ -164,6 +165,17 @@ def test_our_services_run_as_written(
         check = local(services[name]["healthcheck"]["test"], here)
         environment = environment_of(services[name], here, programs, tmp_path)
         wait_until(partial(healthy, check, environment, process), process, 400)
+    metadata = local([services["airflow-scheduler"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]], here)[0]
+    wait_until(partial(runs_by_itself, metadata, "retrain_plant"), running["airflow-dag-processor"], 120)
+
+
+def runs_by_itself(metadata: str, dag: str) -> bool:
+    """Whether Airflow has found a DAG and not paused it."""
+    engine = create_engine(metadata)
+    with engine.connect() as connection:
+        paused = connection.execute(text("SELECT is_paused FROM dag WHERE dag_id = :dag"), {"dag": dag}).scalar()
+    engine.dispose()
+    return paused is False
 
 
 def command_of(service: dict[str, Any], here: dict[str, str], programs: dict[str, Path]) -> list[str]:

@@ -32,7 +32,7 @@ alert: {false_alarm_rate: 0.01}
 
 @pytest.mark.timeout(900)
 def test_a_training_run_is_in_mlflow(tmp_path: Path, mlflow_address: str):
-    """Parameters, metrics, the recall plot, the monitor and the bundle; a server that is away costs the log alone."""
+    """Parameters, metrics, the recall plot, the monitor and the bundle; a server or a store that is away costs the log alone."""
     (tmp_path / "monitor.yaml").write_text(_MONITOR)
     write_history(tmp_path / "history.csv", 400)
 
@@ -53,4 +53,5 @@ def test_a_training_run_is_in_mlflow(tmp_path: Path, mlflow_address: str):
     train(mlflow_address)
     subprocess.run([sys.executable, "-c", _LIST, mlflow_address], timeout=300, check=True)
     write_history(tmp_path / "history.csv", 420)
-    assert "run not logged to MLflow" in train("http://127.0.0.1:1")
+    for away in ("http://127.0.0.1:1", "postgresql+psycopg://u:p@127.0.0.1:1/mlflow"):
+        assert "run not logged to MLflow" in train(away)

@@ -93,7 +93,25 @@ class MigrationContract:
             given = session.execute(query.columns(alert_id=Integer, time=KeptTraceRow.time.type)).all()
         assert [tuple(each) for each in given] == points
 
+    def test_messages_without_an_alert_go_on_the_way_back(
+        self, alembic_runner: MigrationContext, alembic_engine: Engine
+    ) -> None:
+        """A message about a model is dropped where there is no place for it; those about alerts keep all they had."""
+        migrate(alembic_engine)
+        with transaction(alembic_engine) as session:
+            session.execute(_ALERT, {"id": 1, "at": datetime(2026, 3, 1, tzinfo=UTC)})
+            for number, alert in ((1, 1), (2, None)):
+                session.execute(_MESSAGE, {"id": number, "alert": alert, "at": datetime(2026, 3, 1, tzinfo=UTC)})
+        alembic_runner.migrate_down_to("0004")
+        alembic_runner.migrate_up_to("heads")
+        with reading(alembic_engine) as session:
+            assert session.execute(text("SELECT id, alert_id, dedupe_key FROM notifications")).all() == [(1, 1, "k1")]
 
+
+_MESSAGE = text(
+    "INSERT INTO notifications (id, monitor, alert_id, channel, dedupe_key, title, body, status, attempts, due, error, "
+    "created) VALUES (:id, 'pump', :alert, 'oncall', 'k' || :id, '', '', 'due', 0, :at, '', :at)"
+).bindparams(bindparam("at", type_=KeptTraceRow.time.type), bindparam("alert", type_=Integer))
 _ALERT = text(
     "INSERT INTO alerts (id, monitor, entity, kind, status, severity, started, ended, records, peak_surprise, "
     "peak_source, peak_partition, peak_offset, threshold, model_version, features, created, updated) VALUES "

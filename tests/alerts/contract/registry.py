@@ -7,13 +7,15 @@ import pytest
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.session import reading, transaction
-from latentwatch.alerts.tables import ModelVersionRow, PromotionRow
+from latentwatch.alerts.tables import ModelVersionRow, NotificationRow, PromotionRow
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from tests.alerts.build import START
+from tests.alerts.contract.outbox import PUMP
 
 EVALUATION = Evaluation(
     promised_rate=0.001,
@@ -79,6 +81,24 @@ class RegistryContract:
         held = registry.judge("pump", add(registry, "b").version, KEEP_OUT)
         assert (held.status, held.reasons) == (VersionStatus.HELD, KEEP_OUT.reasons)
         assert statuses(registry) == {1: "champion", 2: "held"}
+
+    def test_people_are_told_of_a_model_that_is_held(
+        self, registry: ModelRegistry, engine: Engine, clock: ManualClock
+    ) -> None:
+        """Each channel has one message with the reasons; of the very model that serves already there is nothing to tell."""
+        register_monitor(engine, PUMP, clock)
+        registry.judge("pump", add(registry, "a").version, LET_IN)
+        registry.judge("pump", add(registry, "a").version, KEEP_OUT)
+        held = add(registry, "b").version
+        for _ in range(2):
+            registry.judge("pump", held, KEEP_OUT)
+        with reading(engine) as session:
+            messages = session.scalars(select(NotificationRow).order_by(NotificationRow.channel)).all()
+        assert [(each.channel, each.alert_id, each.title) for each in messages] == [
+            ("desk", None, "[low] pump: model version 3 was held"),
+            ("oncall", None, "[low] pump: model version 3 was held"),
+        ]
+        assert KEEP_OUT.reasons[0] in messages[0].body
 
     def test_judging_twice_is_judging_once(self, registry: ModelRegistry, engine: Engine) -> None:
         """A repeated task neither promotes again nor undoes a later decision."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import accumulate, chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,25 @@ class Columns:
     """None where the schema has no entity."""
     refused: dict[int, str] = field(default_factory=dict)
     """Row to reason, for rows that could not be read at all."""
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The columns of messages that were read in parts, whose times and entities are lists or None in all of them."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = accumulate((len(part.numbers) for part in parts), initial=0)
+    return Columns(
+        numbers=np.concatenate([part.numbers for part in parts]),
+        categories=np.concatenate([part.categories for part in parts]),
+        texts=np.concatenate([part.texts for part in parts]),
+        times=None if parts[0].times is None else list(chain.from_iterable(part.times or () for part in parts)),
+        entities=None
+        if parts[0].entities is None
+        else list(chain.from_iterable(part.entities or () for part in parts)),
+        refused={
+            start + row: why for start, part in zip(starts, parts, strict=False) for row, why in part.refused.items()
+        },
+    )
 
 
 def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> Decoded:

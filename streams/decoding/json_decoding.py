@@ -2,14 +2,14 @@
 
 Messages -> Decoded. A schema registry's header before the JSON is passed over. Fields the schema does not name are ignored, null and absent fields are missing values. Text where
 a number or a truth value belongs is read as a CSV's cell is. Dots in the time's, the entity's and a feature's path step
-into nested objects.
+into nested objects, unless the message has a key of its own with those dots.
 """
 
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain
-from operator import attrgetter
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -19,13 +19,14 @@ from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.record import Decoded
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import number_in
-from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, joined, shorten, words
 from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign, is_framed, schema_id, unframed
 from latentwatch.streams.ports import Messages
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading bytes that are no JSON, or no record, may raise."""
 _TIME, _ENTITY = "time", "entity"
+_NONE_FLAT = frozenset[str]()
 _WORD = str | int | float | bool | None
 _NUMBER, _TRUTH = float | None, bool | float | None
 _NON_JSON_NUMBER = re.compile(rb'"([^"\\]{1,200})"\s*:\s*(-?(?:NaN|Infinity|inf|nan))\b')
@@ -37,14 +38,54 @@ class JsonDecoder:
     def __init__(self, schema: RecordSchema, bound: TimeBound | None = None) -> None:
         self._schema = schema
         self._bound = bound
-        self._record, places = _compile(_fields_of(schema))
-        self._fields = [(role, path, _written(kind)) for role, path, kind in _fields_of(schema)]
+        paths = [path for _, path, _ in _fields_of(schema) if len(path) > 1]
+        self._dotted = frozenset(".".join(path) for path in paths)
+        self._beginnings = [msgspec.json.encode(f"{first}.")[:-1] for first in dict.fromkeys(path[0] for path in paths)]
+        self._readers = {_NONE_FLAT: _Reader(schema, _NONE_FLAT)}
+
+    def decode(self, messages: Messages) -> Decoded:
+        """Every message ends either as a row of the batch, in order, or as a dead letter."""
+        return assemble(self._schema, messages, self._columns(messages.values), self._bound)
+
+    def _columns(self, values: list[bytes | None]) -> Columns:
+        """What a reader finds; each stretch of messages with the same dotted keys has its own."""
+        whole = b"\n".join(filter(None, values)) if self._dotted else b""
+        if not any(beginning in whole for beginning in self._beginnings):
+            return self._readers[_NONE_FLAT].read(values)
+        flat = map(self._flat_keys, values)
+        stretches = groupby(zip(flat, values, strict=True), key=itemgetter(0))
+        return joined([self._reader(keys).read([value for _, value in pairs]) for keys, pairs in stretches])
+
+    def _flat_keys(self, value: bytes | None) -> frozenset[str]:
+        """Which of the dotted paths a message has as a key; a word with dots elsewhere in it is none."""
+        try:
+            return self._dotted.intersection(msgspec.json.decode(unframed(value or b""), type=dict[str, msgspec.Raw]))
+        except _UNREADABLE:  # whoever reads it says why
+            return _NONE_FLAT
+
+    def _reader(self, flat: frozenset[str]) -> "_Reader":
+        if flat not in self._readers:
+            self._readers[flat] = _Reader(self._schema, flat)
+        return self._readers[flat]
+
+
+class _Reader:
+    """Reads messages whose keys with dots are known: `flat` are the paths that are one key."""
+
+    def __init__(self, schema: RecordSchema, flat: frozenset[str]) -> None:
+        self._schema = schema
+        fields = [
+            (role, (".".join(path),) if ".".join(path) in flat else path, kind)
+            for role, path, kind in _fields_of(schema)
+        ]
+        self._record, places = _compile(fields)
+        self._fields = [(role, path, _written(kind)) for role, path, kind in fields]
         # Slower, for messages that write numbers as text.
         self._written_record, _ = _compile(self._fields)
         self._decode_written: Callable[[Any], Any] = msgspec.json.Decoder(self._written_record).decode
         self._cells = [
             _Cell(places[role], _label(role, path), kind == _TRUTH)
-            for role, path, kind in _fields_of(schema)
+            for role, path, kind in fields
             if kind in (_NUMBER, _TRUTH)
         ]
         # A tombstone's None raises TypeError and sends its batch down the careful path.
@@ -55,14 +96,14 @@ class JsonDecoder:
         self._entity = attrgetter(places[_ENTITY]) if schema.entity else None
         self._empty = self._record()
 
-    def decode(self, messages: Messages) -> Decoded:
-        """Every message ends either as a row of the batch, in order, or as a dead letter."""
+    def read(self, values: list[bytes | None]) -> Columns:
+        """The fields of each message, and why some cannot be read."""
         refused: dict[int, str] = {}
         try:
-            records = list(map(self._decode, messages.values))
+            records = list(map(self._decode, values))
         except (*_UNREADABLE, TypeError):
-            records = self._read_all(messages.values, refused)
-        return assemble(self._schema, messages, self._columns(records, refused), self._bound)
+            records = self._read_all(values, refused)
+        return self._columns(records, refused)
 
     def _read_all(self, values: list[bytes | None], refused: dict[int, str]) -> list[Any]:
         """Messages that are not all plain records: without registry headers, if that was all, else with care."""

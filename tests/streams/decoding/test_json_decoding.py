@@ -250,3 +250,51 @@ def test_a_batch_is_read_as_its_messages_alone(values: list[bytes]) -> None:
             assert together.batch.times[rows[row]] == single.batch.times[-1]
             assert together.batch.entities[rows[row]] == single.batch.entities[-1]
             assert together.batch.categories[rows[row]].tolist() == single.batch.categories[-1].tolist()
+
+
+FLAT = RecordSchema.model_validate(
+    {
+        "time": "event.time",
+        "entity": "host.name",
+        "features": {"cpu": {"type": "numeric", "path": "system.cpu.pct"}, "memory.used": "numeric"},
+    }
+)
+
+
+def _flat(**changes: Any) -> dict[str, Any]:
+    record = {"event.time": "2026-03-01T00:00:00Z", "host.name": "h1", "system.cpu.pct": 0.25, "memory.used": 7}
+    return record | changes
+
+
+def _nested() -> dict[str, Any]:
+    return {
+        "event": {"time": "2026-03-01T00:00:01Z"},
+        "host": {"name": "h2"},
+        "system": {"cpu": {"pct": 0.5}},
+        "memory.used": 8,
+    }
+
+
+def test_a_key_that_has_the_dots_itself_comes_first():
+    """Flat keys, nested objects and messages of both kinds in one batch are read, each record in its place."""
+    both = {"system.cpu.pct": 0.75, **{key: value for key, value in _nested().items() if key != "system"}}
+    messages = [_flat(), _nested(), both, _flat(**{"host.name": "h3"}), {"host.name": 5.5, "memory.used": "x"}]
+    decoded = decode(*(json.dumps(message).encode() for message in messages), schema=FLAT)
+    batch = decoded.batch
+    assert batch.entities.tolist() == ["h1", "h2", "h2", "h3"]
+    assert [batch.values(row) for row in range(4)] == [
+        {"cpu": 0.25, "memory.used": 7.0},
+        {"cpu": 0.5, "memory.used": 8.0},
+        {"cpu": 0.75, "memory.used": 8.0},
+        {"cpu": 0.25, "memory.used": 7.0},
+    ]
+    assert [letter.position.offset for letter in decoded.dead_letters] == [4]
+    assert "'host.name' is a number" in decoded.dead_letters[0].reason
+
+
+def test_a_dotted_name_among_the_values_is_no_key():
+    """A nested record whose text names a path is read by its objects, and broken bytes around it are a dead letter."""
+    record = _nested() | {"note": "host.name", "tags": ["event.time"]}
+    decoded = decode(json.dumps(record).encode(), b'{"host.name": "h', None, schema=FLAT)
+    assert decoded.batch.entities.tolist() == ["h2"]
+    assert len(decoded.dead_letters) == 2

@@ -5,11 +5,11 @@ moved one, nothing of the batch is written. After that everything else can be pl
 nobody else can be writing the same records.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
@@ -28,7 +28,8 @@ from latentwatch.alerts.tables import (
 from latentwatch.alerts.upserts import insert_new, insert_or_add, insert_or_renew, insert_or_replace
 from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
 from latentwatch.domain.errors import PartitionLost
-from latentwatch.domain.outcome import ContextSnapshot, MinuteCount, Outcome, Receipt
+from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, MinuteCount, Outcome, Receipt
+from latentwatch.domain.record import first_name
 
 TRACE_SLOTS = 1801
 """Length of an entity's trace: half an hour at one record a second.
@@ -68,34 +69,74 @@ class AlertStore:
             )
             return dict(found.all())
 
-    def begin(self, source: str, starts: Mapping[int, int]) -> dict[int, int]:
+    def begin(
+        self, source: str, starts: Mapping[int, int], topic_id: str | None = None, note: AuditEntry | None = None
+    ) -> dict[int, int]:
         """Store where to begin reading a source, in all its partitions or, where it has positions already, in none.
 
-        `starts` names every partition the source has now. Returns the positions in force. Raises Unavailable.
+        `starts` names every partition the source has now, `topic_id` what the broker calls the topic; `note` goes to the
+        audit table if this call is what began it. Returns the positions in force. Raises Unavailable.
         """
         row, now = OffsetRow, self._clock.now()
-        rows = [
-            {"monitor": self.monitor, "source": source, "partition": partition, "next_offset": start, "updated": now}
-            for partition, start in sorted(starts.items())
-        ]
+        rows = [self._offset(source, partition, start, topic_id, now) for partition, start in sorted(starts.items())]
         mine = select(row.partition, row.next_offset).where(row.monitor == self.monitor, row.source == source)
         with transaction(self._engine) as session:
+            connection = session.connection()
             # Of several that begin at once, the one that inserts the lowest partition inserts the others too.
-            if rows and not session.execute(mine).all() and insert_new(session.connection(), row, rows[:1]):
-                insert_new(session.connection(), row, rows[1:])
+            if rows and not session.execute(mine).all() and insert_new(connection, row, rows[:1]):
+                insert_new(connection, row, rows[1:])
+                if note is not None:
+                    write_audit(connection, self.monitor, source, (note,), now)
             return dict(session.execute(mine).all())
 
-    def claim(self, source: str, partition: int, offset: int) -> int:
+    def claim(self, source: str, partition: int, offset: int, topic_id: str | None = None) -> int:
         """Where to begin reading a partition: what is stored, or `offset`, stored now, where nothing is.
 
         Raises Unavailable.
         """
         key = {"monitor": self.monitor, "source": source, "partition": partition}
         with transaction(self._engine) as session:
-            values = {**key, "next_offset": offset, "updated": self._clock.now()}
+            values = self._offset(source, partition, offset, topic_id, self._clock.now())
             insert_new(session.connection(), OffsetRow, [values])
             stored = session.execute(select(OffsetRow.next_offset).filter_by(**key))
             return int(stored.scalar_one())
+
+    def _offset(
+        self, source: str, partition: int, offset: int, topic_id: str | None, now: datetime
+    ) -> dict[str, object]:
+        return {
+            "monitor": self.monitor,
+            "source": source,
+            "partition": partition,
+            "next_offset": offset,
+            "topic_id": topic_id,
+            "updated": now,
+        }
+
+    def topics_of(self, source: str) -> dict[str, str | None]:
+        """The stream of this name and those that continue it in a topic made anew: each with its topic's id, where known.
+
+        Raises Unavailable.
+        """
+        row = OffsetRow
+        with reading(self._engine) as session:
+            found = session.execute(
+                select(row.source, func.max(row.topic_id))
+                .where(row.monitor == self.monitor)
+                .group_by(row.source)
+                .order_by(row.source)
+            )
+            return {name: topic_id for name, topic_id in found if first_name(name) == source}
+
+    def learn_topic(self, source: str, topic_id: str) -> None:
+        """Note the topic of offsets from before topics were told apart. Raises Unavailable."""
+        row = OffsetRow
+        with transaction(self._engine) as session:
+            session.execute(
+                update(row)
+                .where(row.monitor == self.monitor, row.source == source, row.topic_id.is_(None))
+                .values(topic_id=topic_id)
+            )
 
     def commit(self, outcome: Outcome) -> Receipt:
         """Write everything a micro-batch changes, in one transaction.
@@ -135,7 +176,7 @@ class AlertStore:
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             _write_snapshots(connection, outcome, now)
-            _write_audit(connection, outcome, now)
+            write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             _add_counts(connection, outcome)
         return replace(receipt, alerts_opened=receipt.alerts_opened + silent)
 
@@ -272,18 +313,21 @@ def _write_snapshots(connection: Connection, outcome: Outcome, now: datetime) ->
     insert_or_replace(connection, SnapshotRow, rows)
 
 
-def _write_audit(connection: Connection, outcome: Outcome, now: datetime) -> None:
-    if outcome.audit:
+def write_audit(
+    connection: Connection, monitor: str, source: str, entries: Sequence[AuditEntry], now: datetime
+) -> None:
+    """Write down what happened to a stream and must not pass silently."""
+    if entries:
         rows = [
             {
-                "monitor": outcome.monitor,
-                "source": outcome.source,
+                "monitor": monitor,
+                "source": source,
                 "partition": entry.partition,
                 "kind": entry.kind,
                 "message": entry.message,
                 "created": now,
             }
-            for entry in outcome.audit
+            for entry in entries
         ]
         connection.execute(insert(AuditRow), rows)
 

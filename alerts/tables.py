@@ -41,6 +41,8 @@ class OffsetRow(Row):
     source: Mapped[str] = mapped_column(primary_key=True)
     partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     next_offset: Mapped[int] = mapped_column(BigInteger)
+    topic_id: Mapped[str | None] = mapped_column(String(22))
+    """What Kafka calls the topic that the offset counts in; None where it has no such name, or from before we asked."""
     updated: Mapped[datetime]
 
 

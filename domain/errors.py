@@ -55,6 +55,12 @@ class StreamRefused(LatentwatchError):
     exit_code = 4
 
 
+class TopicRecreated(LatentwatchError):
+    """The topic that was read was deleted and made anew, and the monitor says to read the new one; begin again."""
+
+    exit_code = 3
+
+
 class LoopFailed(LatentwatchError):
     """An unattended run ended without doing what it was started for."""
 

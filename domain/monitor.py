@@ -87,6 +87,9 @@ class KafkaSource(_Part):
     client: Literal["kafka-python", "confluent"] = "kafka-python"
     on_retention_gap: Literal["stop", "skip"] = "stop"
     """What to do when the broker has deleted records before they were scored; a skip is written to the audit table."""
+    on_recreated: Literal["stop", "restart"] = "stop"
+    """What to do when the topic was deleted and made anew; a restart reads the new one from its first record, as a stream
+    of its own, and is written to the audit table."""
 
     @model_validator(mode="after")
     def _options_belong_to_the_format(self) -> Self:

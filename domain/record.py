@@ -22,12 +22,33 @@ class Position(NamedTuple):
     """Where one record stands: the key of its outcome, for ever."""
 
     source: str
-    """The Kafka topic, or the file's name."""
+    """The Kafka topic, or the file's name; of a topic that was made anew see `later_name`."""
     partition: int
     offset: int
 
     def __str__(self) -> str:
         return f"{self.source}[{self.partition}]@{self.offset}"
+
+
+_ANEW = "#"
+"""No topic's name can hold it."""
+
+
+def later_name(source: str, topic_id: str) -> str:
+    """What the stream of a topic is called that was made anew under the name of an earlier one.
+
+    The offsets of both begin at 0, so that under one name two records would have one position.
+
+    >>> later_name("plant.pump", "dl8JbAT6Q8SyY1hT0qVZXg")
+    'plant.pump#dl8JbAT6'
+    """
+    return f"{source}{_ANEW}{topic_id[:8]}"
+
+
+def first_name(source: str) -> str:
+    """The inverse: what the first stream of the name is called. A file's name may hold the sign, and no topic's id."""
+    first, sign, topic_id = source.rpartition(_ANEW)
+    return first if sign and len(topic_id) == 8 else source
 
 
 class RawMessage(NamedTuple):

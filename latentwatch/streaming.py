@@ -16,7 +16,7 @@ from latentwatch.alerts.store import AlertStore
 from latentwatch.console import say
 from latentwatch.detector.bundle import load_bundle
 from latentwatch.domain.clock import Clock, SystemClock
-from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.errors import TopicRecreated, Unavailable
 from latentwatch.domain.monitor import Monitor
 from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
@@ -61,31 +61,39 @@ def run_scorer(
     metrics: ScorerMetrics | None = None,
     health: HealthRecord | None = None,
 ) -> Totals:
-    """Run one scorer. Raises StreamRefused, InvalidInput, and Stopped when told to stop before the source was there."""
-    source, decoder = open_source(
-        monitor,
-        clock,
-        stop,
-        kafka=settings.kafka_access(),
-        registry=settings.registry_access(),
-        client=settings.kafka_client,
-    )
-    pulse = Pulse(engine, monitor.name, clock)
-    scorer = Scorer(
-        monitor,
-        source,
-        decoder,
-        AlertStore(engine, monitor.name, clock, durable=False),
-        ModelRegistry(engine, clock),
-        lambda bundle: load_bundle(settings.bundles, bundle),
-        clock=clock,
-        metrics=metrics,
-        health=health,
-        beat=pulse,
-    )
-    say(f"scoring {monitor.name} from {source.name} {'until stopped' if source.live else 'to its end'}")
+    """Run one scorer, and another in its place where the topic was made anew and the monitor says to go on.
+
+    Raises StreamRefused, InvalidInput, and Stopped when told to stop before the source was there.
+    """
+    pulse, totals = Pulse(engine, monitor.name, clock), Totals()
     try:
-        return scorer.run(stop)
+        while True:
+            source, decoder = open_source(
+                monitor,
+                clock,
+                stop,
+                kafka=settings.kafka_access(),
+                registry=settings.registry_access(),
+                client=settings.kafka_client,
+            )
+            scorer = Scorer(
+                monitor,
+                source,
+                decoder,
+                AlertStore(engine, monitor.name, clock, durable=False),
+                ModelRegistry(engine, clock),
+                lambda bundle: load_bundle(settings.bundles, bundle),
+                clock=clock,
+                metrics=metrics,
+                health=health,
+                beat=pulse,
+            )
+            scorer.totals = totals
+            say(f"scoring {monitor.name} from {source.name} {'until stopped' if source.live else 'to its end'}")
+            try:
+                return scorer.run(stop)
+            except TopicRecreated as error:
+                say(f"begins again: {error}")
     finally:
         pulse.end()
 

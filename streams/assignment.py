@@ -9,11 +9,13 @@ import structlog
 
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
-from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, Unavailable
+from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, TopicRecreated, Unavailable
+from latentwatch.domain.monitor import KafkaSource as KafkaTopic
 from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, OffsetMove
 from latentwatch.domain.record import DeadLetter
 from latentwatch.streams.context.context_store import ContextStore, segments
 from latentwatch.streams.ports import Gap, Messages, Source, Store
+from latentwatch.streams.recreation import RecreationPolicy, refusal
 from latentwatch.streams.salvage import Extended
 from latentwatch.streams.waiting import Backoff
 
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 GapPolicy = Literal["stop", "skip"]
 
 _NEVER = np.iinfo(np.int64).max
+_LOOK_SECONDS = 3.0
 
 
 class Partitions:
@@ -38,19 +41,23 @@ class Partitions:
         contexts: ContextStore,
         load: Callable[[str], Detector],
         clock: Clock,
-        on_gap: GapPolicy,
+        topic: KafkaTopic | None,
         on_no_context: Callable[[int], None],
     ) -> None:
-        """`load` opens the bundle that wrote a snapshot; `on_no_context` hears of partitions that start without one."""
+        """`load` opens the bundle that wrote a snapshot; `topic` says what to do about gaps, none is to stop;
+        `on_no_context` hears of partitions that start without one.
+        """
         self._source = source
         self._store = store
         self._contexts = contexts
         self._load = load
         self._clock = clock
-        self._on_gap = on_gap
+        self._on_gap: GapPolicy = topic.on_retention_gap if topic else "stop"
+        self._on_recreated: RecreationPolicy = topic.on_recreated if topic else "stop"
         self._on_no_context = on_no_context
         self._waiting: dict[int, float] = {}
         self._backoff = Backoff()
+        self._look_again = clock.monotonic() + _LOOK_SECONDS
         self.positions: dict[int, int] = {}
         """Admitted partition to the first offset that is not in the database."""
         self.read_to: dict[int, int] = {}
@@ -59,10 +66,12 @@ class Partitions:
     def settle(self, bundle: str) -> list[tuple[OffsetMove, AuditEntry]]:
         """Follow what happened to the source's partitions; `bundle` is the model that serves.
 
-        Returns the gaps to be skipped, each with what the audit table should say. Raises StreamRefused for a gap that
-        the policy does not let pass.
+        Returns the gaps to be skipped, each with what the audit table should say. Raises StreamRefused for a gap or a
+        topic made anew that the policy does not let pass, TopicRecreated where it does.
         """
         changes = self._source.changes()
+        if changes.recreated is not None:
+            self._leave(changes.recreated)
         for partition in changes.lost:
             self._forget(partition)
             self._waiting.pop(partition, None)
@@ -79,6 +88,22 @@ class Partitions:
             self._forget(partition)
             self._source.hold(partition)
             self._waiting[partition] = self._clock.monotonic() + delay_seconds
+
+    def notice_moves(self) -> None:
+        """Start over what another process, or a person, has moved in the database; look while no commit is on its way.
+
+        A commit would find it out too, but a partition at its end may have none for days.
+        """
+        now = self._clock.monotonic()
+        if now < self._look_again or not self.positions:
+            return
+        self._look_again = now + _LOOK_SECONDS
+        with suppress(Unavailable):  # the next commit tells
+            stored = self._store.positions(self._source.name)
+            moved = tuple(p for p, position in self.positions.items() if stored.get(p, position) != position)
+            if moved:
+                log.warning("offsets were moved in the database, starting over from there", partitions=moved)
+                self.readmit(moved, 0.0)
 
     @property
     def waiting(self) -> tuple[int, ...]:
@@ -133,6 +158,11 @@ class Partitions:
             if end > self.positions[partition]
         )
 
+    def _leave(self, topic_id: str) -> None:
+        """Read no more under this name: the topic has another id now."""
+        words = refusal(self._store.monitor, self._source.name, str(self._source.topic_id), topic_id)
+        raise StreamRefused(words) if self._on_recreated == "stop" else TopicRecreated(words)
+
     def _forget(self, partition: int) -> None:
         self.positions.pop(partition, None)
         self.read_to.pop(partition, None)
@@ -148,13 +178,13 @@ class Partitions:
             if not positions:
                 # All at once, so that a partition without a position is known to have been added later: whatever the
                 # monitor's start, nothing of it was there before, and it is read from its first record.
-                positions = self._store.begin(self._source.name, self._source.starts())
+                positions = self._store.begin(self._source.name, self._source.starts(), self._source.topic_id)
             snapshots = self._store.snapshots(self._source.name, due)
             for partition in due:
                 position = positions.get(partition)
                 if position is None:
                     first = self._source.start_offset(partition)
-                    position = self._store.claim(self._source.name, partition, first)
+                    position = self._store.claim(self._source.name, partition, first, self._source.topic_id)
                 self._admit(partition, position, snapshots.get(partition), bundle)
                 del self._waiting[partition]
             self._backoff = Backoff()
@@ -202,10 +232,16 @@ class Partitions:
             self.read_to[gap.partition] = gap.end
             return None
         where = f"{self._source.name}[{gap.partition}]"
+        if position <= gap.end < gap.start:
+            # The log lost its end, but nothing that the database has: what took the place is read.
+            self._source.seek(gap.partition, self.read_to[gap.partition])
+            return None
         if gap.end < gap.start:
             raise StreamRefused(
-                f"{where} ends before offset {gap.start}, where the database stands: the topic was made anew or lost its"
-                " end. Nothing was scored twice; give the new stream another topic or monitor name"
+                f"{where} ends before offset {position}, where the database stands: the log lost its end, as it does when"
+                " a broker that lags behind becomes the leader, or the topic was made anew by a broker that numbers none."
+                " Nothing was scored twice. Say where to go on in what is there now: latentwatch offsets reset"
+                f" {self._store.monitor} --to earliest|latest|TIME"
             )
         missing = f"{gap.end - position} offsets ({position} to {gap.end - 1}) were deleted before they were scored"
         if self._on_gap == "stop":

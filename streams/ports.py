@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.model import ModelVersion
-from latentwatch.domain.outcome import ContextSnapshot, Outcome, Receipt
+from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, Outcome, Receipt
 from latentwatch.domain.record import Decoded, RawMessage
 
 
@@ -88,6 +88,8 @@ class Changes:
     gained: tuple[int, ...] = ()
     """Silent until they are sought."""
     gaps: tuple[Gap, ...] = ()
+    recreated: str | None = None
+    """The id of another topic that has taken the name of the one that was opened: nothing more is delivered."""
 
 
 class Source(Protocol):
@@ -97,9 +99,14 @@ class Source(Protocol):
     """
 
     name: str
-    """The topic, or the file's name: part of every position."""
+    """The topic, or the file's name: part of every position. Whoever opened the source may give it a later name."""
     live: bool
     """Whether records arrive as they happen, so that a record far ahead of the clock is wrong."""
+
+    @property
+    def topic_id(self) -> str | None:
+        """What the broker calls the topic, once open: another one of the same name has another id. None where unknown."""
+        ...
 
     def open(self) -> None:
         """Connect. Raises Unavailable while the service or the topic is away, InvalidInput where waiting cannot help."""
@@ -169,16 +176,32 @@ class Decoder(Protocol):
 class Store(Protocol):
     """The database, as the scorer sees it. Every method raises Unavailable while the database is away."""
 
+    monitor: str
+    """Whose results it keeps."""
+
     def positions(self, source: str) -> dict[int, int]:
         """Partition to the first offset not accounted for."""
         ...
 
-    def begin(self, source: str, starts: Mapping[int, int]) -> dict[int, int]:
-        """Begin all of a source's partitions, all or none: none where it has a position already; those in force."""
+    def begin(
+        self, source: str, starts: Mapping[int, int], topic_id: str | None = None, note: AuditEntry | None = None
+    ) -> dict[int, int]:
+        """Begin all of a source's partitions, all or none: none where it has a position already; those in force.
+
+        `note` is written where this call began them.
+        """
         ...
 
-    def claim(self, source: str, partition: int, offset: int) -> int:
+    def claim(self, source: str, partition: int, offset: int, topic_id: str | None = None) -> int:
         """Begin a partition at `offset` unless it has a position already; the position in force."""
+        ...
+
+    def topics_of(self, source: str) -> dict[str, str | None]:
+        """The stream of this name and those that continue it in a topic made anew: each with its topic's id."""
+        ...
+
+    def learn_topic(self, source: str, topic_id: str) -> None:
+        """Note the topic of positions of which it is not known."""
         ...
 
     def commit(self, outcome: Outcome) -> Receipt:

@@ -21,7 +21,7 @@ from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome
 from latentwatch.domain.record import Batch, Decoded
 from latentwatch.streams.amending import memory_of
-from latentwatch.streams.assignment import GapPolicy, Partitions
+from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.committing import Committer
 from latentwatch.streams.context.snapshots import SnapshotSchedule
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
@@ -32,10 +32,11 @@ from latentwatch.streams.outcomes import Serving, count_minutes, describe
 from latentwatch.streams.pace import Pace
 from latentwatch.streams.poison import DeadLetterLimit
 from latentwatch.streams.ports import Decoder, Messages, Registry, Source, Store
+from latentwatch.streams.recreation import take_up_stream
 from latentwatch.streams.salvage import extend_sound, score_sound
 from latentwatch.streams.serving import ChampionWatch
 from latentwatch.streams.standing import Standing
-from latentwatch.streams.waiting import Stopped
+from latentwatch.streams.waiting import Stopped, wait_for
 from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.promises import promise_broken, read_promises, state_in_words
@@ -100,7 +101,8 @@ class Scorer:
     def run(self, stop: Event) -> Totals:
         """Score until stopped, or until a finite source ends.
 
-        Raises StreamRefused when the stream is not what the monitor describes; that is in the audit table then.
+        Raises StreamRefused when the stream is not what the monitor describes; that is in the audit table then. Raises
+        TopicRecreated where a scorer with a source opened anew is to go on in the topic that took the name.
         """
         try:
             self.begin(stop)
@@ -125,10 +127,13 @@ class Scorer:
             return
         self._health.source_open()
         model = self._watch.wait(stop)
+        topic = self._monitor.source.kafka
+        policy = topic.on_recreated if topic else "stop"
+        wait_for(lambda: take_up_stream(self._source, self._store, policy), self._clock, stop)
         late, name, live = self._monitor.late.allowed, self._source.name, self._source.live
         contexts, late_records = memory_of(model.detector.context, late, self._monitor.record, name, live=live)
         partitions = Partitions(
-            self._source, self._store, contexts, self._load, self._clock, self._on_gap, self._snapshots.miss
+            self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
         self._begun = Standing(model, contexts, late_records, SilenceWatch(contexts, self._clock), partitions)
         self._show_model()
@@ -270,6 +275,7 @@ class Scorer:
             self._told = now
             lag = self._source.lag()
             self._tell_silences(lag, stop)
+            standing.partitions.notice_moves()
             self.metrics.lag(lag)
             self.metrics.entities.set(len(standing.contexts))
             self.metrics.promise_broken.set(promise_broken(standing.contexts.promises))
@@ -381,11 +387,6 @@ class Scorer:
     def _standing(self) -> Standing:
         assert self._begun is not None  # `begin` comes before anything else
         return self._begun
-
-    @property
-    def _on_gap(self) -> GapPolicy:
-        kafka = self._monitor.source.kafka
-        return kafka.on_retention_gap if kafka else "stop"
 
     def _write_audit(self, entry: AuditEntry) -> None:
         try:

@@ -12,8 +12,8 @@ from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.errors import BundleRefused, PartitionLost, Unavailable
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.domain.monitor import AlertPolicy
-from latentwatch.domain.outcome import ContextSnapshot, Outcome, Receipt
-from latentwatch.domain.record import Batch, Position
+from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, Outcome, Receipt
+from latentwatch.domain.record import Batch, Position, first_name
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
@@ -26,6 +26,10 @@ class MemoryStore:
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     latest: dict[tuple[str, int], ContextSnapshot] = field(default_factory=dict)
+    topics: dict[str, str | None] = field(default_factory=dict)
+    """The id of each stream's topic."""
+    notes: list[AuditEntry] = field(default_factory=list)
+    """What the audit table would hold of streams that began anew."""
     away: int = 0
     """How many calls find the database away."""
     lose_acknowledgement: bool = False
@@ -41,18 +45,33 @@ class MemoryStore:
         self._reach()
         return {partition: offset for (name, partition), offset in self.offsets.items() if name == source}
 
-    def begin(self, source: str, starts: Mapping[int, int]) -> dict[int, int]:
+    def begin(
+        self, source: str, starts: Mapping[int, int], topic_id: str | None = None, note: AuditEntry | None = None
+    ) -> dict[int, int]:
         """All at once, unless somebody was first."""
         positions = self.positions(source)
         if positions:
             return positions
         self.offsets.update({(source, partition): offset for partition, offset in starts.items()})
+        self.topics[source] = topic_id
+        self.notes += [note] if note else []
         return dict(starts)
 
-    def claim(self, source: str, partition: int, offset: int) -> int:
+    def claim(self, source: str, partition: int, offset: int, topic_id: str | None = None) -> int:
         """First claim wins."""
         self._reach()
+        self.topics.setdefault(source, topic_id)
         return self.offsets.setdefault((source, partition), offset)
+
+    def topics_of(self, source: str) -> dict[str, str | None]:
+        """Streams by name."""
+        self._reach()
+        return {name: topic_id for name, topic_id in self.topics.items() if first_name(name) == source}
+
+    def learn_topic(self, source: str, topic_id: str) -> None:
+        """Note what is not known."""
+        self._reach()
+        self.topics[source] = self.topics.get(source) or topic_id
 
     def commit(self, outcome: Outcome) -> Receipt:
         """Compare-and-swap every position, then keep the outcome."""

@@ -12,7 +12,8 @@ from typing import Any
 import confluent_kafka
 import numpy as np
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import InvalidInput, Unavailable
@@ -34,6 +35,10 @@ _HOPELESS = {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
 }
 """Errors that last until somebody corrects a setting."""
+_GAPS = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
+"""The broker no longer has what comes next: it was deleted, or the log lost its end."""
+_NO_ID = "A" * 22
+"""Of a broker before Kafka 2.8."""
 _CERTIFICATE_ALERT = re.compile("alert (bad certificate|certificate (required|unknown|expired)|unknown ca)")
 """The broker wants a certificate of ours that it trusts, and has none; with TLS 1.3 that comes after the handshake."""
 
@@ -55,6 +60,7 @@ class ConfluentSource(GroupMember):
         super().__init__(topic, servers, group, start=start, clock=clock, on_stall=on_stall)
         self._properties = properties or {}
         self._consumer: Any = None
+        self._admin: Any = None
         self._assigned: set[int] = set()
         self._refusal = ""
 
@@ -64,7 +70,7 @@ class ConfluentSource(GroupMember):
             return
         consumer = self._connect()
         try:
-            found = consumer.list_topics(self.name, timeout=_CALL_SECONDS).topics[self.name]
+            found = consumer.list_topics(self._topic, timeout=_CALL_SECONDS).topics[self._topic]
             if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaException(found.error)
         except KafkaException as error:
@@ -74,10 +80,15 @@ class ConfluentSource(GroupMember):
         if found.error is not None or not found.partitions:
             consumer.close()
             raise Unavailable(
-                f"topic {self.name!r} does not exist on Kafka at {self._servers}; create it, or correct"
+                f"topic {self._topic!r} does not exist on Kafka at {self._servers}; create it, or correct"
                 " source.kafka.topic in the monitor file"
             )
-        consumer.subscribe([self.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        try:
+            self.topic_id = self._describe()
+        except KafkaException as error:
+            consumer.close()
+            raise self._out_of_reach(error.args[0]) from error
+        consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
         self._consumer = consumer
 
     def _connect(self) -> Any:
@@ -135,7 +146,7 @@ class ConfluentSource(GroupMember):
         if self._refusal:
             raise self._out_of_reach(None)
         self._check_stalls()
-        return self._columns(found)
+        return self._genuine(self._columns(found))
 
     def _columns(self, found: list[Any]) -> Messages:
         # Columns by unbound methods: a third less than asking each message in turn.
@@ -158,7 +169,7 @@ class ConfluentSource(GroupMember):
 
     def _note_error(self, message: Any) -> None:
         error, partition = message.error(), message.partition()
-        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        if error.code() in _GAPS:
             if partition in self._next:
                 self._ask_gap(partition)
         elif error.code() in _HOPELESS:
@@ -193,7 +204,9 @@ class ConfluentSource(GroupMember):
     def starts(self) -> dict[int, int]:
         """The earliest or the latest offset of every partition, as the monitor says. Raises Unavailable."""
         try:
-            known = sorted(self._opened().list_topics(self.name, timeout=_CALL_SECONDS).topics[self.name].partitions)
+            known = sorted(
+                self._opened().list_topics(self._topic, timeout=_CALL_SECONDS).topics[self._topic].partitions
+            )
         except KafkaException as error:
             raise self._out_of_reach(error.args[0]) from error
         return {partition: self._watermarks(partition)[self._start == "latest"] for partition in known}
@@ -208,6 +221,22 @@ class ConfluentSource(GroupMember):
         except KafkaException as error:
             raise self._out_of_reach(error.args[0]) from error
         return int(first), int(end)
+
+    def _ask_topic_id(self) -> str | None:
+        try:
+            return self._describe()
+        except KafkaException as error:
+            log.debug("cannot ask for the topic's id", reason=str(error))
+            return None
+
+    def _describe(self) -> str | None:
+        """The topic's id, which only the administrator's client is told. Raises KafkaException."""
+        if self._admin is None:
+            quiet = {"bootstrap.servers": self._servers, "error_cb": lambda error: None, "log_level": 0}
+            self._admin = AdminClient({**quiet, **self._properties})
+        answers = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_SECONDS)
+        found = str(answers[self._topic].result().topic_id)
+        return None if found == _NO_ID else found
 
     def lag(self) -> dict[int, int]:
         """Records behind the end as the last fetch saw it."""
@@ -236,7 +265,7 @@ class ConfluentSource(GroupMember):
         return self._consumer
 
     def _place(self, partition: int, offset: int = confluent_kafka.OFFSET_INVALID) -> TopicPartition:
-        return TopicPartition(self.name, partition, offset)
+        return TopicPartition(self._topic, partition, offset)
 
     def _silence(self, partitions: Iterable[int]) -> None:
         self._each(self._opened().pause, partitions)

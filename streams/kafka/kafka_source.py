@@ -14,13 +14,14 @@ import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.streams.kafka.client_patches import patch_consumer
 from latentwatch.streams.kafka.group_member import GroupMember, Start
 from latentwatch.streams.kafka.kafka_faults import HOPELESS, FrankClient, out_of_reach
+from latentwatch.streams.kafka.topic_ids import TopicIds
 from latentwatch.streams.ports import Messages
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class KafkaSource(GroupMember):
         self._assignor = assignor
         self._options = options or {}
         self._consumer: KafkaConsumer | None = None
+        self._topic_ids = TopicIds(servers, self._options)
         self._events: deque[tuple[str, frozenset[int]]] = deque()
         self._faults = 0
         self._columnar = False
@@ -60,18 +62,19 @@ class KafkaSource(GroupMember):
             return
         consumer = self._connect()
         try:
-            known = consumer.partitions_for_topic(self.name)
+            known = consumer.partitions_for_topic(self._topic)
+            self.topic_id = self._topic_ids.ask(self._topic) if known else None
         except KafkaError as error:
             consumer.close()
             raise out_of_reach(self._servers, error) from error
         if not known:
             consumer.close()
             raise Unavailable(
-                f"topic {self.name!r} does not exist on Kafka at {self._servers}; create it, or correct"
+                f"topic {self._topic!r} does not exist on Kafka at {self._servers}; create it, or correct"
                 " source.kafka.topic in the monitor file"
             )
         self._columnar = patch_consumer(consumer)
-        consumer.subscribe([self.name], listener=_Listener(consumer, self._events))
+        consumer.subscribe([self._topic], listener=_Listener(consumer, self._events))
         self._consumer = consumer
 
     def _connect(self) -> KafkaConsumer:
@@ -111,6 +114,9 @@ class KafkaSource(GroupMember):
         except OffsetOutOfRangeError as error:
             self._ask_gaps(error.args[0])
             found = {}
+        except LogTruncationError as error:
+            self._note_truncations(error.divergent_offsets)
+            found = {}
         except HOPELESS as error:
             raise out_of_reach(self._servers, error) from error
         except KafkaError as error:
@@ -124,7 +130,7 @@ class KafkaSource(GroupMember):
             found = {}
         self._heed()
         self._check_stalls(consumer)
-        return self._columns(found)
+        return self._genuine(self._columns(found))
 
     def _columns(self, found: dict[Any, list[Any]]) -> Messages:
         partitions, offsets, timestamps = [], [], []
@@ -162,7 +168,7 @@ class KafkaSource(GroupMember):
         """The earliest or the latest offset of every partition, as the monitor says. Raises Unavailable."""
         consumer = self._opened()
         try:
-            known = sorted(consumer.partitions_for_topic(self.name) or ())
+            known = sorted(consumer.partitions_for_topic(self._topic) or ())
         except KafkaError as error:
             raise out_of_reach(self._servers, error) from error
         return self._ask(consumer.beginning_offsets if self._start == "earliest" else consumer.end_offsets, known)
@@ -203,6 +209,7 @@ class KafkaSource(GroupMember):
         """Leave the group, within a few seconds even where the broker is away."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
+            self._topic_ids.close()
             try:
                 consumer.close(autocommit=False, timeout_ms=_CALL_MS)
             except KafkaError as error:
@@ -214,7 +221,7 @@ class KafkaSource(GroupMember):
         return self._consumer
 
     def _place(self, partition: int) -> TopicPartition:
-        return TopicPartition(self.name, partition)
+        return TopicPartition(self._topic, partition)
 
     def _silence(self, partitions: Iterable[int]) -> None:
         self._each(self._opened().pause, partitions)
@@ -247,6 +254,19 @@ class KafkaSource(GroupMember):
             return  # the next poll meets the gap again
         for place, offset in places.items():
             self._note_gap(place.partition, int(offset), int(begins[place]))
+
+    def _note_truncations(self, kept: dict[TopicPartition, OffsetAndMetadata | None]) -> None:
+        """Partitions whose log ends before what was read of it, and where; None where the broker cannot tell."""
+        for place, end in kept.items():
+            if place.partition in self._next:
+                self._note_gap(place.partition, self._next[place.partition], end.offset if end else 0)
+
+    def _ask_topic_id(self) -> str | None:
+        try:
+            return self._topic_ids.ask(self._topic)
+        except KafkaError as error:
+            log.debug("cannot ask for the topic's id", reason=f"{type(error).__name__}: {error}")
+            return None
 
     def _check_stalls(self, consumer: KafkaConsumer) -> None:
         """A partition that stands still while records wait in it is sought anew."""

@@ -30,8 +30,8 @@ def name_of(topic: str) -> str:
     return f"{topic}/records"
 
 
-def split(messages: Messages) -> Messages:
-    """Each record as a message: at its own offset, with its message's time.
+def split(messages: Messages, name: str | None = None) -> Messages:
+    """Each record as a message: at its own offset, with its message's time; `name` is the stream's, if not the usual.
 
     An array of nothing gives nothing. What is no array is one record, also where it is no JSON: decoding says so.
     """
@@ -46,7 +46,7 @@ def split(messages: Messages) -> Messages:
             values += records
     behind = np.repeat(np.cumsum(counts), counts) - np.arange(len(values))
     return Messages(
-        name_of(messages.source),
+        name or name_of(messages.source),
         np.repeat(messages.partitions, counts),
         np.repeat((messages.offsets + 1) * STRIDE, counts) - behind,
         np.repeat(messages.timestamps_ms, counts),
@@ -81,6 +81,11 @@ class ArraySource:
         self._records_a_message = _USUAL_RECORDS
         self._paused = False
 
+    @property
+    def topic_id(self) -> str | None:
+        """Of the topic that carries the messages."""
+        return self._source.topic_id
+
     def open(self) -> None:
         """Open the source of messages."""
         self._source.open()
@@ -90,7 +95,7 @@ class ArraySource:
         if self._paused or not self._waiting:
             found = self._source.poll(max(1, max_records // self._records_a_message), timeout_seconds)
             if len(found):
-                self._take(split(found), len(found))
+                self._take(split(found, self.name), len(found))
         if self._paused:
             return _none(self.name)
         taken: list[Messages] = []
@@ -123,7 +128,7 @@ class ArraySource:
         for partition in (*changes.lost, *changes.gained, *(gap.partition for gap in changes.gaps)):
             self._forget(partition)
         gaps = tuple(Gap(gap.partition, gap.start * STRIDE, gap.end * STRIDE) for gap in changes.gaps)
-        return Changes(changes.lost, changes.gained, gaps)
+        return Changes(changes.lost, changes.gained, gaps, changes.recreated)
 
     def seek(self, partition: int, offset: int) -> None:
         """Deliver a partition from this record on. Raises KeyError where it is not assigned."""

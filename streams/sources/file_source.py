@@ -27,6 +27,7 @@ class FileSource:
     """One file as partition 0. Not live: its records may be of any age, and nothing more comes after its end."""
 
     live = False
+    topic_id = None
 
     def __init__(self, path: str, format: str = "auto", clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()

@@ -19,6 +19,7 @@ class MemoryBroker:
         self.begins: dict[int, int] = dict.fromkeys(self.logs, 0)
         self.start: Literal["earliest", "latest"] = "earliest"
         """Where a monitor begins that has no position yet."""
+        self.topic_id: str | None = "memory-1"
         self._members: list[MemorySource] = []
 
     def produce(self, value: bytes | None, partition: int = 0, timestamp_ms: int = 0) -> int:
@@ -43,6 +44,12 @@ class MemoryBroker:
         """Retention: forget a partition's beginning."""
         self.begins[partition] = max(self.begins[partition], offset)
         self.logs[partition] = [message for message in self.logs[partition] if message.offset >= offset]
+
+    def recreate(self) -> None:
+        """Delete the topic and make another one of the same name, as empty as it was at first."""
+        self.topic_id = f"{self.topic_id}'"
+        for partition in self.logs:
+            self.logs[partition], self.begins[partition], self.ends[partition] = [], 0, 0
 
     def join(self, finite: bool = True) -> "MemorySource":
         """A new member of the group. A finite source finishes when it has delivered everything there is."""
@@ -76,6 +83,7 @@ class MemorySource:
 
     def __init__(self, broker: MemoryBroker, finite: bool) -> None:
         self.name = broker.topic
+        self.topic_id = broker.topic_id
         self.acknowledged: dict[int, int] = {}
         self.closed = False
         self._broker = broker
@@ -106,7 +114,8 @@ class MemorySource:
     def poll(self, max_records: int, timeout_seconds: float) -> Messages:
         """Messages of every sought partition in turn."""
         rows: list[RawMessage] = []
-        for partition in sorted(self._next) if not self._paused else ():
+        speaks = not self._paused and self.topic_id == self._broker.topic_id
+        for partition in sorted(self._next) if speaks else ():
             start = self._next[partition]
             if start < self._broker.begins[partition] or start > self._broker.ends[partition]:
                 self._gaps.append(Gap(partition, start, self._broker.begins[partition]))
@@ -123,7 +132,8 @@ class MemorySource:
 
     def changes(self) -> Changes:
         """What happened since the last call."""
-        changes = Changes(tuple(self._lost), tuple(self._gained), tuple(self._gaps))
+        recreated = self._broker.topic_id if self.topic_id != self._broker.topic_id else None
+        changes = Changes(tuple(self._lost), tuple(self._gained), tuple(self._gaps), recreated)
         self._lost, self._gained, self._gaps = [], [], []
         return changes
 

@@ -22,6 +22,7 @@ class SliceSource:
     """Messages of a topic that are at hand. Live: they are scored as they happen, only their fetching is another's."""
 
     live = True
+    topic_id = None
 
     def __init__(
         self, messages: Messages, begins: Mapping[int, int], earliest: Mapping[int, int], *, clock: Clock

@@ -8,6 +8,7 @@ messages are Avro.
 import os
 import signal
 import sys
+from contextlib import suppress
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -17,14 +18,16 @@ from sqlalchemy import event
 from latentwatch.alerts.database import open_database
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
-from latentwatch.domain.clock import SystemClock
-from latentwatch.domain.errors import BundleRefused, LatentwatchError
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import BundleRefused, LatentwatchError, TopicRecreated
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.failpoints import Step
+from latentwatch.streams.kafka.confluent_source import ConfluentSource
 from latentwatch.streams.kafka.kafka_source import KafkaSource
 from latentwatch.streams.pace import Pace
+from latentwatch.streams.ports import Source
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.testing import FakeDetector
 from latentwatch.streams.waiting import wait_for
@@ -52,14 +55,11 @@ def main(settings: dict[str, Any]) -> None:
 
     signal.signal(signal.SIGTERM, end)
     print(LISTENING, flush=True)
-    watched = monitor(settings["topic"], settings.get("on_gap", "stop"))
-    source = KafkaSource(
+    watched = monitor(
         settings["topic"],
-        settings["servers"],
-        watched.group,
-        assignor=settings.get("assignor", "cooperative"),
-        clock=clock,
-        options={"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500, **settings.get("options", {})},
+        settings.get("on_gap", "stop"),
+        settings.get("on_recreated", "stop"),
+        settings.get("group", ""),
     )
     engine = open_database(settings["database"], answer_seconds=settings.get("answer_seconds", 60.0))
     if "lock_wait_ms" in settings:
@@ -88,21 +88,40 @@ def main(settings: dict[str, Any]) -> None:
             while not os.path.exists(settings["until"]):
                 clock.sleep(0.02)
 
-    scorer = Scorer(
-        watched,
-        source,
-        decoder,
-        AlertStore(engine, watched.name, clock, durable=False),
-        ModelRegistry(engine, clock),
-        load,
-        clock=clock,
-        pace=Pace(settings.get("records", 100), settings.get("records", 100)),
-        snapshot_seconds=settings.get("snapshot_seconds", 1.0),
-        reach=reach,
-    )
     try:
-        wait_for(source.open, clock, stop)
-        scorer.run(stop)
+        while True:
+            source = source_of(settings, watched.group, clock)
+            scorer = Scorer(
+                watched,
+                source,
+                decoder,
+                AlertStore(engine, watched.name, clock, durable=False),
+                ModelRegistry(engine, clock),
+                load,
+                clock=clock,
+                pace=Pace(settings.get("records", 100), settings.get("records", 100)),
+                snapshot_seconds=settings.get("snapshot_seconds", 1.0),
+                reach=reach,
+            )
+            wait_for(source.open, clock, stop)
+            with suppress(TopicRecreated):
+                scorer.run(stop)
+                return
     except LatentwatchError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise SystemExit(error.exit_code) from None
+
+
+def source_of(settings: dict[str, Any], group: str, clock: Clock) -> Source:
+    """A member of the group, by the client that the settings name."""
+    if settings.get("client") == "confluent":
+        hasty = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500, **settings.get("options", {})}
+        return ConfluentSource(settings["topic"], settings["servers"], group, clock=clock, properties=hasty)
+    return KafkaSource(
+        settings["topic"],
+        settings["servers"],
+        group,
+        assignor=settings.get("assignor", "cooperative"),
+        clock=clock,
+        options={"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500, **settings.get("options", {})},
+    )

@@ -14,15 +14,15 @@ RIGS = 11
 EVERY_BROKEN = 97
 MONITOR = """
 name: faults
-source: {kafka: {topic: %s, group: %s, on_retention_gap: %s}}
+source: {kafka: {topic: %s, group: %s, on_retention_gap: %s, on_recreated: %s}}
 record: {time: at, entity: rig, features: {a: numeric, number: numeric}}
 alert: {group_gap: 1h}
 """
 
 
-def monitor(topic: str, on_gap: str = "stop") -> Monitor:
-    """The monitor of a topic."""
-    return parse_monitor(MONITOR % (topic, f"group-{topic}", on_gap))
+def monitor(topic: str, on_gap: str = "stop", on_recreated: str = "stop", group: str = "") -> Monitor:
+    """The monitor of a topic, by default with a group of its own."""
+    return parse_monitor(MONITOR % (topic, group or f"group-{topic}", on_gap, on_recreated))
 
 
 def detector(bundle: str) -> FakeDetector:

@@ -5,8 +5,10 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from confluent_kafka import KafkaError
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
+from kafka.errors import LogTruncationError
 from structlog.testing import capture_logs
 
 from deploy.services.process import free_port
@@ -236,6 +238,56 @@ def test_deleted_records_are_reported_as_a_gap(
     assert [(gap.partition, gap.start, gap.end) for gap in gaps] == [(0, 10, 40)]
     source.seek(0, 40)
     assert read(source, 5)[:5] == [40, 41, 42, 43, 44]
+
+
+class Torn:
+    """What librdkafka delivers in a message's place where the log lost its end."""
+
+    def error(self) -> KafkaError:
+        """The reason."""
+        return KafkaError(KafkaError._LOG_TRUNCATION)
+
+    def partition(self) -> int:
+        """Of the log."""
+        return 0
+
+
+def test_a_log_that_lost_its_end_is_a_gap(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
+) -> None:
+    """What a client finds when a lagging broker became the leader reaches the loop, and the partition waits for it."""
+    name = topic()
+    fill(kafka_address, name, 100)
+    source = join(name)
+    source.open()
+    await_partitions(source)
+    source.seek(0, 0)
+    assert read(source, 100) == list(range(100))
+    if isinstance(source, KafkaSource):
+        lost = {TopicPartition(name, 0): OffsetAndMetadata(60, "", 3)}
+        source._consumer._fetcher._cached_log_truncation = LogTruncationError(lost)  # type: ignore[union-attr]
+        source.poll(10, 0.1)
+    else:
+        source._note_error(Torn())
+    (gap,) = source.changes().gaps
+    assert (gap.partition, gap.start, gap.end) == (0, 100, 60 if isinstance(source, KafkaSource) else 0)
+    fill(kafka_address, name, 5)
+    assert len(source.poll(10, 0.5)) == 0
+    source.seek(0, 60)
+    assert read(source, 45) == list(range(60, 105))
+
+
+def test_a_topic_has_an_id_until_it_is_made_anew(
+    kafka_address: str, topic: Callable[..., str], join: Callable[..., Member]
+) -> None:
+    """Both clients name a topic alike, and every topic otherwise."""
+    name, other = topic(), topic()
+    sources = [join(name), join(name), join(other)]
+    for source in sources:
+        source.open()
+    first, second, third = (source.topic_id for source in sources)
+    assert first == second != third
+    assert len(first or "") == 22
 
 
 def test_kafkas_own_tools_see_the_lag(

@@ -23,16 +23,16 @@ from latentwatch.streams.watching.health import HealthRecord
 
 MONITOR = """
 name: pump
-source: {kafka: {topic: memory, on_retention_gap: %s}}
+source: {kafka: {topic: memory, on_retention_gap: %s, on_recreated: %s}}
 record: {time: at, entity: rig, features: {a: numeric, b: numeric}}
 late: {allowed: %ss}
 """
 START = 1_700_000_000
 
 
-def monitor(on_gap: str = "stop", late_seconds: int = 0) -> Monitor:
+def monitor(on_gap: str = "stop", late_seconds: int = 0, on_recreated: str = "stop") -> Monitor:
     """Two numbers of some rigs."""
-    return parse_monitor(MONITOR % (on_gap, late_seconds))
+    return parse_monitor(MONITOR % (on_gap, on_recreated, late_seconds))
 
 
 def record(number: int, **fields: Any) -> bytes:
@@ -89,8 +89,15 @@ class Asked(Future[Any]):
 class Stage:
     """Everything around a scorer, kept when a scorer dies."""
 
-    def __init__(self, partitions: int = 1, on_gap: str = "stop", away: int = 0, late_seconds: int = 0) -> None:
-        self.monitor = monitor(on_gap, late_seconds)
+    def __init__(
+        self,
+        partitions: int = 1,
+        on_gap: str = "stop",
+        away: int = 0,
+        late_seconds: int = 0,
+        on_recreated: str = "stop",
+    ) -> None:
+        self.monitor = monitor(on_gap, late_seconds, on_recreated)
         self.clock = ManualClock()
         self.broker = MemoryBroker(partitions=partitions, clock=self.clock)
         self.store = MemoryStore(self.monitor.name, away=away)

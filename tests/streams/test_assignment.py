@@ -12,7 +12,7 @@ def test_a_failing_database_shortens_no_hold() -> None:
     source = stage.broker.join(finite=False)
     contexts = ContextStore(FakeContext(1))
     partitions = Partitions(
-        source, stage.store, contexts, stage.bundles.load, stage.clock, "stop", lambda partition: None
+        source, stage.store, contexts, stage.bundles.load, stage.clock, None, lambda partition: None
     )
     partitions.settle("first")
     partitions.readmit((0,), 60.0)

@@ -27,6 +27,7 @@ from latentwatch.alerts.tables import (
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import PartitionLost
 from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove, Outcome
+from latentwatch.domain.record import later_name
 from tests.alerts.build import MONITOR, SOURCE, at, count, dead, flagged, outcome, point
 from tests.alerts.contract.outbox import PUMP
 
@@ -63,6 +64,20 @@ class StoreContract:
         assert store.positions(SOURCE) == {0: 7, 1: 0, 2: 40, 3: 0}
         assert AlertStore(engine, "other").begin(SOURCE, {0: 1}) == {0: 1}
         assert store.begin("empty", {}) == {}
+
+    def test_positions_know_their_topic(self, store: AlertStore, engine: Engine) -> None:
+        """A stream and those that continue it are told with their topics' ids; what is not known can be learned once."""
+        later = later_name(SOURCE, "another-topic-id-22-ch")
+        store.claim(SOURCE, 0, 5)
+        store.claim("elsewhere", 0, 5, "elsewhere-topic-id-22c")
+        assert store.topics_of(SOURCE) == {SOURCE: None}
+        store.learn_topic(SOURCE, "the-first-topic-id-22c")
+        store.learn_topic(SOURCE, "never-learned-twice-22")
+        note = AuditEntry("topic_recreated", None, "made anew")
+        for _ in range(2):
+            assert store.begin(later, {0: 0, 1: 0}, "another-topic-id-22-ch", note) == {0: 0, 1: 0}
+        assert store.topics_of(SOURCE) == {SOURCE: "the-first-topic-id-22c", later: "another-topic-id-22-ch"}
+        assert size(engine, AuditRow) == 1
 
     def test_monitors_do_not_share_positions(self, store: AlertStore, engine: Engine) -> None:
         """Two monitors on one topic move on their own."""

@@ -7,7 +7,7 @@ reached with psycopg 3 only.
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,10 @@ from sqlalchemy.pool import StaticPool
 
 from latentwatch.alerts.columns import to_json
 from latentwatch.alerts.session import begin_explicitly, reading, take_turns, transaction, where
+from latentwatch.domain.addresses import without_secrets
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import InvalidInput, Unavailable
+from latentwatch.domain.private_files import create_private_file
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -81,6 +83,8 @@ def open_database(
         **({"poolclass": StaticPool} if memory else {}),
         **options,
     )
+    if not memory:
+        event.listen(engine, "do_connect", _create_for_owner)
     event.listen(engine, "connect", _prepare_sqlite)
     begin_explicitly(engine)
     return engine
@@ -92,7 +96,7 @@ def _address(url: str) -> URL:
         backend, driver = address.get_backend_name(), address.drivername.partition("+")[2]
     except (ArgumentError, NoSuchModuleError):
         raise InvalidInput(
-            f"database address {url.split('@')[-1]!r} cannot be read; write sqlite:///latentwatch.db "
+            f"database address {without_secrets(url)!r} cannot be read; write sqlite:///latentwatch.db "
             "or postgresql://user:password@host:5432/name"
         ) from None
     if address.drivername == "postgres" or (backend == "postgresql" and driver in ("", "psycopg")):
@@ -122,6 +126,12 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
         " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
     )
     connection.autocommit = False
+
+
+def _create_for_owner(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
+    """A new file is its owner's alone; SQLite gives the files beside it (-wal, -shm) the same mode."""
+    with suppress(OSError):  # what hinders us hinders SQLite too, which says it as every other trouble
+        create_private_file(arguments[0])
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

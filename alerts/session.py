@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
+from latentwatch.domain.addresses import without_secrets
 from latentwatch.domain.errors import InvalidInput, Unavailable
 
 _PASSING_STATES = ("08", "40", "53", "55", "57", "58", "25006")
@@ -139,5 +140,5 @@ def reason(error: DBAPIError) -> str:
 
 
 def where(address: URL) -> str:
-    """A database's address without its password."""
-    return address.render_as_string(hide_password=True)
+    """A database's address without its passwords."""
+    return without_secrets(address.render_as_string(hide_password=False))

@@ -16,15 +16,19 @@ from typing import Any, Protocol, cast
 
 import fsspec
 import numpy as np
+from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.private_files import make_private_folder, write_private_file
 
 FORMAT = 9
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
+MAX_DEPTH = 64
+"""How deep the document may be nested; what detectors write is not 20 deep."""
 
 Arrays = dict[str, NDArray[Any]]
 Loader = Callable[[Arrays, dict[str, Any], str], "Storable"]
@@ -87,10 +91,17 @@ def save_bundle(detector: Storable, root: str) -> str:
     name, document, weights = encode_bundle(detector)
     files, base = fsspec.core.url_to_fs(root)
     folder = f"{base.rstrip('/')}/{name}"
-    files.makedirs(folder, exist_ok=True)
+    local = isinstance(files, LocalFileSystem)
+    if local:
+        make_private_folder(folder)
+    else:
+        files.makedirs(folder, exist_ok=True)
     for file, content in ((WEIGHTS, weights), (DOCUMENT, document)):
         beside = f"{folder}/.{file}.{uuid.uuid4().hex}"
-        files.pipe_file(beside, content)
+        if local:
+            write_private_file(beside, content)
+        else:
+            files.pipe_file(beside, content)
         files.mv(beside, f"{folder}/{file}")
     return name
 
@@ -161,8 +172,10 @@ def _decode(document: bytes, weights: bytes, bundle_hash: str, known: Mapping[st
 def _read_document(document: bytes, bundle_hash: str) -> dict[str, Any]:
     try:
         described = json.loads(document)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} is not JSON ({error}); train again") from None
+    if _deeper_than(described, MAX_DEPTH):
+        raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} is nested more than {MAX_DEPTH} deep; train again")
     if not isinstance(described, dict) or not isinstance(described.get("format"), int):
         raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} does not say its format; train again")
     if described["format"] > FORMAT:
@@ -172,6 +185,19 @@ def _read_document(document: bytes, bundle_hash: str) -> dict[str, Any]:
     if described.keys() != {"format", "arrays", "meta"}:
         raise BundleRefused(f"bundle {bundle_hash}: {DOCUMENT} has missing or unknown fields; train again")
     return described
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    """Whether objects and lists stand in one another more than `limit` deep; looks level by level, without recursion."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def _manifest(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from latentwatch.domain.bounded_yaml import load_yaml
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.schema import RecordSchema
 
@@ -251,8 +252,7 @@ def load_monitor(path: str | Path) -> Monitor:
 def parse_monitor(text: str, name: str = "monitor") -> Monitor:
     """A monitor from YAML text; `name` is what errors call it."""
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        tree, data = load_yaml(text)
         doubled = _doubled_key(tree)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

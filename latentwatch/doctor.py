@@ -21,11 +21,13 @@ from latentwatch.alerts.outbox import GIVEN_UP, outbox_state
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.console import people, print_json
 from latentwatch.detector.bundle import load_bundle
+from latentwatch.domain.addresses import without_secrets
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.private_files import open_to_others
 from latentwatch.serving import review_config
-from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables, without_password
+from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables
 from latentwatch.streams.sources.opening import registry_of
 
 _PATIENCE_SECONDS = 3.0
@@ -138,7 +140,7 @@ def _settings(_: _Scene) -> Iterator[Finding]:
 
 
 def _database(scene: _Scene) -> Iterator[Finding]:
-    shown = without_password(scene.settings.database)
+    shown = without_secrets(scene.settings.database)
     try:
         engine = scene.answering()
         current = schema_is_current(engine)
@@ -149,6 +151,8 @@ def _database(scene: _Scene) -> Iterator[Finding]:
     if file != scene.settings.database and Path(file).exists() and not os.access(file, os.W_OK):
         yield Finding("database", State.FAILURE, f"{file} cannot be written", f"chown or chmod {file}")
         return
+    if file != scene.settings.database and Path(file).exists() and open_to_others(file):
+        yield Finding("database", State.WARNING, f"{file} can be read by others on this machine", f"chmod 600 {file}*")
     if current:
         yield Finding("database", State.FINE, f"{shown} answers, its tables are up to date")
     else:

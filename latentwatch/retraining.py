@@ -24,6 +24,7 @@ from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidHistory, InvalidInput
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.private_files import make_private_folder
 from latentwatch.domain.record import Batch
 from latentwatch.history import read_history, read_topic_history, without_incidents
 from latentwatch.settings import Settings, load_settings
@@ -94,7 +95,7 @@ class RunFolder:
 
     def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
         """Keep a step's facts, whole or not at all, and return them."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.path)
         unfinished = self.path / f"{name}.part"
         unfinished.write_text(json.dumps(facts), encoding="utf-8")
         os.replace(unfinished, self.path / f"{name}.json")

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from latentwatch.domain.bounded_yaml import load_yaml
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.kafka.access import KafkaAccess
@@ -31,7 +32,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    database: str = "sqlite:///latentwatch.db"
+    database: str = Field(default="sqlite:///latentwatch.db", repr=False)
     """SQLAlchemy URL: `sqlite:///file.db` or `postgresql+psycopg://user:password@host:5432/name`."""
     bundles: str = "bundles"
     """Folder or fsspec URL (`s3://bucket/models`) of the model bundles."""
@@ -166,7 +167,7 @@ class _FromFiles(PydanticBaseSettingsSource):
 
 def _mapping(text: str, where: str) -> dict[str, str]:
     try:
-        value = yaml.safe_load(text)
+        _, value = load_yaml(text)
     except yaml.YAMLError:
         value = None
     if not isinstance(value, dict):
@@ -201,14 +202,3 @@ def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
     known += [f"{name}_FILE" for name in known]
     strays = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strays}
-
-
-def without_password(url: str) -> str:
-    """A database URL that may be shown.
-
-    >>> without_password("postgresql+psycopg://watch:secret@db:5432/watch")
-    'postgresql+psycopg://watch:***@db:5432/watch'
-    """
-    scheme, separator, rest = url.partition("://")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{user.partition(':')[0]}:***{at}{host}" if at and ":" in user else url

@@ -35,9 +35,10 @@ _BEAT_SECONDS = 2.0
 
 def score_stream(monitor_file: Path) -> None:
     """Score the monitor's own source into the database until SIGTERM or Ctrl-C, or until a file ends."""
-    settings, clock, stop = load_settings(), SystemClock(), stop_on_signals()
+    settings, clock = load_settings(), SystemClock()
     log_as_lines(settings.log_level)
     engine = ready_database(settings, clock, patience_seconds=None)
+    stop = stop_on_signals()  # until here nothing is begun that would have to be finished: a signal ends it at once
     monitor = registered(monitor_file, engine)
     metrics, health = ScorerMetrics(monitor.name, clock), HealthRecord(clock)
     if settings.metrics_port:

@@ -1,6 +1,7 @@
 """Opening and waiting for a database; what is passing and what is a mistake."""
 
 import doctest
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput, Unavailable
 
 UNREACHABLE = "postgresql://ann:secret@127.0.0.1:1/latentwatch"
+UNREACHABLE_TOO = "postgresql://127.0.0.1:1/latentwatch?user=ann&password=secret&sslpassword=secret"
 
 
 def test_documented_examples_hold() -> None:
@@ -27,6 +29,8 @@ def test_documented_examples_hold() -> None:
         ("latentwatch.db", "write sqlite:///"),
         ("mysql://ann:secret@host/db", "only sqlite:///file and postgresql"),
         ("postgresql+psycopg2://ann:secret@host/db", "only sqlite:///file and postgresql"),
+        ("mysql://host/db?user=ann&password=secret", "only sqlite:///file and postgresql"),
+        ("postgresql:host?password=secret", "cannot be read"),
         ("sqlite:////nowhere/at/all/latentwatch.db", "folder /nowhere/at/all does not exist"),
     ],
 )
@@ -134,3 +138,28 @@ def test_a_wrong_statement_is_not_a_database_that_is_away(engine: Engine) -> Non
     with pytest.raises(Exception, match="nowhere") as mistake, reading(engine) as session:
         session.execute(text("SELECT nowhere"))
     assert not isinstance(mistake.value, Unavailable)
+
+
+@pytest.mark.parametrize("address", [UNREACHABLE, UNREACHABLE_TOO])
+def test_a_password_is_in_no_error_wherever_the_address_has_it(address: str) -> None:
+    """Errors go to logs and pages; the address in them has stars for what is secret."""
+    engine = open_database(address)
+    with pytest.raises(Unavailable) as away, reading(engine):
+        pass
+    assert "secret" not in str(away.value)
+    assert "127.0.0.1:1/latentwatch" in str(away.value)
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask, nobody else reads the database, nor the log and the index that SQLite keeps beside it."""
+    before = os.umask(0)
+    try:
+        engine = open_database(f"sqlite:///{tmp_path}/watch.db")
+        with transaction(engine) as session:
+            session.execute(text("CREATE TABLE t (x INTEGER)"))
+            session.execute(text("INSERT INTO t VALUES (1)"))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(before)
+    assert modes == {"watch.db": 0o600, "watch.db-wal": 0o600, "watch.db-shm": 0o600}

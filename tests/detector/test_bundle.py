@@ -1,6 +1,7 @@
 """A bundle is what was saved, or it is refused with a sentence."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -12,6 +13,7 @@ from safetensors.numpy import load, save
 
 from latentwatch.detector.bundle import (
     DOCUMENT,
+    MAX_DEPTH,
     WEIGHTS,
     Bundled,
     content_hash,
@@ -203,3 +205,26 @@ assert scores.surprise[1] > scores.surprise[0]
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_bundle_is_its_owners_alone(tmp_path: Path):
+    """Whatever the umask, folders and files that saving makes can be read by nobody else."""
+    before = os.umask(0)
+    try:
+        save_bundle(_detector(), str(tmp_path / "models" / "bundles"))
+    finally:
+        os.umask(before)
+    made = list((tmp_path / "models").rglob("*"))
+    assert {each.stat().st_mode & 0o777 for each in made if each.is_dir()} == {0o700}
+    assert {each.stat().st_mode & 0o777 for each in made if each.is_file()} == {0o600}
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 900, 100_000])
+def test_a_document_nested_too_deep_is_refused(saved: tuple[Path, str], depth: int):
+    """Also one that is deep enough to exhaust the interpreter's stack ends in a sentence."""
+    root, name = saved
+    meta = b'{"detector": "rows", "x": ' + b"[" * depth + b"]" * depth + b"}"
+    document = b'{"format": 9, "arrays": {}, "meta": ' + meta + b"}"
+    other = _rewrite(root, name, document, (root / name / WEIGHTS).read_bytes())
+    with pytest.raises(BundleRefused, match=r"nested more than|not JSON"):
+        load_bundle(str(root), other)

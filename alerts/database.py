@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,13 +211,33 @@ def _unhurried(connection: Connection) -> Iterator[None]:
         yield
 
 
-def schema_is_current(engine: Engine) -> bool:
-    """Whether `migrate` has nothing to do. Raises Unavailable."""
-    newest = max(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+class SchemaState(StrEnum):
+    """How a database's tables stand to the code."""
+
+    ABSENT = "absent"
+    OLDER = "older"
+    CURRENT = "current"
+    NEWER = "newer"
+    """Or of a revision that this code has never heard of."""
+
+
+def schema_state(engine: Engine) -> SchemaState:
+    """How the tables stand to the code. Raises Unavailable."""
+    known = sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
     with reading(engine) as session:
         if not inspect(session.connection()).has_table("alembic_version"):
-            return False
-        return session.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
+            return SchemaState.ABSENT
+        found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found is None:
+        return SchemaState.ABSENT
+    if found == known[-1]:
+        return SchemaState.CURRENT
+    return SchemaState.OLDER if found in known else SchemaState.NEWER
+
+
+def schema_is_current(engine: Engine) -> bool:
+    """Whether `migrate` has nothing to do. Raises Unavailable."""
+    return schema_state(engine) is SchemaState.CURRENT
 
 
 def alembic_config(connection: Connection | None) -> "Config":

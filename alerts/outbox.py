@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, and_, func, or_, select, update
 
 from latentwatch.alerts.grouping import Episode
 from latentwatch.alerts.session import reading, transaction
@@ -290,6 +290,25 @@ class Notifier:
                 .values(**values)
                 .execution_options(synchronize_session=False)
             )
+
+
+def due_too_late(
+    engine: Engine, now: datetime, tolerance: timedelta = timedelta(minutes=1)
+) -> tuple[int, datetime] | None:
+    """How many due messages lie further ahead than any pause between two tries, and the farthest; None for none.
+
+    Only a clock that was ahead when they were written puts them there. Raises Unavailable.
+    """
+    row = NotificationRow
+    ahead = or_(
+        row.due > now + LONGEST_PAUSE + tolerance,
+        and_(row.attempts == 0, row.due > now + tolerance),
+    )
+    with reading(engine) as session:
+        number, farthest = session.execute(
+            select(func.count(), func.max(row.due)).where(row.status == DUE, ahead)
+        ).one()
+    return (number, farthest) if number else None
 
 
 def outbox_state(engine: Engine) -> dict[str, int]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from latentwatch.detector.bundle_store import open_store
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.private_files import make_private_folder, write_private_file
@@ -89,8 +90,8 @@ def save_bundle(detector: Storable, root: str) -> str:
     Saving the same detector twice is harmless.
     """
     name, document, weights = encode_bundle(detector)
-    files, base = fsspec.core.url_to_fs(root)
-    folder = f"{base.rstrip('/')}/{name}"
+    files, base = open_store(root)
+    folder = f"{base}/{name}"
     local = isinstance(files, LocalFileSystem)
     if local:
         make_private_folder(folder)

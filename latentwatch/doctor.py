@@ -8,75 +8,24 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from functools import cached_property
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 from latentwatch.alerts.channels import open_channels
-from latentwatch.alerts.database import Engine, open_database, schema_is_current, wait_for_database
-from latentwatch.alerts.monitors import monitors
-from latentwatch.alerts.outbox import GIVEN_UP, outbox_state
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.console import people, print_json
+from latentwatch.database_checks import check_clocks, check_database, check_models, check_outbox
 from latentwatch.detector.bundle import load_bundle
-from latentwatch.domain.addresses import without_secrets
-from latentwatch.domain.clock import SystemClock
+from latentwatch.detector.bundle_store import ReadOnlyStore, check_store
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.domain.monitor import Monitor, load_monitor
-from latentwatch.domain.private_files import open_to_others
+from latentwatch.findings import Finding, Scene, State
 from latentwatch.serving import review_config
-from latentwatch.settings import InvalidSettings, Settings, load_settings, unknown_variables
+from latentwatch.settings import InvalidSettings, load_settings, unknown_variables
 from latentwatch.streams.sources.opening import registry_of
 
-_PATIENCE_SECONDS = 3.0
-
-
-class State(StrEnum):
-    """How a finding stands."""
-
-    FINE = "fine"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    detail: str
-    fix: str = ""
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """What there is to look at."""
-
-    settings: Settings
-    files: Sequence[Path]
-    """Monitor files that were named."""
-
-    @cached_property
-    def _database(self) -> Engine | LatentwatchError:
-        """Asked once, so that one that is away costs its patience once and not in every check."""
-        try:
-            engine = open_database(self.settings.database, connect_seconds=int(_PATIENCE_SECONDS))
-            wait_for_database(engine, SystemClock(), lambda reason, seconds: None, patience_seconds=_PATIENCE_SECONDS)
-        except LatentwatchError as error:
-            return error
-        return engine
-
-    def answering(self) -> Engine:
-        """The database. Raises what kept it from answering."""
-        if isinstance(self._database, LatentwatchError):
-            raise self._database
-        return self._database
-
-
-Check = Callable[[_Scene], Iterator[Finding]]
+Check = Callable[[Scene], Iterator[Finding]]
 
 
 def examine(monitor_files: Sequence[Path], only: Sequence[str], *, as_json: bool) -> int:
@@ -109,8 +58,10 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
         return
     checks: dict[str, Check] = {
         "settings": _settings,
-        "database": _database,
+        "database": check_database,
+        "models": check_models,
         "bundles": _bundles,
+        "clocks": check_clocks,
         "kafka": _kafka,
         "registry": _registry,
         "monitors": _monitor_files,
@@ -118,19 +69,19 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
         "work folder": _work,
         "mlflow": _mlflow,
         "channels": _channels,
-        "outbox": _outbox,
+        "outbox": check_outbox,
         "training": _training,
     }
     strange = [name for name in only if name not in checks]
     if strange:
         raise InvalidInput(f"--only {strange[0]}: there is nothing of that name to look at; choose {', '.join(checks)}")
-    scene = _Scene(settings, monitor_files)
+    scene = Scene(settings, monitor_files)
     for name, check in checks.items():
         if not only or name in only:
             yield from check(scene)
 
 
-def _settings(_: _Scene) -> Iterator[Finding]:
+def _settings(_: Scene) -> Iterator[Finding]:
     strays = unknown_variables(os.environ)
     for name, meant in strays.items():
         fix = f"rename it to {meant}" if meant else "unset it"
@@ -139,43 +90,21 @@ def _settings(_: _Scene) -> Iterator[Finding]:
         yield Finding("settings", State.FINE, "every LATENTWATCH_ variable is a setting")
 
 
-def _database(scene: _Scene) -> Iterator[Finding]:
-    shown = without_secrets(scene.settings.database)
+def _bundles(scene: Scene) -> Iterator[Finding]:
+    root = scene.settings.bundles
     try:
-        engine = scene.answering()
-        current = schema_is_current(engine)
+        check_store(root)
+    except ReadOnlyStore as error:
+        fix = "correct its permissions, where training is meant to run"
+        yield Finding("bundles", State.WARNING, f"{error}; nothing can be trained here", fix)
     except LatentwatchError as error:
-        yield Finding("database", State.FAILURE, str(error), "start it, or correct LATENTWATCH_DATABASE")
+        yield Finding("bundles", State.FAILURE, str(error), "correct LATENTWATCH_BUNDLES, or what it names")
         return
-    file = scene.settings.database.removeprefix("sqlite:///")
-    if file != scene.settings.database and Path(file).exists() and not os.access(file, os.W_OK):
-        yield Finding("database", State.FAILURE, f"{file} cannot be written", f"chown or chmod {file}")
-        return
-    if file != scene.settings.database and Path(file).exists() and open_to_others(file):
-        yield Finding("database", State.WARNING, f"{file} can be read by others on this machine", f"chmod 600 {file}*")
-    if current:
-        yield Finding("database", State.FINE, f"{shown} answers, its tables are up to date")
     else:
-        detail = f"{shown} answers, its tables are not made yet or of an older version"
-        yield Finding(
-            "database", State.WARNING, detail, "nothing: the next train, score or serve brings them up to date"
-        )
-
-
-def _bundles(scene: _Scene) -> Iterator[Finding]:
-    if "://" not in scene.settings.bundles:
-        folder = Path(scene.settings.bundles)
-        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        if not os.access(existing, os.W_OK):
-            yield Finding(
-                "bundles",
-                State.WARNING,
-                f"{existing} cannot be written, so nothing can be trained here",
-                f"chmod {existing}",
-            )
+        yield Finding("bundles", State.FINE, f"{root}: written, read and deleted")
     try:
-        engine = scene.answering()
-        champions = [ModelRegistry(engine).champion(monitor.name) for monitor in _registered(engine)]
+        registry = ModelRegistry(scene.prepared())
+        champions = [registry.champion(monitor.name) for monitor in scene.registered()]
     except LatentwatchError:
         return  # the database's own finding says so
     serving = [champion for champion in champions if champion is not None]
@@ -189,10 +118,10 @@ def _bundles(scene: _Scene) -> Iterator[Finding]:
         else:
             yield Finding("bundles", State.FINE, f"{name} loads from {scene.settings.bundles}")
     if not serving:
-        yield Finding("bundles", State.FINE, f"{scene.settings.bundles}: no model serves yet")
+        yield Finding("bundles", State.FINE, f"{root}: no model serves yet")
 
 
-def _kafka(scene: _Scene) -> Iterator[Finding]:
+def _kafka(scene: Scene) -> Iterator[Finding]:
     topics = {monitor.name: monitor.source.kafka.topic for monitor in _known(scene) if monitor.source.kafka}
     for name, topic in topics.items():
         from latentwatch.streams.kafka.topic_offsets import (
@@ -208,7 +137,7 @@ def _kafka(scene: _Scene) -> Iterator[Finding]:
             yield Finding("kafka", State.FINE, f"{name}: {topic} at {scene.settings.kafka} has {partitions} partitions")
 
 
-def _registry(scene: _Scene) -> Iterator[Finding]:
+def _registry(scene: Scene) -> Iterator[Finding]:
     """The schema registries of the monitors that read Avro, each once."""
     topics = [monitor.source.kafka for monitor in _known(scene) if monitor.source.kafka]
     reached = {registry_of(topic, scene.settings.registry_access()) for topic in topics if topic.format == "avro"}
@@ -229,7 +158,7 @@ def _registry(scene: _Scene) -> Iterator[Finding]:
             yield Finding("registry", State.FINE, f"{access.url} answers")
 
 
-def _monitor_files(scene: _Scene) -> Iterator[Finding]:
+def _monitor_files(scene: Scene) -> Iterator[Finding]:
     for file in scene.files:
         try:
             monitor = load_monitor(file)
@@ -251,7 +180,7 @@ def _monitor_files(scene: _Scene) -> Iterator[Finding]:
             yield Finding("monitors", State.FINE, f"{file}: monitor {monitor.name}")
 
 
-def _review(scene: _Scene) -> Iterator[Finding]:
+def _review(scene: Scene) -> Iterator[Finding]:
     try:
         config = review_config(scene.settings)
     except LatentwatchError as error:
@@ -261,7 +190,7 @@ def _review(scene: _Scene) -> Iterator[Finding]:
         yield Finding("review app", State.FINE, f"would listen on {config.host}:{config.port}, {guarded}")
 
 
-def _work(scene: _Scene) -> Iterator[Finding]:
+def _work(scene: Scene) -> Iterator[Finding]:
     folder = Path(scene.settings.work).absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
@@ -272,7 +201,7 @@ def _work(scene: _Scene) -> Iterator[Finding]:
         yield Finding("work folder", State.WARNING, detail, f"chmod {existing}, or set LATENTWATCH_WORK")
 
 
-def _mlflow(scene: _Scene) -> Iterator[Finding]:
+def _mlflow(scene: Scene) -> Iterator[Finding]:
     address = scene.settings.mlflow
     if not address or not address.startswith(("http://", "https://")):
         return
@@ -284,7 +213,7 @@ def _mlflow(scene: _Scene) -> Iterator[Finding]:
         yield Finding("mlflow", State.WARNING, detail, "start it, or correct or unset LATENTWATCH_MLFLOW")
 
 
-def _channels(scene: _Scene) -> Iterator[Finding]:
+def _channels(scene: Scene) -> Iterator[Finding]:
     for name, address in scene.settings.channels.items():
         try:
             open_channels({name: address.get_secret_value()})
@@ -299,21 +228,7 @@ def _channels(scene: _Scene) -> Iterator[Finding]:
             yield Finding("channels", State.FINE, f"{name} can be sent to")
 
 
-def _outbox(scene: _Scene) -> Iterator[Finding]:
-    try:
-        engine = scene.answering()
-        messages = outbox_state(engine) if schema_is_current(engine) else {}
-    except LatentwatchError:
-        return  # the database's own finding says it
-    counted = ", ".join(f"{number} {status}" for status, number in messages.items()) or "empty"
-    if messages.get(GIVEN_UP):
-        fix = "the reasons are in the table notifications, column error; correct the channel"
-        yield Finding("outbox", State.WARNING, f"messages to people were given up: {counted}", fix)
-    else:
-        yield Finding("outbox", State.FINE, f"messages to people: {counted}")
-
-
-def _training(_: _Scene) -> Iterator[Finding]:
+def _training(_: Scene) -> Iterator[Finding]:
     if find_spec("torch"):
         yield Finding("training", State.FINE, "torch is installed")
     else:
@@ -323,11 +238,7 @@ def _training(_: _Scene) -> Iterator[Finding]:
         )
 
 
-def _registered(engine: Engine) -> list[Monitor]:
-    return monitors(engine) if schema_is_current(engine) else []
-
-
-def _known(scene: _Scene) -> list[Monitor]:
+def _known(scene: Scene) -> list[Monitor]:
     """Monitors of the files given, else those that the database knows."""
     found = []
     for file in scene.files:
@@ -337,7 +248,4 @@ def _known(scene: _Scene) -> list[Monitor]:
             continue
     if scene.files:
         return found
-    try:
-        return _registered(scene.answering())
-    except LatentwatchError:
-        return []
+    return scene.registered()

@@ -19,6 +19,7 @@ import structlog
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.reviewing import excluded_intervals
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
+from latentwatch.detector.bundle_store import check_store
 from latentwatch.detector.evaluation import evaluate, judge
 from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidHistory, InvalidInput
@@ -125,12 +126,14 @@ def run_folder(settings: Settings, monitor: Monitor, run_id: str) -> RunFolder:
 def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None = None) -> str:
     """Freeze the history of a run, so that every later step and every repetition sees the same records.
 
-    Returns the run's folder. Raises InvalidHistory, InvalidMonitor, and Unavailable where history is a topic.
+    Returns the run's folder. Raises InvalidHistory, InvalidMonitor, InvalidInput where the model could not be kept, and
+    Unavailable where history is a topic or bundles are in an object store.
     """
     settings = load_settings()
     monitor = load_monitor(monitor_file)
     folder = run_folder(settings, monitor, run_id)
     if folder.noted("snapshot") is None:
+        check_store(settings.bundles)  # now, rather than when hours of fitting are over
         batch = gather_history(monitor, settings, history)
         write_snapshot(batch, folder.history)
         folder.monitor_file.write_text(Path(monitor_file).read_text(encoding="utf-8"), encoding="utf-8")

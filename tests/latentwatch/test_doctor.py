@@ -77,7 +77,7 @@ def test_a_database_that_is_away_costs_its_patience_once(tmp_path: Path, monkeyp
         waits.append(patience_seconds)
         raise Unavailable("database away")
 
-    monkeypatch.setattr("latentwatch.doctor.wait_for_database", away)
+    monkeypatch.setattr("latentwatch.findings.wait_for_database", away)
     result = CliRunner().invoke(app, ["doctor", "--json"])
     findings = {found["what"]: found for found in json.loads(result.stdout)["findings"]}
     assert findings["database"]["detail"] == "database away"

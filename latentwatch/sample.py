@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from latentwatch.streams.decoding.cells import NO_NUMBER_WORDS
+from latentwatch.streams.decoding.cells import GROUPED, NO_NUMBER_WORDS
 from latentwatch.tables import TableFile, as_masked
 
 MOST_CATEGORIES = 50
@@ -99,7 +99,10 @@ def _paths(path: str, value: Any) -> Iterator[str]:
 def _column(name: str, found: Any, typed_time: bool, inside: bool, decimal_commas: bool) -> Column:
     values, missing = as_masked(found)
     texts = pd.Series(values.astype(object)).mask(missing, None)
-    digits = texts.str.replace(",", ".", regex=False) if decimal_commas and texts.notna().any() else texts
+    digits = texts
+    if decimal_commas and texts.notna().any():
+        grouped = texts.str.strip().str.fullmatch(GROUPED).eq(True)
+        digits = texts.mask(grouped, texts.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
     numbers = pd.to_numeric(digits, errors="coerce")
     words = texts.mask(texts.astype(str).str.strip().isin(NO_NUMBER_WORDS))
     strays = words[numbers.isna() & words.notna()]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.streams.decoding.cells import (
     FALSE_WORDS,
+    GROUPED,
     MISSING_WORDS,
     NO_NUMBER_WORDS,
     TRUE_WORDS,
@@ -95,7 +96,10 @@ class TableFile:
             yes, no = _listed(TRUE_WORDS), _listed(FALSE_WORDS)
             return f"CASE WHEN {word} IN ({yes}) THEN 1.0 WHEN {word} IN ({no}) THEN 0.0 END", given
         if type_.startswith(("VARCHAR", "STRUCT")):  # of a nested field the type is not known here
-            digits = f"replace({text}, ',', '.')" if self.decimal_commas else text
+            digits = text
+            if self.decimal_commas:
+                whole = f"CASE WHEN regexp_full_match({text}, {_literal(GROUPED)}) THEN replace({text}, '.', '') ELSE {text} END"
+                digits = f"replace({whole}, ',', '.')"
             return f"CASE WHEN {given} THEN TRY_CAST({digits} AS DOUBLE) END", given
         # A truth value is no number, as on a stream.
         return ("CAST(NULL AS DOUBLE)" if type_ == "BOOLEAN" else f"TRY_CAST({raw} AS DOUBLE)"), f"{raw} IS NOT NULL"

@@ -4,6 +4,11 @@ One rule for training and scoring: what a model learned from in a file is not re
 In CSV that is not parted by commas, a comma is a number's decimal sign, as spreadsheets of half the world write it.
 """
 
+import re
+
+GROUPED = r"[+-]?\d{1,3}(\.\d{3})+,\d+"
+"""A number with a decimal comma whose thousands are parted by points, which the comma shows to be no decimal sign."""
+_GROUPED = re.compile(GROUPED, re.ASCII)
 MISSING_WORDS = ("", "nan", "NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-")
 """Cells that mean "no value", once blanks around them are gone."""
 NO_NUMBER_WORDS = (*MISSING_WORDS, "?", "unavailable", "Unavailable", "unknown", "Unknown", "undefined")
@@ -26,7 +31,9 @@ def number_in(cell: str, boolean: bool, decimal_commas: bool = False) -> float |
     >>> number_in("?", False), number_in(" unavailable", False)
     (nan, nan)
     >>> number_in("12,5", False, decimal_commas=True), number_in("1.012,5", False, decimal_commas=True)
-    (12.5, None)
+    (12.5, 1012.5)
+    >>> number_in("1.012.5", False, decimal_commas=True), number_in("1.012,5", False)
+    (None, None)
     """
     stripped = cell.strip()
     if stripped in NO_NUMBER_WORDS:
@@ -35,6 +42,9 @@ def number_in(cell: str, boolean: bool, decimal_commas: bool = False) -> float |
         word = stripped.lower()
         return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
     try:
-        return float(stripped.replace(",", ".") if decimal_commas else stripped)
+        if not decimal_commas or "," not in stripped:
+            return float(stripped)
+        whole = stripped.replace(".", "") if _GROUPED.fullmatch(stripped) else stripped
+        return float(whole.replace(",", "."))
     except ValueError:
         return None

@@ -105,8 +105,11 @@ def test_decimal_commas_mean_the_same_too(tmp_path: Path):
     _check_same_meaning(str(path))
     learned = read_history(_SCHEMA, [str(path)])
     assert [learned.values(row)["flow"] for row in range(2)] == [-0.5, 2.5]
-    path.write_text(path.read_text().replace("2,5", "1.002,5"))
-    with pytest.raises(InvalidHistory, match=r"row 1: field 'flow' is text \('1\.002,5'\)"):
+    path.write_text(path.read_text().replace("2,5", "-1.002.003,5"))
+    _check_same_meaning(str(path))
+    assert read_history(_SCHEMA, [str(path)]).values(1)["flow"] == -1_002_003.5
+    path.write_text(path.read_text().replace("1.002.003,5", "1.02,5"))
+    with pytest.raises(InvalidHistory, match=r"row 1: field 'flow' is text \('-1\.02,5'\)"):
         read_history(_SCHEMA, [str(path)])
 
 

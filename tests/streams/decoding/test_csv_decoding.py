@@ -47,10 +47,12 @@ def test_empty_cells_and_the_usual_words_are_missing() -> None:
 
 
 def test_a_comma_in_a_number_is_its_decimal_sign_where_it_parts_no_columns() -> None:
-    """A comma that would be a thousands' sign beside a decimal point is refused, and so is any between commas."""
-    found = decode(*(f"auto;2026-01-01;x;{cell};a;1".encode() for cell in ("1,5", "-2", "1.000,5")), delimiter=";")
-    assert found.batch.numbers[:, 0].tolist() == [1.5, -2]
-    assert [letter.reason for letter in found.dead_letters] == ["field 'P' is text ('1.000,5'), a number belongs there"]
+    """Points that part thousands beside it are passed over, others are refused, and so is any comma between commas."""
+    found = decode(
+        *(f"auto;2026-01-01;x;{cell};a;1".encode() for cell in ("1,5", "-2", "1.000,5", "1.00,5")), delimiter=";"
+    )
+    assert found.batch.numbers[:, 0].tolist() == [1.5, -2, 1000.5]
+    assert [letter.reason for letter in found.dead_letters] == ["field 'P' is text ('1.00,5'), a number belongs there"]
     assert len(decode(b'auto,2026-01-01,x,"1,5",a,1').dead_letters) == 1
 
 

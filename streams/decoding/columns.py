@@ -19,8 +19,6 @@ MAX_AHEAD = timedelta(days=1)
 """How far a live record's time may lie ahead of the clock: time zones and skewed clocks fit in, wrong units do not."""
 _UNSET = to_microseconds(datetime(1970, 1, 2))
 """A live record within a day of 1970, in whatever time zone, has its time from a clock that was never set."""
-MAX_ENTITY = 500
-"""Characters of an entity's name: four bytes each still fit into an index of PostgreSQL, which takes 2,704 a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +161,7 @@ def _entities(schema: RecordSchema, columns: Columns) -> NDArray[np.object_]:
     names = np.empty(len(columns.entities), object)
     names[:] = columns.entities
     distinct = set(columns.entities)
-    odd = set(map(type, distinct)) - {str} or "" in distinct
-    if odd or max(map(len, distinct), default=0) > MAX_ENTITY or _NUL in "".join(distinct):  # type: ignore[arg-type]
+    if set(map(type, distinct)) - {str} or "" in distinct or _NUL in "".join(map(str, distinct)):
         for row, name in enumerate(columns.entities):
             if name is None or name == "":
                 columns.refused.setdefault(row, f"entity field {schema.entity!r} is missing")
@@ -172,11 +169,6 @@ def _entities(schema: RecordSchema, columns: Columns) -> NDArray[np.object_]:
             elif _NUL in str(name):
                 columns.refused.setdefault(
                     row, f"entity field {schema.entity!r} holds a NUL character: {shorten(name)}"
-                )
-                names[row] = ""
-            elif len(str(name)) > MAX_ENTITY:
-                columns.refused.setdefault(
-                    row, f"entity field {schema.entity!r} is longer than {MAX_ENTITY} characters: {shorten(name)}"
                 )
                 names[row] = ""
             else:

@@ -1,17 +1,21 @@
 """Messages that are no records, and records that break the model: each becomes a dead letter, alone and with its reason."""
 
+import gzip
 from collections.abc import Callable
+from random import Random
+from string import ascii_letters
 from typing import Any
 
 import pytest
 
 from tests.faults.scene import Scene
-from tests.faults.workload import record
+from tests.faults.workload import NESTED, PARTITIONS, record
 from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer
 
 BUNDLE = "gain-1.0"
 BATCH = 50
+
 MILLION = 1_000_000
 POISON: list[tuple[bytes | None, str]] = [
     (b'{"at": 1700000000, "rig": "rig-1", "a": 0.5, "numb', "not valid JSON"),
@@ -26,6 +30,7 @@ POISON: list[tuple[bytes | None, str]] = [
     (b"[]", "a record is a JSON object"),
 ]
 READING = {"at": 1_700_000_000, "rig": "rig-1", "a": 0.5, "number": 1.0}
+DEEP = '{"type": "array", "items": ' * 3_000 + '"int"' + "}" * 3_000
 WRITER = {
     "type": "record",
     "name": "Reading",
@@ -55,6 +60,51 @@ def test_every_kind_of_poison_harms_no_neighbour(scene: Scene) -> None:
     verify(scene, {place: why for place, (_, why) in zip(places[::5], POISON, strict=True)})
 
 
+def with_motor(number: int, motor: bytes, **fields: Any) -> bytes:
+    """The record of a number, with any bytes where its nested object belongs."""
+    return record(number, motor="here", **fields).replace(b'"here"', motor)
+
+
+def test_messages_that_no_restart_could_pass(scene: Scene) -> None:
+    """Numbers, text and keys where a nested object belongs, times and encodings that ended every scorer at their offset
+    pass a live scorer, and the next one; what can be read among them is scored."""
+    usual = b'{"pressure": 0.5}'
+    name = "".join(Random(7).choices(ascii_letters, k=9_000)).encode()  # beyond what an index of PostgreSQL can hold
+    poison = [
+        (with_motor(1, b"1e999"), "field 'motor.pressure': 'motor' holds 1e999"),
+        (with_motor(1, b'"\xff\xfe"'), "field 'motor.pressure': 'motor' holds"),
+        (with_motor(1, b'{"\xff": 1, "pressure": "q"}'), "field 'motor.pressure' is text ('q')"),
+        (with_motor(1, b'{"\xff": 1, "pressure": []}'), "field 'motor.pressure'"),
+        (with_motor(1, b'{"pressure": ' * 3_000 + b"1" + b"}" * 3_000), "not valid JSON: nested too deeply"),
+        (with_motor(1, b'"\0"'), "not valid JSON"),
+        (with_motor(1, usual, at="9" * 5_000), "time field 'at' is not a time"),
+        (with_motor(1, usual, at=60), "time field 'at' is 1970-01-01T00:01:00+00:00, as of a clock that was never set"),
+        (gzip.compress(with_motor(1, usual)), "not valid JSON: compressed with gzip"),
+        (b"\xef\xbb\xbf" + with_motor(1, usual), "not valid JSON: text behind a byte order mark"),
+        (with_motor(1, usual).decode().encode("utf-16"), "not valid JSON: text in UTF-16"),
+    ]
+    longest = with_motor(1, usual).replace(b"rig-1", name)
+    sound = [longest, b"\0\0\0\0\7" + with_motor(1, usual), with_motor(1, b"{}", more="x"), with_motor(2, usual)]
+    first = scene.start(records=BATCH, features=NESTED)
+    scene.wait_to_read("partition taken up", first)
+    for turn in range(2):
+        before = scene.produced
+        places = scene.send((number % PARTITIONS, payload) for number, (payload, _) in enumerate(poison))
+        kept = scene.send((number % PARTITIONS, sound[number % len(sound)]) for number in range(BATCH))
+        scene.wait_for(scene.produced)
+        reasons = {(p, o): why for p, o, why in scene.ask('SELECT "partition", "offset", reason FROM dead_letters')}
+        wanted = {place: why for place, (_, why) in zip(places, poison, strict=True)}
+        other = {why: reasons.get(place) for place, why in wanted.items() if not reasons.get(place, "").startswith(why)}
+        assert not other
+        assert not reasons.keys() & set(kept)
+        assert len(reasons) == len(poison) * (turn + 1)
+        assert scene.produced - before == len(poison) + BATCH
+        if turn == 0:
+            assert scene.stop(first) == 0
+            scene.start(records=BATCH, features=NESTED)
+    scene.settle()
+
+
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_avro_by_a_schema_that_is_not_its_own(scene: Scene) -> None:
     """Ids the registry does not know, has for another kind of schema or for another record, and broken frames: each
@@ -63,6 +113,7 @@ def test_avro_by_a_schema_that_is_not_its_own(scene: Scene) -> None:
         (avro(WRITER, READING, 99), "schema 99"),
         (avro(WRITER, READING, 8), "schema 8"),
         (avro(WRITER, READING, 9), "bytes are left over behind its record"),
+        (b"\0\0\0\0\x0a\2\2\0\0", "schema 10 of the registry is nested too deeply"),
         (avro(WRITER, READING, 7)[:-1], "the message ends before its record does"),
         (b'{"at": 1700000000}', "not Avro as a schema registry frames it"),
         (None, "a tombstone"),
@@ -76,6 +127,7 @@ def test_avro_by_a_schema_that_is_not_its_own(scene: Scene) -> None:
         registry.register(7, WRITER)
         registry.register(8, "message Reading {}", kind="PROTOBUF")
         registry.register(9, {"type": "record", "name": "Other", "fields": [{"name": "x", "type": "double"}]})
+        registry.register(10, DEEP)
         places = scene.send(messages)
         scene.start(records=BATCH, registry=registry.url)
         account = scene.settle()

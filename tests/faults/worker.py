@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -31,7 +32,7 @@ from latentwatch.streams.ports import Source
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.testing import FakeDetector
 from latentwatch.streams.waiting import wait_for
-from tests.faults.workload import detector, monitor
+from tests.faults.workload import FLAT, detector, monitor
 
 LISTENING = "listening to signals"
 """What a scorer says once it can be asked to end; before, the signal would end it like any program."""
@@ -39,11 +40,11 @@ HELD = "held up"
 """What it says when it waits in a step, its heartbeats going on."""
 
 
-def load(bundle: str) -> FakeDetector:
-    """The fake detector of a bundle; `corrupt` cannot be loaded."""
+def load(bundle: str, features: str) -> FakeDetector:
+    """The fake detector of a bundle, for a monitor's features; `corrupt` cannot be loaded."""
     if bundle == "corrupt":
         raise BundleRefused("bundle corrupt: its weights do not have the hash they should have; train again")
-    return detector(bundle)
+    return detector(bundle, features)
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -55,11 +56,13 @@ def main(settings: dict[str, Any]) -> None:
 
     signal.signal(signal.SIGTERM, end)
     print(LISTENING, flush=True)
+    features = settings.get("features", FLAT)
     watched = monitor(
         settings["topic"],
         settings.get("on_gap", "stop"),
         settings.get("on_recreated", "stop"),
         settings.get("group", ""),
+        features,
     )
     engine = open_database(settings["database"], answer_seconds=settings.get("answer_seconds", 60.0))
     if "lock_wait_ms" in settings:
@@ -97,7 +100,7 @@ def main(settings: dict[str, Any]) -> None:
                 decoder,
                 AlertStore(engine, watched.name, clock, durable=False),
                 ModelRegistry(engine, clock),
-                load,
+                partial(load, features=features),
                 clock=clock,
                 pace=Pace(settings.get("records", 100), settings.get("records", 100)),
                 snapshot_seconds=settings.get("snapshot_seconds", 1.0),

@@ -12,22 +12,28 @@ from latentwatch.streams.testing import FakeDetector
 PARTITIONS = 4
 RIGS = 11
 EVERY_BROKEN = 97
+FLAT = "a: numeric, number: numeric"
+NESTED = "a: {type: numeric, path: motor.pressure}, number: numeric"
 MONITOR = """
 name: faults
 source: {kafka: {topic: %s, group: %s, on_retention_gap: %s, on_recreated: %s}}
-record: {time: at, entity: rig, features: {a: numeric, number: numeric}}
+record: {time: at, entity: rig, features: {%s}}
 alert: {group_gap: 1h}
 """
 
 
-def monitor(topic: str, on_gap: str = "stop", on_recreated: str = "stop", group: str = "") -> Monitor:
+def monitor(
+    topic: str, on_gap: str = "stop", on_recreated: str = "stop", group: str = "", features: str = FLAT
+) -> Monitor:
     """The monitor of a topic, by default with a group of its own."""
-    return parse_monitor(MONITOR % (topic, group or f"group-{topic}", on_gap, on_recreated))
+    return parse_monitor(MONITOR % (topic, group or f"group-{topic}", on_gap, on_recreated, features))
 
 
-def detector(bundle: str) -> FakeDetector:
+def detector(bundle: str, features: str = FLAT) -> FakeDetector:
     """The detector of a bundle named `gain-<number>`; it flags every record, so that every one leaves a row."""
-    return FakeDetector(monitor("any").record, bundle, gain=float(bundle.removeprefix("gain-")), threshold=-1.0)
+    return FakeDetector(
+        monitor("any", features=features).record, bundle, gain=float(bundle.removeprefix("gain-")), threshold=-1.0
+    )
 
 
 def message(number: int) -> bytes | None:

@@ -90,24 +90,26 @@ class ModelRegistry:
             return _version(row)
 
     def refuse(self, monitor: str, version: int, reason: str) -> ModelVersion | None:
-        """Write down that a scorer could not load a version; the one that served before it serves again.
+        """Write down that a version's bundle is damaged; the one that served before it serves again.
 
-        Returns the champion from now on, None where no version is left. Refusing twice changes nothing. Raises NotFound.
+        The last version that can serve is not refused: nothing automatic leaves a monitor without a champion. Returns the
+        champion from now on. Refusing twice changes nothing. Raises NotFound.
         """
         with transaction(self._engine) as session:
             _take_turns(session, monitor)
             row = _row(session, monitor, version)
             champion = _champion(session, monitor)
-            if row.status is not VersionStatus.REFUSED:
+            former = _former(session, row) if champion is row else None
+            last = champion is row and former is None
+            if row.status is not VersionStatus.REFUSED and not last:
                 row.status = VersionStatus.REFUSED
                 row.reasons = [*row.reasons, reason]
-                former = champion
-                if champion is row:
-                    champion = _former(session, row)
+                before = champion
+                if former is not None:
                     session.flush()
-                    if champion is not None:
-                        self._crown(session, champion, None)
-                self._record(session, "refused", row, champion, former, [reason])
+                    self._crown(session, former, None)
+                    champion = former
+                self._record(session, "refused", row, champion, before, [reason])
             return None if champion is None else _version(champion)
 
     def rollback(self, monitor: str, reason: str = "rolled back by hand") -> ModelVersion:
@@ -122,17 +124,37 @@ class ModelRegistry:
             self._record(session, "rolled back", former, former, champion, [reason])
             return _version(former)
 
+    def restore(self, monitor: str, version: int, reason: str) -> ModelVersion:
+        """Take a refusal back: the version may serve again, and does at once where no other serves.
+
+        Raises InvalidInput where it is not refused, NotFound where there is no such version.
+        """
+        with transaction(self._engine) as session:
+            _take_turns(session, monitor)
+            row, champion = _row(session, monitor, version), _champion(session, monitor)
+            if row.status is not VersionStatus.REFUSED:
+                raise InvalidInput(
+                    f"version {version} of monitor {monitor!r} is {row.status.value}, not refused; there is nothing to take"
+                    f" back. 'latentwatch models promote {monitor} {version}' has it serve"
+                )
+            row.status = VersionStatus.RETIRED if row.promoted else VersionStatus.HELD
+            if champion is None:
+                self._crown(session, row, None)
+            self._record(session, "restored", row, champion or row, champion, [reason])
+            return _version(row)
+
     def promote(self, monitor: str, version: int, reason: str) -> ModelVersion:
         """Have a version serve because a person says so, whatever the judge said.
 
-        Raises InvalidInput where a scorer has refused its bundle, NotFound where there is no such version.
+        Raises InvalidInput where its bundle was refused, NotFound where there is no such version.
         """
         with transaction(self._engine) as session:
             _take_turns(session, monitor)
             row, champion = _row(session, monitor, version), _champion(session, monitor)
             if row.status is VersionStatus.REFUSED:
                 raise InvalidInput(
-                    f"version {version} of monitor {monitor!r} was refused ({'; '.join(row.reasons)}); train another"
+                    f"version {version} of monitor {monitor!r} was refused ({row.reasons[-1]}); take that back first:"
+                    f" 'latentwatch models restore {monitor} {version}'"
                 )
             if champion is not row:
                 self._crown(session, row, champion)

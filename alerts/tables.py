@@ -308,7 +308,7 @@ class ModelVersionRow(Row):
 
 
 class PromotionRow(Row):
-    """One change of what serves, or a decision that nothing changes: promoted, held, refused, rolled back."""
+    """One change of what serves, or a decision that nothing changes: promoted, held, refused, restored, rolled back."""
 
     __tablename__ = "promotions"
     __table_args__ = (Index("ix_promotions_monitor", "monitor", "id"),)

@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 
 from latentwatch.detector.bundle_store import open_store
 from latentwatch.detector.interface import Detector
-from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.errors import BundleAway, BundleChanged, BundleRefused
 from latentwatch.domain.private_files import make_private_folder, write_private_file
 
 FORMAT = 9
@@ -108,7 +108,9 @@ def save_bundle(detector: Storable, root: str) -> str:
 
 
 def load_bundle(root: str, bundle_hash: str) -> Detector:
-    """The detector of that hash below a folder or fsspec URL. Raises BundleRefused with a sentence saying why not."""
+    """The detector of that hash below a folder or fsspec URL. Raises BundleRefused with a sentence saying why not:
+    BundleAway where it cannot be read from here, BundleChanged where its content does not match its hash.
+    """
     return decode_bundle(*_read_files(root, bundle_hash), bundle_hash)
 
 
@@ -119,16 +121,17 @@ def load_fitted(root: str, bundle_hash: str) -> Storable:
 
 def _read_files(root: str, bundle_hash: str) -> tuple[bytes, bytes]:
     """Document and weights of a bundle, whose content is what its name says."""
-    files, base = fsspec.core.url_to_fs(root)
-    folder = f"{base.rstrip('/')}/{bundle_hash}"
     try:
+        files, base = fsspec.core.url_to_fs(root)
+        folder = f"{base.rstrip('/')}/{bundle_hash}"
         document, weights = (cast(bytes, files.cat_file(f"{folder}/{file}")) for file in (DOCUMENT, WEIGHTS))
-    except OSError as error:
-        raise BundleRefused(
-            f"bundle {bundle_hash} is not whole below {root} ({error}); check the bundles setting, or train again"
+    except Exception as error:  # each object store's client raises its own
+        raise BundleAway(
+            f"bundle {bundle_hash} cannot be read whole below {root} ({error}); check LATENTWATCH_BUNDLES and who may read"
+            " there, or train again"
         ) from None
     if content_hash(document, weights) != bundle_hash:
-        raise BundleRefused(
+        raise BundleChanged(
             f"bundle {bundle_hash} below {root} was changed after it was written: its content does not match its name;"
             " restore it from a copy, or train again"
         )

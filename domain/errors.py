@@ -25,7 +25,17 @@ class InvalidHistory(InvalidInput):
 
 
 class BundleRefused(InvalidInput):
-    """A bundle is corrupt or does not fit; whoever was about to serve it keeps the one it has."""
+    """This process cannot serve a bundle, which says nothing of others; whoever was about to keeps the one it has."""
+
+
+class BundleAway(BundleRefused):
+    """A bundle's folder is missing or cannot be read from here; look again later."""
+
+    exit_code = 3
+
+
+class BundleChanged(BundleRefused):
+    """A bundle's content does not match its hash. Found twice, that is the bundle's own fault and not the reader's."""
 
 
 class NotFound(InvalidInput):

@@ -18,7 +18,7 @@ class VersionStatus(StrEnum):
     RETIRED = "retired"
     """Served once, replaced since."""
     REFUSED = "refused"
-    """Its bundle could not be loaded by a scorer."""
+    """Its bundle is damaged: its content does not match its hash."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Records in columns, and where they came from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -116,6 +116,17 @@ class Batch:
             offsets=self.offsets[rows],
         )
 
+    def narrowed(self, schema: RecordSchema) -> "Batch":
+        """The same records with the features of another schema, in its order. Raises KeyError for one that is not here."""
+        if schema == self.schema:
+            return self
+        parts: dict[str, Any] = {}
+        for part in ("numbers", "categories", "texts"):
+            places = {name: place for place, name in enumerate(getattr(self.schema, part))}
+            chosen = [places[name] for name in getattr(schema, part)]
+            parts[part] = np.ascontiguousarray(getattr(self, part)[:, chosen])
+        return replace(self, schema=schema, **parts)
+
     def position(self, row: int) -> Position:
         """Where one row stands in its source."""
         return Position(self.source, int(self.partitions[row]), int(self.offsets[row]))
@@ -214,7 +225,7 @@ def concatenate(batches: Iterable[Batch]) -> Batch:
     parts = list(batches)
     if not parts:
         raise ValueError("no batch to concatenate")
-    if any(part.schema != parts[0].schema for part in parts):
+    if any(not _same_columns(part.schema, parts[0].schema) for part in parts):
         raise ValueError("batches of different schemas cannot be joined")
     return Batch(
         schema=parts[0].schema,
@@ -227,6 +238,11 @@ def concatenate(batches: Iterable[Batch]) -> Batch:
         partitions=np.concatenate([part.partitions for part in parts]),
         offsets=np.concatenate([part.offsets for part in parts]),
     )
+
+
+def _same_columns(one: RecordSchema, other: RecordSchema) -> bool:
+    """Whether both mean the same by a batch's columns; a unit that was written later changes nothing of that."""
+    return one == other or one.fingerprint() == other.fingerprint()
 
 
 @dataclass(frozen=True, slots=True)

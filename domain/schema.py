@@ -169,6 +169,13 @@ class Differences:
         """Whether the model needs what the monitor does not give; what was only added does not."""
         return bool(self.lost or self.changed)
 
+    @property
+    def added_in_words(self) -> str:
+        """What the fields mean that were only added; empty where there are none."""
+        if not self.added:
+            return ""
+        return f"{', '.join(self.added)} {'counts' if len(self.added) == 1 else 'count'} from the next training"
+
 
 def _in_words(feature: Feature) -> str:
     period = "" if feature.period is None else f" with period {feature.period:g}"

@@ -30,8 +30,9 @@ def backfill_archive(
 ) -> None:
     """Score an archive and say what came of it."""
     settings, monitor, clock = load_settings(), load_monitor(monitor_file), SystemClock()
-    found = serving_version(ModelRegistry(ready_database(settings)), monitor, version)
-    detector = load_version(settings, found, monitor)
+    registry = ModelRegistry(ready_database(settings))
+    found = serving_version(registry, monitor, version)
+    detector = load_version(settings, registry, found, monitor)
     started = clock.monotonic()
     if engine == "spark":
         from latentwatch.spark.archive import ScoreRows, score_archive

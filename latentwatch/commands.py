@@ -93,8 +93,9 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     from latentwatch.wiring import load_version, ready_database, serving_version
 
     settings, monitor = load_settings(), load_monitor(monitor_file)
-    found = serving_version(ModelRegistry(ready_database(settings)), monitor, version)
-    detector = load_version(settings, found, monitor)
+    registry = ModelRegistry(ready_database(settings))
+    found = serving_version(registry, monitor, version)
+    detector = load_version(settings, registry, found, monitor)
     source = open_input(input_, format_)
     with opened_output(output, input_) as out:
         tally = write_scores(source, detector, monitor, out)

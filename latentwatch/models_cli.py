@@ -8,11 +8,12 @@ from latentwatch.domain.percent import percent
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List model versions, show why one was let in, go back to the former one.",
+    help="List model versions, show why one was let in, let another one serve.",
     epilog="Example: latentwatch models list pump",
 )
 
 Name = Annotated[str, typer.Argument(metavar="MONITOR", help="The monitor's name.", show_default=False)]
+Number = Annotated[int, typer.Argument(metavar="VERSION", help="The version's number.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -53,7 +54,7 @@ def list_versions(
 @app.command(epilog="Example: latentwatch models show pump 3")
 def show(
     monitor: Name,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version's number.", show_default=False)],
+    version: Number,
     as_json: AsJson = False,
 ) -> None:
     """Show one version: its evaluation and the judge's reasons."""
@@ -74,14 +75,33 @@ def show(
 
 @app.command(epilog="Example: latentwatch models rollback pump")
 def rollback(monitor: Name, as_json: AsJson = False) -> None:
-    """Let the former champion serve again; running scorers take it up between two batches."""
+    """Let the former champion serve again; running scorers take it up between two batches. 'promote' undoes it."""
+    version = _registry().rollback(monitor)
+    _tell(version, as_json, f"{monitor}: version {version.version} serves again")
+
+
+@app.command(epilog="Example: latentwatch models promote pump 3")
+def promote(monitor: Name, version: Number, as_json: AsJson = False) -> None:
+    """Let a version serve, whatever the judge said of it; running scorers take it up between two batches."""
+    promoted = _registry().promote(monitor, version, "promoted by hand")
+    _tell(promoted, as_json, f"{monitor}: version {promoted.version} serves")
+
+
+@app.command(epilog="Example: latentwatch models restore pump 3")
+def restore(monitor: Name, version: Number, as_json: AsJson = False) -> None:
+    """Take the refusal of a version back, once its bundle is whole again; it serves at once where no other does."""
+    restored = _registry().restore(monitor, version, "refusal taken back by hand")
+    then = "serves again" if restored.status.value == "champion" else "may be promoted again"
+    _tell(restored, as_json, f"{monitor}: version {restored.version} {then}")
+
+
+def _tell(version: Any, as_json: bool, sentence: str) -> None:
     from latentwatch.console import print_json
 
-    version = _registry().rollback(monitor)
     if as_json:
         print_json(_facts(version))
     else:
-        typer.echo(f"{monitor}: version {version.version} serves again")
+        typer.echo(sentence)
 
 
 def _registry() -> Any:

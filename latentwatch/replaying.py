@@ -121,7 +121,7 @@ def replay_verdicts(
         raise InvalidInput("--alert verifies stored verdicts; with --version give --since and --until instead")
     registry = ModelRegistry(engine)
     opened = [
-        Opened(number, load_version(settings, serving_version(registry, monitor, number), monitor))
+        Opened(number, load_version(settings, registry, serving_version(registry, monitor, number), monitor))
         for number in (version, against)
         if number is not None
     ]
@@ -208,7 +208,7 @@ class _Side:
         if self._scorer is None:
             monitor = self._monitor
             self._scorer = StreamScorer(self._detector, monitor.alert, messages.source, monitor.late.allowed)
-        found = self._scorer.score(batch, messages)
+        found = self._scorer.score(batch.narrowed(self._detector.schema), messages)
         counts = self._counted(found.scored.batch)
         self.records += int(counts.sum())
         self.flagged |= _flagged(found.scored.take(counts), self._scorer.threshold)

@@ -320,10 +320,10 @@ def _evaluate_champion(
     except BundleRefused as error:
         log.warning("champion cannot be loaded, judging without it", version=champion.version, reason=str(error))
         return None
-    if detector.schema.fingerprint() != monitor.record.fingerprint():
-        log.warning("champion was trained on other fields, judging without it", version=champion.version)
+    if detector.schema.compared_with(holdout.schema).prevent_scoring:
+        log.warning("champion reads fields that are not there any more, judging without it", version=champion.version)
         return None
-    return evaluate(detector, holdout, monitor.alert)
+    return evaluate(detector, holdout.narrowed(detector.schema), monitor.alert)
 
 
 def _evaluation(facts: dict[str, Any]) -> Evaluation:

@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,6 +16,7 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
 from latentwatch.console import say
 from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import TopicRecreated, Unavailable
 from latentwatch.domain.monitor import Monitor
@@ -22,13 +24,14 @@ from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.serving import wait_for_model
 from latentwatch.streams.sources.opening import open_source
 from latentwatch.streams.waiting import Stopped
 from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.totals import Totals
 from latentwatch.telling import serve_health
-from latentwatch.wiring import ready_database, registered
+from latentwatch.wiring import ready_database, registered_to_serve, tell_added
 
 _BEAT_SECONDS = 2.0
 
@@ -39,7 +42,7 @@ def score_stream(monitor_file: Path) -> None:
     log_as_lines(settings.log_level)
     engine = ready_database(settings, clock, patience_seconds=None)
     stop = stop_on_signals()  # until here nothing is begun that would have to be finished: a signal ends it at once
-    monitor = registered(monitor_file, engine)
+    monitor = registered_to_serve(monitor_file, settings, engine)
     metrics, health = ScorerMetrics(monitor.name, clock), HealthRecord(clock)
     if settings.metrics_port:
         serve_health(settings.metrics_host, settings.metrics_port, metrics.registry, health)
@@ -64,12 +67,19 @@ def run_scorer(
 ) -> Totals:
     """Run one scorer, and another in its place where the topic was made anew and the monitor says to go on.
 
-    Raises StreamRefused, InvalidInput, and Stopped when told to stop before the source was there.
+    Raises StreamRefused, InvalidInput, and Stopped when told to stop before model and source were there.
     """
-    pulse, totals = Pulse(engine, monitor.name, clock), Totals()
+    registry, pulse, totals = ModelRegistry(engine, clock), Pulse(engine, monitor.name, clock), Totals()
+
+    def load(bundle: str) -> Detector:
+        return load_bundle(settings.bundles, bundle)
+
     try:
+        # Before it joins its group, so that no partition is given to a process that cannot score it.
+        model = wait_for_model(monitor, registry, load, clock, stop, health or HealthRecord(clock), pulse.waiting)
+        tell_added(model.detector, model.version, monitor)
         while True:
-            source, decoder = open_source(
+            source, decode_as = open_source(
                 monitor,
                 clock,
                 stop,
@@ -80,10 +90,10 @@ def run_scorer(
             scorer = Scorer(
                 monitor,
                 source,
-                decoder,
+                decode_as,
                 AlertStore(engine, monitor.name, clock, durable=False),
-                ModelRegistry(engine, clock),
-                lambda bundle: load_bundle(settings.bundles, bundle),
+                registry,
+                load,
                 clock=clock,
                 metrics=metrics,
                 health=health,
@@ -113,13 +123,26 @@ class Pulse:
 
     def __call__(self, scorer: Scorer) -> None:
         """Say how it goes, unless that was said a moment ago."""
+        elapsed = self._due()
+        if not elapsed:
+            return
+        rate = 0.0 if elapsed == float("inf") else (scorer.totals.records - self._records) / elapsed
+        self._records = scorer.totals.records
+        self._attempt(lambda: beat(self._engine, self._heartbeat(scorer, rate)))
+
+    def waiting(self, reason: str) -> None:
+        """Say why nothing is scored here yet, unless that was said a moment ago."""
+        if reason and self._due():
+            self._attempt(lambda: beat(self._engine, self._silent(reason)))
+
+    def _due(self) -> float:
+        """Seconds since the last beat; 0 where it is too early for another."""
         now = self._clock.monotonic()
         elapsed = now - self._last
         if elapsed < _BEAT_SECONDS:
-            return
-        rate = 0.0 if elapsed == float("inf") else (scorer.totals.records - self._records) / elapsed
-        self._last, self._records = now, scorer.totals.records
-        self._attempt(lambda: beat(self._engine, self._heartbeat(scorer, rate)))
+            return 0.0
+        self._last = now
+        return elapsed
 
     def end(self) -> None:
         """Say goodbye."""
@@ -127,6 +150,18 @@ class Pulse:
 
     def _heartbeat(self, scorer: Scorer, rate: float) -> Heartbeat:
         lag = scorer.lag()
+        return replace(
+            self._silent(scorer.state),
+            last_commit=scorer.last_commit,
+            partitions=sorted(scorer.positions),
+            model_version=scorer.serving.version if scorer.serving else None,
+            lag=sum(lag.values()) if lag else None,
+            records=scorer.totals.records,
+            records_per_second=round(rate, 1),
+        )
+
+    def _silent(self, state: str) -> Heartbeat:
+        """The heartbeat of a process that has scored nothing."""
         return Heartbeat(
             id=self._id,
             monitor=self._monitor,
@@ -134,13 +169,13 @@ class Pulse:
             pid=os.getpid(),
             started=self._started,
             seen=self._clock.now(),
-            last_commit=scorer.last_commit,
-            partitions=sorted(scorer.positions),
-            model_version=scorer.serving.version if scorer.serving else None,
-            lag=sum(lag.values()) if lag else None,
-            records=scorer.totals.records,
-            records_per_second=round(rate, 1),
-            state=scorer.state,
+            last_commit=None,
+            partitions=[],
+            model_version=None,
+            lag=None,
+            records=0,
+            records_per_second=0.0,
+            state=state,
         )
 
     def _attempt(self, act: Callable[[], None]) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, Field
 
 from latentwatch.alerts import reviewing
@@ -21,6 +21,7 @@ router = APIRouter(prefix="/api")
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Limit = Annotated[int, Query(ge=1, le=200)]
+Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, Query(ge=0, le=10_000)]
 
 
@@ -102,8 +103,24 @@ def get_models(room: InRoom, monitor: str, limit: Limit = 50) -> list[schemas.Mo
 def post_rollback(room: InRoom, monitor: str, signed: schemas.SignedIn) -> schemas.ModelOut:
     """Have the former champion serve again; 422 where there is none."""
     _known(room, monitor)
-    reason = f"rolled back by {signed.author}" + (f": {signed.note}" if signed.note else "")
+    reason = _signed("rolled back", signed)
     return schemas.ModelOut.of(ModelRegistry(room.engine, room.clock).rollback(monitor, reason))
+
+
+@router.post("/monitors/{monitor}/models/{version}/promote", tags=["models"])
+def post_promote(room: InRoom, monitor: str, version: Version, signed: schemas.SignedIn) -> schemas.ModelOut:
+    """Have a version serve, whatever the judge said of it; 422 where it was refused."""
+    _known(room, monitor)
+    reason = _signed("promoted", signed)
+    return schemas.ModelOut.of(ModelRegistry(room.engine, room.clock).promote(monitor, version, reason))
+
+
+@router.post("/monitors/{monitor}/models/{version}/restore", tags=["models"])
+def post_restore(room: InRoom, monitor: str, version: Version, signed: schemas.SignedIn) -> schemas.ModelOut:
+    """Take a version's refusal back; 422 where it is not refused. It serves at once where no other does."""
+    _known(room, monitor)
+    reason = _signed("refusal taken back", signed)
+    return schemas.ModelOut.of(ModelRegistry(room.engine, room.clock).restore(monitor, version, reason))
 
 
 @router.get("/monitors/{monitor}/map", tags=["models"])
@@ -184,6 +201,11 @@ def post_reopen(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.S
 def nothing_here(rest: str = "") -> None:
     """Programs are answered in JSON also where nothing is."""
     raise NotFound(f"nothing answers like this at /api/{rest}; /api/openapi.json describes what does")
+
+
+def _signed(done: str, signed: schemas.SignedIn) -> str:
+    """What was done, by whom and why, as the registry keeps it."""
+    return f"{done} by {signed.author}" + (f": {signed.note}" if signed.note else "")
 
 
 def _known(room: InRoom, monitor: str) -> None:

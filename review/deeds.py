@@ -1,5 +1,6 @@
 """What people do on pages, checked and said back in a sentence; the database writes themselves are in `alerts`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,25 @@ def roll_back(room: Room, monitor: str, author: str) -> Done:
     except InvalidInput as error:
         return Done(str(error), refused=True)
     return Done(f"Version {version.version} serves again; scorers take it up within seconds.")
+
+
+_CHOICES = {
+    "promote": (ModelRegistry.promote, "promoted", "serves; scorers take it up within seconds."),
+    "restore": (ModelRegistry.restore, "refusal taken back", "is no longer refused."),
+}
+
+
+def choose_model(room: Room, monitor: str, said: Any) -> Done:
+    """Have a version serve, or take its refusal back. `said` comes from a browser and is checked."""
+    try:
+        what, version = (said.get(part) for part in ("what", "version")) if isinstance(said, Mapping) else (None, None)
+        if what not in _CHOICES or not isinstance(version, str | int) or not re.fullmatch(r"\d{1,9}", str(version)):
+            raise InvalidInput("no model version is chosen; press one of the buttons of the table")
+        step, done, sentence = _CHOICES[what]
+        found = step(ModelRegistry(room.engine, room.clock), monitor, int(version), f"{done} by {_author(said)}")
+    except InvalidInput as error:
+        return Done(str(error), refused=True)
+    return Done(f"Version {found.version} {sentence}")
 
 
 def _alert(said: Any) -> int:

@@ -12,11 +12,10 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.interface import ContextEncoder, Contexts
+from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.domain.alert import Amendment, Arrival, FlaggedRecord
 from latentwatch.domain.outcome import MinuteCount, Outcome
 from latentwatch.domain.record import Batch, Position
-from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.context.lateness import Key, LateContexts, Moved
 from latentwatch.streams.context.recent import UNKNOWN_VERSION, Recent, matching
@@ -43,12 +42,12 @@ class Changed:
 
 
 def memory_of(
-    encoder: ContextEncoder, allowed: timedelta, schema: RecordSchema, source: str, *, live: bool = False
+    detector: Detector, allowed: timedelta, source: str, *, live: bool = False
 ) -> tuple[ContextStore, "LateRecords | None"]:
-    """An empty memory of one stream; one that puts late records at their place where the monitor allows them."""
+    """An empty memory of one stream for a model; one that puts late records at their place where the monitor allows them."""
     if not allowed:
-        return ContextStore(encoder, live=live), None
-    contexts = LateContexts(encoder, allowed, schema, source, live=live)
+        return ContextStore(detector.context, live=live), None
+    contexts = LateContexts(detector.context, allowed, detector.schema, source, live=live)
     return contexts, LateRecords(contexts)
 
 

@@ -48,7 +48,7 @@ class StreamScorer:
         self.detector = detector
         self.threshold = detector.threshold(policy)
         self._serving = Serving(detector, _NO_VERSION, self.threshold)
-        self._contexts, self._late = memory_of(detector.context, late, detector.schema, source)
+        self._contexts, self._late = memory_of(detector, late, source)
 
     def score(self, batch: Batch, messages: Messages) -> Findings:
         """Verdicts on a batch, which was decoded from these messages."""

@@ -1,6 +1,6 @@
 """The ports of the scoring loop: where messages come from, where outcomes go, which model serves."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.model import ModelVersion
 from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, Outcome, Receipt
 from latentwatch.domain.record import Decoded, RawMessage
+from latentwatch.domain.schema import RecordSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,10 @@ class Source(Protocol):
         ...
 
 
+DecodeAs = Callable[[RecordSchema], "Decoder"]
+"""Makes the decoder of a source's messages for the fields that a model reads. Raises InvalidInput where there is none."""
+
+
 class Decoder(Protocol):
     """Turns messages into columns typed by a monitor's schema."""
 
@@ -220,6 +225,13 @@ class Registry(Protocol):
         """The version to serve; None before the first promotion."""
         ...
 
-    def refuse(self, monitor: str, version: int, reason: str) -> object:
-        """Report that a version's bundle cannot be served; the former champion serves again."""
+    def versions(self, monitor: str) -> list[ModelVersion]:
+        """The monitor's versions, newest first."""
+        ...
+
+    def refuse(self, monitor: str, version: int, reason: str) -> ModelVersion | None:
+        """Report that a version's bundle is damaged; the former champion serves again, and the last that serves stays.
+
+        Returns the champion from now on.
+        """
         ...

@@ -31,7 +31,7 @@ from latentwatch.streams.judging import Judged, in_pieces, join, judged
 from latentwatch.streams.outcomes import Serving, count_minutes, describe
 from latentwatch.streams.pace import Pace
 from latentwatch.streams.poison import DeadLetterLimit
-from latentwatch.streams.ports import Decoder, Messages, Registry, Source, Store
+from latentwatch.streams.ports import DecodeAs, Messages, Registry, Source, Store
 from latentwatch.streams.recreation import take_up_stream
 from latentwatch.streams.salvage import extend_sound, score_sound
 from latentwatch.streams.serving import ChampionWatch
@@ -58,7 +58,7 @@ class Scorer:
         self,
         monitor: Monitor,
         source: Source,
-        decoder: Decoder,
+        decode_as: DecodeAs,
         store: Store,
         registry: Registry,
         load: Callable[[str], Detector],
@@ -73,7 +73,8 @@ class Scorer:
         reach: Reach = pass_by,
         executor: Executor | None = None,
     ) -> None:
-        """`load` opens a bundle by its content hash; `beat` is called about once a second; `reach` at each step, never
+        """`decode_as` makes the decoder of the fields that a model reads, and `load` opens a bundle by its content hash;
+        `beat` is called about once a second; `reach` at each step, never
         while a commit is on its way; `executor` runs the commits, in a thread of its own if none is given.
         """
         self.totals = Totals()
@@ -82,7 +83,7 @@ class Scorer:
         self._health = health or HealthRecord(clock)
         self._monitor = monitor
         self._source = source
-        self._decoder = PatientDecoder(decoder, source, clock)
+        self._decode_as = decode_as
         self._store = store
         self._load = load
         self._clock = clock
@@ -126,16 +127,16 @@ class Scorer:
         if self._begun is not None:
             return
         self._health.source_open()
-        model = self._watch.wait(stop)
-        topic = self._monitor.source.kafka
+        model = self._watch.wait(stop, lambda: self._beat and self._beat(self))
+        topic, late = self._monitor.source.kafka, self._monitor.late.allowed
         policy = topic.on_recreated if topic else "stop"
         wait_for(lambda: take_up_stream(self._source, self._store, policy), self._clock, stop)
-        late, name, live = self._monitor.late.allowed, self._source.name, self._source.live
-        contexts, late_records = memory_of(model.detector.context, late, self._monitor.record, name, live=live)
+        contexts, late_records = memory_of(model.detector, late, self._source.name, live=self._source.live)
         partitions = Partitions(
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
-        self._begun = Standing(model, contexts, late_records, SilenceWatch(contexts, self._clock), partitions)
+        silences = SilenceWatch(contexts, self._clock)
+        self._begun = Standing(model, contexts, late_records, silences, partitions, self._decoder_of(model))
         self._show_model()
 
     def turn(self, stop: Event) -> None:
@@ -148,7 +149,7 @@ class Scorer:
     def _receive(self, stop: Event) -> tuple[Messages, Decoded]:
         """The next messages of the partitions that are ours, decoded; meanwhile the commit before them comes to its end."""
         standing = self._standing
-        disturbed = self._committer.disturbed
+        disturbed, decoder = self._committer.disturbed, standing.decoder
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
         decoded = self._decode(messages, stop)
@@ -168,7 +169,7 @@ class Scorer:
         if self._committer.disturbed > disturbed or decoded is None:
             # The stream may not stand any more where it did when they came.
             ours = standing.partitions.again(messages)
-        if ours is not messages:
+        if ours is not messages or standing.decoder is not decoder:
             decoded = self._decode(ours, stop)
         while decoded is None:
             ours = standing.partitions.again(ours)
@@ -187,7 +188,10 @@ class Scorer:
 
     def _decode(self, messages: Messages, stop: Event) -> Decoded | None:
         with self.metrics.stage("decode"):
-            return self._decoder.decode(messages, stop)
+            return self._standing.decoder.decode(messages, stop)
+
+    def _decoder_of(self, model: Serving) -> PatientDecoder:
+        return PatientDecoder(self._decode_as(model.detector.schema), self._source, self._clock)
 
     def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
@@ -298,10 +302,11 @@ class Scorer:
             self.finish(stop)
 
     def _swap(self, found: Serving, stop: Event) -> None:
-        standing = self._standing
-        before = standing.model
-        continued = standing.contexts.swap(found.detector.context)
+        standing, before = self._standing, self._standing.model
+        continued = standing.contexts.swap(found.detector.context, found.detector.schema)
         standing.model = found
+        if found.detector.schema.fingerprint() != before.detector.schema.fingerprint():
+            standing.decoder = self._decoder_of(found)
         self.totals.swaps += 1
         self._reach("swapped")
         log.info("model swapped", version=found.version, before=before.version, context_continued=continued)
@@ -367,12 +372,12 @@ class Scorer:
     @property
     def positions(self) -> dict[int, int]:
         """The next offset of every partition that is read now; to be asked from `beat`."""
-        return dict(self._standing.partitions.positions)
+        return {} if self._begun is None else dict(self._begun.partitions.positions)
 
     @property
     def state(self) -> str:
-        """In words: scoring, or that the promise no longer holds; to be asked from `beat`."""
-        return state_in_words(self._standing.contexts.promises)
+        """In words: scoring, why the champion is not served here, or that the promise no longer holds."""
+        return self._watch.notice or state_in_words({} if self._begun is None else self._begun.contexts.promises)
 
     def lag(self) -> dict[int, int]:
         """Records behind the end, by partition, where known."""

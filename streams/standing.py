@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from latentwatch.streams.amending import LateRecords
 from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.outcomes import Serving
 from latentwatch.streams.watching.silence import SilenceWatch
 
@@ -20,3 +21,5 @@ class Standing:
     """None where the monitor allows no late records."""
     silences: SilenceWatch
     partitions: Partitions
+    decoder: PatientDecoder
+    """Reads the fields of `model`; another one from when a model is promoted that reads other fields."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
 from latentwatch.domain.alert import FlaggedRecord
-from latentwatch.domain.errors import BundleRefused, PartitionLost, Unavailable
+from latentwatch.domain.errors import BundleChanged, BundleRefused, PartitionLost, Unavailable
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, Outcome, Receipt
@@ -149,33 +149,37 @@ class MemoryRegistry:
     """Promotions in memory."""
 
     monitor: str
-    versions: list[ModelVersion] = field(default_factory=list)
+    known: list[ModelVersion] = field(default_factory=list)
     refusals: dict[int, str] = field(default_factory=dict)
 
     def promote(self, bundle: str) -> ModelVersion:
         """Make a new version the champion."""
         moment = datetime(2026, 1, 1, tzinfo=UTC)
-        self.versions = [replace(version, status=VersionStatus.RETIRED) for version in self.versions]
+        self.known = [replace(version, status=VersionStatus.RETIRED) for version in self.known]
         version = ModelVersion(
-            monitor=self.monitor, version=len(self.versions) + 1, bundle=bundle, status=VersionStatus.CHAMPION,
+            monitor=self.monitor, version=len(self.known) + 1, bundle=bundle, status=VersionStatus.CHAMPION,
             kind="fake", created=moment, promoted=moment, trained_records=0, history_start=None, history_end=None,
             evaluation=None, reasons=(),
         )  # fmt: skip
-        self.versions.append(version)
+        self.known.append(version)
         return version
 
     def champion(self, monitor: str) -> ModelVersion | None:
         """The one that serves."""
-        return next((v for v in reversed(self.versions) if v.status is VersionStatus.CHAMPION), None)
+        return next((v for v in reversed(self.known) if v.status is VersionStatus.CHAMPION), None)
 
-    def refuse(self, monitor: str, version: int, reason: str) -> None:
-        """Mark refused; the one before serves again."""
+    def versions(self, monitor: str) -> list[ModelVersion]:
+        """All of them, newest first."""
+        return self.known[::-1]
+
+    def refuse(self, monitor: str, version: int, reason: str) -> ModelVersion | None:
+        """Mark refused; the one before serves again, and the last one stays."""
         self.refusals[version] = reason
-        kept = [v for v in self.versions if v.version != version]
+        kept = [v for v in self.known if v.version != version and v.status is not VersionStatus.REFUSED]
         if kept:
-            kept[-1] = replace(kept[-1], status=VersionStatus.CHAMPION)
-        refused = [replace(v, status=VersionStatus.REFUSED) for v in self.versions if v.version == version]
-        self.versions = sorted(kept + refused, key=lambda v: v.version)
+            statuses = {version: VersionStatus.REFUSED, kept[-1].version: VersionStatus.CHAMPION}
+            self.known = [replace(v, status=statuses.get(v.version, v.status)) for v in self.known]
+        return self.champion(monitor)
 
 
 class FakeContext:
@@ -255,13 +259,17 @@ class FakeDetector:
 
 
 class FakeBundles:
-    """Detectors by bundle hash; `load` refuses every other hash, as a corrupt bundle is refused."""
+    """Detectors by bundle hash; every other hash is taken for a bundle whose content was changed."""
 
     def __init__(self, *detectors: FakeDetector) -> None:
         self.detectors = {detector.bundle: detector for detector in detectors}
+        self.refusals: dict[str, BundleRefused] = {}
+        """What loading a bundle raises instead, by its hash."""
 
     def load(self, bundle: str) -> FakeDetector:
         """The detector of that hash. Raises BundleRefused."""
+        if bundle in self.refusals:
+            raise self.refusals[bundle]
         if bundle not in self.detectors:
-            raise BundleRefused(f"bundle {bundle} is corrupt; train again")
+            raise BundleChanged(f"bundle {bundle} is corrupt; train again")
         return self.detectors[bundle]

@@ -82,7 +82,7 @@ def build_scorer(
     return Scorer(
         watched,
         around(source),
-        JsonDecoder(watched.record, TimeBound(CLOCK)),
+        lambda schema: JsonDecoder(schema, TimeBound(CLOCK)),
         AlertStore(engine, watched.name, CLOCK, durable=False),
         registry,
         lambda bundle: AtThreshold(load_bundle(settings.bundles, bundle), settings.threshold),

@@ -20,6 +20,7 @@ from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import LatentwatchError
 from latentwatch.domain.monitor import KafkaSource as Topic
 from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.registry_access import RegistryAccess
@@ -27,7 +28,7 @@ from latentwatch.streams.pace import Pace
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.sources.array_source import ArraySource
-from latentwatch.streams.sources.opening import topic_decoder
+from latentwatch.streams.sources.opening import topic_decoding
 from latentwatch.streams.sources.slice_source import Rewound, SliceSource
 from latentwatch.streams.watching.totals import Totals
 
@@ -80,7 +81,7 @@ class Task:
         scorer = Scorer(
             self.monitor,
             source,
-            _decoder(self.monitor, self.registry),
+            lambda schema: _decoder(self.monitor, self.registry, schema),
             store,
             ModelRegistry(engine, clock),
             lambda bundle: _detector(self.load, self.bundles, bundle),
@@ -138,14 +139,14 @@ def _engine(database: str) -> Engine:
     return open_database(database)
 
 
-_decoders: dict[tuple[str, RegistryAccess], Decoder] = {}
+_decoders: dict[tuple[str, RegistryAccess, str], Decoder] = {}
 
 
-def _decoder(monitor: Monitor, registry: RegistryAccess) -> Decoder:
-    """One a worker process and monitor: the schemas it has fetched and compiled serve later micro-batches too."""
-    key = monitor.model_dump_json(), registry
+def _decoder(monitor: Monitor, registry: RegistryAccess, schema: RecordSchema) -> Decoder:
+    """One a worker process, monitor and schema: what it has fetched and compiled serves later micro-batches too."""
+    key = monitor.model_dump_json(), registry, schema.fingerprint()
     if key not in _decoders:
-        _decoders[key] = topic_decoder(monitor, registry, TimeBound(SystemClock()))
+        _decoders[key] = topic_decoding(monitor, registry, TimeBound(SystemClock()))(schema)
     return _decoders[key]
 
 

@@ -40,7 +40,7 @@ from latentwatch.streams.sources.array_source import STRIDE, name_of
 from latentwatch.streams.sources.opening import registry_of
 from latentwatch.streams.waiting import Backoff, Stopped, wait_for
 from latentwatch.streams.watching.totals import Totals
-from latentwatch.wiring import ready_database, registered
+from latentwatch.wiring import ready_database, registered_to_serve
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ def score_stream_on_spark(monitor_file: Path) -> None:
     settings, clock = load_settings(), SystemClock()
     log_as_lines(settings.log_level)
     engine = ready_database(settings, clock, patience_seconds=None)
-    monitor = registered(monitor_file, engine)
+    monitor = registered_to_serve(monitor_file, settings, engine)
     spark = begin_spark(settings, f"latentwatch score {monitor.name}", kafka=True)
     stop = stop_on_signals()  # after Spark, which takes the signals for itself
     job = StreamJob(spark, monitor, settings, engine, clock)

@@ -6,16 +6,21 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
+from latentwatch.alerts.heartbeats import Heartbeat, heartbeats
+from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.reading import Promotion, promotions, surprise_counts
 from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.detector.drift import BROKEN
+from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.model import ModelVersion, VersionStatus
-from latentwatch.review.deeds import roll_back
+from latentwatch.review.deeds import choose_model, roll_back
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.promise import poisson_interval
 from latentwatch.review.room import Room, room_of
+from latentwatch.review.state import FRESH
 from latentwatch.review.templating import render
 
 _SECONDS = 5.0
@@ -57,8 +62,15 @@ async def models_page(request: Request, name: str) -> None:
                 show(said, said_markup(done))
                 await refresh()
 
+        async def choose(event: events.GenericEventArguments) -> None:
+            done = await asking.ask(choose_model, room, name, event.args)
+            if done is not None:
+                show(said, said_markup(done))
+                await refresh()
+
         await refresh()
         ui.on("roll-back", back)
+        ui.on("choose-model", choose)
         ui.timer(_SECONDS, refresh, immediate=False)
 
 
@@ -77,7 +89,29 @@ def models_markup(room: Room, name: str) -> Markup:
         decided=decided,
         levels=levels(*counts[champion.version]) if champion and champion.version in counts else [],
         scored=counts[champion.version][0] if champion and champion.version in counts else 0,
+        elsewhere=_not_serving(room, name),
+        fields=_fields_in_words(room, name, champion),
     )
+
+
+def _not_serving(room: Room, name: str) -> list[Heartbeat]:
+    """Scorers that are alive and say something else than that they score, such as that they cannot serve the champion."""
+    now = room.now()
+    heard = heartbeats(room.engine, name, now - FRESH)
+    return [each for each in heard if each.is_alive(now, FRESH) and each.state not in ("scoring", BROKEN)]
+
+
+def _fields_in_words(room: Room, name: str, champion: ModelVersion | None) -> tuple[str, ...]:
+    """How the monitor's fields differ from those that the champion reads; nothing where its bundle cannot be opened."""
+    if champion is None:
+        return ()
+    try:
+        trained = room.shelf.detector(champion.bundle).schema
+    except BundleRefused:
+        return ()
+    differences = trained.compared_with(registered_monitor(room.engine, name).record)
+    lost = (f"{field!r} is missing, which version {champion.version} reads" for field in differences.lost)
+    return tuple(each for each in (*lost, *differences.changed, differences.added_in_words) if each)
 
 
 def levels(scored: int, exceeding: tuple[int, int, int, int]) -> list[Level]:

@@ -79,7 +79,7 @@
     const closer = event.target.closest("[data-closes]");
     if (closer) closer.closest("dialog").close();
     const emitter = event.target.closest("[data-emit]");
-    if (emitter) emitEvent(emitter.dataset.emit, { author: author() });
+    if (emitter) emitEvent(emitter.dataset.emit, { ...emitter.dataset, author: author() });
     const button = event.target.closest("[data-act]");
     if (button) { event.preventDefault(); act(button.dataset.act); }
     const choice = event.target.closest(".choice[data-verdict]");

@@ -17,6 +17,7 @@ from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.outcome import EntityState
 from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.context.context_blob import PartitionContext, pack, unpack
 from latentwatch.streams.context.ledger import Ledger, grown
 
@@ -228,8 +229,9 @@ class ContextStore:
         self.promises[partition] = stored.promise if previous is None else recalibrated()
         return True
 
-    def swap(self, encoder: ContextEncoder) -> bool:
-        """Go on with another model's encoder; False where entities start anew because it cannot continue the states.
+    def swap(self, encoder: ContextEncoder, schema: RecordSchema) -> bool:
+        """Go on with another model's encoder, and with records of `schema`; False where entities start anew because the
+        encoder cannot continue the states.
 
         The other model has a promise of its own, of which nothing is known yet.
         """

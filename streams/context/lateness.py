@@ -357,7 +357,7 @@ class LateContexts(ContextStore):
             self._pending.append(replace(found, owners=rows[found.owners]))
         return True
 
-    def swap(self, encoder: ContextEncoder) -> bool:
+    def swap(self, encoder: ContextEncoder, schema: RecordSchema) -> bool:
         """Go on with another model's encoder; where it cannot continue the states, no record stands before now."""
         self._let_go()
         self._grow_bases()
@@ -365,7 +365,8 @@ class LateContexts(ContextStore):
             self._settled()
         rows = np.array([row for index in self._index.values() for row in index.values()], np.intp)
         bases = encoder.adopt(self._bases[rows], self._encoder)
-        continued = super().swap(encoder)
+        continued = super().swap(encoder, schema)
+        self._schema = schema
         self._bases = self._states.copy()
         if continued and bases is not None:
             self._bases[rows] = bases

@@ -28,11 +28,15 @@ def decoder_for(
     if format == "json":
         return JsonDecoder(schema, bound)
     if format == "csv":
-        own = [name for name in (schema.time, schema.entity) if name] + list(schema.names)
-        return CsvDecoder(schema, own if header is None else header, delimiter, bound)
+        return CsvDecoder(schema, default_header(schema) if header is None else header, delimiter, bound)
     if format == "avro":
         return _avro(schema, registry, bound)
     raise InvalidInput(f"records in format {format!r} cannot be read; choose json, avro or csv")
+
+
+def default_header(schema: RecordSchema) -> tuple[str, ...]:
+    """The columns of CSV lines that nobody named: time, entity and features in the schema's order."""
+    return (*(name for name in (schema.time, schema.entity) if name), *schema.names)
 
 
 def _avro(schema: RecordSchema, registry: RegistryAccess | None, bound: TimeBound | None) -> Decoder:

@@ -8,10 +8,10 @@ from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import KafkaSource as Topic
 from latentwatch.domain.monitor import Monitor
 from latentwatch.streams.decoding.columns import TimeBound
-from latentwatch.streams.decoding.formats import decoder_for
+from latentwatch.streams.decoding.formats import decoder_for, default_header
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.kafka.access import Client, KafkaAccess
-from latentwatch.streams.ports import Decoder, Source
+from latentwatch.streams.ports import DecodeAs, Decoder, Source
 from latentwatch.streams.sources.array_source import ArraySource
 from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.streams.waiting import wait_for
@@ -26,8 +26,8 @@ def open_source(
     registry: RegistryAccess | None = None,
     client: Client | None = None,
     patience_seconds: float = float("inf"),
-) -> tuple[Source, Decoder]:
-    """The monitor's own source.
+) -> tuple[Source, DecodeAs]:
+    """The monitor's own source, and what makes the decoder of its messages.
 
     `client` overrides the monitor's choice. Waits visibly for a broker or a topic that is away; raises Unavailable when
     patience ends, Stopped when `stop` is set, InvalidInput where waiting cannot help.
@@ -36,29 +36,38 @@ def open_source(
     if of_file is not None:
         file = FileSource(of_file.path, of_file.format, clock)
         file.open()
-        return file, file.decoder(monitor.record)
+        return file, file.decoder
     assert of_topic is not None  # a monitor has exactly one source
     if kafka is None or not kafka.servers:
         raise InvalidInput(
             f"monitor {monitor.name} reads the Kafka topic {of_topic.topic!r}, but no Kafka address is set;"
             " set LATENTWATCH_KAFKA to host:port"
         )
-    decoder = topic_decoder(monitor, registry, TimeBound(clock))
+    decode_as = topic_decoding(monitor, registry, TimeBound(clock))
+    decode_as(monitor.record)  # what cannot be read at all is said before anything is waited for
     source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
     if of_topic.arrays:
         source = ArraySource(source)
     wait_for(source.open, clock, stop, patience_seconds=patience_seconds)
-    return source, decoder
+    return source, decode_as
 
 
 def topic_decoder(monitor: Monitor, registry: RegistryAccess | None, bound: TimeBound | None = None) -> Decoder:
     """The decoder of the messages of a monitor's topic. Raises InvalidInput where they cannot be read at all."""
+    return topic_decoding(monitor, registry, bound)(monitor.record)
+
+
+def topic_decoding(monitor: Monitor, registry: RegistryAccess | None, bound: TimeBound | None = None) -> DecodeAs:
+    """Makes decoders of the messages of a monitor's topic, for models that read some of its fields or all.
+
+    Where a CSV line's columns are not named, they are the fields that the monitor has, whichever a model reads.
+    """
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked
-    return decoder_for(
-        monitor.record,
+    return lambda schema: decoder_for(
+        schema,
         topic.format,
-        header=topic.header,
+        header=topic.header or default_header(monitor.record),
         delimiter=topic.delimiter,
         bound=bound,
         registry=registry_of(topic, registry),

@@ -37,6 +37,7 @@ class HealthRecord:
         self._begun = False
         self._sign = self._answered = clock.monotonic()
         self._model: int | None = None
+        self._refusing = ""
         self._reading: tuple[int, ...] = ()
         self._waiting: tuple[int, ...] = ()
 
@@ -53,6 +54,10 @@ class HealthRecord:
         """The database has just done as it was asked."""
         self._answered = self._clock.monotonic()
 
+    def refusing(self, reason: str) -> None:
+        """Why the champion is not served here; empty where it is."""
+        self._refusing = reason
+
     def turned(self, model_version: int | None, reading: Collection[int], waiting: Collection[int]) -> None:
         """The loop has gone round: the model that serves, the partitions it reads, those it could not take up yet."""
         self._model, self._reading, self._waiting = model_version, tuple(sorted(reading)), tuple(sorted(waiting))
@@ -64,7 +69,9 @@ class HealthRecord:
         silent, unanswered = now - self._sign, now - self._answered
         alive = not self._begun or silent <= SILENT_SECONDS
         reasons = []
-        if not self._begun:
+        if self._model is None and self._refusing:
+            reasons.append(self._refusing)
+        elif not self._begun:
             reasons.append("the source is not open yet; see the log for what it waits for")
         elif self._model is None:
             reasons.append("no model serves this monitor yet; train one, it is taken up at once")

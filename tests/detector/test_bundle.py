@@ -23,7 +23,7 @@ from latentwatch.detector.bundle import (
 )
 from latentwatch.detector.checks import read
 from latentwatch.detector.training import learn
-from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.errors import BundleAway, BundleRefused
 from latentwatch.domain.monitor import ModelChoice, ModelKind
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import RecordSchema
@@ -101,7 +101,7 @@ def test_a_missing_file_is_refused(saved):
     """A bundle without its weights is not whole."""
     root, name = saved
     (root / name / WEIGHTS).unlink()
-    with pytest.raises(BundleRefused, match="not whole"):
+    with pytest.raises(BundleAway, match="cannot be read whole"):
         load_bundle(str(root), name)
 
 

@@ -20,7 +20,7 @@ from latentwatch.alerts.database import open_database
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.clock import Clock, SystemClock
-from latentwatch.domain.errors import BundleRefused, LatentwatchError, TopicRecreated
+from latentwatch.domain.errors import BundleChanged, LatentwatchError, TopicRecreated
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for
 from latentwatch.streams.decoding.registry_access import RegistryAccess
@@ -43,7 +43,7 @@ HELD = "held up"
 def load(bundle: str, features: str) -> FakeDetector:
     """The fake detector of a bundle, for a monitor's features; `corrupt` cannot be loaded."""
     if bundle == "corrupt":
-        raise BundleRefused("bundle corrupt: its weights do not have the hash they should have; train again")
+        raise BundleChanged("bundle corrupt: its weights do not have the hash they should have; train again")
     return detector(bundle, features)
 
 
@@ -69,7 +69,7 @@ def main(settings: dict[str, Any]) -> None:
         hurry = f"PRAGMA busy_timeout = {settings['lock_wait_ms']}"
         event.listen(engine, "connect", lambda connection, _: connection.execute(hurry))
     registry = RegistryAccess(settings["registry"]) if "registry" in settings else None
-    decoder = decoder_for(watched.record, "avro" if registry else "json", bound=TimeBound(clock), registry=registry)
+    format_ = "avro" if registry else "json"
     left = settings.get("at", 1)
 
     def reach(step: Step) -> None:
@@ -97,7 +97,7 @@ def main(settings: dict[str, Any]) -> None:
             scorer = Scorer(
                 watched,
                 source,
-                decoder,
+                lambda schema: decoder_for(schema, format_, bound=TimeBound(clock), registry=registry),
                 AlertStore(engine, watched.name, clock, durable=False),
                 ModelRegistry(engine, clock),
                 partial(load, features=features),

@@ -210,6 +210,23 @@ def test_roll_back(client: TestClient, engine: Engine):
     assert champion.version == 1
 
 
+def test_promote_and_restore(client: TestClient, engine: Engine):
+    """A version serves because somebody says so, a refusal is taken back, and what cannot be done is 422 or 404."""
+    registry = ModelRegistry(engine)
+    registry.register("pump", "c" * 64, "denoising", 1, None, None, EVALUATION)
+    promoted = client.post("/api/monitors/pump/models/2/promote", json={"author": "Ada"})
+    assert (promoted.json()["version"], promoted.json()["status"]) == (2, "champion")
+    assert client.post("/api/monitors/pump/models/2/restore", json={"author": "Ada"}).status_code == 422
+    registry.refuse("pump", 2, "changed")
+    assert client.post("/api/monitors/pump/models/2/promote", json={"author": "Ada"}).status_code == 422
+    restored = client.post("/api/monitors/pump/models/2/restore", json={"author": "Ada", "note": "copied back"})
+    assert restored.json()["status"] == "retired"
+    assert client.post("/api/monitors/pump/models/9/promote", json={"author": "Ada"}).status_code == 404
+    champion = registry.champion("pump")
+    assert champion is not None
+    assert champion.version == 1
+
+
 def test_dead_letters(client: TestClient):
     """Reason and the payload's beginning are there."""
     page = client.get("/api/monitors/pump/dead-letters").json()

@@ -128,7 +128,7 @@ class Stage:
         return Scorer(
             self.monitor,
             source or self.broker.join(),
-            decoder or JsonDecoder(self.monitor.record),
+            JsonDecoder if decoder is None else lambda schema: decoder,
             self.store,
             self.registry,
             self.bundles.load,

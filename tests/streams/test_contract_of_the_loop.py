@@ -127,7 +127,7 @@ class Loop(RuleBasedStateMachine):
     @rule(gain=st.sampled_from([1.0, 2.0, 4.0]))
     def promote(self, gain: float) -> None:
         """A new model of the same kind is promoted, which scores otherwise."""
-        bundle = f"gain-{gain}-{len(self.stage.registry.versions)}"
+        bundle = f"gain-{gain}-{len(self.stage.registry.known)}"
         self.stage.bundles.detectors[bundle] = FakeDetector(self.stage.monitor.record, bundle, gain)
         self.stage.registry.promote(bundle)
 

@@ -111,7 +111,7 @@ def test_a_crash_at_any_step_changes_nothing(whole: Stage, step: Step, at: int) 
     bomb = Bomb(step, at)
 
     def promote_late(reached: Step) -> None:
-        if reached == "committed" and step == "swapped" and len(stage.registry.versions) == 1:
+        if reached == "committed" and step == "swapped" and len(stage.registry.known) == 1:
             stage.bundles.detectors["same"] = FakeDetector(stage.monitor.record, "same")
             stage.registry.promote("same")
         stage.clock.advance(0.4)
@@ -295,9 +295,9 @@ def test_a_promoted_model_is_taken_up_between_batches() -> None:
 
 
 def test_a_corrupt_bundle_is_refused_and_the_old_model_serves_on() -> None:
-    """A promoted bundle that cannot be loaded is reported with its reason; scoring never stops."""
+    """A promoted bundle whose content changed is reported when that was seen anew; scoring never stops."""
     stage = Stage()
-    stage.produce(range(600))
+    stage.produce(range(1200))
 
     def promote(step: Step) -> None:
         stage.clock.advance(0.3)
@@ -307,7 +307,7 @@ def test_a_corrupt_bundle_is_refused_and_the_old_model_serves_on() -> None:
     scorer = stage.run(reach=promote)
     assert "corrupt" in stage.registry.refusals[2]
     assert scorer.totals.swaps == 0
-    assert stage.accounted() == 600
+    assert stage.accounted() == 1200
     assert {found.model_version for outcome in stage.store.outcomes for found in outcome.flagged} == {1}
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from latentwatch.alerts.monitors import register_monitor
@@ -121,11 +121,42 @@ class RegistryContract:
         assert statuses(registry) == {1: "retired", 2: "champion", 3: "refused"}
         assert registry.version("pump", 3).reasons[-1] == "weights.safetensors: a byte has changed"
 
-    def test_refusing_the_only_version_leaves_none(self, registry: ModelRegistry) -> None:
-        """Where nothing served before, nothing serves."""
+    def test_the_last_version_that_serves_is_not_refused(self, registry: ModelRegistry) -> None:
+        """Where nothing served before, or what did was refused, the champion stays, and nothing is written down."""
+        for name in "ab":
+            registry.judge("pump", add(registry, name).version, LET_IN)
+        first = registry.refuse("pump", 2, "corrupt")
+        assert first is not None
+        assert registry.refuse("pump", 1, "corrupt too") == first
+        assert statuses(registry) == {1: "champion", 2: "refused"}
+        assert registry.version("pump", 1).reasons == LET_IN.reasons
+
+    def test_a_refusal_is_taken_back(self, registry: ModelRegistry) -> None:
+        """A restored version may be promoted again, and what served meanwhile goes on until then."""
+        for name in "ab":
+            registry.judge("pump", add(registry, name).version, LET_IN)
+        registry.refuse("pump", 2, "corrupt")
+        assert registry.restore("pump", 2, "copied back by ann").status is VersionStatus.RETIRED
+        assert statuses(registry) == {1: "champion", 2: "retired"}
+        assert registry.promote("pump", 2, "ann").status is VersionStatus.CHAMPION
+        with pytest.raises(InvalidInput, match="is champion, not refused"):
+            registry.restore("pump", 2, "again")
+
+    def test_where_nothing_serves_a_restored_version_does(self, registry: ModelRegistry, engine: Engine) -> None:
+        """A refusal of the only version, as earlier releases wrote them, is undone by one command."""
         registry.judge("pump", add(registry, "a").version, LET_IN)
-        assert registry.refuse("pump", 1, "corrupt") is None
+        with transaction(engine) as session:
+            session.execute(update(ModelVersionRow).values(status=VersionStatus.REFUSED))
         assert registry.champion("pump") is None
+        assert registry.restore("pump", 1, "by ann").status is VersionStatus.CHAMPION
+
+    def test_rolling_back_is_undone_by_promoting(self, registry: ModelRegistry) -> None:
+        """What was rolled back serves again when somebody says so."""
+        for name in "ab":
+            registry.judge("pump", add(registry, name).version, LET_IN)
+        registry.rollback("pump")
+        assert registry.promote("pump", 2, "ann").status is VersionStatus.CHAMPION
+        assert statuses(registry) == {1: "retired", 2: "champion"}
 
     def test_rollback_goes_back_and_stays_back(self, registry: ModelRegistry) -> None:
         """Rolling back leads to ever earlier versions, never forward to one that was rolled back."""
@@ -147,7 +178,7 @@ class RegistryContract:
         assert registry.promote("pump", 2, "checked by ann").status is VersionStatus.CHAMPION
         assert registry.rollback("pump").version == 1
         registry.refuse("pump", 2, "corrupt")
-        with pytest.raises(InvalidInput, match="was refused"):
+        with pytest.raises(InvalidInput, match=r"was refused \(corrupt\).*models restore pump 2"):
             registry.promote("pump", 2, "really")
 
     def test_unknown_versions_are_named(self, registry: ModelRegistry) -> None:

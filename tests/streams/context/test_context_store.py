@@ -138,9 +138,9 @@ def test_swapping_encoders_keeps_states_that_can_go_on() -> None:
     """An encoder of the same shape adopts the states; one of another shape starts every entity anew."""
     store = ContextStore(FakeContext(1))
     store.extend(batch(["a", "b", "a"]))
-    assert store.swap(FakeContext(1))
+    assert store.swap(FakeContext(1), batch([]).schema)
     assert store.extend(batch(["a"], first_offset=3)).seen.tolist() == [2]
-    assert not store.swap(FakeContext(2))
+    assert not store.swap(FakeContext(2), batch([]).schema)
     assert store.encoder.width == 2
 
 

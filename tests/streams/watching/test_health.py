@@ -48,7 +48,7 @@ def test_ready_with_a_model_and_its_partitions() -> None:
 def test_not_ready_without_a_model() -> None:
     """A scorer whose monitor has no model yet is alive and says what is missing."""
     stage = Stage()
-    stage.registry.versions.clear()
+    stage.registry.known.clear()
     health = HealthRecord(stage.clock)
     scorer = stage.scorer(health=health)
     stage.stop.set()

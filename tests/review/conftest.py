@@ -14,6 +14,7 @@ from latentwatch.alerts.database import migrate, open_database
 from latentwatch.domain.clock import ManualClock
 from latentwatch.review.app import create_api, create_app
 from latentwatch.review.config import ReviewConfig
+from latentwatch.review.room import Room
 from tests.review.sketch import NOW, draw
 
 
@@ -54,6 +55,18 @@ def engine(drawn_database: Path, tmp_path: Path) -> Iterator[Engine]:
 def empty_engine(blank_database: Path, tmp_path: Path) -> Iterator[Engine]:
     """The test's own database without rows."""
     yield from _copy(blank_database, tmp_path)
+
+
+@pytest.fixture
+def room(engine: Engine, clock: ManualClock, tmp_path: Path) -> Room:
+    """The drawing, as pages see it."""
+    return Room(engine, ReviewConfig(), str(tmp_path / "bundles"), clock)
+
+
+@pytest.fixture
+def empty_room(empty_engine: Engine, clock: ManualClock, tmp_path: Path) -> Room:
+    """A database without rows, as pages see it."""
+    return Room(empty_engine, ReviewConfig(), str(tmp_path / "bundles"), clock)
 
 
 @dataclass(frozen=True)

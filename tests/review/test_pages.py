@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from markupsafe import escape
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
 from latentwatch.alerts import reviewing
-from latentwatch.alerts.heartbeats import Heartbeat, beat
 from latentwatch.alerts.reading import alert_detail
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
@@ -21,8 +20,7 @@ from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.model import Judgement
 from latentwatch.domain.outcome import EntityState, OffsetMove, Outcome, Silence
 from latentwatch.review.charts.latent import VERDICT_LOOKS
-from latentwatch.review.config import ReviewConfig
-from latentwatch.review.deeds import act, choose_model, label
+from latentwatch.review.deeds import act, label
 from latentwatch.review.filters import View
 from latentwatch.review.pages.alert import evidence_markup, ground_of, replay_done
 from latentwatch.review.pages.choosing import monitor_states
@@ -37,18 +35,6 @@ from tests.review.conftest import Pages
 from tests.review.sketch import EVIL, NOW, PUMP, trace_point
 
 PAGES = ("/", "/alerts", "/alerts/2", "/live/pump", "/map/pump", "/models/pump", "/dead-letters/pump")
-
-
-@pytest.fixture
-def room(engine: Engine, clock: ManualClock, tmp_path: Path) -> Room:
-    """The drawing, as pages see it."""
-    return Room(engine, ReviewConfig(), str(tmp_path / "bundles"), clock)
-
-
-@pytest.fixture
-def empty_room(empty_engine: Engine, clock: ManualClock, tmp_path: Path) -> Room:
-    """A database without rows, as pages see it."""
-    return Room(empty_engine, ReviewConfig(), str(tmp_path / "bundles"), clock)
 
 
 def test_hostile_text_is_shown_and_never_run(room: Room):
@@ -263,41 +249,6 @@ def test_the_models_page_gives_reasons(room: Room):
     first = levels(1000, (120, 8, 0, 0))[0]
     assert (first.promised, first.seen) == (0.1, 0.12)
     assert first.interval[0] < 0.12 < first.interval[1]
-
-
-def test_a_refusal_is_taken_back_on_the_page(room: Room):
-    """The models page offers what undoes a refusal and what lets another version serve, and both do it."""
-    registry = ModelRegistry(room.engine, room.clock)
-    for bundle in "cd":
-        registry.register("pump", bundle * 64, "denoising", 1, None, None, None)
-    registry.promote("pump", 2, "a try")
-    registry.refuse("pump", 2, "its content does not match its name")
-    content = models_markup(room, "pump")
-    assert 'data-what="restore" data-version="2"' in content
-    assert 'data-what="promote" data-version="3"' in content
-    restored = choose_model(room, "pump", {"what": "restore", "version": "2", "author": "Ada"})
-    assert (restored.refused, restored.sentence) == (False, "Version 2 is no longer refused.")
-    assert "Version 2 serves" in choose_model(room, "pump", {"what": "promote", "version": "2"}).sentence
-    assert "refusal taken back by Ada" in models_markup(room, "pump")
-
-
-@pytest.mark.parametrize(
-    "said", [None, {}, {"what": "promote"}, {"what": "drop", "version": "1"}, {"what": "promote", "version": "9" * 30}]
-)
-def test_a_made_up_choice_of_a_model_changes_nothing(room: Room, said: object):
-    """Malformed messages about models are refused with a sentence."""
-    assert choose_model(room, "pump", said).refused
-
-
-def test_the_models_page_says_who_does_not_serve(room: Room):
-    """A scorer that cannot serve the champion is named with its reason, and one that can is not."""
-    assert "The other scorers go on" not in models_markup(room, "pump")
-    reason = "version 1 cannot be served here: bundle b1 cannot be read whole below /wrong"
-    now = room.now()
-    beat(room.engine, Heartbeat("s", "pump", "rig-7", 41, now, now, None, [], None, None, 0, 0.0, reason))
-    content = models_markup(room, "pump")
-    assert "Scorer 41 on rig-7" in content
-    assert "below /wrong" in content
 
 
 @pytest.mark.parametrize(

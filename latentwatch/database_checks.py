@@ -68,7 +68,11 @@ def check_models(scene: Scene) -> Iterator[Finding]:
             each = ", ".join(f"{number} {status.value}" for status, number in counted.items())
             detail = f"{name}: no model serves, so nothing is scored; of its versions are {each}"
             newest = next((v.version for v in versions if v.status is not VersionStatus.REFUSED), None)
-            fix = f"'latentwatch models promote {name} {newest}', or train again" if newest else "train again"
+            fix = (
+                f"'latentwatch models promote {name} {newest}', or train again"
+                if newest
+                else f"'latentwatch models restore {name} {versions[0].version}', or train again"
+            )
             yield Finding("models", State.FAILURE, detail, fix)
 
 

@@ -20,6 +20,7 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.bundle_store import ReadOnlyStore, check_store
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.findings import Finding, Scene, State
 from latentwatch.serving import review_config
 from latentwatch.settings import InvalidSettings, load_settings, unknown_variables
@@ -111,14 +112,29 @@ def _bundles(scene: Scene) -> Iterator[Finding]:
     for champion in serving:
         name = f"{champion.monitor} version {champion.version}"
         try:
-            load_bundle(scene.settings.bundles, champion.bundle)
+            detector = load_bundle(root, champion.bundle)
         except LatentwatchError as error:
-            fix = f"restore {scene.settings.bundles}/{champion.bundle}, or 'latentwatch models rollback {champion.monitor}'"
+            fix = f"restore {root}/{champion.bundle}, or 'latentwatch models rollback {champion.monitor}'"
             yield Finding("bundles", State.FAILURE, f"{name}: {error}", fix)
         else:
-            yield Finding("bundles", State.FINE, f"{name} loads from {scene.settings.bundles}")
+            yield Finding("bundles", State.FINE, f"{name} loads from {root}")
+            for monitor in _known(scene):
+                if monitor.name == champion.monitor:
+                    yield from _fields(monitor, name, detector.schema)
     if not serving:
         yield Finding("bundles", State.FINE, f"{root}: no model serves yet")
+
+
+def _fields(monitor: Monitor, model: str, trained: RecordSchema) -> Iterator[Finding]:
+    """How the fields of a monitor differ from those that its model reads."""
+    differences = trained.compared_with(monitor.record)
+    wrong = [*(f"{name!r} is missing, which the model reads" for name in differences.lost), *differences.changed]
+    if wrong:
+        fix = "restore them in the monitor file, or train a model on the fields as they are"
+        yield Finding("bundles", State.FAILURE, f"{model} cannot serve monitor {monitor.name}: {'; '.join(wrong)}", fix)
+    if differences.added:
+        fix = f"nothing: 'latentwatch retrain' of {monitor.name} takes it up"
+        yield Finding("bundles", State.WARNING, f"{monitor.name}: {differences.added_in_words}", fix)
 
 
 def _kafka(scene: Scene) -> Iterator[Finding]:

@@ -95,4 +95,4 @@ def tell_added(detector: Detector, version: int, monitor: Monitor) -> None:
     """Say on stderr which fields the monitor has and a model version does not read, if there are any."""
     added = detector.schema.compared_with(monitor.record).added_in_words
     if added:
-        say(f"{added}: model version {version} was trained without")
+        say(f"{added}; model version {version} goes on without")

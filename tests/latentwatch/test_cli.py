@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
+from latentwatch.alerts.database import open_database
+from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -334,3 +336,39 @@ def test_spark_is_not_for_files(run: Run):
     """Files go to Spark by another command, and the message names it."""
     code, _, said = run("score", "monitor.yaml", "--engine", "spark", "--input", "new.csv")
     assert (code, "latentwatch backfill --engine spark" in said) == (2, True)
+
+
+def test_models_are_promoted_and_restored_by_hand(trained: Run, tmp_path: Path):
+    """Rolling back is undone by promoting, and a refusal by restoring; each says what serves then."""
+    engine = open_database(f"sqlite:///{tmp_path / 'latentwatch.db'}")
+    registry = ModelRegistry(engine)
+    registry.register("normal", registry.version("normal", 1).bundle, "linear", 400, None, None, None)
+    assert "version 2 serves" in trained("models", "promote", "normal", "2")[1]
+    assert "version 1 serves again" in trained("models", "rollback", "normal")[1]
+    assert json.loads(trained("models", "promote", "normal", "2", "--json")[1])["status"] == "champion"
+    registry.refuse("normal", 2, "its content does not match its name")
+    code, _, said = trained("models", "promote", "normal", "2")
+    assert code == 2
+    assert "latentwatch models restore normal 2" in said
+    assert "version 2 may be promoted again" in trained("models", "restore", "normal", "2")[1]
+    engine.dispose()
+
+
+def test_an_edited_monitor_file_is_compared_with_what_the_model_reads(trained: Run, tmp_path: Path):
+    """A field that was only added waits for the next training; one that is missing ends a command, by its name."""
+    file = tmp_path / "monitor.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("    a: numeric\n", "    a: {type: numeric, unit: bar}\n    z: numeric\n"))
+    code, _, said = trained("score", "monitor.yaml", "--input", "normal.csv", "--output", "scores.jsonl")
+    assert code == 0, said
+    assert "z counts from the next training; model version 1 goes on without" in " ".join(said.split())
+    code, _, said = trained("doctor", "monitor.yaml", "--only", "bundles")
+    assert code == 0
+    assert "z counts from the next training" in said
+    file.write_text(text.replace("    a: numeric\n", ""))
+    code, _, said = trained("score", "monitor.yaml", "--input", "normal.csv")
+    assert code == 2
+    assert "'a' is missing, which models read since version 1" in " ".join(said.split())
+    code, _, said = trained("doctor", "monitor.yaml", "--only", "bundles")
+    assert code == 1
+    assert "'a' is missing, which the model reads" in said

@@ -37,6 +37,7 @@ class Scene:
         self.database = database
         self.folder = folder
         self.engine: Engine = open_database(database)
+        self.registry = ModelRegistry(self.engine, self.clock)
         self.scorers: list[ScorerProcess] = []
         self.produced = 0
         migrate(self.engine)
@@ -44,9 +45,8 @@ class Scene:
 
     def promote(self, bundle: str) -> None:
         """Make a bundle the champion."""
-        registry = ModelRegistry(self.engine, self.clock)
-        version = registry.register("faults", bundle, "fake", 0, None, None, None).version
-        registry.judge("faults", version, Judgement(True, ("a test promotes it",)))
+        version = self.registry.register("faults", bundle, "fake", 0, None, None, None).version
+        self.registry.judge("faults", version, Judgement(True, ("a test promotes it",)))
 
     def produce(self, count: int, **options: Any) -> None:
         """The next `count` messages."""

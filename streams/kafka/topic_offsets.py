@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.errors import Unavailable
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.kafka.kafka_faults import FrankClient, out_of_reach
+from latentwatch.streams.kafka.topic_ids import TopicIds
 
 
 @contextmanager
@@ -54,3 +57,22 @@ def topic_offsets(topic: str, access: KafkaAccess) -> dict[int, tuple[int, int]]
     with onlooker(topic, access, "asking for the offsets of") as (consumer, places):
         begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
         return {place.partition: (int(begins[place]), int(ends[place])) for place in places}
+
+
+def offsets_at(topic: str, access: KafkaAccess, moment: datetime) -> dict[int, int]:
+    """Partition to its first offset that arrived at a moment or later, or to its end. Raises as `onlooker` does."""
+    with onlooker(topic, access, "asking for the offsets of") as (consumer, places):
+        ends = consumer.end_offsets(places)
+        arrived = consumer.offsets_for_times(dict.fromkeys(places, to_microseconds(moment) // 1_000))
+        return {place.partition: int(arrived[place].offset if arrived.get(place) else ends[place]) for place in places}
+
+
+def topic_id(topic: str, access: KafkaAccess) -> str | None:
+    """What the broker calls the topic now; None where its topics have no ids. Raises as `onlooker` does."""
+    ids = TopicIds(access.servers, access.of_kafka_python())
+    try:
+        return ids.ask(topic)
+    except KafkaError as error:
+        raise out_of_reach(access.servers, error, f"asking for the id of {topic!r}") from error
+    finally:
+        ids.close()

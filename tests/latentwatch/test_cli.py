@@ -103,6 +103,24 @@ def test_a_file_of_which_nothing_can_be_read_is_an_error(trained: Run, tmp_path:
     assert "new.csv: the CSV header lacks" in trained("score", "monitor.yaml", "--input", "new.csv")[2]
 
 
+def test_a_file_is_read_again_where_its_offsets_are_reset(trained: Run, tmp_path: Path):
+    """A preview changes nothing; done, the next run scores the file anew; only its beginning can be asked for."""
+    assert trained("score", "monitor.yaml")[0] == 0
+    name = json.loads(trained("models", "list", "--json")[1])[0]["monitor"]
+    (before,) = json.loads(trained("offsets", "show", name, "--json")[1])["partitions"]
+    assert before["next_offset"] == 400
+    planned = json.loads(trained("offsets", "reset", name, "--json")[1])
+    assert (planned["done"], planned["moves"][0]["scored_again"]) == (False, 400)
+    assert "holds nothing new" in trained("score", "monitor.yaml")[2]
+    code, out, said = trained("offsets", "reset", name, "--yes")
+    assert (code, "400" in out, "moved; running scorers go on" in said) == (0, True, True)
+    assert "scored 400 records" in trained("score", "monitor.yaml")[2]
+    assert trained("offsets", "show", name)[0] == 0
+    code, _, said = trained("offsets", "reset", name, "--to", "latest")
+    assert (code, "which can only be begun anew" in said) == (2, True)
+    assert trained("offsets", "show", "unknown")[0] == 2
+
+
 @pytest.mark.parametrize("name", ["new.csv", "new.jsonl"])
 def test_a_file_without_records_is_scored_and_says_so(trained: Run, tmp_path: Path, name: str):
     """A header alone is as good as no line of JSON: done, no line of scores, and whoever expected some is told."""

@@ -15,6 +15,7 @@ from tests.alerts.contract.amending import AmendingContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.migrations import MigrationContract
+from tests.alerts.contract.offsets import OffsetsContract
 from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
@@ -49,6 +50,10 @@ def clock() -> ManualClock:
 
 class TestStore(StoreContract):
     """The store's promises, kept by PostgreSQL."""
+
+
+class TestOffsets(OffsetsContract):
+    """Offsets moved by hand, kept by PostgreSQL."""
 
 
 class TestSilences(SilenceContract):

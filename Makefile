@@ -10,6 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 SOAK_SECONDS ?= 3600
 FUZZ_SECONDS ?= 60
+CHAOS_FAULTS ?= 32
 
 # The first Python that is new enough. PYTHON=/path/to/python3 chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell \
@@ -57,6 +58,10 @@ faults: setup ## the fault tests alone: killed scorers, brokers and databases; e
 .PHONY: fuzz
 fuzz: setup ## mutated messages against the real decoders for FUZZ_SECONDS=60: none may escape; ARGS="--seed N" repeats
 	$(BIN)/python -m tests.streams.decoding.fuzzing --seconds $(FUZZ_SECONDS) $(ARGS)
+
+.PHONY: chaos
+chaos: setup ## CHAOS_FAULTS=32 faults by lot while records flow through each; the suite has five of them
+	LATENTWATCH_SOAK_FAULTS=$(CHAOS_FAULTS) $(PYTEST) -s tests/faults/test_chaos.py $(ARGS)
 
 .PHONY: soak
 soak: setup ## the fault tests again and again, in new orders with new seeds, for SOAK_SECONDS=3600

@@ -9,13 +9,14 @@ from datetime import datetime
 
 from sqlalchemy import Engine, delete, select
 
+from latentwatch.alerts.columns import Row
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import write_audit
-from latentwatch.alerts.tables import OffsetRow, SnapshotRow
+from latentwatch.alerts.tables import OffsetRow
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.outcome import AuditEntry
 
-_CONTEXTS = (SnapshotRow,)
+_CONTEXTS = [table for table in Row.metadata.sorted_tables if table.name.startswith("context_")]
 """Tables of what is remembered of a partition's entities, at an offset."""
 
 
@@ -72,7 +73,7 @@ def move_offsets(
         for table in _CONTEXTS:
             connection.execute(
                 delete(table).where(
-                    table.monitor == monitor, table.source == source, table.partition.in_(list(targets))
+                    table.c.monitor == monitor, table.c.source == source, table.c.partition.in_(list(targets))
                 )
             )
         notes = [

@@ -16,6 +16,7 @@ from latentwatch.alerts_cli import app as alerts_app
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.models_cli import app as models_app
 from latentwatch.offsets_cli import app as offsets_app
+from latentwatch.sessions_cli import app as sessions_app
 
 app = typer.Typer(
     name="latentwatch",
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(offsets_app, name="offsets")
+app.add_typer(sessions_app, name="sessions")
 
 MonitorFile = Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")]

@@ -17,6 +17,7 @@ def review_config(settings: Settings, host: str | None = None, port: int | None 
         port=settings.port if port is None else port,
         password=settings.password.get_secret_value() if settings.password else None,
         token=settings.token.get_secret_value() if settings.token else None,
+        proxies=settings.proxies(),
     )
     check_exposure(config)
     return config

@@ -5,6 +5,7 @@ secrets stay out of the environment. A value given both ways is refused rather t
 """
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +82,8 @@ class Settings(BaseSettings):
     """Password people enter in the review app."""
     token: SecretStr | None = None
     """Bearer token for programs that use the API."""
+    trusted_proxies: str = ""
+    """Addresses or networks, comma between them, of the proxies before the review app whose forwarded headers are believed."""
     channels: dict[str, SecretStr] = Field(default_factory=dict)
     """Notification channels by name, each an Apprise URL; JSON here, JSON or YAML in the file."""
     data: str = "../shared/data"
@@ -99,6 +102,22 @@ class Settings(BaseSettings):
         if value and not os.access(value, os.R_OK):
             raise ValueError(f"{value} cannot be read; check the path and its permissions")
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ipaddress.ip_network(part)
+            except ValueError:
+                raise ValueError(
+                    f"{part!r} is neither an address nor a network; write 10.0.0.7 or 10.0.0.0/8"
+                ) from None
+        return value
+
+    def proxies(self) -> tuple[str, ...]:
+        """The trusted proxies one by one."""
+        return tuple(filter(None, map(str.strip, self.trusted_proxies.split(","))))
 
     @model_validator(mode="after")
     def _access_is_complete(self) -> Self:

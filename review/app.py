@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import app as pages_app
 from nicegui import ui
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import latentwatch.review.pages  # noqa: F401 - registers the pages
 from latentwatch.alerts.database import Engine
@@ -21,7 +22,9 @@ from latentwatch.domain.errors import BundleRefused, InvalidInput, NotFound, Una
 from latentwatch.review.access import Access
 from latentwatch.review.api import router
 from latentwatch.review.config import ReviewConfig, check_exposure
+from latentwatch.review.connections import MAX_HEADER_BYTES, BoundedProtocol
 from latentwatch.review.frame import STATIC
+from latentwatch.review.limits import MAX_BODY_BYTES, Limits
 from latentwatch.review.room import CarryRoom, Room
 from latentwatch.review.templating import render
 
@@ -85,7 +88,10 @@ def _api() -> FastAPI:
 def _guarded(app: FastAPI, engine: Engine, config: ReviewConfig, bundles: str, clock: Clock) -> FastAPI:
     check_exposure(config)
     app.add_middleware(CarryRoom, room=Room(engine, config, bundles, clock))
-    app.add_middleware(Access, config=config, clock=clock)
+    app.add_middleware(Access, engine=engine, config=config, clock=clock)
+    app.add_middleware(Limits)
+    if config.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.proxies))
     return app
 
 
@@ -125,6 +131,10 @@ def server(app: FastAPI, config: ReviewConfig, listening: Callable[[], None] = l
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # uvicorn's own habit is to believe whoever connects from this machine
+            http=BoundedProtocol,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            ws_max_size=MAX_BODY_BYTES,
             timeout_graceful_shutdown=3,
         ),
         listening,

@@ -20,6 +20,9 @@ class ReviewConfig:
     token: str | None = field(default=None, repr=False)
     """What programs send as `Authorization: Bearer …`."""
 
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, and nobody else's."""
+
     @property
     def guarded(self) -> bool:
         """Whether entering needs a secret."""

@@ -30,7 +30,8 @@ def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iter
     """A page with its bar; inside the block goes its body. Yields what the page asks its questions through."""
     ui.page_title(f"{title} · Latentwatch")
     ui.add_head_html(_HEAD)
-    bar = fragment(render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=None))
+    guarded = room.config.guarded
+    bar = fragment(render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=None, guarded=guarded))
     with ui.element("div").classes("page"):
         asking = Asking(room.clock)
         yield asking
@@ -38,6 +39,6 @@ def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iter
     async def count() -> None:
         waiting = await asking.ask(open_alerts, room.engine)
         if waiting is not None:
-            show(bar, render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=waiting))
+            show(bar, render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=waiting, guarded=guarded))
 
     ui.timer(_COUNT_SECONDS, count, immediate=True)

@@ -68,6 +68,15 @@ def test_a_misspelt_variable_is_found_with_the_one_that_was_meant():
     assert strays == {"LATENTWATCH_DATABSE": "LATENTWATCH_DATABASE"}
 
 
+def test_proxies_are_addresses_or_networks():
+    """What is neither is refused by name: believing a proxy that is not meant would be worse than none."""
+    assert load_settings(trusted_proxies="10.0.0.7, 10.1.0.0/16,").proxies() == ("10.0.0.7", "10.1.0.0/16")
+    assert load_settings().proxies() == ()
+    for wrong in ("proxy.example", "*", "10.0.0.7/8"):
+        with pytest.raises(InvalidSettings, match="LATENTWATCH_TRUSTED_PROXIES"):
+            load_settings(trusted_proxies=wrong)
+
+
 def test_settings_may_be_printed():
     """What is printed may be read by anybody: neither a secret nor an address that holds one is among it."""
     settings = load_settings(database="postgresql://me@db/x?password=sesame", password="sesame", token="sesame")

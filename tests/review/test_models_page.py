@@ -17,6 +17,7 @@ def test_a_refusal_is_taken_back_on_the_page(room: Room):
     registry.promote("pump", 2, "a try")
     registry.refuse("pump", 2, "its content does not match its name")
     content = models_markup(room, "pump")
+    assert "and version 1 serves" in content
     assert 'data-what="restore" data-version="2"' in content
     assert 'data-what="promote" data-version="3"' in content
     restored = choose_model(room, "pump", {"what": "restore", "version": "2", "author": "Ada"})

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from latentwatch.alerts.columns import to_json
+from latentwatch.alerts.postgres_formats import send_binary_where_asked
 from latentwatch.alerts.session import begin_explicitly, reading, take_turns, transaction, where
 from latentwatch.domain.addresses import without_secrets
 from latentwatch.domain.clock import Clock
@@ -75,6 +76,7 @@ def open_database(
         from latentwatch.alerts.postgres_connection import limit_waiting  # imports psycopg
 
         limit_waiting(engine, answer_seconds)
+        send_binary_where_asked(engine)
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
     memory = address.database in (None, "", ":memory:")

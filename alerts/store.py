@@ -5,13 +5,15 @@ moved one, nothing of the batch is written. After that everything else can be pl
 nobody else can be writing the same records.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
+from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.outbox import announce
 from latentwatch.alerts.session import reading, transaction
@@ -22,13 +24,12 @@ from latentwatch.alerts.tables import (
     EntityRow,
     MinuteCountRow,
     OffsetRow,
-    SnapshotRow,
     TraceRow,
 )
 from latentwatch.alerts.upserts import insert_new, insert_or_add, insert_or_renew, insert_or_replace
 from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
 from latentwatch.domain.errors import PartitionLost
-from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, MinuteCount, Outcome, Receipt
+from latentwatch.domain.outcome import AuditEntry, MinuteCount, Outcome, Receipt, StoredSnapshot
 from latentwatch.domain.record import first_name
 
 TRACE_SLOTS = 1801
@@ -141,7 +142,8 @@ class AlertStore:
     def commit(self, outcome: Outcome) -> Receipt:
         """Write everything a micro-batch changes, in one transaction.
 
-        Raises PartitionLost, with every partition that another process moved, and writes nothing then. Raises
+        Raises PartitionLost, with every partition that another process moved or whose context it wrote, and writes
+        nothing then. Raises
         Unavailable when the database is away; the acknowledgement may have been lost, so ask `positions` before repeating.
         """
         if outcome.monitor != self.monitor:
@@ -151,8 +153,8 @@ class AlertStore:
                 return self._write(outcome, look_first=False)
             except StoredBefore:
                 return self._write(outcome, look_first=True)
-        except _Overtaken:
-            raise _lost(outcome, self.positions(outcome.source)) from None
+        except _Overtaken as found:
+            raise _lost(outcome, self.positions(outcome.source), found.partitions) from None
 
     def _write(self, outcome: Outcome, *, look_first: bool) -> Receipt:
         now = self._clock.now()
@@ -161,6 +163,8 @@ class AlertStore:
         with transaction(self._engine, durable=self._durable) as session:
             connection = session.connection()
             _move_offsets(connection, outcome, now)
+            if strangers := replace_heads(connection, outcome, now):
+                raise _Overtaken(strangers)
             _write_trace(connection, outcome, self._trace_slots)
             if outcome.amendments:
                 take_turns_with(connection, self.monitor, outcome.amendments, outcome.flagged)
@@ -175,21 +179,21 @@ class AlertStore:
             silent = store_silences(connection, self.monitor, outcome.source, outcome.silences, now)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
-            _write_snapshots(connection, outcome, now)
+            write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             _add_counts(connection, outcome)
         return replace(receipt, alerts_opened=receipt.alerts_opened + silent)
 
-    def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, ContextSnapshot]:
-        """The newest context of each of these partitions that has one. Raises Unavailable."""
-        row = SnapshotRow
-        with reading(self._engine) as session:
-            found = session.execute(
-                select(row.partition, row.offset, row.bundle, row.blob).where(
-                    row.monitor == self.monitor, row.source == source, row.partition.in_(list(partitions))
-                )
-            )
-            return {snapshot[0]: ContextSnapshot(*snapshot) for snapshot in found}
+    def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, StoredSnapshot]:
+        """The newest snapshot of each of these partitions that has one. Raises Unavailable."""
+        return read_heads(self._engine, self.monitor, source, partitions)
+
+    def chunks(self, source: str, snapshot: StoredSnapshot) -> AbstractContextManager[Iterator[bytes]]:
+        """Its chunks in order, one of them in memory at a time.
+
+        Raises Unavailable, also where another snapshot has taken its place since it was read.
+        """
+        return open_chunks(self._engine, self.monitor, source, snapshot)
 
 
 _MOVE = (
@@ -220,16 +224,23 @@ def _move_offsets(connection: Connection, outcome: Outcome, now: datetime) -> No
         for move in sorted(outcome.moves, key=lambda move: move.partition)
     ]
     if connection.execute(_MOVE, moves).rowcount != len(moves):
-        raise _Overtaken
+        raise _Overtaken([])
 
 
 class _Overtaken(Exception):
-    """Some offset was not where this process left it."""
+    """Some offset, or the snapshot of one of `partitions`, was not what this process left."""
+
+    def __init__(self, partitions: list[int]) -> None:
+        self.partitions = partitions
 
 
-def _lost(outcome: Outcome, stored: dict[int, int]) -> PartitionLost:
-    lost = sorted(move.partition for move in outcome.moves if stored.get(move.partition) != move.start)
-    seen = ", ".join(f"{partition} is at {stored.get(partition, 'no offset')}" for partition in lost)
+def _lost(outcome: Outcome, stored: dict[int, int], strangers: list[int]) -> PartitionLost:
+    lost = sorted({move.partition for move in outcome.moves if stored.get(move.partition) != move.start} | {*strangers})
+    seen = ", ".join(
+        f"{partition} has another context" if partition in strangers
+        else f"{partition} is at {stored.get(partition, 'no offset')}"
+        for partition in lost
+    )  # fmt: skip
     return PartitionLost(
         f"{outcome.source} of monitor {outcome.monitor}: another process has moved what this one was working on "
         f"(partition {seen}); nothing was written, read the stored positions before going on",
@@ -294,23 +305,6 @@ def _write_entities(connection: Connection, outcome: Outcome, now: datetime) -> 
         for entity, state in sorted(states.items())
     ]
     insert_or_replace(connection, EntityRow, rows)
-
-
-def _write_snapshots(connection: Connection, outcome: Outcome, now: datetime) -> None:
-    latest = {snapshot.partition: snapshot for snapshot in sorted(outcome.snapshots, key=lambda each: each.offset)}
-    rows = [
-        {
-            "monitor": outcome.monitor,
-            "source": outcome.source,
-            "partition": partition,
-            "offset": snapshot.offset,
-            "bundle": snapshot.bundle,
-            "blob": snapshot.blob,
-            "updated": now,
-        }
-        for partition, snapshot in sorted(latest.items())
-    ]
-    insert_or_replace(connection, SnapshotRow, rows)
 
 
 def write_audit(

@@ -248,21 +248,6 @@ class EntityRow(Row):
     updated: Mapped[datetime]
 
 
-class SnapshotRow(Row):
-    """The newest context of a partition's entities."""
-
-    __tablename__ = "context_snapshots"
-
-    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
-    source: Mapped[str] = mapped_column(primary_key=True)
-    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    offset: Mapped[int] = mapped_column(BigInteger)
-    """Every record before it is in the blob."""
-    bundle: Mapped[str]
-    blob: Mapped[bytes]
-    updated: Mapped[datetime]
-
-
 class AuditRow(Row):
     """Something that happened to a stream and must not pass silently."""
 

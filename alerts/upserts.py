@@ -86,7 +86,7 @@ def _add(insert: Insert, table: Table) -> Insert:
 
 
 _UNIQUE_VIOLATION = "23505"
-_LARGE = {"dead_letters", "context_snapshots"}
+_LARGE = {"dead_letters", "context_snapshots", "context_chunks"}
 """Tables whose rows may hold megabytes, which JSON would double."""
 _COUNTED = {"preserve_rowcount": True}
 """Without it, SQLAlchemy lets go of an INSERT before its rows can be counted."""

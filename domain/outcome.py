@@ -76,13 +76,37 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class ContextSnapshot:
-    """The context of a partition's entities at an offset, as an opaque blob of the context store (no pickle)."""
+    """The context of a partition's entities at an offset, as what changed in it since the snapshot before.
+
+    Head and chunks are opaque bytes of the context store (no pickle).
+    """
 
     partition: int
     offset: int
     """Every record before this offset is in it."""
     bundle: str
-    blob: bytes
+    """Of the model whose context it is."""
+    stamp: str
+    """Tells it from every other snapshot."""
+    follows: str | None
+    """The stamp of the snapshot that it changes; None where the partition had none. Another one found there fences it."""
+    head: bytes
+    count: int
+    """How many chunks the partition's context has; those that are stored from this number on are to go."""
+    chunks: Mapping[int, bytes]
+    """Those that changed, by number, each made when it is asked for: until the commit has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """A snapshot as the database has it, without its chunks."""
+
+    partition: int
+    offset: int
+    """Every record before this offset is in it."""
+    bundle: str
+    stamp: str
+    head: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, TopicRecreated, Unavailable
 from latentwatch.domain.monitor import KafkaSource as KafkaTopic
-from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, OffsetMove
+from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome, StoredSnapshot
 from latentwatch.domain.record import DeadLetter
 from latentwatch.streams.context.context_store import ContextStore, segments
 from latentwatch.streams.ports import Gap, Messages, Source, Store
@@ -163,6 +164,12 @@ class Partitions:
         words = refusal(self._store.monitor, self._source.name, str(self._source.topic_id), topic_id)
         raise StreamRefused(words) if self._on_recreated == "stop" else TopicRecreated(words)
 
+    def fenced(self, outcome: Outcome, partitions: Iterable[int]) -> Outcome:
+        """The outcome with a move of each of these partitions, be it one to where it stands already."""
+        still = set(partitions) - {move.partition for move in outcome.moves}
+        fences = (OffsetMove(each, self.positions[each], self.positions[each]) for each in sorted(still))
+        return replace(outcome, moves=(*outcome.moves, *fences))
+
     def _forget(self, partition: int) -> None:
         self.positions.pop(partition, None)
         self.read_to.pop(partition, None)
@@ -196,12 +203,13 @@ class Partitions:
             for partition, at in self._waiting.items():
                 self._waiting[partition] = max(at, now + delay)  # one that is held back longer stays so
 
-    def _admit(self, partition: int, position: int, snapshot: ContextSnapshot | None, bundle: str) -> None:
+    def _admit(self, partition: int, position: int, snapshot: StoredSnapshot | None, bundle: str) -> None:
         begin = position
         if snapshot is not None and snapshot.offset <= position and self._load_context(snapshot, bundle):
             begin = snapshot.offset
         else:
             self._on_no_context(partition)
+        self._contexts.follow(partition, None if snapshot is None else snapshot.stamp)
         try:
             self._source.seek(partition, begin)
         except KeyError:  # it went away again before it was taken up
@@ -213,10 +221,11 @@ class Partitions:
             "partition taken up", source=self._source.name, partition=partition, offset=position, context_from=begin
         )
 
-    def _load_context(self, snapshot: ContextSnapshot, bundle: str) -> bool:
+    def _load_context(self, snapshot: StoredSnapshot, bundle: str) -> bool:
         try:
             previous = None if snapshot.bundle == bundle else self._load(snapshot.bundle).context
-            return self._contexts.load(snapshot.partition, snapshot.blob, previous)
+            with self._store.chunks(self._source.name, snapshot) as chunks:
+                return self._contexts.load(snapshot.partition, snapshot.head, chunks, previous)
         except (InvalidInput, BundleRefused) as error:
             log.warning("context not restored, entities warm up anew", partition=snapshot.partition, reason=str(error))
             self._contexts.drop(snapshot.partition)

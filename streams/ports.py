@@ -1,6 +1,7 @@
 """The ports of the scoring loop: where messages come from, where outcomes go, which model serves."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.model import ModelVersion
-from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, Outcome, Receipt
+from latentwatch.domain.outcome import AuditEntry, Outcome, Receipt, StoredSnapshot
 from latentwatch.domain.record import Decoded, RawMessage
 from latentwatch.domain.schema import RecordSchema
 
@@ -210,11 +211,16 @@ class Store(Protocol):
         ...
 
     def commit(self, outcome: Outcome) -> Receipt:
-        """Write an outcome whole or not at all. Raises PartitionLost where a position is not the move's start."""
+        """Write an outcome whole or not at all. Raises PartitionLost where a position is not the move's start, or where
+        another snapshot is stored than the one that is to be followed."""
         ...
 
-    def snapshots(self, source: str, partitions: Sequence[int]) -> dict[int, ContextSnapshot]:
+    def snapshots(self, source: str, partitions: Sequence[int]) -> dict[int, StoredSnapshot]:
         """The latest snapshot of each partition that has one."""
+        ...
+
+    def chunks(self, source: str, snapshot: StoredSnapshot) -> AbstractContextManager[Iterator[bytes]]:
+        """Its chunks in order, read one at a time. Raises Unavailable where another snapshot has taken its place."""
         ...
 
 

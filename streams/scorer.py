@@ -23,7 +23,8 @@ from latentwatch.domain.record import Batch, Decoded
 from latentwatch.streams.amending import memory_of
 from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.committing import Committer
-from latentwatch.streams.context.snapshots import SnapshotSchedule
+from latentwatch.streams.context.context_blob import CHUNK_BYTES
+from latentwatch.streams.context.snapshots import ReportSchedule, SnapshotSchedule
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.failpoints import Reach, pass_by
 from latentwatch.streams.footprint import Footprint
@@ -69,6 +70,7 @@ class Scorer:
         pace: Pace | None = None,
         limit: DeadLetterLimit | None = None,
         snapshot_seconds: float = 5.0,
+        chunk_bytes: int = CHUNK_BYTES,
         beat: Callable[["Scorer"], None] | None = None,
         reach: Reach = pass_by,
         executor: Executor | None = None,
@@ -94,6 +96,8 @@ class Scorer:
         self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc, self._health)
         self._committer = Committer(store, source, clock, self.metrics, self._health, executor)
         self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
+        self._reports = ReportSchedule(clock)
+        self._chunk_bytes = chunk_bytes
         self._traces = TraceSampler(clock, POINTS_PER_SECOND if source.live else REPLAYED_POINTS_PER_SECOND)
         self._footprint = Footprint(clock)
         self._told = float("-inf")
@@ -131,7 +135,9 @@ class Scorer:
         topic, late = self._monitor.source.kafka, self._monitor.late.allowed
         policy = topic.on_recreated if topic else "stop"
         wait_for(lambda: take_up_stream(self._source, self._store, policy), self._clock, stop)
-        contexts, late_records = memory_of(model.detector, late, self._source.name, live=self._source.live)
+        contexts, late_records = memory_of(
+            model.detector, late, self._source.name, live=self._source.live, chunk_bytes=self._chunk_bytes
+        )
         partitions = Partitions(
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
@@ -242,8 +248,10 @@ class Scorer:
 
     def _send(self, outcome: Outcome) -> None:
         """One transaction: results, dead letters, counts and positions together, now and then the context with them."""
-        if self._snapshots.due(move.partition for move in outcome.moves):
+        if not outcome.snapshots and self._snapshots.due(move.partition for move in outcome.moves):
             outcome = self._with_context(outcome)
+        if self._reports.due():
+            outcome = self._with_entities(outcome)
         if outcome.moves:
             self._reach("before commit")
             self._committer.send(outcome)
@@ -314,32 +322,29 @@ class Scorer:
         self._save_context(stop)
 
     def _save_context(self, stop: Event) -> None:
-        """Write a snapshot of every partition now."""
-        self._snapshots.note(self._standing.partitions.positions)
-        self._send(self._with_context(self._outcome(())))
+        """Write a snapshot of every partition now, and tell of all entities."""
+        standing = self._standing
+        self._snapshots.note(standing.partitions.positions)
+        outcome = self._with_context(self._outcome(()))
+        self._send(replace(outcome, entities=standing.contexts.report(sorted(standing.partitions.positions))))
         self.finish(stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
-        """The outcome with snapshots; a move to where a partition stands already fences those that did not move."""
+        """The outcome with snapshots of what moved."""
         standing = self._standing
-        partitions = standing.partitions
         self._snapshots.note(move.partition for move in outcome.moves)
-        snapshots = self._snapshots.take(standing.contexts, partitions.read_to, standing.model.detector.bundle)
-        moving = {move.partition for move in outcome.moves}
-        fences = tuple(
-            OffsetMove(
-                snapshot.partition, partitions.positions[snapshot.partition], partitions.positions[snapshot.partition]
-            )
-            for snapshot in snapshots
-            if snapshot.partition not in moving
-        )
+        bundle = standing.model.detector.bundle
+        snapshots = self._snapshots.take(standing.contexts, standing.partitions.read_to, bundle)
         self._reach("snapshotted")
-        return replace(
-            outcome,
-            moves=outcome.moves + fences,
-            snapshots=snapshots,
-            entities=standing.contexts.report([snapshot.partition for snapshot in snapshots]),
-        )
+        outcome = standing.partitions.fenced(outcome, {snapshot.partition for snapshot in snapshots})
+        return replace(outcome, snapshots=snapshots)
+
+    def _with_entities(self, outcome: Outcome) -> Outcome:
+        """The outcome with the states of entities whose turn it is to be told."""
+        standing = self._standing
+        states = self._reports.take(standing.contexts, sorted(standing.partitions.positions))
+        outcome = standing.partitions.fenced(outcome, {state.partition for state in states})
+        return replace(outcome, entities=outcome.entities + states)
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
         return Outcome(

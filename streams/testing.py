@@ -1,21 +1,30 @@
 """Fakes that ship with the room: an in-memory store, registry and detector that keep the ports' contracts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.drift import PromiseState
 from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.errors import BundleChanged, BundleRefused, PartitionLost, Unavailable
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.domain.monitor import AlertPolicy
-from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, Outcome, Receipt
+from latentwatch.domain.outcome import AuditEntry, Outcome, Receipt, StoredSnapshot
 from latentwatch.domain.record import Batch, Position, first_name
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
+from latentwatch.streams.context.context_blob import ContextHead, pack_chunk, unpack_chunk, unpack_head
+
+
+def bare_chunk(chunk: bytes) -> bytes:
+    """A chunk of a context as if nobody had been told of its entities."""
+    contexts = unpack_chunk(chunk)
+    return pack_chunk(replace(contexts, untold=np.ones(len(contexts.entities), np.bool_)))
 
 
 @dataclass
@@ -25,7 +34,8 @@ class MemoryStore:
     monitor: str
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
-    latest: dict[tuple[str, int], ContextSnapshot] = field(default_factory=dict)
+    latest: dict[tuple[str, int], StoredSnapshot] = field(default_factory=dict)
+    latest_chunks: dict[tuple[str, int], dict[int, bytes]] = field(default_factory=dict)
     topics: dict[str, str | None] = field(default_factory=dict)
     """The id of each stream's topic."""
     notes: list[AuditEntry] = field(default_factory=list)
@@ -79,20 +89,47 @@ class MemoryStore:
         lost = [m.partition for m in outcome.moves if self.offsets.get((outcome.source, m.partition)) != m.start]
         if lost:
             raise PartitionLost(f"partitions {lost} were moved by another process", tuple(lost))
+        for shot in outcome.snapshots:
+            stored = self.latest.get((outcome.source, shot.partition))
+            if (stored.stamp if stored else None) not in (shot.follows, shot.stamp):
+                raise PartitionLost(f"another process wrote the context of {shot.partition}", (shot.partition,))
         for move in outcome.moves:
             self.offsets[outcome.source, move.partition] = move.end
-        for snapshot in outcome.snapshots:
-            self.latest[outcome.source, snapshot.partition] = snapshot
+        for shot in outcome.snapshots:
+            key = outcome.source, shot.partition
+            self.latest[key] = StoredSnapshot(shot.partition, shot.offset, shot.bundle, shot.stamp, shot.head)
+            chunks = {**self.latest_chunks.get(key, {}), **shot.chunks}
+            self.latest_chunks[key] = {number: chunks[number] for number in range(shot.count)}
         self.outcomes.append(outcome)
         if self.lose_acknowledgement:
             self.lose_acknowledgement = False
             raise Unavailable("the connection broke before the commit was acknowledged")
         return Receipt()
 
-    def snapshots(self, source: str, partitions: Sequence[int]) -> dict[int, ContextSnapshot]:
+    def snapshots(self, source: str, partitions: Sequence[int]) -> dict[int, StoredSnapshot]:
         """Latest snapshots."""
         self._reach()
         return {p: self.latest[source, p] for p in partitions if (source, p) in self.latest}
+
+    @contextmanager
+    def chunks(self, source: str, snapshot: StoredSnapshot) -> Iterator[Iterator[bytes]]:
+        """Of the latest snapshot."""
+        self._reach()
+        yield iter(self.latest_chunks.get((source, snapshot.partition), {}).values())
+
+    def bare_contexts(self) -> dict[int, tuple[int, tuple[ContextHead, list[bytes]]]]:
+        """The last snapshot of every partition: offset, head and chunks, without what its records alone do not settle:
+        the promise, for which re-read records do not count, and who was told of the entities."""
+        return {
+            partition: (
+                shot.offset,
+                (
+                    replace(unpack_head(shot.head), promise=PromiseState()),
+                    [bare_chunk(chunk) for chunk in self.latest_chunks[source, partition].values()],
+                ),
+            )
+            for (source, partition), shot in self.latest.items()
+        }
 
     @property
     def scored(self) -> int:

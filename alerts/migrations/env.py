@@ -3,14 +3,13 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from latentwatch.alerts.former_verdicts import (
-    FormerVerdictRow,  # a table of either file: importing one imports all of it
-)
+from latentwatch.alerts.context_tables import SnapshotRow  # a table of each file: importing one imports all of it
+from latentwatch.alerts.former_verdicts import FormerVerdictRow
 from latentwatch.alerts.tables import AlertRow
 
 
 def run(connection: Connection) -> None:
-    assert FormerVerdictRow.metadata is AlertRow.metadata
+    assert FormerVerdictRow.metadata is SnapshotRow.metadata is AlertRow.metadata
     context.configure(
         connection=connection,
         target_metadata=AlertRow.metadata,

@@ -4,7 +4,8 @@
 The result depends on each partition's own records alone, however they are cut into batches: eviction too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -15,11 +16,23 @@ from numpy.typing import NDArray
 from latentwatch.detector.drift import PromiseState, recalibrated
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.domain.clock import from_microseconds
-from latentwatch.domain.outcome import EntityState
+from latentwatch.domain.outcome import ContextSnapshot, EntityState
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.streams.context.context_blob import PartitionContext, pack, unpack
+from latentwatch.streams.context.context_blob import (
+    CHUNK_BYTES,
+    Chunks,
+    ContextHead,
+    EntityContexts,
+    chunk_entities,
+    damaged,
+    pack_chunk,
+    pack_head,
+    unpack_chunk,
+    unpack_head,
+)
 from latentwatch.streams.context.ledger import Ledger, grown
+from latentwatch.streams.context.roster import Roster
 
 MAX_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten and starts anew."""
@@ -30,21 +43,34 @@ _GROWTH = 1.5
 class ContextStore:
     """The scorer's memory. Used by one thread."""
 
-    def __init__(self, encoder: ContextEncoder, max_entities: int = MAX_ENTITIES, *, live: bool = False) -> None:
-        """`live` keeps account of entities that speak again after what may have been a silence, for `take_heard`."""
+    def __init__(
+        self,
+        encoder: ContextEncoder,
+        max_entities: int = MAX_ENTITIES,
+        *,
+        live: bool = False,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
+        """`live` keeps account of entities that speak again after what may have been a silence, for `take_heard`;
+        `chunk_bytes` is about how large a snapshot's chunks are."""
         self._live = live
+        self._chunk_bytes = chunk_bytes
         self._encoder = encoder
         self._limit = max_entities
         self._states = np.zeros((0, encoder.state_size), np.float32)
         self.ledger = Ledger()
-        self._index: dict[int, dict[str, int]] = {}
+        self._rosters: dict[int, Roster] = {}
+        self._stamps: dict[int, str] = {}
+        self._reported: dict[int, int] = {}
         self._free: list[int] = []
+        self.packed_bytes = 0
+        """Of all chunks of snapshots so far."""
         self._heard: dict[str, int] = {}
         self.promises: dict[int, PromiseState] = {}
         """Partition to what its scores have said of the promise, since the model that serves took over."""
 
     def __len__(self) -> int:
-        return sum(map(len, self._index.values()))
+        return sum(map(len, self._rosters.values()))
 
     @property
     def encoder(self) -> ContextEncoder:
@@ -79,7 +105,7 @@ class ContextStore:
         return {
             "_states": self._states.copy(),
             "ledger": self.ledger.copy(),
-            "_index": {partition: index.copy() for partition, index in self._index.items()},
+            "_rosters": {partition: roster.copy() for partition, roster in self._rosters.items()},
             "_free": self._free.copy(),
             "_heard": self._heard.copy(),
         }
@@ -103,7 +129,7 @@ class ContextStore:
         ledger.records[touched] += counts
         ledger.last_time[owners] = piece.times  # a later row of the same entity overwrites an earlier one
         ledger.last_offset[owners] = piece.offsets
-        ledger.fresh[touched] = True
+        ledger.fresh[touched] = ledger.changed[touched] = True
         if ledger.doubted[touched].any():
             for place in np.flatnonzero(ledger.doubted[owners]).tolist():
                 self._heard.setdefault(piece.entities[place], int(piece.times[place]))
@@ -115,7 +141,7 @@ class ContextStore:
         names = batch.entities[start:].tolist()
         newcomers: list[tuple[str, int]] = []
         for partition, first, last in segments(batch.partitions[start:]):
-            index = self._index.setdefault(partition, {})
+            index = self._rosters.setdefault(partition, Roster()).rows
             try:
                 owners[first:last] = [index[name] for name in names[first:last]]
             except KeyError:
@@ -138,39 +164,40 @@ class ContextStore:
         newcomers: list[tuple[str, int]],
     ) -> int:
         """Fill `owners` where some entities are new; where it had to stop."""
-        index = self._index[partition]
+        roster = self._rosters[partition]
         for row in range(first, last):
-            known = index.get(names[row])
+            known = roster.rows.get(names[row])
             if known is None:
-                if len(index) >= self._limit:
+                if len(roster) >= self._limit:
                     if row > 0:  # what came before must count before the longest silent are chosen
                         return row
                     self._forget_silent(partition)
-                known = self._take_row()
-                index[names[row]] = known
+                known = int(self._take_rows(1)[0])
+                self.ledger.place[known] = roster.admit(names[row], known)
                 newcomers.append((names[row], known))
             owners[row] = known
         return last
 
-    def _take_row(self) -> int:
-        if not self._free:
+    def _take_rows(self, count: int) -> NDArray[np.intp]:
+        """Rows of entities of which nothing is known yet."""
+        if len(self._free) < count:
             used = len(self._states)
-            capacity = max(64, int(used * _GROWTH))
+            capacity = max(64, int(used * _GROWTH), used + count - len(self._free))
             self._states = grown(self._states, capacity)
             self.ledger.grow(capacity)
-            self._free = list(range(capacity - 1, used - 1, -1))
-        row = self._free.pop()
-        self.ledger.clear(row)
-        self.ledger.doubted[row] = self._live  # it may have been here before, called silent and forgotten
-        return row
+            self._free = [*range(capacity - 1, used - 1, -1), *self._free]
+        rows = np.array([self._free.pop() for _ in range(count)], np.intp)
+        self.ledger.clear(rows)
+        self.ledger.doubted[rows] = self._live  # they may have been here before, called silent and forgotten
+        return rows
 
     def _forget_silent(self, partition: int) -> None:
-        index = self._index[partition]
-        rows = np.fromiter(index.values(), np.intp, len(index))
+        roster = self._rosters[partition]
+        rows = np.fromiter(roster.rows.values(), np.intp, len(roster))
         silent = np.argsort(self.ledger.last_offset[rows], kind="stable")[: max(1, len(rows) // _FORGOTTEN_SHARE)]
-        names = list(index)
+        names = list(roster.rows)
         for place in silent.tolist():
-            self._free.append(index.pop(names[place]))
+            self._free.append(roster.forget(names[place], self.ledger))
 
     def take_heard(self) -> dict[str, datetime]:
         """Entities that spoke since the last call and may have been called silent before, with the event time."""
@@ -179,55 +206,123 @@ class ContextStore:
 
     def members(self, partition: int) -> tuple[Mapping[str, int], NDArray[np.intp]]:
         """A partition's entities with their rows in the ledger, and the rows alone, in the same order."""
-        index = self._index.get(partition, {})
+        index = self._rosters[partition].rows if partition in self._rosters else {}
         return index, np.fromiter(index.values(), np.intp, len(index))
 
     def drop(self, partition: int) -> None:
         """Forget a partition that others read from now on."""
-        self._free.extend(self._index.pop(partition, {}).values())
+        if partition in self._rosters:
+            self._free.extend(self._rosters.pop(partition).rows.values())
         self.promises.pop(partition, None)
+        self._stamps.pop(partition, None)
+        self._reported.pop(partition, None)
 
-    def snapshot(self, partition: int) -> bytes:
-        """A partition's states as bytes that `load` reads back to the bit."""
-        return pack(self._packed(partition))
+    def follow(self, partition: int, stamp: str | None) -> None:
+        """What the partition's next snapshot replaces: the stamp of the one that is stored, None where there is none."""
+        self._stamps.pop(partition, None)
+        if stamp is not None:
+            self._stamps[partition] = stamp
 
-    def _packed(self, partition: int) -> PartitionContext:
-        index = self._index.get(partition, {})
-        rows = np.fromiter(index.values(), np.intp, len(index))
+    def snapshot(self, partition: int, offset: int, bundle: str) -> ContextSnapshot:
+        """What changed since the snapshot before, or since `load`; the changes count as taken.
+
+        Its chunks are packed when they are asked for, one at a time, so that a large context is never in memory twice:
+        nothing may change until its commit has ended. Where the commit fails, the partition must be dropped.
+        """
+        roster, per = self._rosters.setdefault(partition, Roster()), self._chunk_entities
+        count = -(-roster.places() // per)
+        _, rows = roster.in_place()
+        places = [*roster.take_left(), *self.ledger.place[rows[self.ledger.changed[rows]]].tolist()]
+        self.ledger.changed[rows] = False
+        recent = self._recent_packer(partition)
+
+        def pack(number: int) -> bytes:
+            chunk = pack_chunk(self._contexts_of(*roster.in_place(number * per, (number + 1) * per), recent))
+            self.packed_bytes += len(chunk)
+            return chunk
+
+        stamp, follows = secrets.token_hex(8), self._stamps.get(partition)
+        self._stamps[partition] = stamp
+        chunks = Chunks(sorted({place // per for place in places} & set(range(count))), pack)
+        return ContextSnapshot(
+            partition, offset, bundle, stamp, follows, pack_head(self._head(partition, count)), count, chunks
+        )
+
+    @property
+    def _chunk_entities(self) -> int:
+        return chunk_entities(self._encoder.state_size, self._chunk_bytes)
+
+    def _head(self, partition: int, count: int) -> ContextHead:
+        return ContextHead(count, self._chunk_entities, self.promises.get(partition, recalibrated()))
+
+    def _contexts_of(
+        self, names: list[str], rows: NDArray[np.intp], recent: Callable[[NDArray[np.intp]], bytes]
+    ) -> EntityContexts:
         ledger = self.ledger
-        return PartitionContext(
-            entities=tuple(index),
+        return EntityContexts(
+            entities=tuple(names),
+            places=ledger.place[rows],
             states=self._states[rows],
             records=ledger.records[rows],
             last_time=ledger.last_time[rows],
             last_offset=ledger.last_offset[rows],
             usual_gap_ms=ledger.learned_gaps_ms(rows),
-            promise=self.promises.get(partition, recalibrated()),
+            untold=ledger.fresh[rows],
+            recent=recent(rows),
         )
 
-    def load(self, partition: int, blob: bytes, previous: ContextEncoder | None = None) -> bool:
-        """Take up a snapshot; `previous` is the encoder that wrote it, where another one serves now.
+    def _recent_packer(self, partition: int) -> Callable[[NDArray[np.intp]], bytes]:
+        """Packs what else is kept of entities of a partition, given their rows by place."""
+        return lambda rows: b""
 
-        False, and every entity fresh, where the states do not fit. Raises InvalidInput for a damaged blob.
+    def load(
+        self, partition: int, head: bytes, chunks: Iterable[bytes] = (), previous: ContextEncoder | None = None
+    ) -> bool:
+        """Take up a snapshot, head and chunks in order; `previous` is the encoder that wrote it, where another serves now.
+
+        False, and every entity fresh, where the states do not fit. Raises InvalidInput for damaged bytes.
         """
         self.drop(partition)
-        stored = unpack(blob)
-        states: NDArray[np.float32] | None = stored.states
-        if previous is not None:
-            states = self._encoder.adopt(stored.states, previous)
-        if states is None or states.shape[1] != self._encoder.state_size:
-            return False
-        index = self._index[partition] = {}
-        for name in stored.entities:
-            index[name] = self._take_row()
-        rows = np.fromiter(index.values(), np.intp, len(index))
-        self._states[rows] = states
-        self.ledger.records[rows] = stored.records
-        self.ledger.last_time[rows] = stored.last_time
-        self.ledger.last_offset[rows] = stored.last_offset
-        self.ledger.recall_gaps(rows, stored.usual_gap_ms)
-        self.promises[partition] = stored.promise if previous is None else recalibrated()
+        found = unpack_head(head)
+        roster = self._rosters[partition] = Roster()
+        as_written = previous is None and found.chunk_entities == self._chunk_entities
+        parts = iter((found.entities,)) if found.entities is not None else map(unpack_chunk, chunks)
+        number = -1
+        for number, part in enumerate(parts):
+            if self._recall(partition, roster, part, previous) is None:
+                self.drop(partition)
+                return False
+            if as_written and (part.places // self._chunk_entities != number).any():
+                raise damaged(f"chunk {number} holds the places of another")
+        if found.entities is None and number + 1 != found.chunks:
+            raise damaged(f"{number + 1} chunks where {found.chunks} were written")
+        _, rows = self.members(partition)
+        self.ledger.changed[rows] = not as_written
+        self.promises[partition] = found.promise if previous is None else recalibrated()
         return True
+
+    def _recall(
+        self, partition: int, roster: Roster, part: EntityContexts, previous: ContextEncoder | None
+    ) -> NDArray[np.intp] | None:
+        """The rows of entities that are known again; None where their states do not fit."""
+        states: NDArray[np.float32] | None = part.states
+        if previous is not None:
+            states = self._encoder.adopt(part.states, previous)
+        if states is None or states.shape[1] != self._encoder.state_size:
+            return None
+        rows = self._take_rows(len(part.entities))
+        try:
+            roster.recall(part.entities, part.places, rows)
+        except ValueError as error:
+            raise damaged(error) from None
+        self._states[rows] = states
+        ledger = self.ledger
+        ledger.place[rows], ledger.fresh[rows] = part.places, part.untold
+        ledger.records[rows] = part.records
+        ledger.last_time[rows] = part.last_time
+        ledger.last_offset[rows] = part.last_offset
+        ledger.recall_gaps(rows, part.usual_gap_ms)
+        return rows
 
     def swap(self, encoder: ContextEncoder, schema: RecordSchema) -> bool:
         """Go on with another model's encoder, and with records of `schema`; False where entities start anew because the
@@ -236,36 +331,42 @@ class ContextStore:
         The other model has a promise of its own, of which nothing is known yet.
         """
         self.promises.clear()
-        names = [name for index in self._index.values() for name in index]
-        rows = np.array([row for index in self._index.values() for row in index.values()], np.intp)
+        names = [name for roster in self._rosters.values() for name in roster.rows]
+        rows = self._all_rows()
         adopted = encoder.adopt(self._states[rows], self._encoder)
         self._encoder = encoder
         self._states = np.zeros((len(self._states), encoder.state_size), np.float32)
         self._states[rows] = encoder.fresh(names) if adopted is None else adopted
+        self.ledger.changed[rows] = True
         return adopted is not None
 
-    def report(self, partitions: Sequence[int], limit: int = 1_000) -> tuple[EntityState, ...]:
-        """Entities heard of since they were last reported, at most `limit`; the rest waits for the next call."""
-        ledger = self.ledger
+    def _all_rows(self) -> NDArray[np.intp]:
+        return np.array([row for roster in self._rosters.values() for row in roster.rows.values()], np.intp)
+
+    def report(self, partitions: Sequence[int], limit: int | None = None) -> tuple[EntityState, ...]:
+        """Entities heard of since they were last reported; with a limit about so many, those next in turn.
+
+        Every partition has its share of the limit and goes on where it ended, so that all entities have their turn,
+        however often the first of them speak.
+        """
+        share = 1.0 if limit is None else limit / max(1, sum(len(self._rosters.get(each, ())) for each in partitions))
         states: list[EntityState] = []
         for partition in partitions:
-            index = self._index.get(partition, {})
-            rows = np.fromiter(index.values(), np.intp, len(index))
-            places = np.flatnonzero(ledger.fresh[rows])[: limit - len(states)]
-            names = list(index) if len(places) else []
-            for place in places.tolist():
-                row = rows[place]
-                states.append(
-                    EntityState(
-                        entity=names[place],
-                        partition=partition,
-                        last_time=from_microseconds(int(ledger.last_time[row])),
-                        records=int(ledger.records[row]),
-                        warming=bool(ledger.records[row] < self._encoder.warm_after),
-                    )
-                )
-            ledger.fresh[rows[places]] = False
+            if roster := self._rosters.get(partition):
+                names, rows = roster.in_place()
+                fresh = np.flatnonzero(self.ledger.fresh[rows])
+                turn = np.searchsorted(self.ledger.place[rows[fresh]], self._reported.get(partition, 0))
+                chosen = np.roll(fresh, -turn)[: int(np.ceil(share * len(roster)))]
+                if len(chosen):
+                    self._reported[partition] = int(self.ledger.place[rows[chosen[-1]]]) + 1
+                    states += (self._state(partition, names[each], int(rows[each])) for each in chosen.tolist())
+                    self.ledger.fresh[rows[chosen]] = False
         return tuple(states)
+
+    def _state(self, partition: int, entity: str, row: int) -> EntityState:
+        records = int(self.ledger.records[row])
+        time = from_microseconds(int(self.ledger.last_time[row]))
+        return EntityState(entity, partition, time, records, records < self._encoder.warm_after)
 
 
 def segments(partitions: NDArray[np.int32]) -> list[tuple[int, int, int]]:

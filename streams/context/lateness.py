@@ -7,8 +7,8 @@ cut. docs/decisions/late-records.md says why it is done so.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,10 +19,12 @@ from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.domain.alert import Arrival
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.streams.context.context_blob import PartitionContext, unpack
+from latentwatch.streams.context.context_blob import CHUNK_BYTES, ContextHead, EntityContexts, unpack_head
 from latentwatch.streams.context.context_store import MAX_ENTITIES, ContextStore
 from latentwatch.streams.context.ledger import grown
+from latentwatch.streams.context.placing import Placing, straying
 from latentwatch.streams.context.recent import Recent, Shelved, join, matching, pack_recent, unjudged, unpack_recent
+from latentwatch.streams.context.roster import Roster
 
 MOST_AFTER = 4_096
 """Records of an entity that one late record may have scored again; where more came after it, it is too late."""
@@ -45,26 +47,6 @@ class Moved:
     """The earliest of those late records, in event time."""
 
 
-@dataclass(slots=True)
-class _Placing:
-    """What becomes of the new records of entities of which some came late."""
-
-    accepted: list[int] = field(default_factory=list)
-    """Rows of the batch that enter their entity's past."""
-    late_rows: set[int] = field(default_factory=set)
-    """Those of them that came late."""
-    late: dict[int, int] = field(default_factory=dict)
-    """Owner to the row of its earliest late record, in event time."""
-    too_late: list[int] = field(default_factory=list)
-    newest: dict[int, int] = field(default_factory=dict)
-    """Owner to its newest event time."""
-
-    @property
-    def is_late(self) -> NDArray[np.bool_]:
-        """[accepted] which of the accepted rows came late."""
-        return np.array([row in self.late_rows for row in self.accepted], np.bool_)
-
-
 class LateContexts(ContextStore):
     """The scorer's memory where late records are allowed. Used by one thread."""
 
@@ -78,9 +60,10 @@ class LateContexts(ContextStore):
         *,
         live: bool = False,
         most_after: int = MOST_AFTER,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         """`schema` and `source` are those of the records, which snapshots do not repeat."""
-        super().__init__(encoder, max_entities, live=live)
+        super().__init__(encoder, max_entities, live=live, chunk_bytes=chunk_bytes)
         self._allowed = allowed // timedelta(microseconds=1)
         self._schema = schema
         self._source = source
@@ -128,6 +111,7 @@ class LateContexts(ContextStore):
         """Other verdicts on recent records, by the places that `kept` gave."""
         recent = self._settled()
         recent.surprise[places], recent.flagged[places], recent.version[places] = surprise, flagged, version
+        self.ledger.changed[recent.owners[places]] = True
 
     def judge_new(
         self, batch: Batch, surprise: NDArray[np.float32], flagged: NDArray[np.bool_], version: NDArray[np.int32]
@@ -154,13 +138,13 @@ class LateContexts(ContextStore):
         self._let_go()
         self._grow_bases()
         before = self._newest(owners)
-        straying = _straying(owners, piece.times, before)
-        if not len(straying):
+        strays = straying(owners, piece.times, before)
+        if not len(strays):
             self._begin(owners)
             contexts = super()._advance(owners, piece)
             self._pending.append(unjudged(piece, owners))
             return contexts
-        return self._place(owners, piece, np.isin(owners, straying))
+        return self._place(owners, piece, np.isin(owners, strays))
 
     def _memory(self) -> dict[str, Any]:
         return {
@@ -221,11 +205,9 @@ class LateContexts(ContextStore):
         self._stirred = True
         return Contexts(features, seen)
 
-    def _sort_out(
-        self, owners: NDArray[np.intp], piece: Batch, straying: NDArray[np.bool_], recent: Recent
-    ) -> _Placing:
+    def _sort_out(self, owners: NDArray[np.intp], piece: Batch, straying: NDArray[np.bool_], recent: Recent) -> Placing:
         """Which of these records are late and which too late, each judged by what its entity had sent before it."""
-        placing = _Placing()
+        placing = Placing()
         times: dict[int, list[int]] = {}
         recent = recent.in_order()
         for owner, time in zip(recent.owners.tolist(), recent.batch.times.tolist(), strict=True):
@@ -323,39 +305,60 @@ class LateContexts(ContextStore):
             if self._recent is not None:
                 self._recent = self._recent.take(~np.isin(self._recent.owners, gone))
 
-    def _packed(self, partition: int) -> PartitionContext:
+    def _head(self, partition: int, count: int) -> ContextHead:
+        return replace(super()._head(partition, count), foreign=partition in self.foreign)
+
+    def _recent_packer(self, partition: int) -> Callable[[NDArray[np.intp]], bytes]:
         self._let_go()
         self._grow_bases()
-        packed, (_, rows) = super()._packed(partition), self.members(partition)
-        recent = self._forget_old()
-        mine = recent.take(np.isin(recent.owners, rows))
-        places = np.zeros(len(self._states), np.intp)
-        places[rows] = np.arange(len(rows))
-        named = replace(mine, owners=places[mine.owners]).in_order()
-        return replace(packed, recent=pack_recent(Shelved(partition in self.foreign, self._bases[rows], named)))
+        recent, (_, rows) = self._forget_old(), self.members(partition)
+        mine = np.flatnonzero(np.isin(recent.owners, rows))
+        mine = mine[np.argsort(self.ledger.place[recent.owners[mine]], kind="stable")]
+        places = self.ledger.place[recent.owners[mine]]
 
-    def load(self, partition: int, blob: bytes, previous: ContextEncoder | None = None) -> bool:
+        def pack(rows: NDArray[np.intp]) -> bytes:
+            theirs = self.ledger.place[rows]
+            first, last = np.searchsorted(places, theirs[[0, -1]] + [0, 1]) if len(rows) else (0, 0)
+            owners = np.searchsorted(theirs, places[first:last])
+            return pack_recent(
+                Shelved(self._bases[rows], replace(recent.take(mine[first:last]), owners=owners.astype(np.intp)))
+            )
+
+        return pack
+
+    def load(
+        self, partition: int, head: bytes, chunks: Iterable[bytes] = (), previous: ContextEncoder | None = None
+    ) -> bool:
         """Take up a snapshot with its recent records; one of a store without lateness begins with none."""
-        if not super().load(partition, blob, previous):
+        if not super().load(partition, head, chunks, previous):
             return False
-        stored, (_, rows) = unpack(blob), self.members(partition)
+        if unpack_head(head).foreign or previous is not None:
+            self.foreign.add(partition)
+        return True
+
+    def _recall(
+        self, partition: int, roster: Roster, part: EntityContexts, previous: ContextEncoder | None
+    ) -> NDArray[np.intp] | None:
+        rows = super()._recall(partition, roster, part, previous)
+        if rows is None:
+            return None
         self._grow_bases()
         self._bases[rows] = self._states[rows]
-        if not stored.recent:
-            return True
-        shelved = unpack_recent(stored.recent, self._schema, self._source, partition, stored.entities)
+        if not part.recent:
+            return rows
+        shelved = unpack_recent(part.recent, self._schema, self._source, partition, part.entities)
         bases: NDArray[np.float32] | None = shelved.bases
         if previous is not None:
             bases = self._encoder.adopt(shelved.bases, previous)
         if bases is None or bases.shape[1] != self._encoder.state_size:
-            return True
+            return rows
         self._bases[rows] = bases
-        if shelved.foreign or previous is not None:
+        if shelved.foreign:
             self.foreign.add(partition)
         if shelved.recent is not None:
             found = shelved.recent
             self._pending.append(replace(found, owners=rows[found.owners]))
-        return True
+        return rows
 
     def swap(self, encoder: ContextEncoder, schema: RecordSchema) -> bool:
         """Go on with another model's encoder; where it cannot continue the states, no record stands before now."""
@@ -363,7 +366,7 @@ class LateContexts(ContextStore):
         self._grow_bases()
         if self._encoder.state_size:
             self._settled()
-        rows = np.array([row for index in self._index.values() for row in index.values()], np.intp)
+        rows = self._all_rows()
         bases = encoder.adopt(self._bases[rows], self._encoder)
         continued = super().swap(encoder, schema)
         self._schema = schema
@@ -372,21 +375,8 @@ class LateContexts(ContextStore):
             self._bases[rows] = bases
         else:
             self._recent, self._pending, self._judged = None, [], 0
-        self.foreign.update(self._index)
+        self.foreign.update(self._rosters)
         return continued
-
-
-def _straying(owners: NDArray[np.intp], times: NDArray[np.int64], newest: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The owners of which some record is older than one that came before it; `newest` [N] is before the batch.
-
-    >>> _straying(np.array([0, 1, 0, 1]), np.array([5, 5, 4, 6]), np.array([0, 0, 0, 0]))
-    array([0])
-    """
-    order = np.argsort(owners, kind="stable")
-    owners, times = owners[order], times[order]
-    first = np.diff(owners, prepend=-1) != 0
-    before = np.where(first, newest[order], np.roll(times, 1))
-    return np.unique(owners[times < before])
 
 
 def _nothing(schema: RecordSchema, source: str) -> Batch:

@@ -18,6 +18,10 @@ class Ledger:
         self.last_offset = np.zeros(0, np.int64)
         self.fresh = np.zeros(0, np.bool_)
         """Whether the row changed since its entity was last reported."""
+        self.changed = np.zeros(0, np.bool_)
+        """Whether the row, or its entity's state, changed since the partition's last snapshot."""
+        self.place = np.zeros(0, np.int64)
+        """The entity's place in its partition's snapshots."""
         self.doubted = np.zeros(0, np.bool_)
         """Whether a silence of the entity may stand open in the database: until its next record."""
         self.silent = np.zeros(0, np.bool_)
@@ -43,8 +47,8 @@ class Ledger:
             setattr(other, name, column.copy())
         return other
 
-    def clear(self, row: int) -> None:
-        """Nothing is known of a new entity."""
+    def clear(self, row: int | NDArray[np.intp]) -> None:
+        """Nothing is known of a new entity, or of several."""
         for column in vars(self).values():
             column[row] = 0
         self.last_offset[row] = -1

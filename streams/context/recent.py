@@ -1,6 +1,6 @@
 """Records that late ones may still be placed between, as columns, with the verdict that each was given.
 
-A partition's part of them travels with its context snapshot: a readable JSON header, then raw little-endian arrays.
+Those of a chunk's entities travel with it in context snapshots: a readable JSON header, then raw little-endian arrays.
 """
 
 import json
@@ -101,14 +101,14 @@ def matching(first: Batch, second: Batch) -> tuple[NDArray[np.intp], NDArray[np.
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
-    """A partition's part of the lateness, as a snapshot keeps it."""
+    """What the lateness keeps of E entities of a partition, as a snapshot has it."""
 
-    foreign: bool
-    """Whether verdicts between the snapshot and the partition's position may be another model's."""
     bases: NDArray[np.float32]
     """[E, S] each entity's context before the oldest of its recent records."""
     recent: Recent | None
-    """Owners are places among the partition's entities."""
+    """Owners are places among the E entities."""
+    foreign: bool = False
+    """What a former version kept here, and the snapshot's head now: whether verdicts may be another model's."""
 
 
 def pack_recent(shelved: Shelved) -> bytes:
@@ -116,7 +116,6 @@ def pack_recent(shelved: Shelved) -> bytes:
     recent = shelved.recent
     batch = recent.batch if recent is not None else None
     header: dict[str, Any] = {
-        "foreign": shelved.foreign,
         "entities": len(shelved.bases),
         "state_size": int(shelved.bases.shape[1]),
         "records": len(batch) if batch is not None else 0,
@@ -158,11 +157,12 @@ def unpack_recent(
             part, body = body[:size], body[size:]
             return np.frombuffer(part, kind).reshape(shape).astype(np.dtype(kind).newbyteorder("="))
 
+        foreign = bool(header.get("foreign", False))
         bases = read("<f4", int(header["entities"]), int(header["state_size"]))
         if len(bases) != len(entities):
             raise ValueError(f"{len(bases)} bases for {len(entities)} entities")
         if not count or schema is None:
-            return Shelved(bool(header["foreign"]), bases, None)
+            return Shelved(bases, None, foreign)
         numbers, times, offsets = read("<f4", count, width), read("<i8", count), read("<i8", count)
         owners, surprise, version = read("<i8", count), read("<f4", count), read("<i4", count)
         names = np.array([*entities, None], object)[:-1]
@@ -181,7 +181,7 @@ def unpack_recent(
             raise ValueError(f"{width} numbers a record where the monitor has {len(schema.numbers)}")
         flagged, late = read("<i1", count).astype(np.bool_), read("<i1", count).astype(np.bool_)
         recent = Recent(batch, owners.astype(np.intp), surprise, flagged, version, late)
-        return Shelved(bool(header["foreign"]), bases, recent)
+        return Shelved(bases, recent, foreign)
     except (ValueError, KeyError, TypeError, IndexError, struct.error, UnicodeDecodeError) as error:
         raise InvalidInput(
             f"the recent records in a context snapshot are damaged ({error}); it is left aside, entities warm up anew"

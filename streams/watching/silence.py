@@ -84,6 +84,7 @@ class SilenceWatch:
             heard = rows[spoke & ~ledger.silent[rows]]
             ledger.usual_gap[heard] = np.maximum(ledger.usual_gap[heard] * _FADE, now - ledger.heard[heard])
             ledger.gaps[heard] += 1
+            ledger.changed[heard] = True
         else:
             ledger.heard[rows[~spoke & ~new]] += pause
         ledger.heard[rows[spoke]] = now

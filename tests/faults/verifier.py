@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from latentwatch.alerts.store import AlertStore
 from latentwatch.detector.interface import Contexts
 from latentwatch.domain.record import Batch, RawMessage
-from latentwatch.streams.context.context_blob import unpack
+from latentwatch.streams.context.context_blob import EntityContexts, unpack_chunk
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
 from latentwatch.streams.ports import messages_of
@@ -105,20 +105,33 @@ def expected(servers: str, topic: str, bundle: str) -> Iterator[tuple[Place, flo
 def differing_contexts(engine: Engine, servers: str, topic: str, bundle: str) -> list[str]:
     """Partitions whose stored context is not, to the bit, what an uninterrupted run would hold at its offset."""
     messages = read_topic(servers, topic)
-    stored = AlertStore(engine, monitor(topic).name).snapshots(topic, {message.partition for message in messages})
+    alerts = AlertStore(engine, monitor(topic).name)
+    stored = alerts.snapshots(topic, {message.partition for message in messages})
     wrong = []
     for partition, shot in sorted(stored.items()):
         before = [each for each in messages if each.partition == partition and each.offset < shot.offset]
         _, _, store = _undisturbed(detector(bundle), topic, before)
-        found, wanted = unpack(shot.blob), unpack(store.snapshot(partition))
+        with alerts.chunks(topic, shot) as chunks:
+            found = _joined(list(chunks))
+        wanted = _joined(list(store.snapshot(partition, shot.offset, bundle).chunks.values()))
         if found.entities != wanted.entities:
             wrong.append(f"partition {partition} at {shot.offset} knows {found.entities}, not {wanted.entities}")
         elif not all(
             np.array_equal(getattr(found, part), getattr(wanted, part))
-            for part in ("states", "records", "last_time", "last_offset")
+            for part in ("places", "states", "records", "last_time", "last_offset")
         ):
             wrong.append(f"partition {partition} at {shot.offset} remembers other states")
     return wrong if stored else ["no context was stored"]
+
+
+def _joined(chunks: list[bytes]) -> EntityContexts:
+    """All entities of a partition, from its chunks, which may be cut in different ways."""
+    parts = [unpack_chunk(chunk) for chunk in chunks]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("places", "states", "records", "last_time", "last_offset", "usual_gap_ms", "untold")
+    }
+    return EntityContexts(entities=tuple(name for part in parts for name in part.entities), **columns)
 
 
 def _undisturbed(model: FakeDetector, topic: str, messages: list[RawMessage]) -> tuple[Batch, Contexts, ContextStore]:

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
-from dataclasses import replace
 from threading import Event
 from typing import Any
 
-from latentwatch.detector.drift import recalibrated
 from latentwatch.domain.clock import Clock, ManualClock
 from latentwatch.domain.monitor import Monitor, parse_monitor
-from latentwatch.streams.context.context_blob import pack, unpack
+from latentwatch.streams.context.context_blob import ContextHead
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
 from latentwatch.streams.failpoints import Reach, pass_by
 from latentwatch.streams.pace import Pace
@@ -117,6 +115,7 @@ class Stage:
         source: Source | None = None,
         records: int = 64,
         snapshot_seconds: float = 0.0,
+        chunk_bytes: int = 1,
         limit: DeadLetterLimit | None = None,
         clock: Clock | None = None,
         reach: Reach = pass_by,
@@ -136,6 +135,7 @@ class Stage:
             pace=Pace(records, records),
             limit=limit,
             snapshot_seconds=snapshot_seconds,
+            chunk_bytes=chunk_bytes,
             reach=reach,
             executor=InPlace(late),
             health=health,
@@ -155,9 +155,6 @@ class Stage:
         """Records scored and dead letters in the store."""
         return self.store.scored + len(self.store.dead_letters)
 
-    def contexts(self) -> dict[int, tuple[int, bytes]]:
-        """The last snapshot of every partition: offset and bytes, the promise aside: re-read records do not count for it."""
-        return {
-            partition: (shot.offset, pack(replace(unpack(shot.blob), promise=recalibrated())))
-            for (_, partition), shot in self.store.latest.items()
-        }
+    def contexts(self) -> dict[int, tuple[int, tuple[ContextHead, list[bytes]]]]:
+        """The last snapshot of every partition, as its records alone settle it."""
+        return self.store.bare_contexts()

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event, func, insert, select
 
 from latentwatch.alerts.columns import Row
+from latentwatch.alerts.context_tables import SnapshotRow
 from latentwatch.alerts.monitors import register_monitor
-from latentwatch.alerts.session import reading
+from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import (
     AlertRow,
@@ -21,11 +22,10 @@ from latentwatch.alerts.tables import (
     MonitorRow,
     NotificationRow,
     OffsetRow,
-    SnapshotRow,
     TraceRow,
 )
 from latentwatch.domain.clock import ManualClock
-from latentwatch.domain.errors import PartitionLost
+from latentwatch.domain.errors import PartitionLost, Unavailable
 from latentwatch.domain.outcome import AuditEntry, ContextSnapshot, EntityState, OffsetMove, Outcome
 from latentwatch.domain.record import later_name
 from tests.alerts.build import MONITOR, SOURCE, at, count, dead, flagged, outcome, point
@@ -91,13 +91,14 @@ class StoreContract:
         given = replace(
             outcome(10, 20, [flagged(12)], dead=[dead(13)], counts=[count(0, 9, beyond=1)], trace=[point(12)]),
             entities=(EntityState("rig-1", 0, at(12), 3, True),),
-            snapshots=(ContextSnapshot(0, 20, "abc123", b"\x00\xff"),),
+            snapshots=(snapshot(20, None, {0: b"\x00\xff"}),),
             audit=(AuditEntry("gap", 0, "records 0 to 9 were deleted before they were scored"),),
         )
         receipt = store.commit(given)
         assert store.positions(SOURCE) == {0: 20}
         assert len(receipt.alerts_opened) == 1
-        assert store.snapshots(SOURCE, [0, 1]) == {0: ContextSnapshot(0, 20, "abc123", b"\x00\xff")}
+        assert stored(store) == (20, b"head of 20", [b"\x00\xff"])
+        assert store.snapshots(SOURCE, [1]) == {}
         assert [size(engine, row) for row in (DeadLetterRow, TraceRow, EntityRow, AuditRow)] == [1, 1, 1, 1]
 
     def test_a_flagged_record_comes_back_bit_for_bit(self, store: AlertStore, engine: Engine) -> None:
@@ -240,7 +241,7 @@ class StoreContract:
         given = replace(
             outcome(0, 9, [flagged(1), flagged(2)], dead=[dead(3)], counts=[count(0, 8)], trace=[point(1)]),
             entities=(EntityState("rig-1", 0, at(2), 8, False),),
-            snapshots=(ContextSnapshot(0, 9, "abc123", b"blob"),),
+            snapshots=(snapshot(9, None, {0: b"chunk"}),),
             audit=(AuditEntry("gap", 0, "skipped"),),
         )
         tables = [row for row in Row.__subclasses__() if row not in (MonitorRow, OffsetRow)]
@@ -285,10 +286,64 @@ class StoreContract:
         with pytest.raises(ValueError, match="store of 'pump'"):
             store.commit(replace(outcome(0, 1), monitor="other"))
 
-    def test_snapshots_keep_the_newest(self, store: AlertStore) -> None:
-        """A later snapshot of a partition takes the earlier one's place."""
+    def test_a_snapshot_writes_only_what_changed(self, store: AlertStore) -> None:
+        """Chunks that a snapshot does not name stay as they are; those beyond its number go, and so do surplus pieces."""
         store.claim(SOURCE, 0, 0)
-        store.commit(replace(outcome(0, 5), snapshots=(ContextSnapshot(0, 5, "a", b"old"),)))
-        newest = ContextSnapshot(0, 9, "b", b"new" * 100_000)
-        store.commit(replace(outcome(5, 9), snapshots=(newest, ContextSnapshot(0, 8, "b", b"older"))))
-        assert store.snapshots(SOURCE, [0]) == {0: newest}
+        large = bytes(range(256)) * 150_000  # 38 MB: three pieces
+        store.commit(replace(outcome(0, 5), snapshots=(snapshot(5, None, {0: b"a", 1: large, 2: b"c"}),)))
+        assert stored(store) == (5, b"head of 5", [b"a", large, b"c"])
+        store.commit(replace(outcome(5, 9), snapshots=(snapshot(9, "5", {1: b"b"}),)))
+        assert stored(store) == (9, b"head of 9", [b"a", b"b", b"c"])
+        store.commit(replace(outcome(9, 12), snapshots=(snapshot(12, "9", {0: b"A"}, count=1),)))
+        assert stored(store) == (12, b"head of 12", [b"A"])
+
+    def test_a_snapshot_that_follows_another_than_the_stored_one_is_fenced(self, store: AlertStore) -> None:
+        """Where another process wrote the partition's context, without moving it, nothing of the batch is written."""
+        store.claim(SOURCE, 0, 0)
+        store.commit(replace(outcome(0, 5), snapshots=(snapshot(5, None, {0: b"a", 1: b"b"}),)))
+        theirs = replace(outcome(5, 5), snapshots=(snapshot(6, "5", {0: b"theirs"}),))
+        store.commit(theirs)
+        for follows in ("5", None):
+            with pytest.raises(PartitionLost, match="partition 0 has another context") as lost:
+                store.commit(replace(outcome(5, 9), snapshots=(snapshot(9, follows, {1: b"ours"}),)))
+            assert lost.value.partitions == (0,)
+        assert store.positions(SOURCE) == {0: 5}
+        assert stored(store) == (6, b"head of 6", [b"theirs", b"b"])
+        store.commit(theirs)  # nobody had heard that it landed
+        assert stored(store) == (6, b"head of 6", [b"theirs", b"b"])
+
+    def test_chunks_are_those_of_the_snapshot_or_none(self, store: AlertStore) -> None:
+        """Where another snapshot takes a snapshot's place before its chunks are read, they are to be asked for anew."""
+        store.claim(SOURCE, 0, 0)
+        store.commit(replace(outcome(0, 5), snapshots=(snapshot(5, None, {0: b"a", 1: b"b"}),)))
+        shot = store.snapshots(SOURCE, [0])[0]
+        with store.chunks(SOURCE, shot) as chunks:
+            assert next(chunks) == b"a"
+            store.commit(replace(outcome(5, 9), snapshots=(snapshot(9, "5", {1: b"later"}),)))
+            assert list(chunks) == [b"b"]
+        with pytest.raises(Unavailable, match="replaced"), store.chunks(SOURCE, shot):
+            pass
+
+    def test_the_former_format_is_replaced(self, store: AlertStore, engine: Engine) -> None:
+        """A context in one blob, as versions without chunks wrote it, is read as a head and followed by chunks."""
+        store.claim(SOURCE, 0, 5)
+        former = {"monitor": MONITOR, "source": SOURCE, "partition": 0, "offset": 5, "bundle": "b", "blob": b"whole"}
+        with transaction(engine) as session:
+            session.execute(insert(SnapshotRow), [former | {"updated": at(0)}])
+        assert stored(store) == (5, b"whole", [])
+        store.commit(replace(outcome(5, 9), snapshots=(snapshot(9, "", {0: b"a"}),)))
+        assert stored(store) == (9, b"head of 9", [b"a"])
+
+
+def snapshot(offset: int, follows: str | None, chunks: dict[int, bytes], count: int | None = None) -> ContextSnapshot:
+    """A snapshot of partition 0, its stamp the offset; by default it has three chunks or as many as are given."""
+    head = f"head of {offset}".encode()
+    whole = len(chunks) if follows in (None, "") else 3
+    return ContextSnapshot(0, offset, "abc123", str(offset), follows, head, whole if count is None else count, chunks)
+
+
+def stored(store: AlertStore) -> tuple[int, bytes, list[bytes]]:
+    """Offset, head and chunks of partition 0's context."""
+    shot = store.snapshots(SOURCE, [0])[0]
+    with store.chunks(SOURCE, shot) as chunks:
+        return shot.offset, shot.head, list(chunks)

@@ -1,5 +1,6 @@
 """The context store: its result depends on the stream alone, not on batches, restarts or neighbours."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from latentwatch.detector.interface import Contexts
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.context.context_store import ContextStore, segments
 from latentwatch.streams.context.lateness import LateContexts
 from latentwatch.streams.testing import FakeContext
@@ -32,6 +34,17 @@ def batch(entities: list[str], partition: int = 0, first_offset: int = 0) -> Bat
     )
 
 
+Kept = tuple[bytes, list[bytes]]
+"""Head and chunks of a partition."""
+
+
+def kept(store: ContextStore, before: Kept = (b"", [])) -> Kept:
+    """What the database has of partition 0 after a snapshot, given what it had before."""
+    shot = store.snapshot(0, 0, "bundle")
+    chunks = dict(enumerate(before[1])) | dict(shot.chunks)
+    return shot.head, [chunks[number] for number in range(shot.count)]
+
+
 NAMES = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=60)
 
 
@@ -43,20 +56,23 @@ def test_batches_may_be_cut_anywhere(names: list[str], size: int, limit: int) ->
     pieces = [parts.extend(batch(names[i : i + size], first_offset=i)) for i in range(0, len(names), size)]
     assert np.array_equal(expected.features, np.concatenate([piece.features for piece in pieces]))
     assert np.array_equal(expected.seen, np.concatenate([piece.seen for piece in pieces]))
-    assert whole.snapshot(0) == parts.snapshot(0)
+    assert kept(whole) == kept(parts)
     assert len(whole) <= limit
 
 
-@given(NAMES, st.integers(0, 60), st.integers(2, 6))
-def test_a_snapshot_goes_on_as_if_nothing_had_happened(names: list[str], cut: int, limit: int) -> None:
-    """A store loaded from a snapshot ends in the same states as one that was never interrupted."""
+@given(NAMES, st.integers(0, 60), st.integers(2, 6), st.sampled_from([1, 200, CHUNK_BYTES]))
+def test_a_snapshot_goes_on_as_if_nothing_had_happened(
+    names: list[str], cut: int, limit: int, chunk_bytes: int
+) -> None:
+    """A store loaded from a snapshot ends in the same states as one that was never interrupted, to the last chunk."""
     cut = min(cut, len(names))
-    whole, before, after = (ContextStore(FakeContext(1), limit) for _ in range(3))
+    whole, before, after = (ContextStore(FakeContext(1), limit, chunk_bytes=chunk_bytes) for _ in range(3))
     whole.extend(batch(names))
     before.extend(batch(names[:cut]))
-    assert after.load(0, before.snapshot(0))
+    stored = kept(before)
+    assert after.load(0, *stored)
     after.extend(batch(names[cut:], first_offset=cut))
-    assert after.snapshot(0) == whole.snapshot(0)
+    assert kept(after, stored) == kept(whole)
 
 
 def test_the_longest_silent_entities_are_forgotten_first() -> None:
@@ -120,18 +136,34 @@ def test_a_batch_that_fails_after_some_were_forgotten_changes_nothing(late: bool
     for each in (store, plain):
         each.extend(batch(names[:5]))
         each.extend(batch(names[5:], first_offset=6))
-    assert store.snapshot(0) == plain.snapshot(0)
+    assert kept(store) == kept(plain)
     assert store.take_heard() == plain.take_heard()
 
 
-@pytest.mark.parametrize("damage", [b"", b"LWCTX001", b"nonsense", None])
-def test_a_damaged_snapshot_is_refused(damage: bytes | None) -> None:
-    """Bytes that are not a whole snapshot raise an error that says what happens next."""
-    store = ContextStore(FakeContext(1))
-    store.extend(batch(["a", "b"]))
-    blob = store.snapshot(0)[:-1] if damage is None else damage
+@pytest.mark.parametrize("damage", [b"", b"LWCTX001", b"LWCTX002", b"nonsense", b"LWCTX002\x02\0\0\0[]"])
+def test_a_damaged_head_is_refused(damage: bytes) -> None:
+    """Bytes that are no head of a context raise an error that says what happens next."""
     with pytest.raises(InvalidInput, match="damaged"):
-        store.load(0, blob)
+        ContextStore(FakeContext(1)).load(0, damage)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda chunks: [],
+    lambda chunks: chunks[:1],
+    lambda chunks: [*chunks, chunks[-1]],
+    lambda chunks: [chunks[1], chunks[0]],
+    lambda chunks: [chunks[0], chunks[0]],
+    lambda chunks: [chunks[0], chunks[1][:-1]],
+    lambda chunks: [chunks[0], b""],
+])  # fmt: skip
+def test_damaged_chunks_are_refused(damage: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Chunks that are cut short, missing, doubled or exchanged raise an error that says what happens next."""
+    store = ContextStore(FakeContext(1), chunk_bytes=1)
+    store.extend(batch(["a", "b"]))
+    head, chunks = kept(store)
+    assert len(chunks) == 2
+    with pytest.raises(InvalidInput, match="damaged"):
+        ContextStore(FakeContext(1), chunk_bytes=1).load(0, head, damage(chunks))
 
 
 def test_swapping_encoders_keeps_states_that_can_go_on() -> None:
@@ -148,9 +180,9 @@ def test_a_snapshot_of_another_shape_is_left_aside() -> None:
     """States that do not fit the serving encoder are not forced into it."""
     store = ContextStore(FakeContext(1))
     store.extend(batch(["a"]))
-    blob = store.snapshot(0)
-    assert not ContextStore(FakeContext(2)).load(0, blob)
-    assert not ContextStore(FakeContext(2)).load(0, blob, FakeContext(1))
+    head, chunks = kept(store)
+    assert not ContextStore(FakeContext(2)).load(0, head, chunks)
+    assert not ContextStore(FakeContext(2)).load(0, head, chunks, FakeContext(1))
 
 
 def test_reports_each_entity_once_a_change() -> None:

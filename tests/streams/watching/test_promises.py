@@ -10,7 +10,7 @@ from latentwatch.detector.drift import BROKEN, PromiseState
 from latentwatch.detector.interface import Contexts
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.scores import Scores
-from latentwatch.streams.context.context_blob import unpack
+from latentwatch.streams.context.context_blob import unpack_head
 from latentwatch.streams.outcomes import Verdicts
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.testing import FakeDetector
@@ -80,7 +80,7 @@ def test_a_restart_does_not_forget() -> None:
     drifting = calm(600) / 10
     stage = stage_of(drifting)
     assert told(run(stage))[0] == "scoring"
-    kept = {partition: unpack(shot.blob).promise for (_, partition), shot in stage.store.latest.items()}
+    kept = {partition: unpack_head(shot.head).promise for (_, partition), shot in stage.store.latest.items()}
     assert {partition: state.records for partition, state in kept.items()} == {0: 300, 1: 300}
     add(stage, drifting)
     assert told(run(stage))[0] == BROKEN

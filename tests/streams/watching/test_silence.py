@@ -123,7 +123,8 @@ def test_a_restart_remembers_the_cadence(yard: Yard) -> None:
     """An entity that fell silent while nobody looked is missed by the next process."""
     after = Yard()
     after.offsets = dict(yard.offsets)
-    assert after.contexts.load(0, yard.contexts.snapshot(0))
+    shot = yard.contexts.snapshot(0, 0, "bundle")
+    assert after.contexts.load(0, shot.head, list(shot.chunks.values()))
     assert after.live(60, ["a"]) == ["b"]
 
 

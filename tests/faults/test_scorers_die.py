@@ -49,3 +49,16 @@ def test_dying_at_every_step(scene: Scene) -> None:
         assert dying.wait(timeout=120) == -signal.SIGKILL, scene.logs()
     scene.start()
     scene.settle(same_as_undisturbed=BUNDLE)
+
+
+def test_dying_while_a_context_is_written(scene: Scene) -> None:
+    """Scorers killed between two chunks of a snapshot leave the former one whole; the next goes on from it exactly."""
+    scene.produce(600)
+    for number in (2, 5, 13, 29):
+        dying = scene.start(die_writing_chunk=number, chunk_bytes=1, snapshot_seconds=0.0, records=50)
+        assert dying.wait(timeout=120) == -signal.SIGKILL, scene.logs()
+        scene.produce(150)
+    scene.start(chunk_bytes=1, snapshot_seconds=0.0, records=50)
+    scene.settle(same_as_undisturbed=BUNDLE)
+    chunks = scene.ask('SELECT "partition", count(DISTINCT chunk) FROM context_chunks GROUP BY "partition"')
+    assert sum(count for _, count in chunks) == 11, "every rig is a chunk of its own"

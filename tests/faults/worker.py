@@ -1,13 +1,14 @@
 """What a scorer's process does. It ends cleanly on SIGTERM.
 
 Settings name a step of the loop where, the `at`-th time, it is to die (killing itself), to freeze (stopping itself,
-heartbeats too, until SIGCONT), or to be held up (only its loop, until the file `until` exists). With a `registry` the
-messages are Avro.
+heartbeats too, until SIGCONT), or to be held up (only its loop, until the file `until` exists). `die_writing_chunk` is
+the chunk of a context, counted from its start, that it begins to write and dies. With a `registry` the messages are Avro.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from threading import Event
@@ -21,6 +22,7 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import BundleChanged, LatentwatchError, TopicRecreated
+from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for
 from latentwatch.streams.decoding.registry_access import RegistryAccess
@@ -47,6 +49,20 @@ def load(bundle: str, features: str) -> FakeDetector:
     return detector(bundle, features)
 
 
+def dying_before_chunk(number: int) -> Callable[..., None]:
+    """Listens to statements and kills the process where it would write its so-many-th chunk."""
+    left = number
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal left
+        if statement.startswith("INSERT INTO context_chunks"):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return hear
+
+
 def main(settings: dict[str, Any]) -> None:
     """Score until told to stop."""
     stop, clock = Event(), SystemClock()
@@ -68,6 +84,8 @@ def main(settings: dict[str, Any]) -> None:
     if "lock_wait_ms" in settings:
         hurry = f"PRAGMA busy_timeout = {settings['lock_wait_ms']}"
         event.listen(engine, "connect", lambda connection, _: connection.execute(hurry))
+    if "die_writing_chunk" in settings:
+        event.listen(engine, "before_cursor_execute", dying_before_chunk(settings["die_writing_chunk"]))
     registry = RegistryAccess(settings["registry"]) if "registry" in settings else None
     format_ = "avro" if registry else "json"
     left = settings.get("at", 1)
@@ -104,6 +122,7 @@ def main(settings: dict[str, Any]) -> None:
                 clock=clock,
                 pace=Pace(settings.get("records", 100), settings.get("records", 100)),
                 snapshot_seconds=settings.get("snapshot_seconds", 1.0),
+                chunk_bytes=settings.get("chunk_bytes", CHUNK_BYTES),
                 reach=reach,
             )
             wait_for(source.open, clock, stop)

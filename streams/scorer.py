@@ -76,8 +76,8 @@ class Scorer:
         executor: Executor | None = None,
     ) -> None:
         """`decode_as` makes the decoder of the fields that a model reads, and `load` opens a bundle by its content hash;
-        `beat` is called about once a second; `reach` at each step, never
-        while a commit is on its way; `executor` runs the commits, in a thread of its own if none is given.
+        `beat` is called about once a second; `reach` at each step, never while a commit is on its way; `executor` runs
+        the commits, in a thread of its own if none is given.
         """
         self.totals = Totals()
         self.last_commit: datetime | None = None
@@ -95,9 +95,8 @@ class Scorer:
         self._reach = reach
         self._watch = ChampionWatch(monitor, registry, load, clock, self.metrics.models_refused.inc, self._health)
         self._committer = Committer(store, source, clock, self.metrics, self._health, executor)
-        self._snapshots = SnapshotSchedule(clock, snapshot_seconds)
-        self._reports = ReportSchedule(clock)
         self._chunk_bytes = chunk_bytes
+        self._snapshots, self._reports = SnapshotSchedule(clock, snapshot_seconds), ReportSchedule(clock)
         self._traces = TraceSampler(clock, POINTS_PER_SECOND if source.live else REPLAYED_POINTS_PER_SECOND)
         self._footprint = Footprint(clock)
         self._told = float("-inf")
@@ -250,8 +249,7 @@ class Scorer:
         """One transaction: results, dead letters, counts and positions together, now and then the context with them."""
         if not outcome.snapshots and self._snapshots.due(move.partition for move in outcome.moves):
             outcome = self._with_context(outcome)
-        if self._reports.due():
-            outcome = self._with_entities(outcome)
+        outcome = self._with_entities(outcome)
         if outcome.moves:
             self._reach("before commit")
             self._committer.send(outcome)
@@ -323,17 +321,17 @@ class Scorer:
 
     def _save_context(self, stop: Event) -> None:
         """Write a snapshot of every partition now, and tell of all entities."""
-        standing = self._standing
-        self._snapshots.note(standing.partitions.positions)
-        outcome = self._with_context(self._outcome(()))
-        self._send(replace(outcome, entities=standing.contexts.report(sorted(standing.partitions.positions))))
+        positions, outcome = self._standing.partitions.positions, self._outcome(())
+        self._snapshots.note(positions)
+        told = self._standing.contexts.report(sorted(positions))
+        self._send(replace(self._with_context(outcome), entities=told))
         self.finish(stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
         """The outcome with snapshots of what moved."""
         standing = self._standing
-        self._snapshots.note(move.partition for move in outcome.moves)
         bundle = standing.model.detector.bundle
+        self._snapshots.note(move.partition for move in outcome.moves)
         snapshots = self._snapshots.take(standing.contexts, standing.partitions.read_to, bundle)
         self._reach("snapshotted")
         outcome = standing.partitions.fenced(outcome, {snapshot.partition for snapshot in snapshots})
@@ -341,9 +339,9 @@ class Scorer:
 
     def _with_entities(self, outcome: Outcome) -> Outcome:
         """The outcome with the states of entities whose turn it is to be told."""
-        standing = self._standing
-        states = self._reports.take(standing.contexts, sorted(standing.partitions.positions))
-        outcome = standing.partitions.fenced(outcome, {state.partition for state in states})
+        partitions = self._standing.partitions
+        states = self._reports.take(self._standing.contexts, sorted(partitions.positions))
+        outcome = partitions.fenced(outcome, {state.partition for state in states})
         return replace(outcome, entities=outcome.entities + states)
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:

@@ -260,7 +260,7 @@ def _scorer(settings: argparse.Namespace, source: Any, snapshot_seconds: float =
     return Scorer(
         watched,
         source,
-        JsonDecoder(watched.record, TimeBound(CLOCK)),
+        lambda schema: JsonDecoder(schema, TimeBound(CLOCK)),
         AlertStore(engine, watched.name, CLOCK, durable=False),
         registry,
         lambda bundle: load_bundle(settings.bundles, bundle),

@@ -66,12 +66,11 @@ class ReportSchedule:
         self._clock = clock
         self._reported = clock.monotonic()
 
-    def due(self) -> bool:
-        """Whether an outcome should carry entities' states."""
-        return self._clock.monotonic() >= self._reported + _REPORT_SECONDS
-
     def take(self, contexts: ContextStore, partitions: Sequence[int]) -> tuple[EntityState, ...]:
         """Those whose turn it is, among the entities of these partitions; they count as told."""
-        now = self._clock.monotonic()
-        share, self._reported = (now - self._reported) / _ALL_REPORTED_SECONDS, now
+        waited = self._clock.monotonic() - self._reported
+        if waited < _REPORT_SECONDS:
+            return ()
+        self._reported += waited
+        share = waited / _ALL_REPORTED_SECONDS
         return contexts.report(partitions, max(_LEAST_REPORTED, ceil(share * len(contexts))))

@@ -227,7 +227,7 @@ def test_another_model_writes_all_chunks_anew() -> None:
     store = ContextStore(FakeContext(1), chunk_bytes=1)
     store.extend(batch(["a", "b"]))
     stored = kept(store)
-    store.swap(FakeContext(1))
+    store.swap(FakeContext(1), SCHEMA)
     assert list(store.snapshot(0, 2, "other").chunks) == [0, 1]
     for after, previous in (
         (ContextStore(FakeContext(1), chunk_bytes=1), FakeContext(1)),

@@ -330,19 +330,16 @@ class Scorer:
     def _with_context(self, outcome: Outcome) -> Outcome:
         """The outcome with snapshots of what moved."""
         standing = self._standing
-        bundle = standing.model.detector.bundle
         self._snapshots.note(move.partition for move in outcome.moves)
-        snapshots = self._snapshots.take(standing.contexts, standing.partitions.read_to, bundle)
+        snapshots = self._snapshots.take(standing.contexts, standing.partitions.read_to, standing.model.detector.bundle)
         self._reach("snapshotted")
-        outcome = standing.partitions.fenced(outcome, {snapshot.partition for snapshot in snapshots})
-        return replace(outcome, snapshots=snapshots)
+        return replace(standing.partitions.fenced(outcome, {each.partition for each in snapshots}), snapshots=snapshots)
 
     def _with_entities(self, outcome: Outcome) -> Outcome:
         """The outcome with the states of entities whose turn it is to be told."""
         partitions = self._standing.partitions
-        states = self._reports.take(self._standing.contexts, sorted(partitions.positions))
-        outcome = partitions.fenced(outcome, {state.partition for state in states})
-        return replace(outcome, entities=outcome.entities + states)
+        states = outcome.entities + self._reports.take(self._standing.contexts, sorted(partitions.positions))
+        return replace(partitions.fenced(outcome, {state.partition for state in states}), entities=states)
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
         return Outcome(

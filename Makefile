@@ -76,6 +76,10 @@ bench-quality: setup ## detection quality beside the peers, under half an hour; 
 bench-speed: setup ## records per second and latency, beside what a user would write; ARGS=--quick for a minute
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 
+.PHONY: bench-entities
+bench-entities: setup ## memory, snapshots and restarts with 100,000 entities; ARGS="--entities 10000 --database postgresql"
+	$(BIN)/python -m benchmarks.speed.entities $(ARGS)
+
 .PHONY: requirements
 requirements: .venv/bin/uv ## compile requirements/*.txt anew from pyproject.toml, with hashes
 	$(COMPILE) --all-extras --excludes requirements/without-gpu.txt --excludes requirements/without-object-stores.txt \

@@ -22,7 +22,7 @@ from latentwatch.console import print_json, say
 from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock, to_microseconds
-from latentwatch.domain.errors import InvalidInput, LoopFailed
+from latentwatch.domain.errors import BundleRefused, InvalidInput, LoopFailed
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch, Position
 from latentwatch.review.replay import replay
@@ -77,6 +77,10 @@ class Verification:
     records: int = 0
     agreeing: int = 0
     differing: int = 0
+    no_longer: int = 0
+    """Whose bundle is refused: what was stored stands, and cannot be had again."""
+    refusals: list[str] = field(default_factory=list)
+    """Why, once for each such bundle."""
     examples: list[str] = field(default_factory=list)
     """Positions that differ, with stored and replayed surprise; at most the first twenty."""
 
@@ -139,17 +143,30 @@ def verify(
     span: Span,
 ) -> Verification:
     """Score stored flagged records again, each with its own bundle and its stored context."""
-    result, detectors = Verification(), dict[str, Detector]()
+    result, detectors = Verification(), dict[str, Detector | None]()
     for flagged in flagged_records(engine, monitor.name, alert=alert, since=span.since, until=span.until):
         if flagged.bundle not in detectors:
-            detectors[flagged.bundle] = load_bundle(settings.bundles, flagged.bundle)
-        found = replay(detectors[flagged.bundle], flagged)
+            detectors[flagged.bundle] = _loaded(settings, flagged.bundle, result)
+        detector = detectors[flagged.bundle]
         result.records += 1
+        if detector is None:
+            result.no_longer += 1
+            continue
+        found = replay(detector, flagged)
         result.agreeing += found.agrees
         result.differing += not found.agrees
         if not found.agrees and len(result.examples) < _SHOWN:
             result.examples.append(f"{flagged.position}: stored {found.stored:.6f}, replayed {found.replayed:.6f}")
     return result
+
+
+def _loaded(settings: Settings, bundle: str, result: Verification) -> Detector | None:
+    """The detector of a bundle; None, with the reason noted, where it is refused: the other bundles' verdicts replay."""
+    try:
+        return load_bundle(settings.bundles, bundle)
+    except BundleRefused as error:
+        result.refusals.append(str(error))
+        return None
 
 
 def compare(
@@ -298,13 +315,18 @@ def _tell_verification(result: Verification, as_json: bool) -> None:
     if as_json:
         print_json(asdict(result))
     else:
-        say(f"{result.records:,} stored verdicts replayed, {result.agreeing:,} agree")
+        replayed = result.records - result.no_longer
+        say(f"{replayed:,} stored verdicts replayed, {result.agreeing:,} agree")
+        if result.no_longer:
+            say(f"{result.no_longer:,} no longer replay, what was stored of them stands: {'; '.join(result.refusals)}")
         for line in result.examples:
             say(f"  {line}")
     if result.differing:
         raise LoopFailed(
             f"{result.differing} stored verdicts do not replay; the bundle or the stored input has changed"
         )
+    if result.no_longer and not result.agreeing:
+        raise BundleRefused(f"no stored verdict can be replayed: {'; '.join(result.refusals)}")
 
 
 def _tell_difference(result: Difference, as_json: bool) -> None:

@@ -209,7 +209,7 @@ def ground_of(room: Room, bundle: str) -> MapGround | str:
     try:
         return room.shelf.detector(bundle).map_ground()
     except BundleRefused as error:
-        return f"The map cannot be drawn: {error}"
+        return f"What is shown was stored when it was flagged; it no longer replays, and has no map: {error}"
 
 
 def replay_done(room: Room, detail: AlertDetail) -> Done:
@@ -219,7 +219,7 @@ def replay_done(room: Room, detail: AlertDetail) -> Done:
     try:
         found = replay(room.shelf.detector(detail.peak.bundle), detail.peak)
     except BundleRefused as error:
-        return Done(str(error), refused=True)
+        return Done(f"what is shown was stored when it was flagged; it no longer replays: {error}", refused=True)
     if found.agrees:
         return Done(f"Replayed with bundle {detail.peak.bundle[:12]}: surprise {found.replayed:.4f}, as stored.")
     return Done(

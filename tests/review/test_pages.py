@@ -198,7 +198,7 @@ def test_a_damaged_bundle_is_a_sentence(room: Room):
     assert detail is not None
     problem = ground_of(room, "b" * 64)
     assert isinstance(problem, str)
-    assert "cannot be drawn" in problem
+    assert "no longer replays, and has no map" in problem
     done = replay_done(room, detail)
     assert done.refused
     assert "bundle" in done.sentence

@@ -1,0 +1,236 @@
+"""What commit a60691e left behind, opened by today's code: database, bundles, monitor files and offsets.
+
+`generate.py` says how it was made: two monitors, alerts of several kinds, labels, dead letters, messages sent, due and
+given up, and version 2 of `pump`, whose bundle was damaged after it had raised an alert, and was refused for that.
+"""
+
+import json
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
+
+from latentwatch.alerts.database import migrate, open_database, schema_is_current
+from latentwatch.alerts.outbox import Notification, Notifier, outbox_state
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.inbox import AlertFilter, inbox
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.store import AlertStore
+from latentwatch.cli import main
+from latentwatch.domain.alert import AlertKind, Verdict
+from latentwatch.domain.clock import ManualClock, SystemClock
+from latentwatch.domain.model import VersionStatus
+from latentwatch.review.app import create_api
+from latentwatch.review.config import ReviewConfig
+from latentwatch.review.filters import View
+from latentwatch.review.pages.alert import evidence_markup, ground_of, replay_done
+from latentwatch.review.pages.dead import dead_markup
+from latentwatch.review.pages.inbox import inbox_markup
+from latentwatch.review.pages.models import models_markup
+from latentwatch.review.pages.overview import overview_markup
+from latentwatch.review.room import Room
+
+ARCHIVE = Path(__file__).parent / "a60691e.tar.xz"
+OF_THE_SERVING, OF_THE_REFUSED, SILENT = 1, 4, 5
+"""Alerts of pump: of version 1, of version 2, whose bundle is damaged, and of a rig that stopped sending."""
+KEPT = (
+    "monitors", "offsets", "alerts", "flagged_records", "kept_trace", "alert_events", "labels", "dead_letters",
+    "minute_counts", "trace", "entities", "model_versions", "promotions", "notifications", "scorers",
+)  # fmt: skip
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive, unpacked once."""
+    folder = tmp_path_factory.mktemp("a60691e")
+    with tarfile.open(ARCHIVE) as packed:
+        packed.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def left(unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own copy, which is the working folder: every setting's default points into it."""
+    shutil.copytree(unpacked, tmp_path / "left")
+    monkeypatch.chdir(tmp_path / "left")
+    return tmp_path / "left"
+
+
+@pytest.fixture
+def engine(left: Path) -> Iterator[Engine]:
+    """Its database, migrated."""
+    engine = open_database(f"sqlite:///{left}/latentwatch.db")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def run(left: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command there; its exit code, what it printed for scripts, and what for people."""
+
+    def go(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return go
+
+
+@pytest.fixture
+def room(engine: Engine, left: Path) -> Room:
+    """What the pages see, on the day after."""
+    return Room(engine, ReviewConfig(), str(left / "bundles"), ManualClock(SystemClock().now() + timedelta(days=1)))
+
+
+def rows(engine: Engine) -> dict[str, int]:
+    """How many rows each table of that time has."""
+    with engine.connect() as connection:
+        return {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in KEPT}
+
+
+def send(file: Path, records: int, wrong: int = 0) -> None:
+    """Let the newest `records` of a stream come once more, as if the plant went on; in the last `wrong` the flow is wrong."""
+    good = [json.loads(line) for line in file.read_text().splitlines() if line.startswith('{"time": "2')]
+    newest = good[-records:]
+    by = datetime.fromisoformat(good[-1]["time"]) - datetime.fromisoformat(newest[0]["time"]) + timedelta(seconds=5)
+    with file.open("a") as stream:
+        for number, record in enumerate(newest):
+            moved = {**record, "time": (datetime.fromisoformat(record["time"]) + by).isoformat()}
+            stream.write(json.dumps(moved | ({"flow": 900.0} if number >= records - wrong else {})) + "\n")
+
+
+def test_the_schema_is_brought_up_to_date_and_loses_nothing(left: Path) -> None:
+    """Every row of every table is there after the migration."""
+    engine = open_database(f"sqlite:///{left}/latentwatch.db")
+    before = rows(engine)
+    assert not schema_is_current(engine)
+    assert all(before.values())
+    migrate(engine)
+    assert schema_is_current(engine)
+    assert rows(engine) == before
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("monitor", "position", "known"), [("pump", 2_902, 100), ("parts", 162, 0)])
+def test_scoring_goes_on_where_it_stood(
+    run: Run, left: Path, engine: Engine, monitor: str, position: int, known: int
+) -> None:
+    """New records are scored by the model that served, with the context that was stored, and open an alert."""
+    stream, registry = left / f"{monitor}.jsonl", ModelRegistry(engine)
+    alerts = inbox(engine, AlertFilter(monitor=monitor)).total
+    serving = registry.champion(monitor)
+    send(stream, 120, wrong=20)
+    code, _, said = run("score", f"{monitor}.yaml")
+    assert code == 0, said
+    assert "scored 120 records" in said
+    assert "not restored" not in said
+    assert AlertStore(engine, monitor).positions(stream.name) == {0: position + 120}
+    assert registry.champion(monitor) == serving
+    assert serving is not None
+    assert serving.version == 1
+    newest = inbox(engine, AlertFilter(monitor=monitor), order="recent")
+    assert newest.total > alerts
+    detail = alert_detail(engine, newest.alerts[0].id)
+    assert detail is not None
+    assert detail.peak is not None
+    assert not detail.peak.warming
+    assert detail.peak.seen >= known  # records of its rig before it; single records are scored without a past
+
+
+def test_alerts_read_as_they_were_left(engine: Engine) -> None:
+    """Kinds, verdicts, labels and flagged records."""
+    found = {alert.id: alert for alert in inbox(engine, AlertFilter()).alerts}
+    assert sorted(found) == [1, 2, 3, OF_THE_REFUSED, SILENT]
+    assert found[SILENT].kind is AlertKind.SILENCE
+    assert [found[number].verdict for number in (1, 2, 3)] == [Verdict.TRUE, None, Verdict.TRUE]
+    detail = alert_detail(engine, OF_THE_SERVING)
+    assert detail is not None
+    assert {(said.verdict, said.author) for said in detail.labels} == {(Verdict.FALSE, "ben"), (Verdict.TRUE, "ada")}
+    assert len(detail.flagged) == 41
+
+
+def test_stored_verdicts_replay(run: Run) -> None:
+    """Each with its bundle; those of the damaged bundle are counted and said, and stop no other's."""
+    code, out, said = run("replay", "parts.yaml", "--json")
+    assert (code, json.loads(out)["agreeing"]) == (0, 53), said
+    code, out, _ = run("replay", "pump.yaml", "--json")
+    found = json.loads(out)
+    assert (code, found["records"], found["agreeing"], found["no_longer"]) == (0, 98, 42, 56)
+    assert "content does not match" in found["refusals"][0]
+    code, _, said = run("replay", "pump.yaml", "--alert", str(OF_THE_REFUSED))
+    assert code == 2
+    assert "56 no longer replay, what was stored of them stands" in said
+
+
+def test_pages_show_what_was_stored(room: Room) -> None:
+    """Every page draws; an alert of the refused bundle shows its evidence and says that it no longer replays."""
+    assert "pump" in overview_markup(room)
+    assert "5 alerts" in "".join(inbox_markup(room, replace(View(), status="any")))
+    assert "half past nine" in dead_markup(room, "pump", 0)
+    models = models_markup(room, "pump")
+    assert "was changed after it was written" in models
+    serving, refused = alert_detail(room.engine, OF_THE_SERVING), alert_detail(room.engine, OF_THE_REFUSED)
+    assert serving is not None
+    assert refused is not None
+    for detail in (serving, refused):
+        assert "flow" in evidence_markup(detail, None)
+    assert "as stored" in replay_done(room, serving).sentence
+    assert not isinstance(ground_of(room, str(serving.peak and serving.peak.bundle)), str)
+    for said in (replay_done(room, refused).sentence, ground_of(room, str(refused.peak and refused.peak.bundle))):
+        assert isinstance(said, str)
+        assert "stored when it was flagged" in said
+        assert "no longer replays" in said
+
+
+def test_the_api_answers(room: Room) -> None:
+    """Alerts and models over HTTP."""
+    client = TestClient(create_api(room.engine, None, room.bundles, room.clock), base_url="http://localhost")
+    for path in (
+        "/api/alerts",
+        f"/api/alerts/{OF_THE_REFUSED}",
+        f"/api/alerts/{SILENT}",
+        "/api/monitors",
+        "/api/monitors/pump/models",
+    ):
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+
+
+def test_messages_are_delivered_that_were_due(engine: Engine) -> None:
+    """Those that were sent are not sent again, those given up stay so."""
+    assert outbox_state(engine) == {"due": 4, "sent": 3, "given up": 1}
+    took: list[str] = []
+
+    class Paper:
+        def send(self, notification: Notification) -> None:
+            took.append(notification.dedupe_key)
+
+    notifier = Notifier(engine, dict.fromkeys(("oncall", "pager"), Paper()), ManualClock(SystemClock().now()))
+    assert notifier.deliver().sent == 4
+    assert sorted(took) == [
+        "alert-1-opened-pager",
+        "alert-4-opened-pager",
+        "alert-5-silent-oncall",
+        "alert-5-silent-pager",
+    ]
+
+
+def test_training_is_judged_against_the_model_that_served(run: Run, engine: Engine) -> None:
+    """The champion of that time is loaded and measured beside the challenger; the refused one stays refused."""
+    code, out, said = run("train", "pump.yaml", "--history", "history.jsonl", "--json")
+    assert code == 0, said
+    result = json.loads(out)
+    assert result["version"] == 3
+    assert any(reason.startswith("The champion keeps its promise") for reason in result["reasons"]), result["reasons"]
+    assert ModelRegistry(engine).version("pump", 2).status is VersionStatus.REFUSED

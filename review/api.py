@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
+AlertNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Offset = Annotated[int, Query(ge=0, le=10_000)]
 
 
@@ -124,7 +125,9 @@ def post_restore(room: InRoom, monitor: str, version: Version, signed: schemas.S
 
 
 @router.get("/monitors/{monitor}/map", tags=["models"])
-def get_map(room: InRoom, monitor: str, version: int | None = None) -> schemas.MapOut:
+def get_map(
+    room: InRoom, monitor: str, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> schemas.MapOut:
     """A model version's latent map, the champion's unless asked: where normal records lie, and where flagged ones fell."""
     _known(room, monitor)
     if version is not None:
@@ -160,7 +163,7 @@ def get_alerts(room: InRoom, query: Annotated[AlertQuery, Query()]) -> schemas.A
 
 
 @router.get("/alerts/{alert}", tags=["alerts"])
-def get_alert(room: InRoom, alert: int) -> schemas.AlertDetailOut:
+def get_alert(room: InRoom, alert: AlertNumber) -> schemas.AlertDetailOut:
     """One alert: its records and explanations, the trace around it, labels, history, earlier alerts."""
     detail = alert_detail(room.engine, alert)
     if detail is None:
@@ -169,28 +172,28 @@ def get_alert(room: InRoom, alert: int) -> schemas.AlertDetailOut:
 
 
 @router.post("/alerts/{alert}/labels", tags=["alerts"], status_code=201)
-def post_label(room: InRoom, alert: int, label: schemas.LabelIn) -> schemas.LabelOut:
+def post_label(room: InRoom, alert: AlertNumber, label: schemas.LabelIn) -> schemas.LabelOut:
     """Give a verdict. True and false close the alert; earlier verdicts stay in its history."""
     given = reviewing.label(room.engine, alert, label.verdict, label.author, label.cause, label.note, clock=room.clock)
     return schemas.LabelOut.of(given)
 
 
 @router.post("/alerts/{alert}/acknowledge", tags=["alerts"])
-def post_acknowledge(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.StatusOut:
+def post_acknowledge(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> schemas.StatusOut:
     """Say that somebody looks at it."""
     status = reviewing.acknowledge(room.engine, alert, signed.author, signed.note, clock=room.clock)
     return schemas.StatusOut(id=alert, status=status)
 
 
 @router.post("/alerts/{alert}/close", tags=["alerts"])
-def post_close(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.StatusOut:
+def post_close(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> schemas.StatusOut:
     """Put it away without a verdict."""
     status = reviewing.close(room.engine, alert, signed.author, signed.note, clock=room.clock)
     return schemas.StatusOut(id=alert, status=status)
 
 
 @router.post("/alerts/{alert}/reopen", tags=["alerts"])
-def post_reopen(room: InRoom, alert: int, signed: schemas.SignedIn) -> schemas.StatusOut:
+def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> schemas.StatusOut:
     """Bring it back into the inbox; labels stay."""
     status = reviewing.reopen(room.engine, alert, signed.author, signed.note, clock=room.clock)
     return schemas.StatusOut(id=alert, status=status)

@@ -293,7 +293,7 @@ def retention(
         list[str] | None,
         typer.Option(
             metavar="WHAT=AGE",
-            help="Other than the default age: alerts, dead_letters, trace, minute_counts, audit, ...",
+            help="Other than the default age: alerts, dead_letters, trace, minute_counts, audit, runs, ...",
         ),
     ] = None,
     as_json: AsJson = False,

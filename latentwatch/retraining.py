@@ -6,9 +6,6 @@ folder. A step repeated with the same run id finds its work done and changes not
 monitor file + run id → history.parquet → clean.parquet → fitted model → bundle → evaluations → judgement → promotion
 """
 
-import json
-import os
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,12 +19,12 @@ from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
 from latentwatch.detector.bundle_store import check_store
 from latentwatch.detector.evaluation import evaluate, judge
 from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
-from latentwatch.domain.errors import BundleRefused, InvalidHistory, InvalidInput
+from latentwatch.domain.errors import BundleRefused, InvalidHistory
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from latentwatch.domain.monitor import Monitor, load_monitor
-from latentwatch.domain.private_files import make_private_folder
 from latentwatch.domain.record import Batch
 from latentwatch.history import read_history, read_topic_history, without_incidents
+from latentwatch.run_folders import JUDGED, RunFolder, delete_judged_runs, run_folder
 from latentwatch.settings import Settings, load_settings
 from latentwatch.snapshots import read_snapshot, write_snapshot
 from latentwatch.wiring import ready_database, registered
@@ -52,75 +49,6 @@ class Retraining:
     def promoted(self) -> bool:
         """Whether the model serves now."""
         return self.version.status is VersionStatus.CHAMPION
-
-
-class RunFolder:
-    """The folder in which one run keeps what travels between its steps; safe to come back to."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    @property
-    def monitor_file(self) -> Path:
-        """The monitor as it was when the run began, so that an edit midway cannot mix two."""
-        return self.path / "monitor.yaml"
-
-    @property
-    def history(self) -> Path:
-        """The records of this run, frozen when it began."""
-        return self.path / "history.parquet"
-
-    @property
-    def clean(self) -> Path:
-        """The history without incidents."""
-        return self.path / "clean.parquet"
-
-    @property
-    def fit(self) -> Path:
-        """The oldest part of the clean history, which the model is fitted on."""
-        return self.path / "fit.parquet"
-
-    @property
-    def calibration(self) -> Path:
-        """What follows it, which the model is calibrated on; empty where the fit set calibrates itself."""
-        return self.path / "calibration.parquet"
-
-    @property
-    def holdout(self) -> Path:
-        """The newest part of the clean history, which nothing is fitted or calibrated on."""
-        return self.path / "holdout.parquet"
-
-    def monitor(self) -> Monitor:
-        """The monitor in `monitor_file`. Raises InvalidMonitor."""
-        return load_monitor(self.monitor_file)
-
-    def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-        """Keep a step's facts, whole or not at all, and return them."""
-        make_private_folder(self.path)
-        unfinished = self.path / f"{name}.part"
-        unfinished.write_text(json.dumps(facts), encoding="utf-8")
-        os.replace(unfinished, self.path / f"{name}.json")
-        return facts
-
-    def noted(self, name: str) -> dict[str, Any] | None:
-        """A step's facts, or None where it has not been done in this run."""
-        try:
-            facts: dict[str, Any] = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return facts
-
-    def need(self, name: str) -> dict[str, Any]:
-        """A step's facts. Raises InvalidInput where it has not been done."""
-        facts = self.noted(name)
-        if facts is None:
-            raise InvalidInput(f"{self.path}: the step '{name}' of this run has not been done; run the steps in order")
-        return facts
-
-
-def run_folder(settings: Settings, monitor: Monitor, run_id: str) -> RunFolder:
-    """Where a run of a monitor keeps its files."""
-    return RunFolder(Path(settings.work) / monitor.name / re.sub(r"[^A-Za-z0-9_.-]+", "-", run_id).strip("-."))
 
 
 def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None = None) -> str:
@@ -271,7 +199,10 @@ def promote_candidate(folder_path: str) -> dict[str, Any]:
         from latentwatch.tracking import track_run
 
         folder.note("tracked", {"run": track_run(settings.mlflow, monitor, version, judgement, settings.bundles)})
-    return {"version": version.version, "status": version.status.value, "reasons": list(judgement.reasons)}
+    outcome = {"version": version.version, "status": version.status.value, "reasons": list(judgement.reasons)}
+    folder.note(JUDGED, outcome)
+    delete_judged_runs(folder.path.parent, settings.keep_runs)
+    return outcome
 
 
 def retrain(monitor_file: Path, run_id: str, history: list[str], progress: Progress) -> Retraining:
@@ -290,11 +221,12 @@ def retrain(monitor_file: Path, run_id: str, history: list[str], progress: Progr
     evaluate_candidate(path, progress)
     progress("evaluating", 1.0)
     judged = judge_candidate(path)
-    promoted = promote_candidate(path)
     folder = RunFolder(path)
-    version = ModelRegistry(ready_database(settings)).version(folder.monitor().name, promoted["version"])
+    name, records = folder.monitor().name, folder.need("snapshot")["records"]
+    promoted = promote_candidate(path)  # after which another run may delete this one's folder
+    version = ModelRegistry(ready_database(settings)).version(name, promoted["version"])
     judgement = Judgement(judged["promote"], tuple(judged["reasons"]))
-    return Retraining(version, judgement, folder.need("snapshot")["records"], clean["left_out"])
+    return Retraining(version, judgement, records, clean["left_out"])
 
 
 def gather_history(

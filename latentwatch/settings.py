@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """Folder of the monitor files that the DAGs retrain."""
     work: str = ".latentwatch"
     """Folder for what retraining keeps between its steps."""
+    keep_runs: int = Field(default=2, ge=1)
+    """How many of a monitor's judged runs keep their folder there."""
     host: str = "127.0.0.1"
     """Address the review app listens on; other than loopback needs a password or a token."""
     port: int = Field(default=8484, ge=0, le=65_535)

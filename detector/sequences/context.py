@@ -21,6 +21,7 @@ from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
 from latentwatch.detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
 from latentwatch.detector.sequences.following import Levels, fit_levels
+from latentwatch.detector.sequences.layout import Layout
 from latentwatch.detector.sequences.recursion import HEADER, RECENT, RING, STEPS, TAIL, advance
 from latentwatch.domain.record import Batch
 
@@ -86,7 +87,12 @@ class SequenceContext:
     @property
     def width(self) -> int:
         """D."""
-        return (RECENT + self.patches + 2) * self.channels.count + TAIL + self.patches * len(self.graded)
+        return self.layout.width
+
+    @property
+    def layout(self) -> Layout:
+        """Where in its context rows everything stands."""
+        return Layout(self.channels.count, self.patches, len(self.graded))
 
     @property
     def warm_after(self) -> int:

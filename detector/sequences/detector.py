@@ -1,6 +1,6 @@
 """A detector for records that follow one another, as it serves: numpy and numba only.
 
-Contexts → energies of seven to ten witnesses → calibrated → fused → Scores
+Contexts → anomaly scores of the recipe's components → calibrated → fused → Scores
 """
 
 from collections.abc import Mapping
@@ -10,22 +10,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.calibration import Calibration
 from latentwatch.detector.interface import Contexts, MapGround
-from latentwatch.detector.parts import below
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.channels import Channels
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.explanation import Memory, explain_rows
-from latentwatch.detector.sequences.model import (
-    ACTIVITY,
-    DENSITY,
-    PATTERN,
-    RECONSTRUCTION,
-    RELATIONS,
-    SHAPE,
-    SequenceModel,
-)
+from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.detector.sequences.novelty import Novelty
 from latentwatch.detector.sequences.pace import Pace
+from latentwatch.detector.sequences.promise import SequenceCalibration
+from latentwatch.detector.sequences.warm_up import WarmUp
 from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import RecordSchema
@@ -34,58 +29,8 @@ from latentwatch.domain.scores import Explanation, Scores
 Floats = NDArray[np.float32]
 
 
-WEIGHTS = {
-    "now": 1.0,
-    "level": 1.0,
-    "dyn": 1.0,
-    "slow": 0.1,
-    ACTIVITY: 1.0,
-    RELATIONS: 0.5,
-    SHAPE: 1.0,
-    PATTERN: 1.0,
-    RECONSTRUCTION: 1.0,
-    DENSITY: 0.5,
-}
-"""What each witness counts for, the same for all; chosen on pumps, a chemical plant and servers, relations by the pumps."""
-AGES = 9
-"""Ages of a context at which it is settled apart: 0, 1, 3, ... 2^(AGES - 1) - 1 records."""
-_FORGOTTEN, _LONG_FORGOTTEN = 0.02, 0.005
-"""Recent moved constants below which the last one is long ago, on the shorter and the longer average."""
 _CHUNK = 2048
 """Rows scored at a time, so that what is between stays in the cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceCalibration:
-    """Witnesses calibrated one by one, their mean and the novelty of moved constants calibrated together."""
-
-    witnesses: dict[str, Calibration]
-    composite: Calibration
-    missing_usual: float
-    """The largest recent number of missing values in training."""
-    youth: dict[str, Floats]
-    """By witness, [AGES] how much higher the energies of normal records are while the context is that young."""
-
-    def settle(self, energies: Mapping[str, Floats], seen: NDArray[np.int64]) -> dict[str, Floats]:
-        """Energies as they would be with a full context, by how many records came before [N]."""
-        if not len(seen) or int(seen.min()) >= 1 << (AGES - 1):
-            return dict(energies)
-        age = np.log2(seen + 1.0)
-        knots = np.arange(AGES)
-        return {name: energy - np.interp(age, knots, self.youth[name]) for name, energy in energies.items()}
-
-    def novelty(self, moved: Floats, missing: Floats, moved_long: Floats, standstill: Floats) -> Floats:
-        """[N] surprise of constant channels that moved, recently and over a longer time, of values missing as never in
-        training, and of a channel that stands still or is missing longer than ever in training."""
-        recently = 2.0 * np.log1p(8.0 * np.maximum(moved - _FORGOTTEN, 0.0))
-        longer = 0.5 * np.log1p(16.0 * np.maximum(moved_long - _LONG_FORGOTTEN, 0.0))
-        lacking = np.log1p(4.0 * np.maximum(missing - self.missing_usual, 0.0))
-        return np.asarray(recently + longer + lacking + 0.5 * standstill, np.float32)
-
-    def fuse(self, surprises: Mapping[str, Floats], novelty: Floats) -> Floats:
-        """[N] energy of the whole."""
-        total = sum(WEIGHTS[name] * part for name, part in surprises.items())
-        return np.asarray(total / sum(WEIGHTS[name] for name in surprises) + novelty, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +40,8 @@ class SequenceDetector:
     schema: RecordSchema
     context: SequenceContext
     model: SequenceModel
+    warm_up: WarmUp
+    novelty: Novelty
     calibration: SequenceCalibration
     memory: Memory
     pace: Pace
@@ -116,18 +63,18 @@ class SequenceDetector:
         fused = joined.pop("fused")
         return Scores(
             surprise=self.calibration.composite.surprise(fused),
-            reconstruction=joined.pop(RECONSTRUCTION),
-            density=joined.pop(DENSITY),
+            reconstruction=joined.pop("reconstruction"),
+            density=joined.pop("density"),
             witnesses=joined,
             extrapolated=self.calibration.composite.extrapolated(fused),
             warming=contexts.seen < self.context.warm_after,
         )
 
     def _score(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
-        energies = self.calibration.settle(self.model.energies(features), seen)
-        surprises = {name: self.calibration.witnesses[name].surprise(energy) for name, energy in energies.items()}
-        novelty = self.calibration.novelty(*(self.model.tail(features, at) for at in (0, 1, 2, 4)))
-        return {**surprises, "novelty": novelty, "fused": self.calibration.fuse(surprises, novelty)}
+        scores = self.warm_up.settle(self.model.anomaly_scores(features), seen)
+        surprises = self.calibration.surprises(scores)
+        novelty = self.novelty.surprise(self.model.layout, features)
+        return {**surprises, "novelty": novelty, "fused": SEQUENCE.fuse(surprises, novelty)}
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
@@ -143,16 +90,14 @@ class SequenceDetector:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array of the bundle."""
-        parts: dict[str, Mapping[str, NDArray[Any]]] = {
-            "context.": self.context.arrays(),
-            "": self.model.arrays(),
-            "memory.": self.memory.arrays(),
-            "pace.": self.pace.arrays(),
-            "composite.": self.calibration.composite.arrays(),
-            **{f"witness.{name}.": part.arrays() for name, part in self.calibration.witnesses.items()},
-            "youth.": self.calibration.youth,
+        return {
+            **prefixed("context.", self.context.arrays()),
+            **self.model.arrays(),
+            **prefixed("memory.", self.memory.arrays()),
+            **prefixed("pace.", self.pace.arrays()),
+            **self.calibration.arrays(),
+            **prefixed("youth.", self.warm_up.arrays()),
         }
-        return {prefix + name: array for prefix, part in parts.items() for name, array in part.items()}
 
     def meta(self) -> dict[str, Any]:
         """Everything else."""
@@ -163,9 +108,8 @@ class SequenceDetector:
             "context": self.context.meta(),
             "memory": self.memory.meta(),
             "pace": self.pace.meta(),
-            "composite": self.calibration.composite.meta(),
-            "missing_usual": self.calibration.missing_usual,
-            "witnesses": {name: part.meta() for name, part in self.calibration.witnesses.items()},
+            "missing_usual": self.novelty.missing_usual,
+            **self.calibration.meta(),
         }
 
     @classmethod
@@ -174,22 +118,14 @@ class SequenceDetector:
         schema = RecordSchema.model_validate(meta["schema"])
         channels = Channels.from_bundle(schema, below(arrays, "context."), meta["context"])
         context = SequenceContext.from_bundle(channels, below(arrays, "context."), meta["context"])
-        model = SequenceModel.from_bundle(arrays, context)
-        witnesses = {
-            name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
-            for name, part in meta["witnesses"].items()
-        }
-        if witnesses.keys() != {*model.witnesses}:
-            raise ValueError("the calibrations do not name the witnesses")
-        youth = below(arrays, "youth.")
-        if youth.keys() != witnesses.keys() or any(part.shape != (AGES,) for part in youth.values()):
-            raise ValueError("the corrections for young contexts do not fit the witnesses")
-        composite = Calibration.from_bundle(below(arrays, "composite."), meta["composite"])
+        model = SequenceModel.from_bundle(arrays, context.layout)
         return cls(
             schema=schema,
             context=context,
             model=model,
-            calibration=SequenceCalibration(witnesses, composite, float(meta["missing_usual"]), youth),
+            warm_up=WarmUp.from_bundle(below(arrays, "youth."), model.scores),
+            novelty=Novelty(float(meta["missing_usual"])),
+            calibration=SequenceCalibration.from_bundle(arrays, meta, model.scores),
             memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
             pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),
             bundle=bundle,

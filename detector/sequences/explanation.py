@@ -11,7 +11,6 @@ from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.sequences.acquaintance import belief_width
 from latentwatch.detector.sequences.channels import unclip
 from latentwatch.detector.sequences.context import SequenceContext
-from latentwatch.detector.sequences.densities import PrototypeDensity
 from latentwatch.detector.sequences.model import SequenceModel
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import RecordSchema
@@ -31,7 +30,7 @@ class Memory:
     """Some normal training records, and the map that codes are shown on."""
 
     whitened: Floats
-    """[M, K] their context as the dyn density sees it."""
+    """[M, K] their context in the coordinates of the component that explains."""
     numbers: Floats
     """[M, F] their values, gaps filled."""
     words: tuple[tuple[str, ...], ...]
@@ -92,12 +91,10 @@ def explain_rows(
     model: SequenceModel, context: SequenceContext, memory: Memory, batch: Batch, contexts: Contexts, scores: Scores
 ) -> list[Explanation]:
     """One explanation per row of the batch."""
-    density = model.densities["dyn"]
-    features = model.blocks(contexts.features, "dyn")
-    whitened = density.whiten(features)
-    codes = model.retrieval.encode(model.recent(contexts.features))[0]
+    whitened = model.explaining.whiten(contexts.features)
+    codes = model.coded.codes(contexts.features)
     places = memory.place(codes)
-    reductions, expected = conditionals(density, features, model.channels)
+    reductions, expected = model.explaining.conditionals(contexts.features)
     expected, levels = _in_scales(context, batch, contexts, expected)
     shares = _shares(context, batch, reductions)
     neighbours = _neighbours(whitened, memory, batch.schema)
@@ -131,26 +128,6 @@ def _neighbours(whitened: Floats, memory: Memory, schema: RecordSchema) -> list[
         nearest = np.take_along_axis(distances, order, axis=1).tolist()
         found += [tuple(Neighbour(distance, next(values)) for distance in row) for row in nearest]
     return found
-
-
-def conditionals(density: PrototypeDensity, features: Floats, channels: int) -> tuple[Floats, Floats]:
-    """What each channel adds to the squared distance, and what it should have shown, given all other channels.
-
-    With precision P and offset d from the nearest prototype, let g be a channel's own features. Free to take any value,
-    they would lower d'Pd by (Pd)_g' P_gg^-1 (Pd)_g, at the value x_g - P_gg^-1 (Pd)_g: the reconstruction-based
-    contribution (Alcala and Qin 2009). Returns [N, C] each; the expected value is of z, and where all the others are
-    strange too it may be one that no normal record has.
-    """
-    whitened = density.whiten(features)
-    offset = whitened - density.prototypes[density.beyond(whitened).argmin(axis=0)]
-    pull = offset @ density.whitening.T
-    precision = density.whitening @ density.whitening.T
-    blocks = features.shape[1] // channels
-    inner = np.einsum("gchc->cgh", precision.reshape(blocks, channels, blocks, channels))
-    pull = pull.reshape(len(features), blocks, channels)
-    step = np.einsum("ngc,cgh->nhc", pull, np.linalg.pinv(inner, hermitian=True))
-    reductions = np.einsum("nhc,nhc->nc", step, pull)
-    return np.maximum(reductions, 0.0), features[:, :channels] - step[:, 0]
 
 
 def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Floats:

@@ -1,81 +1,116 @@
-"""What people are promised, from the energies of training records: each block's by what did not see it.
+"""What people are promised, from the anomaly scores of training records, each by what did not learn from its fold.
 
-blind energies + familiar energies → as if fresh → surprises by witness → fused, with an allowance for drift → calibrated
+scores out of fold + scores in the sample → as if fresh → surprises by name → fused, with an allowance for drift → calibrated
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.calibration import fit_calibration
-from latentwatch.detector.sequences.blocks import BLOCKS
-from latentwatch.detector.sequences.detector import SequenceCalibration
-from latentwatch.detector.sequences.model import DENSITY, PATTERN, RECONSTRUCTION
+from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.detector.components.folds import FOLDS
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.recipes import SEQUENCE
 
 Floats = NDArray[np.float32]
 
 _SUB_BLOCKS = 6
 _ONE_SIDED = 3.4
 """t(2, .95) sqrt(1 + 1/3): see `drift_allowance`."""
-_LEARNED = 0.2
-"""How far fresh records lie from blind energies towards familiar ones: see `as_if_fresh`."""
-_ENSEMBLED = 0.8
-"""The same of the autoencoder, where one blind member stands for the mean of all; measured on our plant's later days."""
 _FEWEST_SPANS = 20.0
-"""Longest spans of a context that a block must hold before familiar energies count."""
+"""Longest spans of a context that a fold must hold before scores in the sample count."""
 
 
-def as_if_fresh(blind: Mapping[str, Floats], familiar: Mapping[str, Floats], brevity: float) -> dict[str, Floats]:
-    """Energies [N] by witness, as the whole model would give them to records like these that it never saw.
+@dataclass(frozen=True, slots=True)
+class SequenceCalibration:
+    """Every anomaly score calibrated on its own, and what they say together."""
 
-    Blind energies are too high for that, their judges having seen two thirds. Of a model of n records, energies of fresh
-    records lie a / n above those of one of endlessly many, its own records' as far below (the symmetry behind Akaike's
-    criterion): with blind ones at a / (2 n / 3), fresh ones lie a fifth of the way from blind to familiar. What remembers
-    windows as they are knows its own by heart, so that this says nothing there.
+    components: dict[str, Calibration]
+    """By the name of the anomaly score."""
+    composite: Calibration
 
-    Familiar energies know nothing of drift, and in a short history blind ones show it as they show what their judges lack.
-    So familiar ones count the more the longer blocks are; `brevity` is the longest span of a context over the length of a
-    block. From 20 spans a block down (7,680 records of an entity, where W is 32) all stays blind.
+    def surprises(self, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Surprises [N] of anomaly scores [N], by name."""
+        return {name: self.components[name].surprise(score) for name, score in scores.items()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        out = prefixed("composite.", self.composite.arrays())
+        for name, part in self.components.items():
+            out |= prefixed(f"witness.{name}.", part.arrays())
+        return out
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {
+            "composite": self.composite.meta(),
+            "witnesses": {name: part.meta() for name, part in self.components.items()},
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], names: tuple[str, ...]) -> Self:
+        """The inverse of `arrays` and `meta`, for anomaly scores of those names. Raises ValueError for others."""
+        if meta["witnesses"].keys() != {*names}:
+            raise ValueError("the calibrations do not fit the components")
+        components = {
+            name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
+            for name, part in meta["witnesses"].items()
+        }
+        return cls(components, Calibration.from_bundle(below(arrays, "composite."), meta["composite"]))
+
+
+def as_if_fresh(
+    out_of_fold: Mapping[str, Floats], in_sample: Mapping[str, Floats], learned: Mapping[str, float], brevity: float
+) -> dict[str, Floats]:
+    """Anomaly scores [N] by name, as the whole model would give them to records like these that it never saw.
+
+    Scores out of fold are too high for that: what gave them has seen two thirds of the rows. Of a model of n records, the
+    scores of fresh records lie a / n above those of a model of endlessly many, and those of its own records as far below
+    (the symmetry behind Akaike's criterion). With scores out of fold at a / (2 n / 3), fresh ones lie a fifth of the way
+    from them to those in the sample: that is the share `learned` of most components.
+
+    Scores in the sample know nothing of drift. In a short history scores out of fold show drift and the smaller sample
+    alike. So scores in the sample count the more the longer folds are; `brevity` is the longest span of a context over
+    the length of a fold. With 20 spans a fold or fewer (7,680 records of an entity, where W is 32) they do not count.
     """
     trust = 1.0 - min(1.0, _FEWEST_SPANS * brevity)
-    share = {PATTERN: 0.0, RECONSTRUCTION: _ENSEMBLED, DENSITY: _ENSEMBLED}
     return {
-        name: energy - np.float32(trust * share.get(name, _LEARNED)) * (energy - familiar[name])
-        for name, energy in blind.items()
+        name: score - np.float32(trust * learned[name]) * (score - in_sample[name])
+        for name, score in out_of_fold.items()
     }
 
 
 def calibrate_together(
-    start: SequenceCalibration,
-    blind: Mapping[str, Floats],
+    out_of_fold: Mapping[str, Floats],
     fresh: Mapping[str, Floats],
-    novel: tuple[Floats, ...],
-    blocks: NDArray[np.intp],
+    novelty: Floats,
+    folds: NDArray[np.intp],
     brevity: float,
 ) -> tuple[SequenceCalibration, Floats]:
-    """Calibrate each witness on blind energies, then what they say together [N] of energies as if fresh.
+    """Calibrate each anomaly score out of fold, then what they say together [N] of scores as if fresh and of novelty [N].
 
-    A witness's calibration only says what it counts beside the others. `brevity` is the longest span of a context over the
-    length of a block: blocks much longer than what a context remembers have shown in their own scores how normal drifts,
-    and need no allowance for it.
+    Calibrated alone, a score only says what it counts beside the others. `brevity` is the longest span of a context over
+    the length of a fold: folds much longer than what a context remembers have shown in their own scores how normal
+    drifts, and need no allowance for it.
     """
-    witnesses = {name: fit_calibration(part) for name, part in blind.items()}
-    surprises = {name: witnesses[name].surprise(part) for name, part in fresh.items()}
-    fused = start.fuse(surprises, start.novelty(*novel))
-    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, blocks), smooth=False)
-    return replace(start, witnesses=witnesses, composite=composite), fused
+    components = {name: fit_calibration(score) for name, score in out_of_fold.items()}
+    surprises = {name: components[name].surprise(score) for name, score in fresh.items()}
+    fused = SEQUENCE.fuse(surprises, novelty)
+    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, folds), smooth=False)
+    return SequenceCalibration(components, composite), fused
 
 
-def drift_allowance(fused: Floats, blocks: NDArray[np.intp]) -> float:
+def drift_allowance(fused: Floats, folds: NDArray[np.intp]) -> float:
     """How much stranger than the training blocks the next stretch of normal records may look, on 95 of 100 occasions.
 
     Level drifts from block to block by more than autocorrelation explains: s^2 = variance of the blocks' means less what
     their own sub-blocks predict of it (batch means). With three blocks the one-sided 95 % prediction bound of a fourth is
     t(2, .95) sqrt(1 + 1/3) s = 3.4 s beyond the mean. It is near 0 where the level does not drift.
     """
-    parts = [fused[blocks == block] for block in range(BLOCKS)]
+    parts = [fused[folds == fold] for fold in range(FOLDS)]
     if min(map(len, parts)) < _SUB_BLOCKS:
         return 0.0
     means = [float(part.mean()) for part in parts]

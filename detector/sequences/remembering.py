@@ -18,9 +18,8 @@ _MAP_CELLS = 48
 def remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> Memory:
     """Normal records spread over the history, and the map of their codes."""
     chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
-    seen = model.blocks(features[chosen], "dyn")
-    whitened = model.densities["dyn"].whiten(seen)
-    codes = model.retrieval.encode(model.recent(features[chosen]))[0]
+    whitened = model.explaining.whiten(features[chosen])
+    codes = model.coded.codes(features[chosen])
     centre = codes.mean(axis=0)
     _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
     axes = np.zeros((codes.shape[1], 2))

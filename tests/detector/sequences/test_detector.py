@@ -12,8 +12,8 @@ from latentwatch.detector.bundle import decode_bundle, encode_bundle
 from latentwatch.detector.evaluation import evaluate
 from latentwatch.detector.faults import FaultKind
 from latentwatch.detector.interface import Contexts
+from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.context import encode
-from latentwatch.detector.sequences.model import PATTERN, RECONSTRUCTION
 from latentwatch.detector.sequences.promise import as_if_fresh, drift_allowance
 from latentwatch.detector.training import learn
 from latentwatch.domain.errors import InvalidHistory
@@ -198,16 +198,17 @@ def test_a_level_that_drifts_is_allowed_for():
     assert drift_allowance(drifting, blocks) == pytest.approx(3.4, abs=0.2)
 
 
-def test_what_a_block_s_judge_lacked_is_taken_off():
-    """A fifth of the way from blind to familiar, most of it for the autoencoder, nothing for windows known by heart."""
-    names = ("now", RECONSTRUCTION, PATTERN)
-    blind = {name: np.full(3, 2.0, np.float32) for name in names}
-    familiar = {name: np.full(3, 1.0, np.float32) for name in names}
+def test_what_a_fold_s_scores_lacked_is_taken_off():
+    """A fifth of the way from out of fold to in the sample, most of it for the autoencoder, nothing for windows known by
+    heart."""
+    learned = {name: SEQUENCE.learned[name] for name in ("now", "reconstruction", "pattern")}
+    out_of_fold = {name: np.full(3, 2.0, np.float32) for name in learned}
+    in_sample = {name: np.full(3, 1.0, np.float32) for name in learned}
     for brevity, trust in ((0.0, 1.0), (0.025, 0.5), (0.05, 0.0), (3.0, 0.0)):
-        fresh = as_if_fresh(blind, familiar, brevity)
+        fresh = as_if_fresh(out_of_fold, in_sample, learned, brevity)
         assert fresh["now"] == pytest.approx(2.0 - 0.2 * trust)
-        assert fresh[RECONSTRUCTION] == pytest.approx(2.0 - 0.8 * trust)
-        assert fresh[PATTERN] == pytest.approx(2.0)
+        assert fresh["reconstruction"] == pytest.approx(2.0 - 0.8 * trust)
+        assert fresh["pattern"] == pytest.approx(2.0)
 
 
 def test_too_few_records_are_refused(history):

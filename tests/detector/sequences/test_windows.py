@@ -68,8 +68,8 @@ def test_windows_are_remembered_only_where_few_channels_are_graded():
     """With many channels no window is near another."""
     few = trained(waves(600, 3, FEW_GRADED), ModelChoice(), window=16)
     many = trained(waves(600, 3, FEW_GRADED + 1), ModelChoice(), window=16)
-    assert {"shape", "pattern"} <= few.model.windows.keys()
-    assert many.model.windows.keys() == {"shape"}
+    assert {"shape", "pattern"} <= few.model.components.keys()
+    assert {"shape", "pattern"} & many.model.components.keys() == {"shape"}
     assert few.context.ring == 2 * many.context.ring
 
 
@@ -79,9 +79,9 @@ def test_light_effort_keeps_no_windows_and_full_shows_them_to_the_autoencoder():
     light, balanced, full = (
         trained(history, ModelChoice(effort=effort), window=16) for effort in ("light", "balanced", "full")
     )
-    assert not light.model.windows
+    assert not {"shape", "pattern"} & light.model.components.keys()
     assert light.context.state_size < balanced.context.state_size == full.context.state_size
-    assert len(full.model.retrieval.centre) == len(balanced.model.retrieval.centre) + PATCHES * 6
+    assert full.model.components["autoencoder"].width == balanced.model.components["autoencoder"].width + PATCHES * 6
 
 
 def test_activity_counts_channels_and_no_channel_twice():

@@ -1,6 +1,6 @@
 """How sparsely normal records populate the place where a record stands: whitened prototypes.
 
-features [N, D] → whitened [N, K] → energy [N], half the log squared distance to the nearest prototype
+features [N, D] → whitened [N, K] → anomaly score [N], half the log squared distance to the nearest prototype
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class PrototypeDensity:
         out += self.squares
         return out
 
-    def energy(self, features: Floats) -> Floats:
+    def anomaly_score(self, features: Floats) -> Floats:
         """[N]"""
         whitened = self.whiten(features)
         nearest = self.beyond(whitened).min(axis=0)
@@ -95,7 +95,7 @@ class WindowMemory:
         object.__setattr__(self, "pull", np.ascontiguousarray(-2.0 * self.rows.T))
         object.__setattr__(self, "squares", np.einsum("pd,pd->p", self.rows, self.rows))
 
-    def energy(self, features: Floats) -> Floats:
+    def anomaly_score(self, features: Floats) -> Floats:
         """[N]"""
         out: Floats = features @ self.pull
         out += self.squares

@@ -32,6 +32,8 @@ class Episode:
     """None until the database has numbered it."""
     stored_severity: Severity | None = None
     """What the database says it is; None where it is new."""
+    opened_by: Position | None = None
+    """The record that opened it; None where it was read from the database."""
 
     @property
     def severity(self) -> Severity:
@@ -85,6 +87,7 @@ def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Ep
         threshold=record.threshold,
         model_version=record.model_version,
         features=guilty(record.explanation.contributions),
+        opened_by=record.position,
     )
     episodes.append(begun)
     return begun

@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Engine, and_, func, or_, select, update
 
 from latentwatch.alerts.grouping import Episode
 from latentwatch.alerts.session import reading, transaction
-from latentwatch.alerts.tables import MonitorRow, NotificationRow
+from latentwatch.alerts.tables import FlaggedRecordRow, MonitorRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.record import Position
 
 DUE, SENT, GIVEN_UP = "due", "sent", "given up"
 LEASE = timedelta(minutes=2)
@@ -33,22 +34,28 @@ def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], 
     if not episodes:
         return
     channels = _channels(connection, monitor)
-    rows = [_message(monitor, each, channel, now) for each in episodes for channel in channels]
+    if not channels:
+        return
+    keyed = [(each, _opening_record(connection, monitor, each)) for each in episodes]
+    rows = [_message(monitor, each, record, channel, now) for each, record in keyed for channel in channels]
     insert_new(connection, NotificationRow, rows)
 
 
 def announce_silences(
-    connection: Connection, monitor: str, silences: Mapping[int, tuple[str, datetime]], now: datetime
+    connection: Connection, monitor: str, silences: Mapping[int, tuple[str, datetime, Position]], now: datetime
 ) -> None:
-    """Put one message per silence and channel into the outbox; `silences` is alert to entity and its last event time."""
+    """Put one message per silence and channel into the outbox.
+
+    `silences` is alert to entity, and the event time and position of its last record.
+    """
     channels = _channels(connection, monitor)
     rows = [
         {
-            **_due(monitor, alert, f"alert-{alert}-silent-{channel}", channel, now),
+            **_due(monitor, alert, f"alert-{monitor}-{last}-silent-{channel}", channel, now),
             **_titled(Severity.MEDIUM, f"{_subject(monitor, entity)}: stopped sending"),
             "body": f"Alert {alert}: nothing has come since {since:%Y-%m-%d %H:%M:%S} UTC, far longer than usual.",
         }
-        for alert, (entity, since) in silences.items()
+        for alert, (entity, since, last) in silences.items()
         for channel in channels
     ]
     insert_new(connection, NotificationRow, rows)
@@ -124,12 +131,29 @@ def _due(monitor: str, alert: int | None, dedupe_key: str, channel: str, now: da
     }
 
 
-def _message(monitor: str, episode: Episode, channel: str, now: datetime) -> dict[str, object]:
+def _opening_record(connection: Connection, monitor: str, episode: Episode) -> Position:
+    """The record that opened an alert, by which its messages are keyed.
+
+    Not by its number: after an older database was restored, numbers are given again, and a new alert would pass for one
+    of which people were told. The record with the lowest offset opened it: alerts grow in the order of arrival.
+    """
+    if episode.opened_by is not None:
+        return episode.opened_by
+    row, (source, partition, offset) = FlaggedRecordRow, episode.peak
+    lowest = connection.scalar(
+        select(func.min(row.offset)).where(
+            row.monitor == monitor, row.alert_id == episode.id, row.source == source, row.partition == partition
+        )
+    )
+    return Position(source, partition, offset if lowest is None else lowest)
+
+
+def _message(monitor: str, episode: Episode, record: Position, channel: str, now: datetime) -> dict[str, object]:
     occasion = "opened" if episode.stored_severity is None else "critical"
     subject = _subject(monitor, episode.entity)
     features = ", ".join(episode.features) or "no single feature"
     return {
-        **_due(monitor, episode.id, f"alert-{episode.id}-{occasion}-{channel}", channel, now),
+        **_due(monitor, episode.id, f"alert-{monitor}-{record}-{occasion}-{channel}", channel, now),
         **_titled(episode.severity, f"{subject}: {'not normal' if occasion == 'opened' else 'now critical'}"),
         "body": (
             f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
@@ -246,7 +270,8 @@ class Notifier:
             due = (
                 session.execute(
                     select(row.id)
-                    .where(row.status == DUE, row.due <= now)
+                    # What was never tried is due at once: the scorer that wrote its time may have had a wrong clock.
+                    .where(row.status == DUE, or_(row.due <= now, row.attempts == 0))
                     .order_by(row.due, row.id)
                     .limit(limit)
                     .with_for_update(skip_locked=True)

@@ -14,6 +14,7 @@ from latentwatch.alerts.outbox import announce_silences
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
 from latentwatch.domain.outcome import Silence
+from latentwatch.domain.record import Position
 
 _NAMES_AT_ONCE = 1_000
 
@@ -39,7 +40,11 @@ def store_silences(
     rows = [_row(monitor, source, entity, silence, now) for entity, silence in sorted(latest.items())]
     numbered = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows)
     opened = dict(zip(numbered.scalars(), sorted(latest.items()), strict=True))
-    announce_silences(connection, monitor, {alert: (entity, one.since) for alert, (entity, one) in opened.items()}, now)
+    told = {
+        alert: (entity, one.since, Position(source, one.partition, one.offset))
+        for alert, (entity, one) in opened.items()
+    }
+    announce_silences(connection, monitor, told, now)
     return tuple(opened)
 
 

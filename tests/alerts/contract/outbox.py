@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification, Notifier, outbox_state
-from latentwatch.alerts.session import reading
+from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import AlertStore
-from latentwatch.alerts.tables import NotificationRow
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
@@ -78,6 +78,38 @@ class OutboxContract:
         assert "peak surprise 3.5 (threshold 3.0)" in oncall.taken[0].body
         keys = {message.dedupe_key for message in oncall.taken + desk.taken}
         assert len(keys) == 4
+
+    def test_a_number_given_again_does_not_inherit_its_message(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """After a restore an alert may get a former one's number: its key names the record that opened it instead."""
+        store.commit(outcome(0, 1, [flagged(0)]))
+        with transaction(engine) as session:
+            for message in session.scalars(select(NotificationRow)):
+                message.alert_id = None  # as told about an alert that the restored database does not have
+            session.flush()
+            session.execute(delete(FlaggedRecordRow))
+            session.execute(delete(AlertEventRow))
+            session.execute(delete(AlertRow))
+        store.commit(outcome(1, 2, [flagged(1, 5_000)]))
+        assert outbox_state(engine)["due"] == 4
+        store.commit(outcome(2, 3, [flagged(2, 5_001, surprise=9.0)]))
+        with reading(engine) as session:
+            keys = set(session.scalars(select(NotificationRow.dedupe_key).filter_by(channel="desk")))
+        assert keys == {
+            f"alert-{MONITOR}-{SOURCE}[0]@0-opened-desk",
+            f"alert-{MONITOR}-{SOURCE}[0]@1-opened-desk",
+            f"alert-{MONITOR}-{SOURCE}[0]@1-critical-desk",
+        }
+
+    def test_what_was_never_tried_is_due_at_once(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """A scorer whose clock is a year ahead delays no message."""
+        ahead = ManualClock(clock.now() + timedelta(days=365))
+        oncall, desk = RecordingChannel(), RecordingChannel(["host is down"])
+        notifier = self.notifier(engine, clock, oncall=oncall, desk=desk)
+        AlertStore(engine, MONITOR, ahead, durable=False).commit(outcome(0, 1, [flagged(0)]))
+        assert notifier.deliver() == Delivery(sent=1, postponed=1)
+        assert notifier.deliver() == Delivery()  # what was tried has its time from the notifier's own clock
 
     def test_a_monitor_without_channels_is_silent(self, engine: Engine, clock: ManualClock) -> None:
         """Where nobody asked to be told, nothing is written."""

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
+from latentwatch.long_form import long_form
 from latentwatch.misreadings import DECIMAL_COMMA, are_dates, refuse_dates, refuse_misreadings
 from latentwatch.quantities import growth, sentinel
 from latentwatch.sample import MOST_CATEGORIES, Column, read_sample
@@ -104,6 +105,9 @@ def guess_monitor(
         )
     time = time or _guess_time(columns, path, notes)
     times = next((column.texts for column in columns if column.name == time), None)
+    if entity is None and (found := long_form(columns, times, path)):
+        entity, note = found
+        notes.append(note)
     entity = entity or _guess_entity([column for column in columns if column.name != time], times, notes)
     owners = next((column.texts for column in columns if column.name == entity), None)
     features = _guess_features([column for column in columns if column.name not in (time, entity)], owners, notes)

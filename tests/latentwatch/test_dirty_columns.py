@@ -131,3 +131,29 @@ def test_identifiers_that_repeat_are_entities(tmp_path: Path):
     )
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     assert guess_monitor(str(path)).monitor.record.entity == "id"
+
+
+def test_long_form_is_said(guess: Callable[..., Guess]):
+    """Where a value means what a name says, each name is an entity, and the notes say what a table would show."""
+    names = ["load", "memory"] * (_ROWS // 2)
+    times = [time for time in _times("%Y-%m-%dT%H:%M:%S")[: _ROWS // 2] for _ in range(2)]
+    values = [0.5 + row % 7 / 10 if row % 2 == 0 else 8e9 + row % 11 * 1e6 for row in range(_ROWS)]
+    found = guess(timestamp=times, level=[], name=names, value=values)
+    assert found.monitor.record.entity == "name"
+    assert _said(found, "'value' means something else for each 'name' (load, memory)")
+    hosts = ["a"] * 2 + ["b"] * 2
+    with pytest.raises(InvalidHistory, match=r"several records of a time share a 'name'.*pivot_table"):
+        guess(
+            timestamp=[time for time in times[: _ROWS // 2] for _ in range(2)],
+            level=[],
+            origin=hosts * (_ROWS // 4),
+            name=names,
+            value=values,
+        )
+
+
+def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..., Guess]):
+    """Channels that measure the same quantity are what they were."""
+    channels = [f"c{row % 3}" for row in range(_ROWS)]
+    found = guess(level=[], channel=channels, value=np.random.default_rng(4).normal(20, 1, _ROWS).round(3).tolist())
+    assert not _said(found, "long form")

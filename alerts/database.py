@@ -78,6 +78,7 @@ def open_database(
         limit_waiting(engine, answer_seconds)
         send_binary_where_asked(engine)
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "checkout", _leave_mode_to_the_server)
         return engine
     memory = address.database in (None, "", ":memory:")
     engine = create_engine(
@@ -119,6 +120,14 @@ def _check_folder(address: URL) -> None:
     folder = Path(str(address.database)).parent
     if not folder.is_dir():
         raise InvalidInput(f"database {where(address)}: the folder {folder} does not exist; create it")
+
+
+def _leave_mode_to_the_server(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Ask for no READ WRITE, as SQLAlchemy does of a connection that once read only.
+
+    A standby refuses the mode with an error of its own, which says nothing of waiting; a write to it says read-only.
+    """
+    connection.read_only = None
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:

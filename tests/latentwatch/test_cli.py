@@ -270,6 +270,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
                 "score",
                 "backfill",
                 "serve",
+                "sessions",
                 "retrain",
                 "notify",
                 "offsets",

@@ -1,6 +1,7 @@
 """Files and folders for their owner alone, whatever the umask: what a plant measures is nobody else's to read."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _FOLDER, _FILE = 0o700, 0o600
@@ -14,8 +15,13 @@ def make_private_folder(path: str | Path) -> None:
 
 
 def create_private_file(path: str | Path) -> None:
-    """Make an empty file for its owner only; one that is there stays as it is. Raises OSError where that cannot be."""
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, _FILE))
+    """Make an empty file for its owner only; one that is there stays as it is. Raises OSError where that cannot be.
+
+    One that is there is not even opened: to close it would give up every lock that this process holds on it
+    (POSIX, fcntl(2)), and SQLite's files are corrupted so.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE))
 
 
 def write_private_file(path: str | Path, content: bytes) -> None:

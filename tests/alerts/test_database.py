@@ -2,6 +2,8 @@
 
 import doctest
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,22 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert modes == {"watch.db": 0o600, "watch.db-wal": 0o600, "watch.db-shm": 0o600}
+
+
+def test_another_connection_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """While one process has connections, another that comes and goes does not take itself for the last.
+
+    It would check the log in and remove it under the first one's feet: "database disk image is malformed".
+    """
+    address = f"sqlite:///{tmp_path}/watch.db"
+    first, second = open_database(address), open_database(address)
+    with transaction(first) as session:
+        session.execute(text("CREATE TABLE t (x INTEGER)"))
+    with reading(first) as held, reading(second) as opened_later:
+        held.execute(text("SELECT count(*) FROM t"))
+        opened_later.execute(text("SELECT count(*) FROM t"))
+        code = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT x FROM t'); db.close()"
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "watch.db")], check=True)
+        assert (tmp_path / "watch.db-wal").exists()
+    first.dispose()
+    second.dispose()

@@ -70,7 +70,7 @@ def test_a_monitor_reads_its_format(kafka_address: str, topic: Callable[..., str
     )
     with RegistryServer(user="watch", password="secret").running() as registry:
         registry.register(7, WRITER)
-        source, decoder = open_source(
+        source, decode_as = open_source(
             monitor,
             SystemClock(),
             Event(),
@@ -79,6 +79,7 @@ def test_a_monitor_reads_its_format(kafka_address: str, topic: Callable[..., str
             client=client,
             patience_seconds=PATIENCE_SECONDS,
         )
+        decoder = decode_as(monitor.record)
         try:
             await_partitions(source)
             source.seek(0, 0)

@@ -56,7 +56,7 @@ def monitor(features: int) -> Monitor:
     """Numbers of many rigs."""
     names = ", ".join(f"s{number:03d}: numeric" for number in range(features))
     return parse_monitor(
-        "name: entities\nsource: {kafka: {topic: entities}}\nmodel: {effort: light}\n"
+        "name: entities\nsource: {kafka: {topic: entities}}\n"
         f"record: {{time: at, entity: rig, features: {{{names}}}}}\nalert: {{false_alarm_rate: 0.001}}\n"
     )
 
@@ -209,7 +209,8 @@ def quiet(settings: argparse.Namespace) -> dict[str, Any]:
         if "INTO context_" in statement or "UPDATE context_" in statement:
             rows = parameters if isinstance(parameters, list) else [parameters]
             values = [value for row in rows for value in (row.values() if isinstance(row, dict) else row)]
-            written += sum(len(value) for value in values if isinstance(value, bytes))
+            values = [getattr(value, "obj", value) for value in values]  # drivers wrap what is sent as bytes
+            written += sum(len(value) for value in values if isinstance(value, bytes | memoryview))
 
     while not scorer._source.finished:
         scorer.turn(stop)

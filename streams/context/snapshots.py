@@ -11,7 +11,7 @@ _EVERY_SECONDS = 5.0
 _BYTES_PER_SECOND = 2_000_000
 """Snapshots may cost the database this much on average; where more changes, they are taken less often."""
 _REPORT_SECONDS = 2.0
-_ALL_REPORTED_SECONDS = 40.0
+_ALL_REPORTED_SECONDS = 30.0
 """Within which all that changed is told, were every entity to speak; a minute is promised."""
 _LEAST_REPORTED = 1_000
 """So many are told at once, however few there are."""

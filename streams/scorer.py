@@ -140,7 +140,7 @@ class Scorer:
         partitions = Partitions(
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
-        silences = SilenceWatch(contexts, self._clock)
+        silences = SilenceWatch(contexts, self._source.name, self._clock)
         self._begun = Standing(model, contexts, late_records, silences, partitions, self._decoder_of(model))
         self._show_model()
 
@@ -218,7 +218,7 @@ class Scorer:
                 dead_letters=letters,
                 counts=count_minutes(found.verdicts, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
-                heard=standing.contexts.take_heard(),
+                heard=standing.silences.take_heard(),
             )
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, model, messages, metrics)

@@ -66,6 +66,7 @@ class ContextStore:
         self.packed_bytes = 0
         """Of all chunks of snapshots so far."""
         self._heard: dict[str, int] = {}
+        self._heard_partitions: dict[int, int] = {}
         self.promises: dict[int, PromiseState] = {}
         """Partition to what its scores have said of the promise, since the model that serves took over."""
 
@@ -108,6 +109,7 @@ class ContextStore:
             "_rosters": {partition: roster.copy() for partition, roster in self._rosters.items()},
             "_free": self._free.copy(),
             "_heard": self._heard.copy(),
+            "_heard_partitions": self._heard_partitions.copy(),
         }
 
     def _advance(self, owners: NDArray[np.intp], piece: Batch) -> Contexts:
@@ -133,6 +135,7 @@ class ContextStore:
         if ledger.doubted[touched].any():
             for place in np.flatnonzero(ledger.doubted[owners]).tolist():
                 self._heard.setdefault(piece.entities[place], int(piece.times[place]))
+                self._heard_partitions.setdefault(int(piece.partitions[place]), int(piece.times[place]))
             ledger.doubted[touched] = False
 
     def _own(self, batch: Batch, start: int) -> NDArray[np.intp]:
@@ -203,6 +206,11 @@ class ContextStore:
         """Entities that spoke since the last call and may have been called silent before, with the event time."""
         heard, self._heard = self._heard, {}
         return {entity: from_microseconds(time) for entity, time in heard.items()}
+
+    def take_heard_partitions(self) -> dict[int, datetime]:
+        """Partitions of the entities of `take_heard`, since the last call of this: their own silence ends too."""
+        heard, self._heard_partitions = self._heard_partitions, {}
+        return {partition: from_microseconds(time) for partition, time in heard.items()}
 
     def members(self, partition: int) -> tuple[Mapping[str, int], NDArray[np.intp]]:
         """A partition's entities with their rows in the ledger, and the rows alone, in the same order."""

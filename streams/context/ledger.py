@@ -26,6 +26,8 @@ class Ledger:
         """Whether a silence of the entity may stand open in the database: until its next record."""
         self.silent = np.zeros(0, np.bool_)
         """Whether its silence was told."""
+        self.together = np.zeros(0, np.bool_)
+        """Whether it was told as its whole partition's."""
         self.counted = np.zeros(0, np.int64)
         """Its records when the silence watch last looked."""
         self.heard = np.zeros(0, np.float64)

@@ -3,9 +3,13 @@
 Every few seconds every entity's count is compared with that of the look before. An entity that was not heard of for ten times
 its usual gap, and half a minute at least, is silent, but only while others speak and the scorer reads what is new: a
 broker, a database or a scorer that was away makes nobody silent, since time in which nothing at all came does not count.
+
+Entities of one partition that fall silent together are one silence, the partition's: something between them and the
+topic failed. It ends with the partition's next record, from which on the clocks of the others run anew.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +28,8 @@ _FADE = 0.98
 _BLIND_SECONDS = 10.0
 _BLIND_TIMES_USUAL = 3.0
 """A pause of the whole stream longer than both is the source's, or ours, and no entity's."""
+_TOGETHER_SECONDS = 10.0
+"""How long one that is silent is kept back where the rest of its partition would be silent too by then."""
 SMALL_LAG = 1_000
 """Records behind the end up to which a partition counts as read to its end."""
 
@@ -31,8 +37,10 @@ SMALL_LAG = 1_000
 class SilenceWatch:
     """Watches the entities of a context store."""
 
-    def __init__(self, contexts: ContextStore, clock: Clock) -> None:
+    def __init__(self, contexts: ContextStore, source: str, clock: Clock) -> None:
+        """`source` is the name by which the partitions' silences are told."""
         self._contexts = contexts
+        self._source = source
         self._clock = clock
         self._looked = clock.monotonic()
         self._usual_pause = _LOOK_SECONDS
@@ -57,21 +65,65 @@ class SilenceWatch:
             due = self._listen(rows, now, pause, watched)
             names = list(index) if due.any() else []
             for place in np.flatnonzero(due).tolist():
-                row = int(rows[place])
-                if not self._speaks_elsewhere(names[place], row, lag):
-                    silences.append(
-                        Silence(
-                            entity=names[place],
-                            partition=partition,
-                            offset=int(ledger.last_offset[row]),
-                            since=from_microseconds(int(ledger.last_time[row])),
-                            model_version=serving.version,
-                            threshold=serving.threshold,
-                        )
-                    )
-                    ledger.silent[row] = ledger.doubted[row] = True
+                due[place] = not self._speaks_elsewhere(names[place], int(rows[place]), lag)
+            if not due.any():
+                continue
+            if self._may_be_together(rows, now):
+                if self._all_due(rows, now):
+                    told = rows[self._regular(rows)]
+                    silences.append(self._silence(partition_name(self._source, partition), partition, rows, serving))
+                    ledger.silent[told] = ledger.together[told] = True
+                    ledger.doubted[rows] = True  # whoever speaks first ends it
+                continue
+            for place in np.flatnonzero(due).tolist():
+                row = rows[place : place + 1]
+                silences.append(self._silence(names[place], partition, row, serving))
+                ledger.silent[row] = ledger.doubted[row] = True
         self._seen = set(members)
         return tuple(silences)
+
+    def take_heard(self) -> dict[str, datetime]:
+        """Entities, and partitions by name, whose silence may have ended since the last call, with the event time."""
+        partitions = self._contexts.take_heard_partitions()
+        named = {partition_name(self._source, partition): time for partition, time in partitions.items()}
+        return named | self._contexts.take_heard()
+
+    def _silence(self, name: str, partition: int, rows: NDArray[np.intp], serving: Serving) -> Silence:
+        """That of these rows, from the last record of any."""
+        ledger = self._contexts.ledger
+        last = rows[np.argmax(ledger.last_offset[rows])]
+        return Silence(
+            entity=name,
+            partition=partition,
+            offset=int(ledger.last_offset[last]),
+            since=from_microseconds(int(ledger.last_time[last])),
+            model_version=serving.version,
+            threshold=serving.threshold,
+        )
+
+    def _regular(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of them are waited for: their cadence is known, and their silence was not told yet."""
+        ledger = self._contexts.ledger
+        return (ledger.gaps[rows] >= GAPS_TO_LEARN) & ~ledger.silent[rows]
+
+    def _limits(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Seconds without a record after which each is silent."""
+        return np.maximum(_TIMES_USUAL * self._contexts.ledger.usual_gap[rows], _LEAST_SECONDS)
+
+    def _may_be_together(self, rows: NDArray[np.intp], now: float) -> bool:
+        """Whether at least two are waited for, and all of the partition are silent now or may be shortly."""
+        waited = rows[self._regular(rows)]
+        unheard = now + _TOGETHER_SECONDS - self._contexts.ledger.heard
+        return (
+            len(waited) > 1
+            and bool((unheard[waited] > self._limits(waited)).all())
+            and bool((unheard[rows] > _LEAST_SECONDS).all())
+        )
+
+    def _all_due(self, rows: NDArray[np.intp], now: float) -> bool:
+        """Whether all that are waited for are silent, and nothing else of the partition came meanwhile."""
+        waited, heard = rows[self._regular(rows)], self._contexts.ledger.heard
+        return bool((now - heard[waited] > self._limits(waited)).all() and (now - heard[rows] > _LEAST_SECONDS).all())
 
     def _listen(self, rows: NDArray[np.intp], now: float, pause: float, watched: bool) -> NDArray[np.bool_]:
         """Learn from those that spoke; which of the others [len(rows)] are silent now and were not told so yet."""
@@ -89,12 +141,23 @@ class SilenceWatch:
             ledger.heard[rows[~spoke & ~new]] += pause
         ledger.heard[rows[spoke]] = now
         ledger.silent[rows[spoke]] = False
-        limit = np.maximum(_TIMES_USUAL * ledger.usual_gap[rows], _LEAST_SECONDS)
-        known = (ledger.gaps[rows] >= GAPS_TO_LEARN) & ~ledger.silent[rows]
-        return known & (now - ledger.heard[rows] > limit) & watched
+        if (spoke | new).any():
+            waited_anew = rows[ledger.together[rows]]
+            ledger.silent[waited_anew] = ledger.together[waited_anew] = False
+            ledger.heard[waited_anew] = now
+        return self._regular(rows) & (now - ledger.heard[rows] > self._limits(rows)) & watched
 
     def _speaks_elsewhere(self, entity: str, row: int, partitions: Iterable[int]) -> bool:
         """Whether a producer that spreads an entity over partitions has sent it to another one since."""
         ledger = self._contexts.ledger
         others = (self._contexts.members(partition)[0].get(entity) for partition in partitions)
         return any(other is not None and ledger.heard[other] > ledger.heard[row] for other in others)
+
+
+def partition_name(source: str, partition: int) -> str:
+    """How a partition is called where an entity would be named.
+
+    >>> partition_name("plant.pump", 0)
+    'plant.pump[0]'
+    """
+    return f"{source}[{partition}]"

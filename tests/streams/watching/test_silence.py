@@ -25,7 +25,7 @@ class Yard:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.contexts = ContextStore(FakeContext(1), live=True)
-        self.watch = SilenceWatch(self.contexts, self.clock)
+        self.watch = SilenceWatch(self.contexts, "plant.pump", self.clock)
         self.offsets: dict[int, int] = {}
 
     def speak(self, names: Iterable[str], partition: int = 0) -> None:
@@ -117,6 +117,53 @@ def test_who_speaks_in_another_partition_is_not_silent(yard: Yard) -> None:
         yard.speak(["b"], partition=1)
         silent += yard.live(1, ["a"])
     assert silent == []
+
+
+@pytest.fixture
+def halls() -> Yard:
+    """Two partitions of two entities each, whose cadence of a second is known."""
+    yard = Yard()
+    assert both(yard, 60, ["a", "b"]) == []
+    yard.watch.take_heard()
+    return yard
+
+
+def both(yard: Yard, seconds: int, first: list[str]) -> list[str]:
+    """Time goes by in which all of partition 1 speak, and these of partition 0; who was called silent."""
+    silent = list[str]()
+    for _ in range(seconds):
+        yard.speak(["c", "d"], partition=1)
+        silent += yard.live(1, first)
+    return silent
+
+
+def test_a_partition_that_falls_silent_is_told_as_one(halls: Yard) -> None:
+    """One silence in place of one an entity, though one of them spoke last by some seconds."""
+    assert both(halls, 4, ["a"]) == []
+    assert both(halls, 500, []) == ["plant.pump[0]"]
+
+
+def test_a_partition_speaks_again_with_its_first_record(halls: Yard) -> None:
+    """Its silence ends then, and who does not come back is silent by a clock that began at that moment."""
+    assert both(halls, 60, []) == ["plant.pump[0]"]
+    assert both(halls, 1, ["a"]) == []
+    assert halls.watch.take_heard().keys() == {"plant.pump[0]", "a"}
+    assert both(halls, 25, ["a"]) == []
+    assert both(halls, 30, ["a"]) == ["b"]
+
+
+def test_who_was_told_before_its_partition_stays_told(halls: Yard) -> None:
+    """The last one that speaks is told by its own name: it alone is no partition."""
+    assert both(halls, 60, ["a"]) == ["b"]
+    assert both(halls, 60, []) == ["a"]
+
+
+def test_a_newcomer_shows_that_a_partition_is_not_silent(halls: Yard) -> None:
+    """Whose cadence is not known still shows that records of the partition arrive."""
+    silent = both(halls, 15, [])
+    for _ in range(4):
+        silent += both(halls, 9, []) + both(halls, 1, ["new"])
+    assert silent == ["a", "b"]
 
 
 def test_a_restart_remembers_the_cadence(yard: Yard) -> None:

@@ -94,3 +94,14 @@ class SilenceContract:
         assert len(self.give(store, *(quiet(name) for name in names))) == 2_500
         self.give(store, heard=dict.fromkeys(names, at(900)))
         assert all(alert.status is AlertStatus.CLOSED for alert in self.alerts(engine))
+
+    def test_a_partition_is_told_beside_its_entities(self, store: AlertStore, engine: Engine) -> None:
+        """Its own name opens and closes its alert; one that an entity has stays open until that entity speaks."""
+        self.give(store, quiet("rig-1"))
+        assert len(self.give(store, quiet("plant.pump[0]", 11))) == 1
+        assert self.give(store, quiet("plant.pump[0]", 11)) == ()
+        self.give(store, heard={"plant.pump[0]": at(500), "rig-2": at(500)})
+        assert [(alert.entity, alert.status) for alert in self.alerts(engine)] == [
+            ("rig-1", AlertStatus.OPEN),
+            ("plant.pump[0]", AlertStatus.CLOSED),
+        ]

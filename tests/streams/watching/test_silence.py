@@ -241,3 +241,16 @@ def test_processes_that_die_again_and_again_name_the_same_silence() -> None:
     opened = next(number for number, outcome in enumerate(stage.store.outcomes) if outcome.silences)
     later: list[Outcome] = stage.store.outcomes[opened:]
     assert not any("rig-1" in outcome.heard for outcome in later)
+
+
+def test_a_partition_silent_before_a_restart_is_the_same_silence_after(halls: Yard) -> None:
+    """The next process names it by the same last record, and the partition's first record ends it there too."""
+    after = Yard()
+    after.offsets = dict(halls.offsets)
+    for partition in (0, 1):
+        shot = halls.contexts.snapshot(partition, 0, "bundle")
+        assert after.contexts.load(partition, shot.head, list(shot.chunks.values()))
+    assert both(after, 60, []) == ["plant.pump[0]"]
+    assert "plant.pump[0]" not in after.watch.take_heard()
+    both(after, 1, ["a"])
+    assert after.watch.take_heard().keys() == {"plant.pump[0]", "a"}

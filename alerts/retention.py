@@ -67,14 +67,15 @@ def prune(
     ]
     deleted: dict[str, int] = {}
     for row, chunk, old in rules:
-        deleted[row.__tablename__] = _delete(engine, row, chunk, old)
+        deleted[row.__tablename__] = delete_rows(engine, row, old, chunk)
         on_progress(row.__tablename__, deleted[row.__tablename__])
     return deleted
 
 
-def _delete(engine: Engine, row: type[Row], chunk: int, old: list[ColumnElement[bool]]) -> int:
+def delete_rows(engine: Engine, row: type[Row], conditions: list[ColumnElement[bool]], chunk: int = _CHUNK) -> int:
+    """Delete the rows that meet all conditions, `chunk` in a transaction; returns how many. Raises Unavailable."""
     key = list(row.__table__.primary_key)
-    doomed = select(*key).where(*old).limit(chunk)
+    doomed = select(*key).where(*conditions).limit(chunk)
     total = 0
     while True:
         with transaction(engine) as session:

@@ -15,6 +15,7 @@ import typer
 from latentwatch.alerts_cli import app as alerts_app
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.models_cli import app as models_app
+from latentwatch.monitors_cli import app as monitors_app
 from latentwatch.offsets_cli import app as offsets_app
 from latentwatch.sessions_cli import app as sessions_app
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(monitors_app, name="monitors")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(sessions_app, name="sessions")

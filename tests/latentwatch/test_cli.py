@@ -279,6 +279,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
                 "doctor",
                 "demo",
                 "models",
+                "monitors",
                 "alerts",
             ]
         )

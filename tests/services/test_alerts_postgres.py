@@ -15,6 +15,7 @@ from tests.alerts.contract.amending import AmendingContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.migrations import MigrationContract
+from tests.alerts.contract.monitor_upkeep import MonitorUpkeepContract
 from tests.alerts.contract.offsets import OffsetsContract
 from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
@@ -54,6 +55,10 @@ class TestStore(StoreContract):
 
 class TestOffsets(OffsetsContract):
     """Offsets moved by hand, kept by PostgreSQL."""
+
+
+class TestMonitorUpkeep(MonitorUpkeepContract):
+    """Promises about a monitor's name and its end, kept by PostgreSQL."""
 
 
 class TestSilences(SilenceContract):

@@ -234,3 +234,32 @@ def test_training_is_judged_against_the_model_that_served(run: Run, engine: Engi
     assert result["version"] == 3
     assert any(reason.startswith("The champion keeps its promise") for reason in result["reasons"]), result["reasons"]
     assert ModelRegistry(engine).version("pump", 2).status is VersionStatus.REFUSED
+
+
+def test_a_monitor_is_renamed_and_removed(run: Run, left: Path, engine: Engine) -> None:
+    """Its stored verdicts replay and its stream goes on under the new name; then all of it goes, the other's stays."""
+    pump = left / "pump.yaml"
+    code, out, said = run("monitors", "rename", "pump", "pump-north")
+    assert (code, "pump is called pump-north now" in out) == (0, True), said
+    assert "name: pump-north" in said
+    pump.write_text(pump.read_text().replace("name: pump\n", "name: pump-north\n"))
+    code, out, said = run("replay", "pump.yaml", "--json")
+    assert (code, json.loads(out)["agreeing"]) == (0, 42), said
+    send(left / "pump.jsonl", 20)
+    code, _, said = run("score", "pump.yaml")
+    assert (code, "scored 20 records" in said) == (0, True), said
+    listed = {one["name"]: one for one in json.loads(run("monitors", "list", "--json")[1])}
+    assert sorted(listed) == ["parts", "pump-north"]
+    assert (listed["pump-north"]["versions"], listed["pump-north"]["serving"]) == (2, 1)
+    assert "nothing was changed" in run("monitors", "remove", "pump-north")[2]
+    code, out, said = run("monitors", "remove", "pump-north", "--yes", "--json")
+    assert (code, json.loads(out)["done"]) == (0, True), said
+    assert "parts" in run("monitors", "list")[1]
+    with engine.connect() as connection:
+        for table in KEPT:
+            if table not in ("monitors", "alert_events", "labels"):
+                left_over = connection.execute(text(f"SELECT count(*) FROM {table} WHERE monitor <> 'parts'"))
+                assert left_over.scalar_one() == 0, table
+        for table in ("alert_events", "labels"):
+            strays = f"SELECT count(*) FROM {table} WHERE alert_id NOT IN (SELECT id FROM alerts)"
+            assert connection.execute(text(strays)).scalar_one() == 0, table

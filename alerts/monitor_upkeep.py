@@ -60,6 +60,11 @@ def last_sign_of_life(session: Session, row: MonitorRow) -> datetime:
     return max(moment for moment in (row.updated, committed, seen) if moment is not None)
 
 
+def is_orphaned(last_sign: datetime, now: datetime) -> bool:
+    """Whether a monitor with that last sign of life is called orphaned."""
+    return now - last_sign > ORPHANED_AFTER
+
+
 def rename_monitor(engine: Engine, old: str, new: str, now: datetime, *, force: bool = False) -> dict[str, int]:
     """Give a monitor another name in every table, all or nothing; returns how many rows of each table changed.
 
@@ -140,7 +145,7 @@ def _summary(session: Session, row: MonitorRow, alive: bool, now: datetime) -> M
             select(func.count()).where(AlertRow.monitor == name, AlertRow.status == AlertStatus.OPEN)
         )
         or 0,
-        orphaned=now - last_sign_of_life(session, row) > ORPHANED_AFTER,
+        orphaned=not alive and is_orphaned(last_sign_of_life(session, row), now),
     )
 
 

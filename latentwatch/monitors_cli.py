@@ -43,7 +43,7 @@ def list_monitors(as_json: AsJson = False) -> None:
     headers = ("monitor", "reads", "versions", "serving", "partitions", "last commit", "scorer seen", "scorer", "open")
     print_table(headers, rows, "No monitor yet; train one with 'latentwatch train'.")
     for one in found:
-        if one.orphaned and not one.alive:
+        if one.orphaned:
             say(
                 f"{one.name} showed no sign of life for a week: start 'latentwatch score', "
                 f"or 'latentwatch monitors remove {one.name}'"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from latentwatch.alerts.monitor_upkeep import is_orphaned
 from latentwatch.alerts.reading import MonitorFacts, ScorerFacts
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.alert import Severity
@@ -23,6 +24,7 @@ class Word(StrEnum):
     BROKEN = "promise broken"
     SILENT = "silent"
     WAITING = "waiting"
+    ORPHANED = "orphaned"
     SCORING = "scoring"
 
 
@@ -31,6 +33,7 @@ _MARKS = {
     Word.BROKEN: "high",
     Word.SILENT: "medium",
     Word.WAITING: "idle",
+    Word.ORPHANED: "idle",
     Word.SCORING: "good",
 }
 
@@ -95,6 +98,11 @@ def worst_first(states: list[MonitorState]) -> list[MonitorState]:
 
 def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: datetime) -> tuple[Word, str]:
     name = facts.monitor.name
+    if not alive and is_orphaned(facts.last_sign, now):
+        gone = words.duration((now - facts.last_sign).total_seconds())
+        return Word.ORPHANED, (
+            f"no sign of life for {gone}: start 'latentwatch score' again, or 'latentwatch monitors remove {name}'"
+        )
     if facts.champion is None:
         return Word.WAITING, f"no model yet: run 'latentwatch train' or 'latentwatch retrain' for {name}"
     if not alive:
@@ -116,6 +124,9 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
             Word.SILENT,
             f"no record for {words.duration((now - facts.last_commit).total_seconds())}: is the source up?",
         )
+    if facts.silent_partitions:
+        partitions = "1 partition" if facts.silent_partitions == 1 else f"{facts.silent_partitions} partitions"
+        return Word.SILENT, f"all entities of {partitions} stopped sending together"
     if facts.silent:
         return Word.SILENT, f"{facts.silent} of {facts.entities} entities stopped sending"
     if day.unreviewed:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from latentwatch.alerts.monitor_upkeep import last_sign_of_life
 from latentwatch.alerts.reading.stream import MinuteTotal
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import (
@@ -80,6 +81,8 @@ class MonitorFacts:
     """Those heard of within a day, latest first."""
     last_commit: datetime | None
     """Wall time of the last committed micro-batch."""
+    last_sign: datetime
+    """Wall time at which it was last defined, scored, or heard of through a scorer."""
     newest: datetime | None
     """Event time of the newest record."""
     records: int
@@ -87,6 +90,8 @@ class MonitorFacts:
     warming: int
     silent: int
     """Entities with an open silence alert."""
+    silent_partitions: int
+    """Partitions all of whose entities fell silent together."""
     open_by_severity: dict[Severity, int]
     """Alerts that nobody acknowledged."""
     day: PromiseFacts
@@ -102,14 +107,14 @@ def overview(engine: Engine, now: datetime) -> list[MonitorFacts]:
     """Facts of every registered monitor, by name."""
     with reading(engine) as session:
         rows = session.scalars(select(MonitorRow).order_by(MonitorRow.name).limit(MOST_MONITORS)).all()
-        return [_facts(session, parse_monitor(row.definition, row.name), now) for row in rows]
+        return [_facts(session, row, now) for row in rows]
 
 
 def monitor_facts(engine: Engine, monitor: str, now: datetime) -> MonitorFacts | None:
     """Facts of one monitor, or None when nobody registered it."""
     with reading(engine) as session:
         row = session.get(MonitorRow, monitor)
-        return None if row is None else _facts(session, parse_monitor(row.definition, row.name), now)
+        return None if row is None else _facts(session, row, now)
 
 
 def open_alerts(engine: Engine) -> int:
@@ -119,8 +124,8 @@ def open_alerts(engine: Engine) -> int:
         return session.scalar(select(func.count()).select_from(waiting)) or 0
 
 
-def _facts(session: Session, monitor: Monitor, now: datetime) -> MonitorFacts:
-    name = monitor.name
+def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
+    name, monitor = row.name, parse_monitor(row.definition, row.name)
     champion = session.scalars(
         select(ModelVersionRow).where(ModelVersionRow.monitor == name, ModelVersionRow.status == VersionStatus.CHAMPION)
     ).first()
@@ -140,11 +145,13 @@ def _facts(session: Session, monitor: Monitor, now: datetime) -> MonitorFacts:
             .group_by(AlertRow.severity)
         )
     ]
-    silent = session.scalar(
-        select(func.count()).where(
+    # A silence that bears no entity's name is its partition's.
+    of_entity = AlertRow.entity.in_(select(EntityRow.entity).where(EntityRow.monitor == name))
+    silent, silent_partitions = session.execute(
+        select(func.count().filter(of_entity), func.count().filter(~of_entity)).where(
             AlertRow.monitor == name, AlertRow.status != AlertStatus.CLOSED, AlertRow.kind == AlertKind.SILENCE
         )
-    )
+    ).one()
     last_minute = session.scalar(
         select(func.max(MinuteCountRow.minute)).where(MinuteCountRow.monitor == name, MinuteCountRow.minute <= now)
     )
@@ -155,11 +162,13 @@ def _facts(session: Session, monitor: Monitor, now: datetime) -> MonitorFacts:
         promoted=champion.promoted if champion else None,
         scorers=_scorers(session, name, now),
         last_commit=session.scalar(select(func.max(OffsetRow.updated)).where(OffsetRow.monitor == name)),
+        last_sign=last_sign_of_life(session, row),
         newest=newest,
         records=int(records),
         entities=count,
         warming=int(warming),
-        silent=silent or 0,
+        silent=silent,
+        silent_partitions=silent_partitions,
         open_by_severity=dict(loud),
         day=_promise(session, name, since=last_minute - _DAY if last_minute else now),
         tenure=_promise(session, name, version=champion.version if champion else -1),

@@ -145,6 +145,11 @@ def test_a_silence_has_its_own_words(room: Room):
     assert "has sent nothing since" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
     assert "1 of 2 entities stopped sending" in overview_markup(room)
     assert ", 1 silent" in overview_markup(room), "also where a louder word stands in the state"
+    both = replace(silence, entity="pump.csv[0]")
+    AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, silences=(both,)))
+    content = overview_markup(room)
+    assert "all entities of 1 partition stopped sending" in content
+    assert ", 1 silent" in content, "a partition is no entity"
     spoke = {"rig-a": since + timedelta(minutes=5)}
     AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, heard=spoke))
     ended = alert_detail(room.engine, number)

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwatch.detector.interface import Contexts
-from latentwatch.detector.sequences.choice import WINDOW, choose_window
+from latentwatch.detector.sequences.choice import choose_window
 from latentwatch.detector.tables import (
     all_numbers,
     batch_of_array,
@@ -20,7 +20,7 @@ from latentwatch.detector.tables import (
     schema_of_frame,
     shift_of,
 )
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.monitor import ModelChoice
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.scores import Explanation, Neighbour, Scores
 
@@ -39,17 +39,18 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    kind : how the autoencoder learns: "auto", "denoising", "variational", "disentangled", "adversarial", "linear",
-        "windowed".
+    kind : how the autoencoder learns: "auto", "denoising", "variational", "disentangled", "adversarial", "linear".
     effort : "light", "balanced" or "full": how hard scoring may work. With a window, light looks at no whole windows and
         full shows their shape to the autoencoder as well.
     window : 1 scores each row on its own. More: rows are consecutive samples of one entity, each scored from the rows
-        up to it, about so many back. "auto" chooses from the training rows. The kind "windowed" always has one.
-    density : the density of the latent code: "auto", "gaussian", "mixture", "prototypes".
+        up to it, about so many back. "auto" chooses from the training rows.
+    density : without a window, the density of the latent code: "auto", "gaussian", "mixture", "prototypes".
     follow_drift : with a window, whether levels that drift slowly are followed: "auto" (where the training rows drift), True
         or False.
     false_alarm_rate : share of normal rows that `predict` may call abnormal.
     random_state : seed of everything random.
+
+    A parameter that would change nothing with the window given is refused; with window="auto" both families may count.
 
     Attributes
     ----------
@@ -92,7 +93,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")
         choice = self._choice()
         batch = self._learn_schema(X)
-        self.window_ = self._choose_window(batch, choice)
+        self.window_ = self._choose_window(batch)
         self.detector_ = learn(batch, choice, self.window_)
         self.offset_ = float(np.log10(self.false_alarm_rate))
         return self
@@ -135,25 +136,25 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             "seed": self._seed(),
         }
         try:
-            return ModelChoice.model_validate(parameters)
+            choice = ModelChoice.model_validate(parameters)
         except ValidationError as error:
             wrong = error.errors()[0]
             raise ValueError(
                 f"{wrong['loc'][0]}={wrong['input']!r}: {wrong['msg'].removeprefix('Value error, ').lower()}"
             ) from None
+        for name, reason in choice.idle(self.window).items():
+            raise ValueError(f"{name}: {reason}")
+        return choice
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _choose_window(self, batch: Batch, choice: ModelChoice) -> int:
-        if choice.kind is ModelKind.WINDOWED and self.window in ("auto", 1):
-            window = WINDOW
-        elif self.window == "auto":
+    def _choose_window(self, batch: Batch) -> int:
+        if self.window == "auto":
             return choose_window(batch)
-        else:
-            window = int(self.window) if isinstance(self.window, int | np.integer) else 0
+        window = int(self.window) if isinstance(self.window, int | np.integer) else 0
         if window < 1:
             raise ValueError(f"window must be 'auto' or a whole number of rows, at least 1, not {self.window!r}")
         if window > 1 and batch.schema.texts:

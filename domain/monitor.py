@@ -133,6 +133,7 @@ class ModelKind(StrEnum):
     ADVERSARIAL = "adversarial"
     LINEAR = "linear"
     WINDOWED = "windowed"
+    """Of earlier versions: now a window and full effort. Files that say it are refused; stored definitions are read."""
 
 
 class ModelChoice(_Part):
@@ -143,6 +144,7 @@ class ModelChoice(_Part):
     """On single records: how many get the dear witnesses. On sequences: light looks at no whole windows, full shows their
     shape to the autoencoder as well."""
     density: Literal["auto", "gaussian", "mixture", "prototypes"] = "auto"
+    """On single records: how the density of the latent code is measured. On sequences it is always by prototypes."""
     follow_drift: Literal["auto"] | bool = "auto"
     """On sequences: whether the level of a sensor that drifts slowly is followed; auto follows where the history drifts."""
     seed: int = 0
@@ -153,6 +155,35 @@ class ModelChoice(_Part):
         if value not in ("auto", True, False):
             raise ValueError("say auto, true or false")
         return value
+
+    def idle(self, window: Literal["auto"] | int) -> dict[str, str]:
+        """The settings that change nothing with that window, by name: why, and what to write in their place.
+
+        A setting at its default claims nothing and is never among them. With `auto` each training chooses the window by
+        its data, so that settings of both families may count.
+
+        >>> ModelChoice(density="gaussian").idle("auto")
+        {}
+        >>> list(ModelChoice(density="gaussian").idle(60))
+        ['density']
+        """
+        found = {}
+        if self.kind is ModelKind.WINDOWED:
+            found["kind"] = (
+                "'windowed' is no kind of autoencoder, 'window' alone says whether a record is judged with its past; "
+                "in its place say 'window: 32' (how many records to look back) and 'effort: full', which learn the same"
+            )
+        if self.density != "auto" and window not in ("auto", 1):
+            found["density"] = (
+                f"{self.density!r} changes nothing with a window, where latent density is always measured by prototypes; "
+                "remove it, or say 'window: 1'"
+            )
+        if self.follow_drift != "auto" and window == 1:
+            found["follow_drift"] = (
+                f"'{str(self.follow_drift).lower()}' changes nothing with 'window: 1', where a record is scored on its own "
+                "and has no level to follow; remove it, or give a longer window"
+            )
+        return found
 
 
 class AlertPolicy(_Part):
@@ -234,7 +265,10 @@ class Monitor(_Part):
 
 
 def load_monitor(path: str | Path) -> Monitor:
-    """Read a monitor file. Raises InvalidMonitor naming file, line and fix."""
+    """Read a monitor file. Raises InvalidMonitor naming file, line and fix, also for settings that would change nothing.
+
+    Definitions that the database keeps are read by `parse_monitor`, which takes such settings as earlier versions did.
+    """
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -246,7 +280,13 @@ def load_monitor(path: str | Path) -> Monitor:
         raise InvalidMonitor(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise InvalidMonitor(f"{file}: cannot be read ({error.strerror}); give the path of a monitor file") from None
-    return parse_monitor(text, str(file))
+    monitor = parse_monitor(text, str(file))
+    idle = monitor.model.idle(monitor.window)
+    tree, _ = load_yaml(text)
+    if idle and tree is not None:
+        places = [(*_locate(tree, ["model", name]), reason) for name, reason in idle.items()]
+        raise InvalidMonitor("\n".join(f"{file}:{line}: {'.'.join(map(str, at))}: {why}" for line, at, why in places))
+    return monitor
 
 
 def parse_monitor(text: str, name: str = "monitor") -> Monitor:

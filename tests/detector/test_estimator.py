@@ -166,12 +166,18 @@ def test_numbers_beyond_single_precision_are_strange_not_fatal():
     assert (scores[1:] > 2).all()
 
 
-def test_the_windowed_kind_has_a_window_without_being_told():
-    """`kind="windowed"` alone is a sequence detector."""
-    series = np.cumsum(np.random.default_rng(0).normal(size=(200, 2)), axis=0)
-    model = LatentDetector(kind="windowed").fit(series)
-    assert model.window_ > 1
-    assert model.surprise(series[:10]).shape == (10,)
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"kind": "windowed"}, "kind: 'windowed' is no kind"),
+        ({"window": 16, "density": "gaussian"}, "density: 'gaussian' changes nothing with a window"),
+        ({"follow_drift": False}, "follow_drift: 'false' changes nothing"),
+    ],
+)
+def test_parameters_that_would_change_nothing_are_refused(parameters, reason):
+    """They are named before anything is learned, with what to do."""
+    with pytest.raises(ValueError, match=reason):
+        LatentDetector(**parameters).fit(_numbers(40, 0))
 
 
 def test_rows_of_another_kind_than_learned_are_refused_in_words():

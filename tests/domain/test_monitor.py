@@ -87,6 +87,18 @@ def test_written_monitors_are_read_back_equal():
         (("name: pump", "name: [unclosed"), "not valid YAML"),
         (("effort: balanced", "follow_drift: 3"), "pump.yaml:11: model.follow_drift: say auto, true or false"),
         (("window: auto", "name: other"), "pump.yaml:12: name is given twice"),
+        (
+            ("kind: denoising", "kind: windowed"),
+            "pump.yaml:11: model.kind: 'windowed' is no kind of autoencoder, 'window'",
+        ),
+        (
+            ("effort: balanced}\nwindow: auto", "density: mixture}\nwindow: 60"),
+            "pump.yaml:11: model.density: 'mixture' changes nothing with a window",
+        ),
+        (
+            ("effort: balanced}\nwindow: auto", "follow_drift: true}\nwindow: 1"),
+            "pump.yaml:11: model.follow_drift: 'true' changes nothing with 'window: 1'",
+        ),
     ],
 )
 def test_mistakes_name_file_line_and_fix(tmp_path: Path, change: tuple[str, str], expected: str):
@@ -96,6 +108,34 @@ def test_mistakes_name_file_line_and_fix(tmp_path: Path, change: tuple[str, str]
     with pytest.raises(InvalidMonitor) as error:
         load_monitor(path)
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "window"),
+    [
+        ("{density: gaussian}", "1"),
+        ("{density: gaussian, follow_drift: true}", "auto"),
+        ("{density: auto, follow_drift: auto, kind: auto}", "60"),
+        ("{density: auto, follow_drift: auto, kind: auto}", "1"),
+        ("{follow_drift: false, effort: light}", "60"),
+    ],
+)
+def test_settings_that_count_and_written_defaults_are_read(tmp_path: Path, model: str, window: str):
+    """Each setting where it means something, and what only repeats a default anywhere."""
+    path = tmp_path / "pump.yaml"
+    path.write_text(
+        PUMP.replace("{kind: denoising, effort: balanced}", model).replace("window: auto", f"window: {window}")
+    )
+    monitor = load_monitor(path)
+    assert monitor.model.idle(monitor.window) == {}
+
+
+def test_a_stored_definition_with_settings_that_change_nothing_is_read():
+    """What an earlier version registered still opens, so that pages show it; only the file has to be corrected."""
+    stored = PUMP.replace("kind: denoising", "kind: windowed, density: mixture").replace("window: auto", "window: 60")
+    monitor = parse_monitor(stored)
+    assert list(monitor.model.idle(monitor.window)) == ["kind", "density"]
+    assert parse_monitor(dump_monitor(monitor)) == monitor
 
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- list\n"])

@@ -40,12 +40,17 @@ _ALEMBIC = threading.Lock()
 
 
 def open_database(
-    url: str, *, answer_seconds: float = _ANSWER_SECONDS, connect_seconds: int = CONNECT_SECONDS
+    url: str,
+    *,
+    answer_seconds: float = _ANSWER_SECONDS,
+    connect_seconds: int = CONNECT_SECONDS,
+    read_only: bool = False,
 ) -> Engine:
     """An engine for a `sqlite:///file`, `sqlite://` (memory) or `postgresql://` address. Connects only when used.
 
     A PostgreSQL that takes no connection within `connect_seconds`, or leaves one statement unanswered for
-    `answer_seconds`, is taken to be away. Raises InvalidInput for another address, or a SQLite folder that does not exist.
+    `answer_seconds`, is taken to be away. Through a `read_only` engine, to be used with `reading`, no SQLite file is made
+    or changed. Raises InvalidInput for another address, a SQLite folder that does not exist, or a file to read that does not.
     """
     address = _address(url)
     options: dict[str, Any] = {"json_serializer": to_json, "json_deserializer": json.loads}
@@ -87,9 +92,13 @@ def open_database(
         **({"poolclass": StaticPool} if memory else {}),
         **options,
     )
-    if not memory:
-        event.listen(engine, "do_connect", _create_for_owner)
-    event.listen(engine, "connect", _prepare_sqlite)
+    if read_only:
+        _check_file(address)
+        event.listen(engine, "connect", _prepare_sqlite_to_read)
+    else:
+        if not memory:
+            event.listen(engine, "do_connect", _create_for_owner)
+        event.listen(engine, "connect", _prepare_sqlite)
     begin_explicitly(engine)
     return engine
 
@@ -120,6 +129,13 @@ def _check_folder(address: URL) -> None:
     folder = Path(str(address.database)).parent
     if not folder.is_dir():
         raise InvalidInput(f"database {where(address)}: the folder {folder} does not exist; create it")
+
+
+def _check_file(address: URL) -> None:
+    if not Path(str(address.database)).is_file():
+        raise InvalidInput(
+            f"database {where(address)}: there is no such file; check the address and the working folder"
+        )
 
 
 def _leave_mode_to_the_server(connection: Any, _record: Any, _proxy: Any) -> None:
@@ -153,6 +169,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
     # 16 MB of log between checkpoints, the only moments that wait for the disk.
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
+
+
+def _prepare_sqlite_to_read(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def wait_for_database(
@@ -197,7 +218,7 @@ def migrate(engine: Engine) -> None:
 
     with transaction(engine) as session:
         connection = session.connection()
-        with _unhurried(connection):
+        with unhurried(connection):
             take_turns(connection, ["the schema"])
             try:
                 with _ALEMBIC:
@@ -210,15 +231,15 @@ def migrate(engine: Engine) -> None:
 
 
 @contextmanager
-def _unhurried(connection: Connection) -> Iterator[None]:
-    """A migration may take its time, and must not fail those that wait for it."""
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Statements of the block may take their time, and wait five minutes for a lock until the transaction ends."""
     if connection.dialect.name != "postgresql":
         yield
         return
-    from latentwatch.alerts.postgres_connection import unhurried  # imports psycopg
+    from latentwatch.alerts.postgres_connection import without_limit  # imports psycopg
 
     connection.execute(text("SET LOCAL lock_timeout = '5min'"))
-    with unhurried(connection):
+    with without_limit(connection):
         yield
 
 

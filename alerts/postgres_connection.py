@@ -46,7 +46,7 @@ def limit_waiting(engine: Engine, answer_seconds: float) -> None:
 
 
 @contextmanager
-def unhurried(connection: SqlConnection) -> Iterator[None]:
+def without_limit(connection: SqlConnection) -> Iterator[None]:
     """No limit within the block, which has statements that take long by right."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, ImpatientConnection)

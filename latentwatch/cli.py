@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from latentwatch.alerts_cli import app as alerts_app
+from latentwatch.database_cli import app as database_app
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.models_cli import app as models_app
 from latentwatch.monitors_cli import app as monitors_app
@@ -32,6 +33,7 @@ app.add_typer(monitors_app, name="monitors")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(database_app, name="database")
 
 MonitorFile = Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")]

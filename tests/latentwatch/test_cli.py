@@ -281,6 +281,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
                 "models",
                 "monitors",
                 "alerts",
+                "database",
             ]
         )
     )

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work, replace_rows, take_rows
 from latentwatch.domain.scores import Scores
 
@@ -39,9 +40,8 @@ class Cascade:
     """Share of normal rows that reach the gate."""
     cheap: Calibration
     careful: Calibration
-    reconstruction: Calibration
-    density: Calibration
-    neighbours: Calibration
+    told: dict[str, Calibration]
+    """By name in Scores, of what the recipe tells beside the whole."""
 
     def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
         """Calibrated scores of prepared rows [N, P]."""
@@ -53,18 +53,25 @@ class Cascade:
             careful = energies.fused[rows]
             surprise[rows] = self.careful.surprise(careful) - np.float32(np.log10(self.share))
             extrapolated[rows] = self.careful.extrapolated(careful)
+        told = {name: calibration.surprise(energies.told[name]) for name, calibration in self.told.items()}
         return Scores(
             surprise=surprise,
-            reconstruction=self.reconstruction.surprise(energies.reconstruction),
-            density=self.density.surprise(energies.density),
-            witnesses={"neighbours": self.neighbours.surprise(energies.neighbours)},
+            reconstruction=told.pop("reconstruction"),
+            density=told.pop("density"),
+            witnesses=told,
             extrapolated=extrapolated,
             warming=np.zeros(len(values), bool),
         )
 
+    @property
+    def calibrations(self) -> dict[str, Calibration]:
+        """All, by the name a bundle stores them under."""
+        return {"cheap": self.cheap, "careful": self.careful, **self.told}
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        return {f"{name}.{key}": array for name in PARTS for key, array in getattr(self, name).arrays().items()}
+        found = self.calibrations.items()
+        return {f"{name}.{key}": array for name, calibration in found for key, array in calibration.arrays().items()}
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
@@ -73,7 +80,7 @@ class Cascade:
             "effort": self.effort,
             "gate": gate,
             "share": self.share,
-            **{name: getattr(self, name).meta() for name in PARTS},
+            **{name: calibration.meta() for name, calibration in self.calibrations.items()},
         }
 
     @classmethod
@@ -82,11 +89,12 @@ class Cascade:
         gate = meta["gate"]
         if gate is None:
             gate = np.inf if meta["effort"] == "light" else -np.inf
-        parts = {name: Calibration.from_bundle({"knots": arrays[f"{name}.knots"]}, meta[name]) for name in PARTS}
-        return cls(meta["effort"], float(gate), float(meta["share"]), **parts)
-
-
-PARTS = ("cheap", "careful", "reconstruction", "density", "neighbours")
+        cheap, careful, *rest = (
+            Calibration.from_bundle({"knots": arrays[f"{name}.knots"]}, meta[name])
+            for name in ("cheap", "careful", *dict(ALONE.told))
+        )
+        told = dict(zip(dict(ALONE.told), rest, strict=True))
+        return cls(meta["effort"], float(gate), float(meta["share"]), cheap, careful, told)
 
 
 def look(model: RowModel, values: Floats, present: Floats, gate: float) -> tuple[Energies, NDArray[np.bool_]]:
@@ -121,13 +129,11 @@ def fit_cascade(effort: Effort, count: int, judge: Callable[[Work, NDArray[np.in
         len(rows) / count,
         fit_calibration(cheap.fused, smooth=False),
         fit_calibration(careful.fused, smooth=False),
-        fit_calibration(mixed.reconstruction),
-        fit_calibration(mixed.density),
-        fit_calibration(mixed.neighbours),
+        {name: fit_calibration(part) for name, part in mixed.told.items()},
     )
 
 
 def _of_one(effort: Effort, gate: float, energies: Energies) -> Cascade:
     fused = fit_calibration(energies.fused, smooth=False)
-    rest = (fit_calibration(part) for part in (energies.reconstruction, energies.density, energies.neighbours))
-    return Cascade(effort, gate, 1.0, fused, fused, *rest)
+    told = {name: fit_calibration(part) for name, part in energies.told.items()}
+    return Cascade(effort, gate, 1.0, fused, fused, told)

@@ -4,7 +4,7 @@ Rows [N, P] -> Energies [N]; row i of the energies depends on row i of the rows 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -13,33 +13,13 @@ from numpy.typing import NDArray
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.density import AnyDensity, density_from_bundle
 from latentwatch.detector.neighbours import Memory
+from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.features import Rows
-from latentwatch.detector.rows.scoring import LOGS, Parts, score_rows, stack_network
+from latentwatch.detector.rows.scoring import COLUMNS, Parts, score_rows, stack_network
 from latentwatch.detector.rows.tails import Tails
 from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
-
-
-class Weights(NamedTuple):
-    """What each part counts in the fused energy: chosen once, for all tables; a bundle keeps those it was calibrated with."""
-
-    near: float = 0.75
-    residual: float = 2.0
-    remoteness: float = 3.0
-    """How much neighbours that are strange themselves count against a row that is like them."""
-    spacing: float = -0.5
-    """Where normal rows lie apart, a row may lie apart from them."""
-    suspicion: float = 2.5
-    """How much more they count where the row was learned from with them."""
-    density: float = 0.1
-    tangent: float = 1.0
-    """Where normal rows lie on a surface, a row may lie between them along it, not beside it."""
-    tails: float = 2.0
-    """A row at the end of many skewed columns is strange even where others stand near."""
-
-
-WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +42,7 @@ class Seen(NamedTuple):
     """What the compiled arithmetic gives for N rows; see `latentwatch.detector.rows.scoring`."""
 
     logs: Floats
-    """[N, LOGS] near, remoteness, residual, spacing, suspicion, tangent, tails."""
+    """[N, 7] the anomaly scores that `COLUMNS` names."""
     codes: Floats
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
@@ -71,16 +51,12 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Energies:
-    """Uncalibrated strangeness of N rows, each part a log of a distance."""
+    """Uncalibrated anomaly scores of N rows, each a log of a distance."""
 
     fused: Floats
-    """[N]"""
-    reconstruction: Floats
-    """[N]"""
-    density: Floats
-    """[N]"""
-    neighbours: Floats
-    """[N]"""
+    """[N] the whole."""
+    told: dict[str, Floats]
+    """[N] by name in Scores, those that are calibrated on their own beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +87,8 @@ class RowModel:
     density: AnyDensity
     distance: tuple[float, float, float]
     """Mean and spread of the log distance that the network sees, and what is added to distances before their log."""
-    weights: Weights = WEIGHTS
+    weights: Mapping[str, float] = field(default_factory=lambda: ALONE.weights)
+    """By name of an anomaly score; a bundle keeps those it was calibrated with."""
     parts: Parts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -154,13 +131,9 @@ class RowModel:
         return self.fuse(seen, self.density.energy(seen.codes))
 
     def fuse(self, seen: Seen, density: Floats) -> Energies:
-        """One energy from all parts: their weighted sum."""
-        near, remoteness, residual, spacing, suspicion, tangent, tails = seen.logs.T
-        weights = self.weights
-        fused = weights.near * near + weights.residual * residual + weights.density * density
-        fused += weights.remoteness * remoteness + weights.spacing * spacing + weights.suspicion * suspicion
-        fused += weights.tangent * tangent + weights.tails * tails
-        return Energies(fused, residual, density, near)
+        """The recipe's sum of all anomaly scores of rows, and what it tells beside; `density` [N] of their codes."""
+        scores = {**dict(zip(COLUMNS, seen.logs.T, strict=True)), "density": density}
+        return Energies(ALONE.fuse(scores, self.weights), {name: scores[source] for name, source in ALONE.told})
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
         """What the compiled arithmetic finds for prepared rows; `held` makes that of training rows out-of-sample."""
@@ -168,7 +141,7 @@ class RowModel:
         nobody = np.full(count, -1, np.int64)
         place, member = (nobody, nobody) if held is None else (held.place, held.member)
         seen = Seen(
-            np.empty((count, LOGS), np.float32),
+            np.empty((count, len(COLUMNS)), np.float32),
             np.empty((count, self.network.code_size), np.float32),
             np.empty((count, work.neighbours), np.int64),
         )
@@ -198,7 +171,7 @@ class RowModel:
             "density": self.density.kind,
             "distance": list(self.distance),
             "tails": self.tails.meta(),
-            "weights": self.weights._asdict(),
+            "weights": dict(self.weights),
         }
 
     @classmethod
@@ -212,7 +185,7 @@ class RowModel:
         }
         memory, network = Memory.from_bundle(part["memory"]), Network.from_bundle(part["network"])
         density = density_from_bundle(meta["density"], part["density"])
-        if meta["weights"].keys() != set(Weights._fields):
+        if meta["weights"].keys() != ALONE.weights.keys():
             raise BundleRefused("the model weighs a row's parts as an earlier version did; train again")
         mean, spread, smallest = (float(value) for value in meta["distance"])
         found = (
@@ -246,24 +219,26 @@ class RowModel:
             network,
             density,
             (mean, spread, smallest),
-            Weights(**{name: float(weight) for name, weight in meta["weights"].items()}),
+            {name: float(weight) for name, weight in meta["weights"].items()},
         )
 
 
 def replace_rows(energies: Energies, careful: Energies, rows: NDArray[np.intp]) -> None:
     """Put careful energies in the place of the cheap ones of those rows."""
-    for part in fields(Energies):
-        getattr(energies, part.name)[rows] = getattr(careful, part.name)
+    energies.fused[rows] = careful.fused
+    for name, part in careful.told.items():
+        energies.told[name][rows] = part
 
 
 def take_rows(energies: Energies, rows: NDArray[np.intp]) -> Energies:
     """A copy of the energies of those rows."""
-    return Energies(*(getattr(energies, part.name)[rows] for part in fields(Energies)))
+    return Energies(energies.fused[rows], {name: part[rows] for name, part in energies.told.items()})
 
 
 def join(parts: Sequence[Energies]) -> Energies:
     """The energies of all, one after the other."""
-    return Energies(*(np.concatenate([getattr(each, part.name) for each in parts]) for part in fields(Energies)))
+    told = {name: np.concatenate([each.told[name] for each in parts]) for name in parts[0].told}
+    return Energies(np.concatenate([each.fused for each in parts]), told)
 
 
 def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:

@@ -12,8 +12,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.features import Features
-from latentwatch.detector.rows.model import STUDY, Energies, RowModel, Seen, Weights, fill_gaps
+from latentwatch.detector.rows.model import STUDY, RowModel, Seen, fill_gaps
 from latentwatch.detector.rows.scoring import SHOWN
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -42,7 +43,7 @@ def repair(
 ) -> Repairs:
     """Repair prepared records [N, P] as seen with all care; `suspect` [N, F] says which features to try first."""
     whole = np.broadcast_to(present, values.shape)
-    energy = _misfit(model.judged(seen), model.weights)
+    energy = ALONE.misfit(model.judged(seen).told, model.weights)
     parts = [
         _repair(model, features, values[rows], whole[rows], energy[rows], suspect[rows])
         for rows in (slice(start, start + CHUNK) for start in range(0, len(values), CHUNK))
@@ -62,18 +63,10 @@ def _repair(
     # What was missing stays missing: only the feature left out is judged anew.
     known = np.repeat(present, tried.shape[1], axis=0)
     again = model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), RETRIAL)
-    after = _misfit(again, model.weights)
+    after = ALONE.misfit(again.told, model.weights)
     falls = np.maximum(energy[:, None] - after.reshape(tried.shape), 0.0)
     relief = np.zeros((count, names), np.float32)
     np.put_along_axis(relief, tried, falls, axis=1)
     best = falls.argmax(axis=1)
     chosen = variants.reshape(*tried.shape, -1)[np.arange(count), best]
     return Repairs(relief, np.where(falls.max(axis=1, keepdims=True) > 0, chosen, values))
-
-
-def _misfit(energies: Energies, weights: Weights) -> Floats:
-    """How badly a record agrees with itself and its neighbours [N]: the energy without the neighbours' remoteness, which
-    says in what region a record lies and not which of its features is wrong there."""
-    apart = weights.near * energies.neighbours + weights.density * energies.density
-    misfit: Floats = apart + weights.residual * energies.reconstruction
-    return misfit

@@ -33,8 +33,8 @@ from latentwatch.detector.vectors import ROWS, TILE, multiply
 Floats: TypeAlias = NDArray[np.float32]
 SHOWN = 5
 """Neighbours whose mean the autoencoder sees."""
-LOGS = 7
-"""Near, remoteness, residual, spacing, suspicion, tangent and tails: what `score_rows` fills for each row, in this order."""
+COLUMNS = ("near", "remoteness", "residual", "spacing", "suspicion", "tangent", "tails")
+"""The anomaly scores that one pass of `score_rows` fills for each row, in this order."""
 OUTSIDE = 2.0
 """Quartile distances from the median of the log reach from which a row lies outside the bulk."""
 

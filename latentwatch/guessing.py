@@ -15,18 +15,26 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from latentwatch.detector.quantities import growth, sentinel
+from latentwatch.detector.sampled_columns import (
+    MOST_CATEGORIES,
+    MOSTLY_TIMES,
+    TIME_NAMES,
+    Column,
+    counts_rows,
+    holds_times,
+    is_epoch,
+    is_identifier,
+    mean_words,
+)
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
+from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.long_form import long_form
-from latentwatch.misreadings import DECIMAL_COMMA, are_dates, refuse_dates, refuse_misreadings
-from latentwatch.quantities import growth, sentinel
-from latentwatch.sample import MOST_CATEGORIES, Column, read_sample
-from latentwatch.streams.decoding.times import NO_TIME, parse_times
+from latentwatch.misreadings import DECIMAL_COMMA, refuse_dates, refuse_misreadings
+from latentwatch.sample import read_sample
 from latentwatch.tables import find_files, open_table
 
-_TIME_NAMES = re.compile(
-    r"(^|[^a-z])(time|timestamp|datetime|date|ts|event_?time|utc|epoch)([^a-z]|$)|time(stamp)?$", re.IGNORECASE
-)
 _ENTITY_NAMES = re.compile(
     r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
     r"|turbine|engine|meter|run|group|site|location)([ _.-]?(id|name|no|number))?$",
@@ -42,7 +50,6 @@ _LABEL_NAMES = re.compile(
 )
 _OUTCOME_NAMES = re.compile(r"^(class|target|y)$", re.IGNORECASE)
 """Labels where they are 0 or 1, which a class of something else is not."""
-_INDEX_NAMES = re.compile(r"^(|index|idx|row|row_?(id|number|num)|unnamed.*|column0|id)$", re.IGNORECASE)
 _PERIODS = {
     "hour": 24.0,
     "minute": 60.0,
@@ -52,10 +59,6 @@ _PERIODS = {
     "wind_direction": 360.0,
     "heading": 360.0,
 }
-_EPOCH_UNITS = (1, 1e3, 1e6, 1e9)
-"""How many of it a second has: seconds, milliseconds, microseconds, nanoseconds."""
-MOSTLY_TIMES = 0.95
-"""From this share of values that read as times on, a column is the time, and the others are mistakes in the sample."""
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _FEW = 200
 
@@ -114,7 +117,7 @@ def guess_monitor(
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
-    own = [column.name for column in columns if column.name != time and _is_identifier(column, rows)]
+    own = [column.name for column in columns if column.name != time and is_identifier(column)]
     if entity is None and own:
         notes.append(
             "alerts: flagged records less than five minutes apart share one; with --entity "
@@ -150,11 +153,11 @@ def _refusal(problem: Any, path: str) -> str:
 
 def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str | None:
     """The first column, those named as times first, whose values nearly all read as times."""
-    for column in sorted(columns, key=lambda column: not _TIME_NAMES.search(column.name)):
+    for column in sorted(columns, key=lambda column: not TIME_NAMES.search(column.name)):
         if column.typed_time:
             notes.append(f"time: {column.name!r}, the file says that it is one")
             return column.name
-        if column.numbers is not None and not _is_epoch(column):
+        if column.numbers is not None and not is_epoch(column):
             continue
         lacking = column.texts.isna().to_numpy() | (parse_times(column.texts.tolist()) == NO_TIME)
         if lacking.mean() > 1 - MOSTLY_TIMES:
@@ -178,23 +181,6 @@ def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str |
             refuse_dates(path, column.name, column.texts)
     notes.append("time: none found; a record's time will be when it arrives")
     return None
-
-
-def _is_epoch(column: Column) -> bool:
-    """Whether numbers are seconds, milliseconds, micro- or nanoseconds of a time.
-
-    By a name that says so any time from 1990 to 2100 will do; by another name, whole numbers of as many digits as today's
-    have that only grow, but for a few that came late.
-    """
-    numbers = column.numbers
-    assert numbers is not None  # the caller has looked
-    middle = float(numbers.abs().median())
-    if _TIME_NAMES.search(column.name):
-        return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in _EPOCH_UNITS)
-    steps = numbers.diff().dropna()
-    grows = len(steps) > 1 and float((steps >= 0).mean()) >= MOSTLY_TIMES and middle > 0
-    recent = any(1e9 * scale <= middle < 1e10 * scale for scale in _EPOCH_UNITS)
-    return grows and recent and bool((numbers.dropna() % 1 == 0).all())
 
 
 def _guess_entity(columns: Sequence[Column], times: "pd.Series[Any] | None", notes: list[str]) -> str | None:
@@ -284,31 +270,10 @@ def _reason_to_leave_out(column: Column, rows: int) -> str | None:
     if outcome or (_LABEL_NAMES.match(column.own_name) and column.distinct <= 20):
         return "it looks like a label; normal is learned without labels"
     if column.numbers is not None:
-        steps = column.numbers.diff().dropna()
-        if (
-            (_INDEX_NAMES.match(column.own_name) or rows >= _FEW)
-            and len(steps) == rows - 1 > 1
-            and bool((steps == 1).all())
-        ):
-            return "it counts the rows"
-        return None
-    if (
-        column.typed_time
-        or (parse_times(column.texts.tolist()) != NO_TIME).mean() >= MOSTLY_TIMES
-        or are_dates(column.texts)
-    ):
+        return "it counts the rows" if counts_rows(column) else None
+    if holds_times(column):
         return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
-    return "every value is different, as in an identifier" if _is_identifier(column, rows) else None
-
-
-def _is_identifier(column: Column, rows: int) -> bool:
-    return (
-        column.numbers is None
-        and column.distinct == rows
-        and rows > MOST_CATEGORIES
-        and not column.nested
-        and _mean_words(column) < 2
-    )
+    return "every value is different, as in an identifier" if is_identifier(column) else None
 
 
 def _feature_type(column: Column, rows: int) -> Any:
@@ -319,11 +284,7 @@ def _feature_type(column: Column, rows: int) -> Any:
     if set(column.texts.dropna().str.lower()) <= {"true", "false"}:
         return "boolean"
     few = column.distinct <= MOST_CATEGORIES or column.distinct * 20 <= rows
-    return "category" if few and _mean_words(column) < 5 else "text"
-
-
-def _mean_words(column: Column) -> float:
-    return float(np.mean([len(str(text).split()) for text in column.texts.dropna().head(200)]))
+    return "category" if few and mean_words(column) < 5 else "text"
 
 
 def _slug(stem: str) -> str:

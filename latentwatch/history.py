@@ -20,10 +20,10 @@ from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, format_duration
 from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, concatenate
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.streams.decoding.columns import words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
-from latentwatch.streams.decoding.times import NO_TIME, parse_times
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.tables import TableFile, as_masked, find_files, open_table

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.sample import MOST_CATEGORIES, Column
 
 _NAMES = re.compile(
     r"^(__name__|(var|variable|metric|signal|series|parameter|param|measurement|field|channel|tag|item|key)[ _]?(name|id)?|name)$",

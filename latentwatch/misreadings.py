@@ -9,14 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from latentwatch.detector.sampled_columns import are_dates
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.tables import TableFile
 
 DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
-_DATE = re.compile(
-    r"\s*(\d{1,4}[./ -]\d{1,2}[./ -]\d{2,4}|\d{1,2}[ .-]*[a-z]{3,9}[ .,-]*\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})\b.*",
-    re.IGNORECASE,
-)
 _DAY = r"\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\s*"
 _TIME_OF_DAY = r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(?i:[ap]m)?\s*"
 _SEPARATORS = ";,\t|^~ "
@@ -34,12 +31,6 @@ def refuse_misreadings(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -
         _refuse_titles(file)
         if len(file.columns) == 1 and texts:
             _refuse_unparted(file, *next(iter(texts.items())))
-
-
-def are_dates(texts: "pd.Series[Any]") -> bool:
-    """Whether every value looks like a day, perhaps with its time, whether it can be read or not."""
-    given = texts.dropna().astype(str)
-    return bool(len(given)) and bool(given.str.fullmatch(_DATE).all())
 
 
 def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:

@@ -3,55 +3,23 @@
 TableFile → list[Column]; the parts of an object are columns of their own.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pandas as pd
 
+from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column
 from latentwatch.streams.decoding.cells import GROUPED, NO_NUMBER_WORDS
 from latentwatch.tables import TableFile, as_masked
 
-MOST_CATEGORIES = 50
 MOSTLY_NUMBERS = 0.95
 """From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
 _NEARLY_ALL_NUMBERS = 0.999
 """From this share on, one of few values is too."""
 _SAMPLE = 20_000
-_NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _LOOK = 1_000
 """Objects that are looked at for their parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A sampled column: its text, and its numbers where every cell present is one, or nearly every one."""
-
-    name: str
-    texts: "pd.Series[Any]"
-    numbers: "pd.Series[Any] | None"
-    typed_time: bool
-    strays: "pd.Series[Any]"
-    """The words among the numbers, by row; empty where `numbers` is None."""
-    inside: bool = False
-    """Whether it is a part of an object, its name the path to it."""
-
-    @property
-    def own_name(self) -> str:
-        """What it is called where it stands."""
-        return self.name.rpartition(".")[2] if self.inside else self.name
-
-    @property
-    def distinct(self) -> int:
-        """How many different values it has."""
-        return int(self.texts.nunique())
-
-    @property
-    def nested(self) -> bool:
-        """Whether every value is an object or a list, which would otherwise be taken for words."""
-        return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
 
 
 def read_sample(file: TableFile) -> list[Column]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
 from latentwatch.domain.record import Batch, DeadLetter, Decoded, Position
 from latentwatch.domain.schema import FeatureType, RecordSchema
-from latentwatch.streams.decoding.times import NO_TIME, bounded, parse_times
+from latentwatch.domain.times import NO_TIME, bounded, parse_times
 from latentwatch.streams.ports import Messages
 
 _NUL = "\0"

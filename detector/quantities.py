@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from latentwatch.sample import Column
+from latentwatch.detector.sampled_columns import Column
 
 _FEW = 50
 """Values below which growth may be chance."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentwatch.domain.clock import from_microseconds, to_microseconds
-from latentwatch.streams.decoding.times import NO_TIME, parse_times
+from latentwatch.domain.times import NO_TIME, parse_times
 
 VALUES = st.one_of(
     st.datetimes().map(lambda moment: moment.isoformat()),

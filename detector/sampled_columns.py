@@ -1,0 +1,120 @@
+"""Columns of a table as they are looked at before anything is learned, and which of them are no measurements.
+
+A column of times, an identifier or a number that counts the rows says something new in every row: whatever is learned of
+it, the next value lies beyond. A first monitor's guess and the estimator ask the same questions here.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from latentwatch.domain.times import NO_TIME, parse_times
+
+MOST_CATEGORIES = 50
+"""Different values up to which words are a category, however few the rows."""
+TIME_NAMES = re.compile(
+    r"(^|[^a-z])(time|timestamp|datetime|date|ts|event_?time|utc|epoch)([^a-z]|$)|time(stamp)?$", re.IGNORECASE
+)
+_EPOCH_UNITS = (1, 1e3, 1e6, 1e9)
+"""How many of it a second has: seconds, milliseconds, microseconds, nanoseconds."""
+MOSTLY_TIMES = 0.95
+"""From this share of values that read as times on, a column is the time, and the others are mistakes in the sample."""
+_INDEX_NAMES = re.compile(r"^(|index|idx|row|row_?(id|number|num)|unnamed.*|column0|id)$", re.IGNORECASE)
+_DATE = re.compile(
+    r"\s*(\d{1,4}[./ -]\d{1,2}[./ -]\d{2,4}|\d{1,2}[ .-]*[a-z]{3,9}[ .,-]*\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})\b.*",
+    re.IGNORECASE,
+)
+_NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
+_FEWEST_TO_COUNT = 200
+"""Rows from which on numbers that rise by 1 are no chance, whatever their name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A sampled column: its text, and its numbers where every cell present is one, or nearly every one."""
+
+    name: str
+    texts: "pd.Series[Any]"
+    numbers: "pd.Series[Any] | None"
+    typed_time: bool
+    strays: "pd.Series[Any]"
+    """The words among the numbers, by row; empty where `numbers` is None."""
+    inside: bool = False
+    """Whether it is a part of an object, its name the path to it."""
+
+    @property
+    def own_name(self) -> str:
+        """What it is called where it stands."""
+        return self.name.rpartition(".")[2] if self.inside else self.name
+
+    @property
+    def distinct(self) -> int:
+        """How many different values it has."""
+        return int(self.texts.nunique())
+
+    @property
+    def nested(self) -> bool:
+        """Whether every value is an object or a list, which would otherwise be taken for words."""
+        return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
+
+
+def is_epoch(column: Column) -> bool:
+    """Whether numbers are seconds, milliseconds, micro- or nanoseconds of a time.
+
+    By a name that says so any time from 1990 to 2100 will do; by another name, whole numbers of as many digits as today's
+    have that only grow, but for a few that came late.
+    """
+    numbers = column.numbers
+    assert numbers is not None  # the caller has looked
+    middle = float(numbers.abs().median())
+    if TIME_NAMES.search(column.name):
+        return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in _EPOCH_UNITS)
+    steps = numbers.diff().dropna()
+    grows = len(steps) > 1 and float((steps >= 0).mean()) >= MOSTLY_TIMES and middle > 0
+    recent = any(1e9 * scale <= middle < 1e10 * scale for scale in _EPOCH_UNITS)
+    return grows and recent and bool((numbers.dropna() % 1 == 0).all())
+
+
+def holds_times(column: Column) -> bool:
+    """Whether its text, or the file's type, says times."""
+    return (
+        column.typed_time
+        or bool((parse_times(column.texts.tolist()) != NO_TIME).mean() >= MOSTLY_TIMES)
+        or are_dates(column.texts)
+    )
+
+
+def are_dates(texts: "pd.Series[Any]") -> bool:
+    """Whether every value looks like a day, perhaps with its time, whether it can be read or not."""
+    given = texts.dropna().astype(str)
+    return bool(len(given)) and bool(given.str.fullmatch(_DATE).all())
+
+
+def counts_rows(column: Column) -> bool:
+    """Whether its numbers rise by 1 from each row to the next, by a name that says so or for long enough."""
+    if column.numbers is None:
+        return False
+    rows = len(column.numbers)
+    steps = column.numbers.diff().dropna()
+    named = _INDEX_NAMES.match(column.own_name) or rows >= _FEWEST_TO_COUNT
+    return bool(named) and len(steps) == rows - 1 > 1 and bool((steps == 1).all())
+
+
+def is_identifier(column: Column) -> bool:
+    """Whether each of many rows has a word of its own."""
+    rows = len(column.texts)
+    return (
+        column.numbers is None
+        and column.distinct == rows
+        and rows > MOST_CATEGORIES
+        and not column.nested
+        and mean_words(column) < 2
+    )
+
+
+def mean_words(column: Column) -> float:
+    """Words a value, of the first 200 that are there."""
+    return float(np.mean([len(str(text).split()) for text in column.texts.dropna().head(200)]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import baselines, generated, ours, peers, plant, speed
+from benchmarks.quality import baselines, clocked, everyday, generated, ours, peers, plant, speed
 from benchmarks.quality.cases import Numbers, Suite
 from benchmarks.quality.datasets import (
     Floats,
@@ -51,6 +51,17 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
         Suite("generated", tuple(generated.KINDS)[: 2 if quick else None], everywhere, generated.stream),
         Suite("drifting", tuple(generated.KINDS)[: 1 if quick else None], everywhere, generated.drifting),
         Suite("servers", tuple(server_names(folder)[: 1 if quick else None]), sensors, server),
+        *(
+            [Suite("metrics", tuple(metrics), tuple(clocked.methods(seeds=1)), clocked.metric)]
+            if (metrics := clocked.metric_names(folder))
+            else []
+        ),
+        Suite(
+            "everyday",
+            tuple(everyday.names()[:: 7 if quick else 1]),
+            tuple(clocked.methods(seeds=2)),
+            clocked.everyday_stream,
+        ),
         Suite("speed", speed.DATASETS[:1], (*ours.table_methods(), *peers.speed_methods()), speed.traffic, alone=True),
         Suite("speed-samples", speed.DATASETS[1:], (ours.sensor_method(seeds=1),), speed.traffic, alone=True),
     ]

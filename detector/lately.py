@@ -1,0 +1,102 @@
+"""Strange lately: how rare a surprise is among the entity's own recent ones, with the promise as what is known before.
+
+Surprises s [N] -> -log10 p [N], p the share of recent records that were at least as strange
+
+The recent ones are kept as a histogram h of BINS bins that fades: before a record counts, every bin is multiplied by
+exp(-1 / memory). With prior = memory / 4 records that behave as promised, 10^-s of them beyond s,
+
+    p = (prior 10^-s + sum of h beyond s) / (prior + sum of h)
+
+So it needs no warm-up: an entity of which nothing is known has p = 10^-s. A level that steps once is strange, and a while
+later usual; and where normal records are stranger than the model promised, it is they that say what one in a thousand is,
+but for what the prior still weighs: at most 1 + prior / memory times as many are then flagged as p says.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.kernels import compiled_exactly
+
+Floats = NDArray[np.float32]
+
+BINS = 121
+"""Bins of a histogram, a tenth of a surprise wide; the last holds all from 12 on."""
+MOST_RECORDS = 4_000.0
+MOST_DAYS = 14.0
+_PRIOR_SHARE = 0.25
+"""Of the memory: what the promise weighs against the records."""
+_STRANGE = 2.0
+"""Surprise from which a record may count for less than one."""
+_PER_UNIT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """How a histogram fades and fills. Immutable; the histograms are the caller's."""
+
+    memory: float
+    """Records after which one counts for 1/e."""
+    dampening: float = 1.0
+    """By what a record of surprise 2 or more is divided when it is counted: where anomalies come densely, they are not
+    to become the usual within a few."""
+
+    def __post_init__(self) -> None:
+        if not self.memory > 0 or not self.dampening >= 1:
+            raise ValueError("a memory is a positive number of records, and a dampening at least 1")
+
+    def rank(self, histograms: Floats, owners: NDArray[np.intp], surprises: Floats) -> Floats:
+        """[N] surprise of `surprises` [N] among what their entities showed lately; `histograms` [E, BINS] fill in place.
+
+        Records are ranked before they are counted, in row order; `owners` [N] gives each one's histogram, zeros at first.
+        """
+        out = np.empty(len(surprises), np.float32)
+        _rank(
+            histograms,
+            np.ascontiguousarray(owners, np.int64),
+            np.ascontiguousarray(surprises, np.float32),
+            np.exp(-1.0 / self.memory),
+            _PRIOR_SHARE * self.memory,
+            1.0 / self.dampening,
+            out,
+        )
+        return out
+
+
+def memory_of(records_a_day: float) -> float:
+    """The records that are remembered of a stream: MOST_DAYS of them, at most MOST_RECORDS.
+
+    >>> memory_of(48.0), memory_of(1440.0)
+    (672.0, 4000.0)
+    """
+    return min(MOST_RECORDS, max(1.0, MOST_DAYS * records_a_day))
+
+
+@compiled_exactly
+def _rank(
+    histograms: Floats,
+    owners: NDArray[np.int64],
+    surprises: Floats,
+    fading: float,
+    prior: float,
+    strange_counts: float,
+    out: Floats,
+) -> None:
+    """`Lately.rank` into `out` [N]. The record's own bin counts as far as it lies beyond the record."""
+    for n in range(len(surprises)):
+        surprise = max(np.float64(surprises[n]), 0.0)
+        bins = histograms[owners[n]]
+        at = min(int(surprise * _PER_UNIT), BINS - 1)
+        total = beyond = 0.0
+        for b in range(BINS):
+            held = np.float64(bins[b])
+            total += held
+            if b > at:
+                beyond += held
+            elif b == at:
+                beyond += held * max(0.0, b + 1 - surprise * _PER_UNIT)
+            bins[b] = np.float32(held * fading)
+        chance = (prior * 10.0**-surprise + beyond) / (prior + total)
+        out[n] = np.float32(max(-np.log10(chance), 0.0))
+        bins[at] += np.float32(strange_counts if surprise >= _STRANGE else 1.0)

@@ -26,7 +26,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.errors import BundleAway, BundleChanged, BundleRefused
 from latentwatch.domain.private_files import make_private_folder, write_private_file
 
-FORMAT = 9
+FORMAT = 10
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
 MAX_DEPTH = 64
 """How deep the document may be nested; what detectors write is not 20 deep."""

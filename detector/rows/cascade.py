@@ -7,6 +7,10 @@ rows does, has g times the conditional p-value of its careful energy:
 
 so that the composite is a p-value whatever both energies have to do with each other. Which rows are looked at with care
 depends on the row alone, never on load.
+
+New rows and rows of the memory are judged by different sums, so each kind has levels of its own. Those of new rows are
+learned on rows that the model did not see. Those of the memory's rows are learned on these rows, scored as they are when
+they come again: of the rows that were learned from, a share p has a p-value of p or less, as of new ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work, replace_rows, take_rows
 from latentwatch.domain.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 Effort: TypeAlias = Literal["light", "balanced", "full"]
+Judge: TypeAlias = Callable[[Work, NDArray[np.intp]], Energies]
+"""Energies of some of the rows that calibrate, for a kind of work."""
 SHARE = 0.25
 """g, share of normal rows that are looked at with care under balanced effort."""
 ENOUGH = 50
@@ -30,29 +37,72 @@ ENOUGH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Cascade:
-    """The calibrated cascade of one effort."""
+class Levels:
+    """What energies mean: where a row is studied, and the surprise of its cheap or its careful energy."""
 
-    effort: Effort
     gate: float
-    """Cheap energy from which a row is studied: infinite for light effort, minus infinity for full."""
+    """Cheap energy from which a row is studied: infinite where none is, minus infinity where all are."""
     share: float
     """Share of normal rows that reach the gate."""
     cheap: Calibration
     careful: Calibration
+
+    def surprise(self, fused: Floats, studied: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+        """[N] surprises, and [N] whether they are extrapolated, of energies [N], careful where a row was studied."""
+        if studied.all():
+            return self.careful.surprise(fused) - np.float32(np.log10(self.share)), self.careful.extrapolated(fused)
+        surprise, extrapolated = self.cheap.surprise(fused), self.cheap.extrapolated(fused)
+        rows = np.flatnonzero(studied)
+        if len(rows):
+            careful = fused[rows]
+            surprise[rows] = self.careful.surprise(careful) - np.float32(np.log10(self.share))
+            extrapolated[rows] = self.careful.extrapolated(careful)
+        return surprise, extrapolated
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        return prefixed("cheap.", self.cheap.arrays()) | prefixed("careful.", self.careful.arrays())
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {
+            "gate": self.gate if np.isfinite(self.gate) else None,
+            "share": self.share,
+            "cheap": self.cheap.meta(),
+            "careful": self.careful.meta(),
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], effort: Effort) -> Self:
+        """The inverse of `arrays` and `meta`."""
+        gate = meta["gate"]
+        if gate is None:
+            gate = np.inf if effort == "light" else -np.inf
+        cheap, careful = (
+            Calibration.from_bundle(below(arrays, f"{name}."), meta[name]) for name in ("cheap", "careful")
+        )
+        return cls(float(gate), float(meta["share"]), cheap, careful)
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """The calibrated cascade of one effort."""
+
+    effort: Effort
+    new: Levels
+    """For rows that the memory does not hold."""
+    learned: Levels
+    """For rows that it holds."""
     told: dict[str, Calibration]
     """By name in Scores, of what the recipe tells beside the whole."""
 
     def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
         """Calibrated scores of prepared rows [N, P]."""
-        energies, studied = look(model, values, present, self.gate)
-        first = self.careful if self.gate == -np.inf else self.cheap
-        surprise, extrapolated = first.surprise(energies.fused), first.extrapolated(energies.fused)
-        rows = np.flatnonzero(studied) if first is self.cheap else np.arange(0)
-        if len(rows):
-            careful = energies.fused[rows]
-            surprise[rows] = self.careful.surprise(careful) - np.float32(np.log10(self.share))
-            extrapolated[rows] = self.careful.extrapolated(careful)
+        energies, studied = self._look(model, values, present)
+        surprise, extrapolated = self.new.surprise(energies.fused, studied)
+        known = np.flatnonzero(energies.known)
+        if len(known):
+            surprise[known], extrapolated[known] = self.learned.surprise(energies.fused[known], studied[known])
         told = {name: calibration.surprise(energies.told[name]) for name, calibration in self.told.items()}
         return Scores(
             surprise=surprise,
@@ -63,77 +113,68 @@ class Cascade:
             warming=np.zeros(len(values), bool),
         )
 
-    @property
-    def calibrations(self) -> dict[str, Calibration]:
-        """All, by the name a bundle stores them under."""
-        return {"cheap": self.cheap, "careful": self.careful, **self.told}
+    def _look(self, model: RowModel, values: Floats, present: Floats) -> tuple[Energies, NDArray[np.bool_]]:
+        """Energies of prepared rows, careful where a row reaches its gate, and where that is [N]."""
+        if self.new.gate == self.learned.gate == -np.inf:
+            return model.energies(values, present, STUDY), np.ones(len(values), bool)
+        energies = model.energies(values, present, GLANCE)
+        studied = energies.fused >= np.where(energies.known, self.learned.gate, self.new.gate)
+        rows = np.flatnonzero(studied)
+        if len(rows):
+            mask = present if len(present) == 1 else present[rows]
+            replace_rows(energies, model.energies(values[rows], mask, STUDY), rows)
+        return energies, studied
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        found = self.calibrations.items()
-        return {f"{name}.{key}": array for name, calibration in found for key, array in calibration.arrays().items()}
+        told = {name: calibration.arrays() for name, calibration in self.told.items()}
+        named = {"new": self.new.arrays(), "learned": self.learned.arrays(), **told}
+        return {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
-        gate = self.gate if np.isfinite(self.gate) else None
         return {
             "effort": self.effort,
-            "gate": gate,
-            "share": self.share,
-            **{name: calibration.meta() for name, calibration in self.calibrations.items()},
+            "new": self.new.meta(),
+            "learned": self.learned.meta(),
+            **{name: calibration.meta() for name, calibration in self.told.items()},
         }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `meta`."""
-        gate = meta["gate"]
-        if gate is None:
-            gate = np.inf if meta["effort"] == "light" else -np.inf
-        cheap, careful, *rest = (
-            Calibration.from_bundle({"knots": arrays[f"{name}.knots"]}, meta[name])
-            for name in ("cheap", "careful", *dict(ALONE.told))
+        effort = meta["effort"]
+        new, learned = (
+            Levels.from_bundle(below(arrays, f"{name}."), meta[name], effort) for name in ("new", "learned")
         )
-        told = dict(zip(dict(ALONE.told), rest, strict=True))
-        return cls(meta["effort"], float(gate), float(meta["share"]), cheap, careful, told)
+        told = {name: Calibration.from_bundle(below(arrays, f"{name}."), meta[name]) for name, _ in ALONE.told}
+        return cls(effort, new, learned, told)
 
 
-def look(model: RowModel, values: Floats, present: Floats, gate: float) -> tuple[Energies, NDArray[np.bool_]]:
-    """Energies of prepared rows, careful where a row reaches the gate, and where that is [N]."""
-    if gate == -np.inf:
-        return model.energies(values, present, STUDY), np.ones(len(values), bool)
-    energies = model.energies(values, present, GLANCE)
-    studied = energies.fused >= gate
-    rows = np.flatnonzero(studied)
-    if len(rows):
-        mask = present if len(present) == 1 else present[rows]
-        replace_rows(energies, model.energies(values[rows], mask, STUDY), rows)
-    return energies, studied
+def fit_cascade(effort: Effort, new: tuple[int, Judge], learned: tuple[int, Judge]) -> Cascade:
+    """Calibrate on out-of-sample energies of normal records, and on those of the memory's rows, so many of each."""
+    levels, energies = _fit_levels(effort, *new)
+    told = {name: fit_calibration(part) for name, part in energies.told.items()}
+    return Cascade(effort, levels, _fit_levels(effort, *learned)[0], told)
 
 
-def fit_cascade(effort: Effort, count: int, judge: Callable[[Work, NDArray[np.intp]], Energies]) -> Cascade:
-    """Calibrate on out-of-sample energies of `count` normal records; `judge` gives those of some for a kind of work."""
+def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[Levels, Energies]:
+    """Levels learned on `count` normal records, and their energies at this effort."""
     everyone = np.arange(count)
     if effort == "light":
-        return _of_one(effort, np.inf, judge(GLANCE, everyone))
+        return _of_one(np.inf, judge(GLANCE, everyone))
     if effort == "full" or SHARE * count < ENOUGH:
-        return _of_one(effort, -np.inf, judge(STUDY, everyone))
+        return _of_one(-np.inf, judge(STUDY, everyone))
     cheap = judge(GLANCE, everyone)
     gate = float(np.quantile(cheap.fused, 1.0 - SHARE))
     rows = np.flatnonzero(cheap.fused >= gate)
     careful = judge(STUDY, rows)
     mixed = take_rows(cheap, everyone)
     replace_rows(mixed, careful, rows)
-    return Cascade(
-        effort,
-        gate,
-        len(rows) / count,
-        fit_calibration(cheap.fused, smooth=False),
-        fit_calibration(careful.fused, smooth=False),
-        {name: fit_calibration(part) for name, part in mixed.told.items()},
-    )
+    calibrations = (fit_calibration(energies.fused, smooth=False) for energies in (cheap, careful))
+    return Levels(gate, len(rows) / count, *calibrations), mixed
 
 
-def _of_one(effort: Effort, gate: float, energies: Energies) -> Cascade:
+def _of_one(gate: float, energies: Energies) -> tuple[Levels, Energies]:
     fused = fit_calibration(energies.fused, smooth=False)
-    told = {name: fit_calibration(part) for name, part in energies.told.items()}
-    return Cascade(effort, gate, 1.0, fused, fused, told)
+    return Levels(gate, 1.0, fused, fused), energies

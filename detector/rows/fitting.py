@@ -64,7 +64,7 @@ class FittedRows:
     """[M] which training rows the memory holds, in its order."""
 
     def out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> Energies:
-        """Energies of those of the training rows, each judged without itself."""
+        """Energies of those of the training rows, each judged without itself, as a new row."""
         by_member = np.argsort(self.held.member[rows], kind="stable")  # those of one member are asked together
         energies = self._out_of_fold(work, rows[by_member])
         return take_rows(energies, np.argsort(by_member, kind="stable"))
@@ -77,7 +77,7 @@ class FittedRows:
         for member, fitted in enumerate(self.densities):
             mine = held.member == member
             density[mine] = fitted.energy(seen.codes[mine])
-        return self.model.fuse(seen, density)
+        return self.model.fuse(seen, density, as_new=True)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""

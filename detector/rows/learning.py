@@ -84,8 +84,12 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         if fresh is not None:
             values, present = fresh
             at = chosen[chosen >= own] - own
-            parts.append(model.energies(values[at], present if len(present) == 1 else present[at], work))
+            parts.append(model.energies(values[at], present if len(present) == 1 else present[at], work, as_new=True))
         return join(parts)
+
+    def judge_learned(work: Work, places: NDArray[np.intp]) -> Energies:
+        at = rows.kept[places]
+        return model.energies(rows.values[at], rows.present if len(rows.present) == 1 else rows.present[at], work)
 
     kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
@@ -93,7 +97,7 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
     return RowDetector(
         features=fitted.features,
         model=model,
-        cascade=fit_cascade(fitted.choice.effort, own + later, judge),
+        cascade=fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned)),
         normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
         map=fit_map(codes, fitted.choice.seed),
         relations=fit_relations(model.memory.rows, fitted.features),

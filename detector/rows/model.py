@@ -47,6 +47,8 @@ class Seen(NamedTuple):
     """[N, K] latent codes of the first member, or of the one that was asked."""
     nearest: NDArray[np.int64]
     """[N, k] places in the memory, nearest first."""
+    known: NDArray[np.bool_]
+    """[N] whether the memory holds the row itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Energies:
     """[N] the whole."""
     told: dict[str, Floats]
     """[N] by name in Scores, those that are calibrated on their own beside it."""
+    known: NDArray[np.bool_]
+    """[N] whether the row was judged as one that was learned from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +126,20 @@ class RowModel:
             values[chunk] = fill_gaps(values[chunk], present[chunk], self.memory.rows)
         return values, present
 
-    def energies(self, values: Floats, present: Floats, work: Work) -> Energies:
-        """Energies of prepared rows."""
-        return self.judged(self.look(values, present, work))
+    def energies(self, values: Floats, present: Floats, work: Work, *, as_new: bool = False) -> Energies:
+        """Energies of prepared rows; `as_new` judges copies of rows in the memory as rows that it does not hold."""
+        return self.judged(self.look(values, present, work), as_new=as_new)
 
-    def judged(self, seen: Seen) -> Energies:
+    def judged(self, seen: Seen, *, as_new: bool = False) -> Energies:
         """Energies of what was found for rows."""
-        return self.fuse(seen, self.density.energy(seen.codes))
+        return self.fuse(seen, self.density.energy(seen.codes), as_new=as_new)
 
-    def fuse(self, seen: Seen, density: Floats) -> Energies:
+    def fuse(self, seen: Seen, density: Floats, *, as_new: bool) -> Energies:
         """The recipe's sum of all anomaly scores of rows, and what it tells beside; `density` [N] of their codes."""
+        known = np.zeros(len(density), bool) if as_new else seen.known
         scores = {**dict(zip(COLUMNS, seen.logs.T, strict=True)), "density": density}
-        return Energies(ALONE.fuse(scores, self.weights), {name: scores[source] for name, source in ALONE.told})
+        scores["suspicion"] = np.where(known, scores["suspicion"], np.float32(0.0))
+        return Energies(ALONE.fuse(scores, self.weights), {name: scores[source] for name, source in ALONE.told}, known)
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
         """What the compiled arithmetic finds for prepared rows; `held` makes that of training rows out-of-sample."""
@@ -144,6 +150,7 @@ class RowModel:
             np.empty((count, len(COLUMNS)), np.float32),
             np.empty((count, self.network.code_size), np.float32),
             np.empty((count, work.neighbours), np.int64),
+            np.empty(count, np.bool_),
         )
         members = min(work.members, self.network.members)
         score_rows(values, present, self.parts, work.probes, members, place, member, *seen)
@@ -226,19 +233,22 @@ class RowModel:
 def replace_rows(energies: Energies, careful: Energies, rows: NDArray[np.intp]) -> None:
     """Put careful energies in the place of the cheap ones of those rows."""
     energies.fused[rows] = careful.fused
+    energies.known[rows] = careful.known
     for name, part in careful.told.items():
         energies.told[name][rows] = part
 
 
 def take_rows(energies: Energies, rows: NDArray[np.intp]) -> Energies:
     """A copy of the energies of those rows."""
-    return Energies(energies.fused[rows], {name: part[rows] for name, part in energies.told.items()})
+    told = {name: part[rows] for name, part in energies.told.items()}
+    return Energies(energies.fused[rows], told, energies.known[rows])
 
 
 def join(parts: Sequence[Energies]) -> Energies:
     """The energies of all, one after the other."""
     told = {name: np.concatenate([each.told[name] for each in parts]) for name in parts[0].told}
-    return Energies(np.concatenate([each.fused for each in parts]), told)
+    fused, known = (np.concatenate([getattr(each, name) for each in parts]) for name in ("fused", "known"))
+    return Energies(fused, told, known)
 
 
 def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:

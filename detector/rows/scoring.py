@@ -7,8 +7,8 @@ they are, and says what it should have been. Out come
     remoteness  mean over the nearest rows of how far they lie outside the bulk of the normal rows themselves
     residual    mean over members of half the log mean squared residual of the autoencoder
     spacing     log mean over the nearest rows of how far they lie from their own neighbours
-    suspicion   for a row that the memory holds, mean over the nearest rows of how far they lie from the middle of the
-                bulk; 0 for any other row
+    suspicion   mean over the nearest rows of how far they lie from the middle of the bulk; counts for a row that the
+                memory holds alone
     tangent     log distance from the plane through the nearest rows, where more than a few are met; otherwise 0
     tails       how far out the row lies in single columns, 0 to 1; see `latentwatch.detector.rows.tails`
     code        the first member's latent code, for the latent density
@@ -193,11 +193,9 @@ def from_plane(row: Floats, rows: Floats, index: NDArray[np.int64], plane: Plane
 
 
 @compiled
-def meet(
-    row: Floats, known: bool, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats
-) -> None:
+def meet(row: Floats, index: NDArray[np.int64], distances: Floats, parts: Parts, out: Floats, seen: Floats) -> None:
     """Fill a row's near, remoteness, spacing and suspicion in `out`, and what the autoencoder sees [P + P + 1], from its
-    neighbours and whether the memory holds the row itself."""
+    neighbours."""
     width, count = row.shape[0], distances.shape[0]
     shown, outside, remote, apart = 0.0, 0.0, 0.0, 0.0
     for a in range(count):
@@ -210,7 +208,7 @@ def meet(
     out[0] = (2.0 * np.log(distances[0] + parts.smallest) + far) / 3.0
     out[1] = outside / count
     out[3] = np.log(apart / count + parts.smallest)
-    out[4] = remote / count if known else 0.0
+    out[4] = remote / count
     for j in range(width):
         seen[j] = row[j]
         seen[width + j] = 0.0
@@ -233,8 +231,9 @@ def score_rows(
     out: Floats,
     codes: Floats,
     indices: NDArray[np.int64],
+    known: NDArray[np.bool_],
 ) -> None:
-    """Fill `out` [N, LOGS], `codes` [N, K] and the neighbours' `indices` [N, k].
+    """Fill `out` [N, LOGS], `codes` [N, K], the neighbours' `indices` [N, k] and whether the memory holds a row [N].
 
     `present` is [N, P] or [1, P] for all rows. `leave_out` [N] is a memory row not to be found, or -1. `only` [N] is the
     one member to ask, or -1 for the first `members` of them.
@@ -258,9 +257,9 @@ def score_rows(
         while stop < min(start + ROWS, count) and only[stop] == only[start]:
             stop += 1
         for n in range(start, stop):
-            known = search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
+            known[n] = search_one(values[n], parts.memory, probes, leave_out[n], distances, indices[n], scratch)
             at = (n - start) * across
-            meet(values[n], known, indices[n], distances, parts, out[n], seen[at : at + across])
+            meet(values[n], indices[n], distances, parts, out[n], seen[at : at + across])
             out[n, 2], out[n, 5], out[n, 6] = 0.0, 0.0, tails_of(values[n], parts.tails)
             if nearest > SHOWN:
                 out[n, 5] = np.log(from_plane(values[n], parts.rows, indices[n], plane) + parts.smallest)

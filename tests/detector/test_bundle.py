@@ -224,7 +224,7 @@ def test_a_document_nested_too_deep_is_refused(saved: tuple[Path, str], depth: i
     """Also one that is deep enough to exhaust the interpreter's stack ends in a sentence."""
     root, name = saved
     meta = b'{"detector": "rows", "x": ' + b"[" * depth + b"]" * depth + b"}"
-    document = b'{"format": 9, "arrays": {}, "meta": ' + meta + b"}"
+    document = b'{"format": 10, "arrays": {}, "meta": ' + meta + b"}"
     other = _rewrite(root, name, document, (root / name / WEIGHTS).read_bytes())
     with pytest.raises(BundleRefused, match=r"nested more than|not JSON"):
         load_bundle(str(root), other)

@@ -5,6 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from latentwatch.detector.estimator import LatentDetector
 from latentwatch.detector.rows.model import STUDY
+from latentwatch.detector.rows.scoring import COLUMNS
 
 
 def test_a_group_of_strange_training_rows_does_not_excuse_itself():
@@ -22,10 +23,24 @@ def test_only_a_row_that_was_learned_from_is_suspect_for_its_company():
     random = np.random.default_rng(0)
     rows = np.concatenate([random.normal(size=(388, 6)), 3.0 + 0.3 * random.normal(size=(12, 6))]).astype(np.float32)
     model = LatentDetector().fit(rows).detector_.model
-    present = np.ones((1, 6), np.float32)
-    learned = model.look(model.memory.rows, present, STUDY).logs[:, 4]
-    new = model.look(model.memory.rows + np.float32(1e-3), present, STUDY).logs[:, 4]
+    present, beside = np.ones((1, 6), np.float32), model.memory.rows + np.float32(1e-3)
+    seen = model.look(model.memory.rows, present, STUDY)
     in_group = (model.memory.rows * model.divisor).mean(axis=1) > 2.0
     assert in_group.sum() == 12
-    assert learned[in_group].min() > np.quantile(learned[~in_group], 0.95)
-    assert not new.any()
+    suspicion = seen.logs[:, COLUMNS.index("suspicion")]
+    assert suspicion[in_group].min() > np.quantile(suspicion[~in_group], 0.95)
+    learned, new = (model.energies(values, present, STUDY) for values in (model.memory.rows, beside))
+    assert learned.known.all()
+    assert not new.known.any()
+    assert (learned.fused - new.fused)[in_group].min() > 1.0
+    as_new = model.energies(model.memory.rows, present, STUDY, as_new=True)
+    assert np.allclose(learned.fused - as_new.fused, model.weights["suspicion"] * suspicion, atol=1e-4)
+
+
+def test_rows_that_were_learned_from_keep_the_promise():
+    """Of the training rows themselves, skewed and in part copies of each other, the promised shares are called abnormal."""
+    random = np.random.default_rng(1)
+    rows = np.concatenate([random.standard_t(3, size=(1_500, 4)), random.poisson(1.5, size=(1_500, 4))])
+    surprise = LatentDetector(kind="linear").fit(rows).surprise(rows)
+    for promised in (0.1, 0.01):
+        assert 0.8 * promised < np.mean(surprise > -np.log10(promised)) < 1.2 * promised

@@ -1,7 +1,8 @@
 """How sparsely a place in latent space is populated by normal records: three densities behind one interface.
 
 codes [N, K] -> energy [N], larger where normal records are rarer. All energies are half the log of a squared, whitened
-distance, so that they add to the other witnesses' on one scale.
+distance, so that they add to the other witnesses' on one scale. Row i depends on code i alone, bit for bit: a BLAS would
+sum in an order that depends on how many rows it is given.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.detector.neighbours import cluster
 from latentwatch.domain.errors import BundleRefused
 
@@ -18,6 +20,30 @@ Floats: TypeAlias = NDArray[np.float32]
 DensityKind: TypeAlias = Literal["gaussian", "mixture", "prototypes"]
 SMALLEST = 1e-4
 """Keeps the log of a squared distance finite."""
+
+
+@compiled_exactly
+def whiten(codes: Floats, mean: Floats, matrix: Floats, out: Floats) -> None:
+    """Fill `out` [N, K] with (codes - mean) @ matrix."""
+    for n in range(codes.shape[0]):
+        out[n] = np.float32(0.0)
+        for i in range(codes.shape[1]):
+            apart = codes[n, i] - mean[i]
+            for j in range(out.shape[1]):
+                out[n, j] += apart * matrix[i, j]
+
+
+@compiled_exactly
+def nearest_centre(white: Floats, centres: Floats, out: Floats) -> None:
+    """Fill `out` [N] with the squared distance of each row [N, K] from the nearest centre; `centres` is [K, Q]."""
+    squared = np.empty(centres.shape[1], np.float32)
+    for n in range(white.shape[0]):
+        squared[:] = np.float32(0.0)
+        for i in range(centres.shape[0]):
+            for q in range(centres.shape[1]):
+                apart = white[n, i] - centres[i, q]
+                squared[q] += apart * apart
+        out[n] = squared.min()
 
 
 def _half_log(squared: NDArray[Any]) -> Floats:
@@ -35,7 +61,9 @@ class Whitening:
     """[K, K]"""
 
     def __call__(self, codes: Floats) -> Floats:
-        return np.asarray((codes - self.mean) @ self.matrix, np.float32)
+        out = np.empty(codes.shape, np.float32)
+        whiten(np.ascontiguousarray(codes, np.float32), self.mean, self.matrix, out)
+        return out
 
 
 def fit_whitening(codes: Floats) -> Whitening:
@@ -76,11 +104,9 @@ class NearestCentreDensity:
     """[Q, K] in whitened coordinates."""
 
     def energy(self, codes: Floats) -> Floats:
-        white = self.whitening(codes)
-        closeness = self.prototypes @ white.T  # rows side by side: numpy finds the largest of many columns at once
-        closeness -= 0.5 * np.square(self.prototypes).sum(axis=1, keepdims=True)
-        squared = np.einsum("nk,nk->n", white, white) - 2.0 * closeness.max(axis=0)
-        return _half_log(np.maximum(squared, 0.0) / codes.shape[1])
+        squared = np.empty(len(codes), np.float32)
+        nearest_centre(self.whitening(codes), np.ascontiguousarray(self.prototypes.T), squared)
+        return _half_log(squared / codes.shape[1])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"mean": self.whitening.mean, "matrix": self.whitening.matrix, "prototypes": self.prototypes}

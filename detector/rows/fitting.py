@@ -16,7 +16,8 @@ from latentwatch.detector.density import AnyDensity, choose_density, density_fro
 from latentwatch.detector.neighbours import Memory, build_memory
 from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.rows.features import Rows
-from latentwatch.detector.rows.model import Energies, Held, RowModel, Work, fill_gaps, take_rows
+from latentwatch.detector.rows.gaps import fill_gaps
+from latentwatch.detector.rows.model import Energies, Held, RowModel, Work, take_rows
 from latentwatch.detector.rows.scoring import SHOWN
 from latentwatch.detector.rows.tails import fit_tails
 from latentwatch.domain.monitor import ModelChoice, ModelKind

@@ -15,6 +15,7 @@ from latentwatch.detector.density import AnyDensity, density_from_bundle
 from latentwatch.detector.neighbours import Memory
 from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.features import Rows
+from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.detector.rows.scoring import COLUMNS, Parts, score_rows, stack_network
 from latentwatch.detector.rows.tails import Tails
 from latentwatch.domain.errors import BundleRefused
@@ -94,6 +95,8 @@ class RowModel:
     weights: Mapping[str, float] = field(default_factory=lambda: ALONE.weights)
     """By name of an anomaly score; a bundle keeps those it was calibrated with."""
     parts: Parts = field(init=False, repr=False, compare=False)
+    by_column: Floats = field(init=False, repr=False, compare=False)
+    """[M, P] the memory's rows, column by column."""
 
     def __post_init__(self) -> None:
         mean, spread, smallest = self.distance
@@ -110,6 +113,7 @@ class RowModel:
             smallest,
         )
         object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "by_column", np.asfortranarray(self.memory.rows))
 
     def prepare(self, rows: Rows) -> tuple[Floats, Floats]:
         """Rows in the space of the memory [N, P], and 1 where a value is present, [N, P] or [1, P] for all.
@@ -120,11 +124,7 @@ class RowModel:
         if rows.present is None:
             return values, np.ones((1, values.shape[1]), np.float32)
         present = rows.present.astype(np.float32)
-        gaps = np.flatnonzero(~rows.present.all(axis=1))
-        for start in range(0, len(gaps), 256):
-            chunk = gaps[start : start + 256]
-            values[chunk] = fill_gaps(values[chunk], present[chunk], self.memory.rows)
-        return values, present
+        return fill_gaps(values, present, self.by_column), present
 
     def energies(self, values: Floats, present: Floats, work: Work, *, as_new: bool = False) -> Energies:
         """Energies of prepared rows; `as_new` judges copies of rows in the memory as rows that it does not hold."""
@@ -249,14 +249,3 @@ def join(parts: Sequence[Energies]) -> Energies:
     told = {name: np.concatenate([each.told[name] for each in parts]) for name in parts[0].told}
     fused, known = (np.concatenate([getattr(each, name) for each in parts]) for name in ("fused", "known"))
     return Energies(fused, told, known)
-
-
-def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:
-    """Values [N, P] with what is not present replaced by the mean of the 5 rows [M, P] nearest in what is present."""
-    known = values * present
-    squared = -2.0 * known @ rows.T + present @ (rows**2).T
-    nearest = np.empty((len(values), min(5, len(rows))), np.intp)
-    for place in range(nearest.shape[1]):  # a few passes for the smallest are quicker than one partition
-        nearest[:, place] = squared.argmin(axis=1)
-        np.put_along_axis(squared, nearest[:, place, None], np.inf, axis=1)
-    return np.where(present > 0, values, rows[nearest].mean(axis=1)).astype(np.float32)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.ridge import regress, varies
 from latentwatch.detector.rows.features import Features
-from latentwatch.detector.rows.model import fill_gaps
+from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.features import Features
-from latentwatch.detector.rows.model import STUDY, RowModel, Seen, fill_gaps
+from latentwatch.detector.rows.gaps import fill_gaps
+from latentwatch.detector.rows.model import STUDY, RowModel, Seen
 from latentwatch.detector.rows.scoring import SHOWN
 
 Floats: TypeAlias = NDArray[np.float32]

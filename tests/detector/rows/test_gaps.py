@@ -3,6 +3,7 @@
 import numpy as np
 
 from latentwatch import LatentDetector
+from latentwatch.detector.rows.gaps import fill_gaps
 
 
 def _coupled(count: int, seed: int) -> np.ndarray:
@@ -46,3 +47,16 @@ def test_a_habit_of_missing_that_is_broken_is_found():
     broken = broken[broken[:, 1] > 0.5]
     broken[:, 0] = np.nan
     assert (model.predict(broken) == -1).mean() > 0.4
+
+
+def test_what_is_missing_is_the_mean_of_the_rows_nearest_in_the_rest():
+    """As written plainly; also with fewer rows than neighbours, and where nothing is missing."""
+    random = np.random.default_rng(0)
+    values, present = random.normal(size=(40, 3)), (random.random((40, 3)) < 0.6).astype(float)
+    present[0] = 1.0
+    for count in (3, 60):
+        rows = random.normal(size=(count, 3))
+        squared = (np.square(values[:, None] - rows) * present[:, None]).sum(axis=2)
+        nearest = np.argsort(squared, axis=1, kind="stable")[:, :5]
+        expected = np.where(present > 0, values, rows[nearest].mean(axis=1))
+        assert np.allclose(fill_gaps(values, present, rows), expected, atol=1e-5)

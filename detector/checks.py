@@ -9,6 +9,7 @@ import numpy as np
 
 from latentwatch.detector.bundle import Bundled, decode_bundle, encode_bundle
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.running_context import RunningContext
 from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.percent import percent
 from latentwatch.domain.record import Batch
@@ -24,8 +25,7 @@ Check = Callable[[Bundled, Batch, Batch], None]
 
 def read(detector: Detector, batch: Batch) -> Contexts:
     """Contexts of a batch whose entities were never seen before."""
-    names, owners = np.unique(batch.entities.astype(str), return_inverse=True)
-    return detector.context.extend(detector.context.fresh(names.tolist()), owners.astype(np.intp), batch)
+    return RunningContext(detector.context).extend(batch)
 
 
 def check_purity(detector: Bundled, normal: Batch, strange: Batch) -> None:

@@ -107,7 +107,7 @@ def save_bundle(detector: Storable, root: str) -> str:
     return name
 
 
-def load_bundle(root: str, bundle_hash: str) -> Detector:
+def load_bundle(root: str, bundle_hash: str) -> Bundled:
     """The detector of that hash below a folder or fsspec URL. Raises BundleRefused with a sentence saying why not:
     BundleAway where it cannot be read from here, BundleChanged where its content does not match its hash.
     """

@@ -1,7 +1,9 @@
 """The whole detector as a scikit-learn outlier estimator, for notebooks and benchmarks."""
 
 from dataclasses import replace
-from typing import Any, Literal, Self, TypeAlias
+from functools import partial
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,21 +15,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwatch.detector.explained_frame import frame_of
 from latentwatch.detector.interface import Contexts
-from latentwatch.detector.roles import Role, Roles, check_order, take_roles
+from latentwatch.detector.reading import Reading
+from latentwatch.detector.roles import Role, Roles, check_order
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sequences.choice import choose_window
-from latentwatch.detector.tables import (
-    all_numbers,
-    batch_of_array,
-    batch_of_frame,
-    schema_of_array,
-    schema_of_frame,
-    shift_of,
-)
 from latentwatch.domain.monitor import ModelChoice
-from latentwatch.domain.record import Batch, Value
-from latentwatch.domain.schema import RecordSchema
-from latentwatch.domain.scores import Explanation, Neighbour, Scores
+from latentwatch.domain.record import Batch
+from latentwatch.domain.scores import Explanation, Scores
+
+if TYPE_CHECKING:
+    from latentwatch.detector.bundle import Bundled
 
 Rows: TypeAlias = Any
 """An array [N, F] of numbers, or a DataFrame with numbers, booleans, times, categories and text; missing values allowed.
@@ -69,6 +66,8 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     detector_ : the trained detector, as it serves in production.
     window_ : the window in force.
     offset_ : minus the surprise from which a row is called abnormal.
+    n_samples_fit_ : how many rows it learned from; None where a bundle does not say.
+    span_ : when the first and the last of them were taken, microseconds since 1970 UTC; None without times.
 
     Examples
     --------
@@ -104,13 +103,14 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if not (isinstance(self.false_alarm_rate, float) and 0.0 < self.false_alarm_rate < 1.0):
             raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")
         choice = self._choice()
-        features, roles = take_roles(X, groups, times)
-        batch = _with_roles(self._learn_schema(features, groups, times), roles)
+        self._reading, batch = Reading.learn(X, groups, times, partial(self._validated, reset=True))
         self.window_ = self._choose_window(batch)
         if self.window_ > 1:
-            check_order(roles, len(batch))
-        self._given = (groups is not None, times is not None)
+            check_order(Roles(batch.entities, batch.times), len(batch))
         self.detector_ = learn(batch, choice, self.window_)
+        self.schema_ = batch.schema
+        self.n_samples_fit_: int | None = len(batch)
+        self.span_ = self._reading.span(batch)
         self.offset_ = float(np.log10(self.false_alarm_rate))
         self.reset_stream()
         return self
@@ -144,10 +144,8 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
         `fit` and `reset_stream` begin anew. Each group's past is kept; not safe to call from several threads at once.
         """
-        if not hasattr(self, "detector_"):
-            check_is_fitted(self)
-        batch = self._batch(X, groups, times)
-        if not self._given[1]:
+        batch = self._read(X, groups, times)
+        if not self._reading.timed and times is None:
             batch = replace(batch, times=batch.times + self._stream.rows * _SECOND)
         return self.detector_.score(batch, self._stream.extend(batch)).surprise.astype(np.float64)
 
@@ -165,12 +163,80 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         with its `value`, what was `expected` and its `contribution`, in surprise, the largest of a row first.
         """
         batch, contexts, scores = self._score(X, groups, times)
-        found: list[Explanation] = self.detector_.explain(batch, contexts, scores)
-        found = [self._unshifted(explanation) for explanation in found] if self._shift.any() else found
+        found = [self._reading.explanation(each) for each in self.detector_.explain(batch, contexts, scores)]
         if not as_frame:
             return found
-        values = [self._moved(row) for row in batch.all_values()] if self._shift.any() else batch.all_values()
+        values = [self._reading.values(row) for row in batch.all_values()]
         return frame_of(found, values, X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(batch)))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to a folder or fsspec URL, over one that is there: JSON and safetensors, no pickle.
+
+        The latest state of `score_stream` is not part of it, nor is a `random_state` that is no number.
+        """
+        from latentwatch.detector.saved_estimator import Learned, Parameters, write_estimator
+
+        check_is_fitted(self)
+        seed = int(self.random_state) if isinstance(self.random_state, int | np.integer) else None
+        window = self.window if self.window == "auto" else int(self.window)
+        parameters = Parameters(**{**self.get_params(), "window": window, "random_state": seed})
+        names = getattr(self, "feature_names_in_", None)
+        learned = Learned(
+            offset=self.offset_,
+            width=int(self.n_features_in_),
+            columns=None if names is None else names.tolist(),
+            rows=self.n_samples_fit_,
+            span=self.span_,
+            **{name: getattr(self._reading, name) for name in ("shift", "grouped", "timed", "by_name")},
+        )
+        write_estimator(fspath(path), self.detector_, parameters, learned)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """The estimator that `save` wrote to a folder or fsspec URL, or that of a bundle's own folder, at a false-alarm
+        rate of 1 %.
+
+        Raises NotFound where neither is there, and BundleRefused, with the reason, where what is there cannot be used.
+        """
+        from latentwatch.detector.saved_estimator import read_estimator
+
+        saved, detector = read_estimator(fspath(path))
+        if saved is None:
+            return cls.of_detector(detector)
+        learned = saved.learned
+        model = cls(**saved.parameters.model_dump())
+        model._take_up(detector, learned.reading(detector.schema), learned.offset, learned.width, learned.columns)
+        model.n_samples_fit_, model.span_ = learned.rows, learned.span
+        return model
+
+    @classmethod
+    def of_detector(cls, detector: "Bundled", surprise: float = 2.0, **parameters: Any) -> Self:
+        """An estimator that scores with a trained detector and calls rows abnormal from that surprise on.
+
+        X is a frame with the detector's features as columns, by name or path, others being left aside, or, where all
+        features are numbers, an array with them in order. Groups and times are found in the columns that the detector names.
+        """
+        model = cls(**{"kind": detector.kind, "false_alarm_rate": 10.0**-surprise, **parameters})
+        names = list(detector.schema.names)
+        model._take_up(detector, Reading.of_schema(detector.schema), -surprise, len(names), names)
+        model.window, model.n_samples_fit_, model.span_ = model.window_, None, None
+        return model
+
+    def moved_columns(self) -> list[str]:
+        """The columns from which a level is taken before they are rounded to single precision."""
+        check_is_fitted(self)
+        shift = self._reading.shift or ()
+        return [name for name, moved in zip(self.schema_.numbers, shift, strict=False) if moved]
+
+    def _take_up(
+        self, detector: "Bundled", reading: Reading, offset: float, width: int, columns: list[str] | None
+    ) -> None:
+        self.detector_, self.schema_, self.offset_, self._reading = detector, detector.schema, offset, reading
+        self.window_ = max(detector.context.warm_after, 1)
+        self.n_features_in_ = width
+        if columns is not None:
+            self.feature_names_in_ = np.array(columns, object)
+        self.reset_stream()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -217,64 +283,13 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return window
 
-    def _learn_schema(self, X: Rows, groups: Role, times: Role) -> Batch:
-        batch = self._learn_features(X)
-        entity, time = (role if isinstance(role, str) else None for role in (groups, times))
-        self.schema_ = RecordSchema(time=time, entity=entity, features=batch.schema.features)
-        return replace(batch, schema=self.schema_)
-
-    def _learn_features(self, X: Rows) -> Batch:
-        self._shift = np.zeros(0)
-        if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-            doubled = list(dict.fromkeys(map(str, X.columns[X.columns.duplicated()])))
-            raise ValueError(f"columns named more than once: {', '.join(map(repr, doubled))}; rename them")
-        if isinstance(X, pd.DataFrame) and not all_numbers(X):
-            validate_data(self, X, skip_check_array=True, reset=True)
-            if not len(X):
-                raise ValueError("there are no rows to learn from")
-            return batch_of_frame(X, schema_of_frame(X))
-        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=True)
-        self._shift = shift_of(values)
-        names = getattr(self, "feature_names_in_", None)
-        schema = schema_of_array(
-            [f"x{column}" for column in range(values.shape[1])] if names is None else [str(name) for name in names]
-        )
-        return batch_of_array(values, schema, self._shift)
-
-    def _batch(self, X: Rows, groups: Role, times: Role) -> Batch:
-        """Rows as they were learned. Raises ValueError where groups or times are lacking, or are given and were not then."""
-        groups, times = (
-            learned if given is None else given
-            for given, learned in ((groups, self.schema_.entity), (times, self.schema_.time))
-        )
-        if groups is None and times is None and not any(self._given):
-            return self._features(X)
-        if self.window_ == 1 and isinstance(times, str) and not (isinstance(X, pd.DataFrame) and times in X.columns):
-            times = None  # what is scored on its own has no need of its time
-        for name, role, learned in zip(("groups", "times"), (groups, times), self._given, strict=True):
-            if learned != (role is not None) and (name == "groups" or self.window_ > 1):
-                asked = f"give {name} as well" if learned else f"leave {name} out, or learn with them"
-                raise ValueError(f"the detector learned with{'' if learned else 'out'} {name}; {asked}")
-        features, roles = take_roles(X, groups, times)
-        named = [name for name in (self.schema_.entity, self.schema_.time) if name is not None]
-        if isinstance(features, pd.DataFrame):
-            features = features.drop(columns=named, errors="ignore")
-        batch = _with_roles(self._features(features), roles)
-        if self.window_ > 1:
-            check_order(roles, len(batch))
-        return batch
-
-    def _features(self, X: Rows) -> Batch:
-        if len(self._shift):
-            if not self._plainly_numbers(X):
-                X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-            return batch_of_array(X, self.schema_, self._shift)
-        if not isinstance(X, pd.DataFrame):
-            raise ValueError(
-                "the detector learned from a DataFrame with columns that are not numbers; give one like it"
-            )
-        validate_data(self, X, skip_check_array=True, reset=False)
-        return batch_of_frame(X, self.schema_)
+    def _validated(self, X: Rows, numbers: bool, *, reset: bool = False) -> Rows:
+        if not numbers:
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            return X
+        if not reset and self._plainly_numbers(X):
+            return X
+        return validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
 
     def _plainly_numbers(self, X: Rows) -> bool:
         """Whether scikit-learn's checks, which take longer than scoring a record, would find nothing to say."""
@@ -283,30 +298,15 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         with np.errstate(all="ignore"):
             return X.ndim == 2 and len(X) > 0 and X.shape[1] == self.n_features_in_ and bool(np.isfinite(X.sum()))
 
-    def _score(self, X: Rows, groups: Role = None, times: Role = None) -> tuple[Batch, Contexts, Scores]:
+    def _read(self, X: Rows, groups: Role, times: Role) -> Batch:
         if not hasattr(self, "detector_"):
             check_is_fitted(self)
-        batch = self._batch(X, groups, times)
+        return self._reading.batch(X, groups, times, self.window_ > 1, self._validated)
+
+    def _score(self, X: Rows, groups: Role = None, times: Role = None) -> tuple[Batch, Contexts, Scores]:
+        batch = self._read(X, groups, times)
         contexts = RunningContext(self.detector_.context).extend(batch)
         return batch, contexts, self.detector_.score(batch, contexts)
-
-    def _unshifted(self, explanation: Explanation) -> Explanation:
-        """The same in the units of X."""
-        neighbours = tuple(Neighbour(near.distance, self._moved(near.values)) for near in explanation.neighbours)
-        return replace(explanation, expected=self._moved(explanation.expected), neighbours=neighbours)
-
-    def _moved(self, values: dict[str, Value]) -> dict[str, Value]:
-        """Values of features in the units of X."""
-        shift = dict(zip(self.schema_.numbers, self._shift.tolist(), strict=True))
-        return {
-            name: value + shift[name] if isinstance(value, float) and name in shift else value
-            for name, value in values.items()
-        }
-
-
-def _with_roles(batch: Batch, roles: Roles) -> Batch:
-    known = {name: values for name, values in roles._asdict().items() if values is not None}
-    return replace(batch, **known) if known else batch
 
 
 def _unnamed(role: Role) -> Role:

@@ -92,6 +92,22 @@ def batch_of_frame(frame: pd.DataFrame, schema: RecordSchema) -> Batch:
     return batch_from_columns(schema, columns)
 
 
+def select_features(frame: pd.DataFrame, schema: RecordSchema) -> pd.DataFrame:
+    """The columns that are the schema's features, by their names or else their paths, in its order and under its names.
+
+    Raises ValueError naming those that are not there.
+    """
+    places = {
+        feature.name: feature.name if feature.name in frame.columns else feature.path for feature in schema.features
+    }
+    lacking = [name for name, place in places.items() if place not in frame.columns]
+    if lacking:
+        raise ValueError(
+            f"X lacks {', '.join(map(repr, lacking))}, which the detector reads; it has {', '.join(map(str, frame.columns))}"
+        )
+    return frame[list(places.values())].set_axis(list(places), axis=1)
+
+
 def _kind_of_values(label: str, column: Any) -> FeatureType | None:
     """What Python's own objects are: databases give numbers as Decimal. None where the column is left out."""
     given = column.dropna()

@@ -1,5 +1,6 @@
 """`latentwatch models`: which model is watching, since when, and why it was let in."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -93,6 +94,31 @@ def restore(monitor: Name, version: Number, as_json: AsJson = False) -> None:
     restored = _registry().restore(monitor, version, "refusal taken back by hand")
     then = "serves again" if restored.status.value == "champion" else "may be promoted again"
     _tell(restored, as_json, f"{monitor}: version {restored.version} {then}")
+
+
+@app.command(epilog="Example: latentwatch models add monitors/pump.yaml pump-estimator --holdout normal.csv")
+def add(
+    monitor: Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor's file.", show_default=False)],
+    saved: Annotated[
+        str, typer.Argument(metavar="SAVED", help="What an estimator's 'save' wrote, or a bundle.", show_default=False)
+    ],
+    holdout: Annotated[
+        list[str] | None,
+        typer.Option("--holdout", metavar="FILE", help="Normal records it did not learn from, to judge it by; repeat."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an estimator from a notebook a version of a monitor: a candidate, or, with --holdout, judged at once."""
+    from latentwatch import LatentDetector, add_version
+
+    added = add_version(LatentDetector.load(saved), monitor, holdout or ())
+    for reason in () if as_json else added.reasons:
+        typer.echo(f"- {reason}")
+    then = {
+        "candidate": f"waits; 'latentwatch models promote {added.monitor} {added.version}' has it serve",
+        "champion": "serves",
+    }
+    _tell(added, as_json, f"{added.monitor}: version {added.version} {then.get(added.status.value, 'is held')}")
 
 
 def _tell(version: Any, as_json: bool, sentence: str) -> None:

@@ -143,7 +143,7 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
         progress("evaluating", 0.5)
     registry = ModelRegistry(engine)
     champion = registry.champion(monitor.name)
-    rival = None if champion is None else _evaluate_champion(champion, settings, monitor, holdout)
+    rival = None if champion is None else evaluate_champion(champion, settings, monitor, holdout)
     version = registry.register(
         monitor.name,
         trained["bundle"],
@@ -243,7 +243,7 @@ def gather_history(
     )
 
 
-def _evaluate_champion(
+def evaluate_champion(
     champion: ModelVersion, settings: Settings, monitor: Monitor, holdout: Batch
 ) -> Evaluation | None:
     """The champion on the challenger's holdout; None where it cannot serve these records any more."""

@@ -1,0 +1,136 @@
+"""How an estimator reads X: learned once from training rows, the same for all rows after.
+
+X [N, F], groups, times -> Batch; explanations back into the units of X
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from latentwatch.detector.roles import Role, Roles, check_order, take_roles
+from latentwatch.detector.tables import (
+    all_numbers,
+    batch_of_array,
+    batch_of_frame,
+    schema_of_array,
+    schema_of_frame,
+    select_features,
+    shift_of,
+)
+from latentwatch.domain.record import Batch, Value
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Neighbour
+
+Validate: TypeAlias = Callable[[Any, bool], Any]
+"""scikit-learn's checks of X; told whether it must be made an array of numbers, as which it comes back then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What X holds."""
+
+    schema: RecordSchema
+    """Its features; time and entity are the columns that hold times and groups, where these have names."""
+    shift: tuple[float, ...] | None
+    """[F] taken off numbers before they are rounded to single precision; None where X held other things than numbers."""
+    grouped: bool | None
+    """Whether rows have groups; None where both will do."""
+    timed: bool | None
+    """The same for times."""
+    by_name: bool = False
+    """Whether a frame's columns are found by name and others left aside, as the fields of a record are."""
+
+    @classmethod
+    def learn(cls, X: Any, groups: Role, times: Role, validate: Validate) -> tuple[Self, Batch]:
+        """From training rows. Raises ValueError where they cannot be used, naming the column."""
+        features, roles = take_roles(X, groups, times)
+        shift = None
+        if isinstance(features, pd.DataFrame) and not features.columns.is_unique:
+            doubled = list(dict.fromkeys(map(str, features.columns[features.columns.duplicated()])))
+            raise ValueError(f"columns named more than once: {', '.join(map(repr, doubled))}; rename them")
+        if isinstance(features, pd.DataFrame) and not all_numbers(features):
+            validate(features, False)
+            if not len(features):
+                raise ValueError("there are no rows to learn from")
+            batch = batch_of_frame(features, schema_of_frame(features))
+        else:
+            values = validate(features, True)
+            shift = shift_of(values)
+            frame = isinstance(features, pd.DataFrame)
+            names = [str(name) for name in features.columns] if frame else [f"x{at}" for at in range(values.shape[1])]
+            batch = batch_of_array(values, schema_of_array(names), shift)
+        entity, time = (role if isinstance(role, str) else None for role in (groups, times))
+        schema = RecordSchema(time=time, entity=entity, features=batch.schema.features)
+        known = None if shift is None else tuple(shift.tolist())
+        reading = cls(schema, known, groups is not None, times is not None)
+        return reading, _with_roles(replace(batch, schema=schema), roles)
+
+    @classmethod
+    def of_schema(cls, schema: RecordSchema) -> Self:
+        """As the records of a monitor: fields by name or path, groups and times in the columns that the schema names."""
+        grouped, timed = (None if role is None else True for role in (schema.entity, schema.time))
+        numbers = len(schema.numbers) == len(schema.names)
+        return cls(schema, (0.0,) * len(schema.names) if numbers else None, grouped, timed, by_name=True)
+
+    def batch(self, X: Any, groups: Role, times: Role, windowed: bool, validate: Validate) -> Batch:
+        """Rows as they were learned. Raises ValueError where they are of another kind, where groups or times are lacking, or
+        given and were not then, and, `windowed`, where rows are not in order of time."""
+        groups = self.schema.entity if groups is None else groups
+        if times is None and (windowed or _holds(X, self.schema.time)):
+            times = self.schema.time  # what is scored on its own has no need of its time
+        if groups is None and times is None and not self.grouped and not (self.timed and windowed):
+            return self._features(X, validate)
+        for name, role, learned in (("groups", groups, self.grouped), ("times", times, self.timed and windowed)):
+            if learned is not None and learned != (role is not None) and (name == "groups" or windowed):
+                asked = f"give {name} as well" if learned else f"leave {name} out, or learn with them"
+                raise ValueError(f"the detector learned with{'' if learned else 'out'} {name}; {asked}")
+        features, roles = take_roles(X, groups, times)
+        if isinstance(features, pd.DataFrame):
+            named = [name for name in (self.schema.entity, self.schema.time) if name is not None]
+            features = features.drop(columns=named, errors="ignore")
+        if windowed:
+            check_order(roles, len(features))
+        return _with_roles(self._features(features, validate), roles)
+
+    def _features(self, X: Any, validate: Validate) -> Batch:
+        if self.by_name and isinstance(X, pd.DataFrame):
+            X = select_features(X, self.schema)
+        if self.shift is not None:
+            return batch_of_array(validate(X, True), self.schema, np.array(self.shift))
+        if not isinstance(X, pd.DataFrame):
+            raise ValueError(
+                "the detector learned from a DataFrame with columns that are not numbers; give one like it"
+            )
+        validate(X, False)
+        return batch_of_frame(X, self.schema)
+
+    def explanation(self, found: Explanation) -> Explanation:
+        """The same in the units of X."""
+        neighbours = tuple(Neighbour(near.distance, self.values(near.values)) for near in found.neighbours)
+        return replace(found, expected=self.values(found.expected), neighbours=neighbours)
+
+    def values(self, row: dict[str, Value]) -> dict[str, Value]:
+        """A record's values in the units of X."""
+        if self.shift is None or not any(self.shift):
+            return row
+        shift = dict(zip(self.schema.numbers, self.shift, strict=True))
+        return {
+            name: value + shift[name] if isinstance(value, float) and name in shift else value
+            for name, value in row.items()
+        }
+
+    def span(self, batch: Batch) -> tuple[int, int] | None:
+        """When the first and the last of rows were taken, microseconds since 1970 UTC; None where nobody said."""
+        return (int(batch.times.min()), int(batch.times.max())) if self.timed else None
+
+
+def _holds(X: Any, name: str | None) -> bool:
+    return name is not None and isinstance(X, pd.DataFrame) and name in X.columns
+
+
+def _with_roles(batch: Batch, roles: Roles) -> Batch:
+    known: dict[str, Any] = {name: values for name, values in roles._asdict().items() if values is not None}
+    return replace(batch, **known) if known else batch

@@ -169,6 +169,41 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         values = [self._reading.values(row) for row in batch.all_values()]
         return frame_of(found, values, X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(batch)))
 
+    def plot_map(self, X: Rows | None = None, *, groups: Role = None, times: Role = None, ax: Any = None) -> Any:
+        """Draw where normal rows lie in two directions of the latent code, and those of X, abnormal ones in red.
+
+        Every row of X is explained, which takes .1 to 1 ms each. Returns matplotlib's axes, new ones unless `ax` is given.
+        Raises InvalidInput where matplotlib is not installed.
+        """
+        from latentwatch.detector.plots import draw_map, require_matplotlib
+
+        require_matplotlib()
+        check_is_fitted(self)
+        places, flagged = np.zeros((0, 2)), np.zeros(0, bool)
+        if X is not None:
+            batch, contexts, scores = self._score(X, groups, times)
+            places = np.array([found.place for found in self.detector_.explain(batch, contexts, scores)])
+            flagged = -scores.surprise.astype(np.float64) < self.offset_
+        return draw_map(ax, self.detector_.map_ground(), places, flagged)
+
+    def plot_explanation(
+        self, X: Rows, row: int = -1, *, groups: Role = None, times: Role = None, ax: Any = None
+    ) -> Any:
+        """Draw what each feature contributes to the surprise of one row of X, by its position, the last by default.
+
+        With a window the rows before it are its past. Returns matplotlib's axes, new ones unless `ax` is given. Raises
+        InvalidInput where matplotlib is not installed, IndexError where X has no such row.
+        """
+        from latentwatch.detector.plots import draw_explanation, require_matplotlib
+
+        require_matplotlib()
+        batch, contexts, scores = self._score(X, groups, times)
+        chosen = np.arange(len(batch))[[row]]
+        one = batch.take(chosen)
+        found = self.detector_.explain(one, contexts.take(chosen), scores.take(chosen))[0]
+        values = self._reading.values(one.values(0))
+        return draw_explanation(ax, self._reading.explanation(found), values, float(scores.surprise[chosen[0]]))
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to a folder or fsspec URL, over one that is there: JSON and safetensors, no pickle.
 

@@ -38,6 +38,7 @@ Loader = Callable[[Arrays, dict[str, Any], str], "Storable"]
 DETECTORS = {
     "rows": ("latentwatch.detector.rows.detector", "RowDetector"),
     "sequences": ("latentwatch.detector.sequences.detector", "SequenceDetector"),
+    "forecasts": ("latentwatch.detector.forecasts.detector", "ForecastDetector"),
 }
 # The same for what was fitted and waits for its calibration; nothing serves these.
 FITTED = {

@@ -63,6 +63,7 @@ def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int 
         "episodes_per_day": round(count_runs(flagged, rows_by_entity(holdout.entities[counted])) / span_days, 3),
         "warming_records": int((~counted).sum()),
         "follows_drift": detector.follows_drift,
+        "notes": list(detector.notes),
     }
     return Evaluation(
         promised_rate=policy.false_alarm_rate or float(10.0**-threshold),
@@ -104,6 +105,7 @@ def judge(challenger: Evaluation, champion: Evaluation | None, unfit: int | None
         reasons.append(
             "It follows levels that drift slowly, as its history's do: what is as slow as that it takes for normal."
         )
+    reasons += challenger.details.get("notes", ())
     if champion is None:
         kept = keeps_promise(challenger)
         if unfit is not None:

@@ -81,6 +81,11 @@ class Detector(Protocol):
         """Whether levels that drift slowly are followed, and therefore no anomaly."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What training found that people should know, in sentences."""
+        ...
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores of N records. Row i depends on row i of both arguments alone."""
         ...

@@ -22,7 +22,8 @@ from latentwatch.detector.kernels import compiled_exactly
 Floats = NDArray[np.float32]
 
 BINS = 121
-"""Bins of a histogram, a tenth of a surprise wide; the last holds all from 12 on."""
+"""Bins of a histogram, a tenth of a surprise wide; the last holds all from 12 on. A record falls into the two that are
+nearest, by its distance from each, so that what is ranked is continuous in what is counted."""
 MOST_RECORDS = 4_000.0
 MOST_DAYS = 14.0
 _PRIOR_SHARE = 0.25
@@ -83,20 +84,20 @@ def _rank(
     strange_counts: float,
     out: Floats,
 ) -> None:
-    """`Lately.rank` into `out` [N]. The record's own bin counts as far as it lies beyond the record."""
+    """`Lately.rank` into `out` [N]. What a bin holds is taken to lie evenly within half its width on each side."""
     for n in range(len(surprises)):
         surprise = max(np.float64(surprises[n]), 0.0)
+        place = min(surprise * _PER_UNIT, BINS - 1.0)
         bins = histograms[owners[n]]
-        at = min(int(surprise * _PER_UNIT), BINS - 1)
         total = beyond = 0.0
         for b in range(BINS):
             held = np.float64(bins[b])
             total += held
-            if b > at:
-                beyond += held
-            elif b == at:
-                beyond += held * max(0.0, b + 1 - surprise * _PER_UNIT)
+            beyond += held * min(max(b + 0.5 - place, 0.0), 1.0)
             bins[b] = np.float32(held * fading)
         chance = (prior * 10.0**-surprise + beyond) / (prior + total)
         out[n] = np.float32(max(-np.log10(chance), 0.0))
-        bins[at] += np.float32(strange_counts if surprise >= _STRANGE else 1.0)
+        counts = strange_counts if surprise >= _STRANGE else 1.0
+        low = min(int(place), BINS - 2)
+        bins[low] += np.float32(counts * (low + 1 - place))
+        bins[low + 1] += np.float32(counts * (place - low))

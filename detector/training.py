@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.bundle import Bundled
+from latentwatch.detector.forecasts.fitting import add_forecasts, is_metric
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
-from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_sequences, fit_sequences
+from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_out_of_fold, fit_sequences
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.monitor import ModelChoice, ModelKind, Monitor
@@ -105,7 +106,10 @@ def window_of(history: Batch, monitor: Monitor) -> int:
         return monitor.window if monitor.model.kind is not ModelKind.WINDOWED else max(monitor.window, 2)
     if monitor.model.kind is ModelKind.WINDOWED:
         return WINDOW
-    return choose_window(_in_time_order(history)) if len(history) else 1
+    if not len(history):
+        return 1
+    ordered = _in_time_order(history)
+    return WINDOW if is_metric(ordered) else choose_window(ordered)
 
 
 def split(history: Batch, window: int) -> Split:
@@ -162,7 +166,7 @@ def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> B
     """Turn energies into surprises, on records that the model was not fitted on, or each by what did not see it."""
     if isinstance(fitted, FittedRecords):
         return calibrate_records(fitted, fit_set.batch, calibration.batch)
-    return cast(Bundled, calibrate_sequences(fitted, fit_set.batch))
+    return cast(Bundled, add_forecasts(*calibrate_out_of_fold(fitted, fit_set.batch), fit_set.batch))
 
 
 def learn(records: Batch, choice: ModelChoice, window: int, progress: Progress | None = None) -> Bundled:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -67,7 +68,20 @@ class RecordSchema(BaseModel):
 
     time: str | None = None
     entity: str | None = None
+    timezone: str = "UTC"
+    """By whose clock its days and weeks repeat: a name of the IANA database, such as Europe/Berlin. Acts from the next training."""
     features: tuple[Feature, ...] = Field(min_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"no time zone is called {value!r}; name one of the IANA database, such as Europe/Berlin"
+            ) from None
+        return value
 
     @field_validator("features", mode="before")
     @classmethod

@@ -254,6 +254,7 @@ class FakeDetector:
 
     kind = "fake"
     follows_drift = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, schema: RecordSchema, bundle: str = "fake", gain: float = 1.0, threshold: float = 3.0) -> None:
         self.schema = schema

@@ -5,7 +5,7 @@ Batch -> Scores; numpy and compiled loops only.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class RowDetector:
     bundle: str = ""
     context = NoContext()
     follows_drift = False
+    notes: ClassVar[tuple[str, ...]] = ()
 
     @property
     def schema(self) -> RecordSchema:

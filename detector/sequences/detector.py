@@ -53,22 +53,36 @@ class SequenceDetector:
         """Whether levels that drift slowly are followed."""
         return self.context.levels.followed
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing that a sentence would help with."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of what `read` gives."""
+        return (*self.model.scores, "novelty", "fused")
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores; everything a score needs from the record is in its context row."""
-        parts = [
-            self._score(contexts.features[start : start + _CHUNK], contexts.seen[start : start + _CHUNK])
-            for start in range(0, max(1, len(batch)), _CHUNK)
-        ]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        fused = joined.pop("fused")
+        read = self.read(contexts)
+        fused = read.pop("fused")
         return Scores(
             surprise=self.calibration.composite.surprise(fused),
-            reconstruction=joined.pop("reconstruction"),
-            density=joined.pop("density"),
-            witnesses=joined,
+            reconstruction=read.pop("reconstruction"),
+            density=read.pop("density"),
+            witnesses=read,
             extrapolated=self.calibration.composite.extrapolated(fused),
             warming=contexts.seen < self.context.warm_after,
         )
+
+    def read(self, contexts: Contexts) -> dict[str, Floats]:
+        """Every part's surprise [N] by name, and what they say together under "fused", not calibrated yet."""
+        parts = [
+            self._score(contexts.features[start : start + _CHUNK], contexts.seen[start : start + _CHUNK])
+            for start in range(0, max(1, len(contexts.seen)), _CHUNK)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _score(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
         scores = self.warm_up.settle(self.model.anomaly_scores(features), seen)

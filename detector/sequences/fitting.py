@@ -101,6 +101,11 @@ def fit_sequences(
 
 def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDetector:
     """Calibrate on the history it was fitted on, each fold scored by what did not learn from it."""
+    return calibrate_out_of_fold(fitted, history)[0]
+
+
+def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[SequenceDetector, Floats]:
+    """`calibrate_sequences`, and the surprises [N] of the history that it calibrated on."""
     model, context, choice = fitted.model, fitted.context, fitted.choice
     _, rows, seen, standstill = _learn_charts(context, history)
     entities = _entity_numbers(history)
@@ -116,7 +121,8 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
         rows.folds,
         brevity,
     )
-    return SequenceDetector(
+    surprise = calibration.composite.surprise(fused)
+    detector = SequenceDetector(
         schema=history.schema,
         context=context,
         model=model,
@@ -124,9 +130,10 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
         novelty=novelty,
         calibration=calibration,
         memory=remember(model, context, history, rows.features),
-        pace=fit_pace(history.times, entities, calibration.composite.surprise(fused)),
+        pace=fit_pace(history.times, entities, surprise),
         kind=(ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind).value,
     )
+    return detector, surprise
 
 
 def _learn_charts(

@@ -47,6 +47,7 @@ class NormalDetector:
     bundle = ""
     kind = "known"
     follows_drift = False
+    notes = ()
     schema = SCHEMA
     context = RowContext()
 

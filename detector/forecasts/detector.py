@@ -1,0 +1,161 @@
+"""A detector for metrics: the components of a sequence detector, and forecasts beside them. Numpy and numba only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.forecasts.context import ForecastContext
+from latentwatch.detector.forecasts.forecaster import Forecaster
+from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion
+from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.lately import BINS
+from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.sequences.pace import Pace
+from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
+
+Floats = NDArray[np.float32]
+
+_FORECASTS_COUNT = 2 / 3
+"""Of what is blamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastDetector:
+    """A trained detector for metrics. Immutable, thread-safe."""
+
+    context: ForecastContext
+    pace: Pace
+    found: tuple[str, ...]
+    """What training found of seasons, a sentence for each forecast channel."""
+    bundle: str = ""
+
+    @property
+    def components(self) -> SequenceDetector:
+        """What judges without a clock."""
+        return self.context.components
+
+    @property
+    def kind(self) -> str:
+        """The kind of the autoencoder."""
+        return self.components.kind
+
+    @property
+    def schema(self) -> RecordSchema:
+        """The records it scores."""
+        return self.components.schema
+
+    @property
+    def follows_drift(self) -> bool:
+        """Whether the components follow levels that drift slowly."""
+        return self.components.follows_drift
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What training found, in sentences."""
+        promise = (
+            ()
+            if self.context.fusion.calibrated
+            else ("The history is short: what is promised is how rare a record is among its entity's own recent ones.",)
+        )
+        return (*self.found, *promise)
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """Calibrated scores: what their context rows hold."""
+        inner, parts = self.components.context.width, self.components.parts
+        told = dict(zip(parts, contexts.features[:, inner : inner + len(parts)].T.copy(), strict=True))
+        fused = told.pop("fused")
+        surprise = np.ascontiguousarray(contexts.features[:, -1])
+        composite = self.components.calibration.composite
+        return Scores(
+            surprise=surprise,
+            reconstruction=told.pop("reconstruction"),
+            density=told.pop("density"),
+            witnesses={
+                **told,
+                "forecast": np.ascontiguousarray(contexts.features[:, -2]),
+                "components": composite.surprise(fused),
+            },
+            extrapolated=surprise > self.context.fusion.seen_until,
+            warming=contexts.seen < self.context.warm_after,
+        )
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """Why each record scored as it did: of the forecast channels what was expected for its time, of others what goes
+        with the rest of the record."""
+        components, forecaster = self.components, self.context.forecaster
+        channels = components.context.channels
+        inner, chosen = components.context.width, forecaster.channels
+        found = components.explain(batch, Contexts(contexts.features[:, :inner], contexts.seen), scores)
+        tail = contexts.features[:, inner + len(components.parts) : -2]
+        expected, strength = tail[:, : len(chosen)], tail[:, len(chosen) :]
+        centre = channels.centre[channels.entity_rows(batch.entities)][:, chosen]
+        values = (forecaster.unscaled(expected) * channels.scale[chosen] + centre).tolist()
+        blamed = strength / np.maximum(strength.sum(axis=1, keepdims=True), 1e-12)
+        names = [batch.schema.names[owner] for owner in channels.owners[chosen].tolist()]
+        out = []
+        for row, explanation in enumerate(found):
+            whole = float(scores.reconstruction[row])
+            shares = {name: (1 - _FORECASTS_COUNT) * part for name, part in explanation.contributions.items()}
+            for name, share in zip(names, blamed[row].tolist(), strict=True):
+                shares[name] += _FORECASTS_COUNT * whole * share
+            usual = {**explanation.expected, **dict(zip(names, values[row], strict=True))}
+            out.append(replace(explanation, expected=usual, contributions=shares))
+        return out
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which records are flagged: by share of records, or by episodes a day."""
+        return self.pace.threshold(policy)
+
+    def map_ground(self) -> MapGround:
+        """Where normal records are dense on the map."""
+        return self.components.map_ground()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array of the bundle."""
+        return {
+            **prefixed("components.", self.components.arrays()),
+            **prefixed("forecaster.", self.context.forecaster.arrays()),
+            **prefixed("fusion.", self.context.fusion.arrays()),
+            **prefixed("pace.", self.pace.arrays()),
+            "starts": self.context.starts,
+        }
+
+    def meta(self) -> dict[str, Any]:
+        """Everything else."""
+        return {
+            "detector": "forecasts",
+            "components": self.components.meta(),
+            "forecaster": self.context.forecaster.meta(),
+            "fusion": self.context.fusion.meta(),
+            "pace": self.pace.meta(),
+            "entities": list(self.context.entities),
+            "found": list(self.found),
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
+        """The inverse of `arrays` and `meta`. Raises KeyError for what is missing, ValueError for what does not fit."""
+        components = SequenceDetector.from_bundle(below(arrays, "components."), meta["components"], bundle)
+        count = components.context.channels.count
+        forecaster = Forecaster.from_bundle(below(arrays, "forecaster."), meta["forecaster"], count)
+        fusion = Fusion.from_bundle(below(arrays, "fusion."), meta["fusion"], len(forecaster.channels))
+        entities = tuple(map(str, meta["entities"]))
+        if arrays["starts"].shape != (1 + len(entities), forecaster.state_size + HISTOGRAMS * BINS):
+            raise ValueError("the states that forecasts begin with do not fit them")
+        return cls(
+            context=ForecastContext(components, forecaster, fusion, entities, arrays["starts"]),
+            pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),
+            found=tuple(map(str, meta["found"])),
+            bundle=bundle,
+        )
+
+    def named(self, bundle: str) -> Self:
+        """The same detector under the content hash it was saved as."""
+        return replace(self, bundle=bundle)

@@ -1,0 +1,173 @@
+"""Whether a detector of sequences gets forecasts beside its components, and how they learn: the training side.
+
+Forecasts are for metrics: numbers that come at a regular pace of a minute or slower, few of them or with a day in most.
+On plants whose sensors move together they only add noise (docs/experiments.md), and there the detector stays as it is.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.forecasts.context import ForecastContext
+from latentwatch.detector.forecasts.detector import ForecastDetector
+from latentwatch.detector.forecasts.forecaster import Forecaster
+from latentwatch.detector.forecasts.fusion import empty_histograms, fit_fusion
+from latentwatch.detector.forecasts.seasons import find_season, in_words
+from latentwatch.detector.lately import memory_of
+from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names
+from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.sequences.pace import fit_pace
+from latentwatch.domain.record import Batch
+
+Floats = NDArray[np.float32]
+
+_DAY = 86_400e6
+"""Microseconds."""
+_FASTEST, _SLOWEST = 60e6, _DAY / 4
+"""Microseconds between records: faster ones are a machine's, not a metric's, and slower ones show no day."""
+_REGULAR = 0.9
+"""Share of the intervals that must lie within half of the usual one."""
+FEW_CHANNELS = 4
+MOST_CHANNELS = 8
+"""Channels up to which forecasts help where a day repeats in at least half of them."""
+LONG_ENOUGH = 28.0
+"""Days of history from which its calibration is a promise,"""
+MANY_ENOUGH = 1_000
+"""where it has as many records: a month at an hour promises nothing."""
+_FEWEST_DAYS = 3.0
+_FEWEST_RECORDS = 120
+"""History without which a day cannot be told from chance."""
+_SETTLES = 3.0
+"""Days until the tables of the day have filled; at most a third of the history."""
+_MOST_STARTS = 2_000
+"""Entities whose states a bundle keeps, 4 kB a channel; of more, all begin as strangers."""
+
+
+def is_metric(history: Batch) -> bool:
+    """Whether records are so few numbers at such a pace that they are forecast, whatever neighbouring ones tell of each other."""
+    schema = history.schema
+    if schema.categories or schema.texts or not 1 <= len(schema.numbers) <= FEW_CHANNELS:
+        return False
+    graded = [len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in history.numbers.T]
+    return any(graded) and regular_pace(history) is not None
+
+
+def add_forecasts(detector: SequenceDetector, surprise: Floats, history: Batch) -> SequenceDetector | ForecastDetector:
+    """The detector with forecasts beside its components, where they are for records like these; else as it is.
+
+    `surprise` [N] is what its components say of the history, each record by what did not learn from it.
+    """
+    pace = regular_pace(history)
+    if pace is None:
+        return detector
+    z = detector.context.channels.scaled(history)[0]
+    chosen = _metrics(detector.context.channels, z)
+    if not 1 <= len(chosen) <= MOST_CHANNELS:
+        return detector
+    rows_of_each = rows_by_entity(history.entities)
+    forecaster = _measure(detector, history, z, rows_of_each, chosen, pace)
+    seasons = [find_season(forecaster, z, history.times, rows_of_each, number) for number in range(len(chosen))]
+    if len(chosen) > FEW_CHANNELS and 2 * sum(season.slots > 0 for season in seasons) < len(chosen):
+        return detector
+    forecaster = replace(forecaster, slots=np.array([season.slots for season in seasons], np.int64))
+    weeks = _days(history, rows_of_each) / 7
+    owners = detector.context.channels.owners[chosen].tolist()
+    found = tuple(
+        in_words(history.schema.names[owner], season, weeks) for owner, season in zip(owners, seasons, strict=True)
+    )
+    return _fit(detector, history, z, surprise, forecaster, found)
+
+
+def _fit(
+    detector: SequenceDetector,
+    history: Batch,
+    z: Floats,
+    surprise: Floats,
+    forecaster: Forecaster,
+    found: tuple[str, ...],
+) -> ForecastDetector:
+    """Let forecasts learn from the history as if they served, and calibrate them on what they said before they learned."""
+    names, owners = np.unique(history.entities.astype(str), return_inverse=True)
+    owners = owners.astype(np.intp)
+    rows_of_each = rows_by_entity(owners)
+    states = np.repeat(forecaster.fresh()[None], len(names), axis=0)
+    readings, _ = forecaster.read(states, 0, owners, z, history.times)
+    settled = np.empty(len(history), bool)
+    for rows in rows_of_each:
+        settled[rows] = np.arange(len(rows)) >= min(round(_SETTLES * forecaster.daily), len(rows) // 3)
+    histograms = empty_histograms(len(names))
+    long = _days(history, rows_of_each) + 1.5 / forecaster.daily >= LONG_ENOUGH
+    fusion, fused = fit_fusion(
+        histograms,
+        owners,
+        readings,
+        surprise,
+        settled,
+        memory_of(forecaster.daily),
+        calibrated=bool(long and settled.sum() >= MANY_ENOUGH),
+    )
+    stranger = np.concatenate([forecaster.stranger(states), np.zeros(histograms[0].size, np.float32)])
+    kept = len(names) if len(names) <= _MOST_STARTS else 0
+    known = np.concatenate([states[:kept], histograms[:kept].reshape(kept, histograms[0].size)], axis=1)
+    context = ForecastContext(
+        detector, forecaster, fusion, tuple(names[:kept].tolist()), np.concatenate([stranger[None], known])
+    )
+    return ForecastDetector(context, fit_pace(history.times[settled], owners[settled], fused[settled]), found)
+
+
+def regular_pace(history: Batch) -> float | None:
+    """Microseconds between an entity's records where they carry a time and come regularly, for some days and neither faster
+    than one a minute nor slower than four a day."""
+    if history.schema.time is None or len(history) < _FEWEST_RECORDS:
+        return None
+    rows_of_each = rows_by_entity(history.entities)
+    intervals = np.concatenate([np.diff(history.times[rows]) for rows in rows_of_each])
+    if not len(intervals):
+        return None
+    pace = float(np.median(intervals))
+    if not _FASTEST <= pace <= _SLOWEST or _days(history, rows_of_each) < _FEWEST_DAYS:
+        return None
+    return pace if float((np.abs(intervals - pace) <= pace / 2).mean()) >= _REGULAR else None
+
+
+def _days(history: Batch, rows_of_each: list[NDArray[np.intp]]) -> float:
+    """From an entity's first record to its last, the median of all entities."""
+    return float(np.median([float(np.ptp(history.times[rows])) for rows in rows_of_each])) / _DAY
+
+
+def _metrics(channels: Channels, z: Floats) -> NDArray[np.int64]:
+    """The channels that are numbers which move in more than a few values, of records z [N, ...]."""
+    names = channel_names(channels.schema, channels.words)
+    plain = [part == "" and name in channels.schema.numbers for name, part in names]
+    graded = [len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in z.T]
+    return np.flatnonzero(np.array(plain) & np.array(graded) & (channels.scale > 0)).astype(np.int64)
+
+
+def _measure(
+    detector: SequenceDetector,
+    history: Batch,
+    z: Floats,
+    rows_of_each: list[NDArray[np.intp]],
+    chosen: NDArray[np.int64],
+    pace: float,
+) -> Forecaster:
+    """Scales of the chosen channels, and what is usual of them; no season yet."""
+    own = z[:, chosen].astype(np.float64)
+    low, middle, high = np.nanquantile(own, (0.05, 0.5, 0.95), axis=0)
+    start = Forecaster(
+        channels=chosen,
+        centre=middle.astype(np.float32),
+        scale=np.maximum(np.maximum((high - low) / 3.29, 0.2 * np.nanstd(own, axis=0)), 1e-3).astype(np.float32),
+        slots=np.zeros(len(chosen), np.int64),
+        usual=np.ones((3, len(chosen)), np.float32),
+        daily=_DAY / pace,
+        gap_milliseconds=detector.context.gap_milliseconds,
+        timezone=history.schema.timezone,
+    )
+    scaled = start.scaled(z)
+    steps = np.concatenate([np.abs(np.diff(scaled[rows], axis=0)) for rows in rows_of_each])
+    off = np.abs(scaled - np.nanmedian(scaled, axis=0))
+    usual = [np.nanmedian(off, axis=0), np.nanquantile(steps, 0.99, axis=0), 1e-4 * np.nanstd(scaled, axis=0)]
+    return replace(start, usual=np.maximum(np.nan_to_num(np.stack(usual)), 1e-6).astype(np.float32))

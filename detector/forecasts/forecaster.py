@@ -1,0 +1,188 @@
+"""What forecasts of a monitor's metrics are made with: which channels, how they are scaled, whether a day repeats in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.forecasts.calendar import places
+from latentwatch.detector.forecasts.recursion import (
+    HEADER,
+    READINGS,
+    fresh_channel,
+    predict_and_learn,
+    rescale_channel,
+    state_size,
+    unsettle_channel,
+)
+
+Floats = NDArray[np.float32]
+
+_FURTHEST = 6.0
+"""Scales beyond which a value counts logarithmically."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecaster:
+    """Predicts each chosen channel one record ahead. Immutable; states are the caller's."""
+
+    channels: NDArray[np.int64]
+    """[C] which of the detector's channels."""
+    centre: Floats
+    """[C] in the detector's scales, before any clip"""
+    scale: Floats
+    """[C]"""
+    slots: NDArray[np.int64]
+    """[C] of the day; 0 where it does not repeat."""
+    usual: Floats
+    """[3, C] as `predict_and_learn` wants it."""
+    daily: float
+    """Records a day."""
+    gap_milliseconds: int
+    timezone: str
+
+    @property
+    def state_size(self) -> int:
+        """Floats of an entity."""
+        return HEADER + sum(map(state_size, self.slots.tolist()))
+
+    def fresh(self) -> Floats:
+        """[state_size] of an entity of which nothing is known."""
+        return np.concatenate([np.zeros(HEADER, np.float32), *map(fresh_channel, self.slots.tolist())])
+
+    def alone(self, number: int) -> "Forecaster":
+        """The `number`th channel's."""
+        only = slice(number, number + 1)
+        return replace(
+            self,
+            channels=self.channels[only],
+            centre=self.centre[only],
+            scale=self.scale[only],
+            slots=self.slots[only],
+            usual=self.usual[:, only],
+        )
+
+    def scaled(self, z: Floats) -> Floats:
+        """[N, C] of the detector's channels, unclipped: the chosen ones in own scales, softly clipped."""
+        own = np.asarray((z[:, self.channels] - self.centre) / self.scale, np.float32)
+        excess = np.maximum(np.abs(own) - _FURTHEST, 0.0)
+        inside = np.clip(own, -_FURTHEST, _FURTHEST)
+        return np.asarray(inside + np.sign(own) * np.log1p(excess), np.float32)
+
+    def unscaled(self, own: Floats) -> Floats:
+        """The inverse of `scaled`: [N, C] in the detector's scales."""
+        excess = np.maximum(np.abs(own) - _FURTHEST, 0.0)
+        inside = np.clip(own, -_FURTHEST, _FURTHEST)
+        return np.asarray((inside + np.sign(own) * np.expm1(excess)) * self.scale + self.centre, np.float32)
+
+    def read(
+        self, states: Floats, at: int, owners: NDArray[np.intp], z: Floats, times: NDArray[np.int64]
+    ) -> tuple[Floats, Floats]:
+        """Readings [N, C, READINGS] and expected values [N, C] of records whose channels, unclipped and in the detector's
+        scales, are z; `states` [E, at + state_size or more] learn in place, in row order. `times` are microseconds."""
+        readings, expected, _ = self._read(states, at, owners, self.scaled(z), times, 0)
+        return readings, expected
+
+    def blind_errors(self, own: Floats, times: NDArray[np.int64], horizon: int) -> Floats:
+        """[N, C, 2] errors of one entity's forecasts, one record ahead and about `horizon` ahead, of scaled channels [N, C]."""
+        owners = np.zeros(len(own), np.intp)
+        return self._read(self.fresh()[None], 0, owners, own, times, horizon)[2]
+
+    def _read(
+        self,
+        states: Floats,
+        at: int,
+        owners: NDArray[np.intp],
+        own: Floats,
+        times: NDArray[np.int64],
+        horizon: int,
+    ) -> tuple[Floats, Floats, Floats]:
+        count, width = own.shape
+        day, week = places(times, self.timezone)
+        readings = np.empty((count, width, READINGS), np.float32)
+        expected = np.empty((count, width), np.float32)
+        blind = np.empty((count if horizon else 0, width, 2), np.float32)
+        predict_and_learn(
+            states,
+            at,
+            np.ascontiguousarray(owners, np.int64),
+            np.ascontiguousarray(own),
+            times // 1000,
+            day,
+            week,
+            self.slots,
+            self.daily,
+            self.gap_milliseconds,
+            self.usual,
+            readings,
+            expected,
+            horizon,
+            blind,
+        )
+        return readings, expected, blind
+
+    def stranger(self, states: Floats) -> Floats:
+        """[state_size] of an entity that is not known, from those of known ones [E, state_size]: what they have in common, as
+        if each slot of the day had been seen once."""
+        usual: Floats = states.mean(axis=0, dtype=np.float64).astype(np.float32)
+        usual[:HEADER] = 0.0
+        for part, slots in self._channels(usual[None]):
+            unsettle_channel(part[0], slots)
+        return usual
+
+    def continues(self, previous: "Forecaster") -> bool:
+        """Whether states of another one can be gone on with."""
+        same = np.array_equal(self.channels, previous.channels) and np.array_equal(self.slots, previous.slots)
+        return same and self.timezone == previous.timezone and 0.8 < self.daily / previous.daily < 1.25
+
+    def adopt(self, states: Floats, ratio: Floats, shift: Floats) -> Floats:
+        """States [E, state_size] of one that this one `continues`, whose values v are now `ratio` v + `shift` [C]."""
+        adopted = states.copy()
+        for channel, (part, slots) in enumerate(self._channels(adopted)):
+            for state in part:
+                rescale_channel(state, slots, float(ratio[channel]), float(shift[channel]))
+        return adopted
+
+    def _channels(self, states: Floats) -> list[tuple[Floats, int]]:
+        """Each channel's part of states [E, state_size], and its slots."""
+        bounds = np.cumsum([HEADER, *map(state_size, self.slots.tolist())])
+        return [
+            (states[:, start:stop], slots)
+            for start, stop, slots in zip(bounds[:-1], bounds[1:], self.slots.tolist(), strict=True)
+        ]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        return {
+            "channels": self.channels,
+            "centre": self.centre,
+            "scale": self.scale,
+            "slots": self.slots,
+            "usual": self.usual,
+        }
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {"daily": self.daily, "gap_milliseconds": self.gap_milliseconds, "timezone": self.timezone}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], channels: int) -> Self:
+        """The inverse of `arrays` and `meta`. Raises ValueError where they do not fit so many channels."""
+        chosen = np.asarray(arrays["channels"], np.int64)
+        fitting: Sequence[tuple[int, ...]] = [arrays[name].shape for name in ("centre", "scale", "slots")]
+        if {*fitting} != {chosen.shape} or arrays["usual"].shape != (3, *chosen.shape) or not len(chosen):
+            raise ValueError("the forecasts do not fit their channels")
+        if chosen.min() < 0 or chosen.max() >= channels or (arrays["scale"] <= 0).any() or (arrays["slots"] < 0).any():
+            raise ValueError("the forecasts are of channels that are not there")
+        return cls(
+            channels=chosen,
+            centre=arrays["centre"],
+            scale=arrays["scale"],
+            slots=np.asarray(arrays["slots"], np.int64),
+            usual=arrays["usual"],
+            daily=float(meta["daily"]),
+            gap_milliseconds=int(meta["gap_milliseconds"]),
+            timezone=str(meta["timezone"]),
+        )

@@ -1,0 +1,153 @@
+"""Readings of forecasts and the surprise of a detector's components -> one surprise, strange against training and lately.
+
+    group    = (mean over channels and readings of s^3)^(1/3), s their surprises, calibrated again
+    together = (2 lately(group) + lately(composite)) / 3
+
+Where the history was long enough the whole is calibrated on it. A few hundred records calibrate no tail: with less, what
+people are promised is how rare the whole is among the entity's own recent ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.detector.forecasts.recursion import READINGS
+from latentwatch.detector.lately import BINS, Lately
+from latentwatch.detector.parts import below, prefixed
+
+Floats = NDArray[np.float32]
+
+HISTOGRAMS = 3
+"""Of an entity: of the group, of the composite, and of both together."""
+_DAMPENING = 16.0
+"""For the group: it sees where anomalies begin, and dense ones would soon be usual."""
+_POWER = 3.0
+_GROUP_COUNTS = 2.0
+
+
+class Verdict(NamedTuple):
+    """Of N records."""
+
+    forecast: Floats
+    """[N] how strange the forecasts' errors are, against training."""
+    strength: Floats
+    """[N, C] what each channel adds to that."""
+    surprise: Floats
+    """[N] everything together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How readings become a surprise. Immutable; the histograms are the caller's."""
+
+    readings: tuple[Calibration, ...]
+    """[C READINGS]"""
+    group: Calibration
+    together: Calibration
+    calibrated: bool
+    """Whether the history was long enough to promise by; else lately is."""
+    memory: float
+    """Of what is lately, in records."""
+
+    @property
+    def seen_until(self) -> float:
+        """The surprise beyond which no record has been: of the history, or of what is remembered of lately."""
+        if self.calibrated:
+            return float(self.together.surprise(np.array([self.together.seen_until]))[0])
+        return float(np.log10(1.0 + self.memory))
+
+    def judge(self, histograms: Floats, owners: NDArray[np.intp], readings: Floats, composite: Floats) -> Verdict:
+        """Judge records by readings [N, C, READINGS] and the composite's surprise [N]; `histograms` [E, HISTOGRAMS, BINS]
+        fill in place, in row order."""
+        strength = strengths(self.readings, readings)
+        forecast = self.group.surprise(_mean(strength))
+        whole = combine(histograms, owners, forecast, composite, self.memory)
+        if self.calibrated:
+            return Verdict(forecast, strength, self.together.surprise(whole))
+        return Verdict(forecast, strength, Lately(self.memory).rank(histograms[:, 2], owners, whole))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores as weights."""
+        out = {**prefixed("group.", self.group.arrays()), **prefixed("together.", self.together.arrays())}
+        for number, part in enumerate(self.readings):
+            out |= prefixed(f"reading{number}.", part.arrays())
+        return out
+
+    def meta(self) -> dict[str, Any]:
+        """What a bundle stores as JSON."""
+        return {
+            "readings": [part.meta() for part in self.readings],
+            "group": self.group.meta(),
+            "together": self.together.meta(),
+            "calibrated": self.calibrated,
+            "memory": self.memory,
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], channels: int) -> Self:
+        """The inverse of `arrays` and `meta`. Raises ValueError where they are not of so many channels."""
+        if len(meta["readings"]) != channels * READINGS:
+            raise ValueError("the calibrations do not fit the forecasts")
+        readings = tuple(
+            Calibration.from_bundle(below(arrays, f"reading{number}."), part)
+            for number, part in enumerate(meta["readings"])
+        )
+        return cls(
+            readings,
+            Calibration.from_bundle(below(arrays, "group."), meta["group"]),
+            Calibration.from_bundle(below(arrays, "together."), meta["together"]),
+            bool(meta["calibrated"]),
+            float(meta["memory"]),
+        )
+
+
+def strengths(calibrations: tuple[Calibration, ...], readings: Floats) -> Floats:
+    """[N, C] the mean of the cubes of each channel's surprises."""
+    count, channels, _ = readings.shape
+    cubes = [
+        part.surprise(readings.reshape(count, -1)[:, number]) ** _POWER for number, part in enumerate(calibrations)
+    ]
+    return np.asarray(np.stack(cubes, axis=1).reshape(count, channels, READINGS).mean(axis=2), np.float32)
+
+
+def _mean(strength: Floats) -> Floats:
+    return np.asarray(strength.mean(axis=1) ** (1 / _POWER), np.float32)
+
+
+def combine(histograms: Floats, owners: NDArray[np.intp], forecast: Floats, composite: Floats, memory: float) -> Floats:
+    """[N] of both surprises [N] as they are lately; the first two `histograms` [E, HISTOGRAMS, BINS] fill in place."""
+    ours = Lately(memory, _DAMPENING).rank(histograms[:, 0], owners, forecast)
+    theirs = Lately(memory).rank(histograms[:, 1], owners, composite)
+    return np.asarray((np.float32(_GROUP_COUNTS) * ours + theirs) / np.float32(_GROUP_COUNTS + 1.0), np.float32)
+
+
+def fit_fusion(
+    histograms: Floats,
+    owners: NDArray[np.intp],
+    readings: Floats,
+    composite: Floats,
+    settled: NDArray[np.bool_],
+    memory: float,
+    *,
+    calibrated: bool,
+) -> tuple[Fusion, Floats]:
+    """Calibrate on a history [N] and judge it [N]; `settled` [N] says when the forecasts had found their feet. `histograms`
+    fill in place, as if they had served."""
+    flat = readings.reshape(len(readings), -1)
+    parts = tuple(fit_calibration(column[settled]) for column in flat.T)
+    strength = _mean(strengths(parts, readings))
+    group = fit_calibration(strength[settled], smooth=False)
+    whole = combine(histograms, owners, group.surprise(strength), composite, memory)
+    fusion = Fusion(parts, group, fit_calibration(whole[settled], smooth=False), calibrated, memory)
+    if calibrated:
+        return fusion, fusion.together.surprise(whole)
+    return fusion, Lately(memory).rank(histograms[:, 2], owners, whole)
+
+
+def empty_histograms(entities: int) -> Floats:
+    """[entities, HISTOGRAMS, BINS] of which nothing is known."""
+    return np.zeros((entities, HISTOGRAMS, BINS), np.float32)

@@ -1,0 +1,176 @@
+"""Forecasts beside the components: what they find, what they promise, and that they keep what every detector must."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from latentwatch.detector.checks import CHECKS, read
+from latentwatch.detector.forecasts.calendar import places
+from latentwatch.detector.forecasts.detector import ForecastDetector
+from latentwatch.detector.forecasts.fitting import add_forecasts, is_metric, regular_pace
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.training import learn
+from latentwatch.domain.monitor import AlertPolicy, ModelChoice
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Scores
+from tests.detector.forecasts.conftest import DAILY, load, metric
+
+THOUSANDTH = AlertPolicy(false_alarm_rate=0.001)
+
+
+def scored(detector: ForecastDetector, batch: Batch) -> Scores:
+    return detector.score(batch, read(detector, batch))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_it_keeps_what_every_detector_must(detector, check):
+    """Normal weeks that follow, and values whose times were shuffled."""
+    following = load(7, seed=2, start=35)
+    check(detector, metric(following, 35), metric(np.random.default_rng(3).permutation(following), 35))
+
+
+def test_a_peak_that_does_not_come_is_found_by_the_clock_alone(detector):
+    """The components see a quiet stretch such as every night has; the forecast knows that it is afternoon."""
+    values = load(10, seed=4, start=35)
+    missing = slice(5 * DAILY + 20, 5 * DAILY + 40)
+    values[missing] = 100 + 4 * np.random.default_rng(5).normal(size=20)
+    batch = metric(values, 35)
+    scores = scored(detector, batch)
+    assert scores.surprise[missing].max() >= detector.threshold(THOUSANDTH)
+    assert scores.witnesses["components"][missing].max() < 3.0
+    assert (scores.surprise[: missing.start] >= 3.0).mean() < 0.01
+
+
+def test_a_level_that_steps_is_told_and_then_forecast(detector):
+    """Half a day of alarms, and not one for ever; the components alone alarm on."""
+    values = load(30, seed=6, start=35)
+    step = 5 * DAILY
+    values[step:] += 40
+    scores = scored(detector, metric(values, 35))
+    assert scores.surprise[step : step + 4].max() >= 3.0
+    later = slice(step + 3 * DAILY, None)
+    assert (scores.surprise[later] >= 3.0).mean() < 0.005
+    assert (scores.witnesses["components"][later] >= 3.0).mean() > 0.1
+
+
+def test_where_a_batch_is_cut_does_not_matter(detector):
+    """Forecasts and their states have the same bits; what the components say differs by rounding at most."""
+    batch = metric(load(6, seed=7, start=35), 35)
+    owners = np.zeros(len(batch), np.intp)
+    whole, pieces = detector.context.fresh([""]), detector.context.fresh([""])
+    at_once = detector.context.extend(whole, owners, batch)
+    cut = [
+        detector.context.extend(pieces, owners[a:b], batch.take(slice(a, b))).features
+        for a, b in ((0, 1), (1, 100), (100, len(batch)))
+    ]
+    width = detector.context.forecaster.state_size
+    first = detector.components.context.state_size
+    assert np.array_equal(whole[:, first : first + width], pieces[:, first : first + width])
+    np.testing.assert_allclose(np.concatenate(cut), at_once.features, atol=1e-4)
+
+
+def test_the_explanation_expects_what_the_hour_shows(detector):
+    """At three in the afternoon a night's value is wrong, and the afternoon's is expected."""
+    values = load(8, seed=8, start=35)
+    at = 5 * DAILY + 30
+    values[at] = 100.0
+    batch = metric(values, 35)
+    contexts = read(detector, batch)
+    row = np.array([at])
+    scores = detector.score(batch, contexts)
+    told = detector.explain(batch.take(row), contexts.take(row), scores.take(row))[0]
+    assert told.expected["load"] == pytest.approx(160.0, abs=12.0)
+
+
+def test_a_short_history_is_promised_by_what_was_lately(detector):
+    """Two weeks calibrate nothing: the note says so, and unseen normal records are flagged about as promised."""
+    assert not any("short" in note for note in detector.notes)
+    short = learn(metric(load(14, seed=9)), ModelChoice(effort="light"), 32)
+    assert any("The history is short" in note for note in short.notes)
+    assert "too few weeks" in short.notes[0]
+    scores = scored(short, metric(load(60, seed=10, start=14), 14))
+    assert 0.002 < (scores.surprise >= short.threshold(AlertPolicy(false_alarm_rate=0.01))).mean() < 0.02
+
+
+def test_what_was_found_is_said(detector):
+    """Most of the variance is the day's; a metric without one says that too."""
+    assert detector.notes[0].startswith("load repeats every day: 9")
+    random = np.random.default_rng(11)
+    flat = learn(metric(random.normal(size=1000)), ModelChoice(effort="light"), 32)
+    assert flat.notes[0] == "load does not repeat every day; it is forecast from its recent past."
+
+
+def test_gaps_missing_values_and_strangers_are_survived(detector):
+    """Scores stay finite, a silence starts lags again, and an entity never heard of begins with the usual day."""
+    values = load(4, seed=12, start=40)
+    values[10:20] = np.nan
+    late = metric(values, 40)
+    assert np.isfinite(scored(detector, late).surprise).all()
+    early = metric(load(3, seed=13), -20)  # before training ended
+    assert np.isfinite(scored(detector, early).surprise).all()
+    strange = replace(late, entities=np.full(len(late), "other", object))
+    contexts = detector.context.extend(detector.context.fresh(["other"]), np.zeros(len(late), np.intp), strange)
+    assert (detector.score(strange, contexts).surprise[DAILY:] >= 3.0).mean() < 0.05
+
+
+def test_states_go_on_in_another_model_s_scales(detector):
+    """A model that was trained on a wider and lower day forecasts this one from where the former model was."""
+    other = learn(metric(1.3 * load(35, seed=1) - 50), ModelChoice(effort="light"), 32)
+    states = detector.context.fresh([""])
+    detector.context.extend(states, np.zeros(3 * DAILY, np.intp), metric(load(3, seed=14, start=35), 35))
+    adopted = other.context.adopt(states, detector.context)
+    following = metric(load(1, seed=15, start=38), 38)
+    here, there = (
+        expected(each, each.context.extend(known, np.zeros(DAILY, np.intp), following), following)
+        for each, known in ((detector, states), (other, adopted))
+    )
+    np.testing.assert_allclose(there, here, atol=2.0)
+    assert np.abs(here - following.numbers[:, 0]).mean() < 6.0
+
+
+def expected(detector: ForecastDetector, contexts: Contexts, batch: Batch) -> np.ndarray:
+    """[N] the forecasts, in units."""
+    told = detector.explain(batch, contexts, detector.score(batch, contexts))
+    return np.array([each.expected["load"] for each in told])
+
+
+def test_forecasts_are_for_metrics_alone(detector):
+    """Without a time, faster than a minute, irregular or of many channels a detector stays what it was."""
+    plain, values = detector.components, load(7, seed=16)
+    random = np.random.default_rng(17)
+    irregular = metric(values)
+    irregular = replace(irregular, times=irregular.times + random.integers(0, 7, len(values)).cumsum() * 1_200_000_000)
+    timeless = metric(values)
+    timeless = replace(timeless, schema=timeless.schema.model_copy(update={"time": None}))
+    for batch in (irregular, timeless, metric(values, minutes=0.1), metric(values[:100])):
+        assert regular_pace(batch) is None
+        assert not is_metric(batch)
+        assert add_forecasts(plain, np.zeros(len(batch), np.float32), batch) is plain
+    many = {f"x{number}": load(7, seed=number) for number in range(9)}
+    assert not is_metric(metric(many))
+    assert isinstance(learn(metric(many), ModelChoice(effort="light"), 32), SequenceDetector)
+    assert is_metric(metric(values))
+
+
+def test_the_clock_is_put_back_with_its_zone():
+    """Nine in the morning stays nine in the morning when summer time ends; the hour of the week too."""
+    moments = [datetime(2026, 10, day, hour, tzinfo=UTC) for day, hour in ((24, 7), (25, 8))]
+    times = np.array([round(moment.timestamp()) * 1_000_000 for moment in moments])
+    day, week = places(times, "Europe/Berlin")
+    assert (day * 24).tolist() == [9.0, 9.0]
+    assert week.tolist() == [5 * 24 + 9.0, 6 * 24 + 9.0]
+    assert (places(times, "UTC")[0] * 24).tolist() == [7.0, 8.0]
+
+
+def test_a_zone_that_is_none_is_refused():
+    """With what would be one; and a zone changes nothing of how records are read."""
+    with pytest.raises(ValidationError, match="no time zone is called 'Berlin'"):
+        RecordSchema.model_validate({"time": "at", "timezone": "Berlin", "features": {"x": "numeric"}})
+    bare = {"time": "at", "features": {"x": "numeric"}}
+    zoned = RecordSchema.model_validate({**bare, "timezone": "Europe/Berlin"})
+    assert zoned.fingerprint() == RecordSchema.model_validate(bare).fingerprint()

@@ -58,6 +58,6 @@ def sentinel(column: Column) -> str | None:
         if away > _SENTINEL_GAP * float(high - low):
             return (
                 f"{column.name!r} is {extreme:g} in {float(here.mean()):.0%} of the rows, far from its other values ({low:g} to"
-                f" {high:g}): if that means 'no value', leave those cells empty, or it is learned as one"
+                f" {high:g}): if that means 'no value', say 'missing: [{extreme:g}]' in the monitor's record, or it is learned as one"
             )
     return None

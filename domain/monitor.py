@@ -257,6 +257,12 @@ class Monitor(_Part):
             raise ValueError("window must be 'auto' or at least 1")
         return value
 
+    @model_validator(mode="after")
+    def _files_are_entities_of_files(self) -> Self:
+        if self.record.entity_is_file and self.source.file is None:
+            raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")
+        return self
+
     @property
     def group(self) -> str:
         """The consumer group of its scorers."""

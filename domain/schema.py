@@ -2,14 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+Missing = tuple[float | str, ...]
+"""Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
 
 
 class FeatureType(StrEnum):
@@ -39,6 +51,17 @@ class Feature(BaseModel):
     """Where it stands in a nested record, dots between keys; empty means the feature's own name."""
     period: float | None = Field(default=None, gt=0)
     """Only for cyclic features: the value at which it starts again."""
+    missing: Missing = ()
+    """Values that mean "no value", beside those of the whole record."""
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _missing_as_list(cls, value: Any) -> Any:
+        return _missing(value)
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _telling(handler(self), ("missing",))
 
     @model_validator(mode="after")
     def _period_belongs_to_cyclic(self) -> Self:
@@ -47,14 +70,22 @@ class Feature(BaseModel):
         return self
 
     @property
-    def reading(self) -> tuple[str, str, float | None]:
-        """How it is read: type, path and period. Two features with the same reading get the same values."""
-        return self.type.value, self.path or self.name, self.period
+    def reading(self) -> tuple[str | float | None, ...]:
+        """How it is read: type, path, period and what is missing. Two features with the same reading get the same values."""
+        return self.type.value, self.path or self.name, self.period, *self.missing
 
     @property
     def is_number(self) -> bool:
         """Whether the feature lives in a batch's numeric matrix."""
         return self.type in (FeatureType.NUMERIC, FeatureType.BOOLEAN, FeatureType.CYCLIC)
+
+
+class FileEntity(BaseModel):
+    """Each file is an entity, named as the file is without folder and suffix: one machine a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Literal[True]
 
 
 class RecordSchema(BaseModel):
@@ -67,7 +98,11 @@ class RecordSchema(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     time: str | None = None
-    entity: str | None = None
+    day_first: bool | None = None
+    """Of times such as 03/04/2026, whether the day comes before the month; None refuses them, as nobody can know."""
+    entity: str | FileEntity | None = None
+    missing: Missing = ()
+    """Values of any feature that mean "no value", beside empty cells, null and the common words."""
     timezone: str = "UTC"
     """By whose clock its days and weeks repeat: a name of the IANA database, such as Europe/Berlin. Acts from the next training."""
     features: tuple[Feature, ...] = Field(min_length=1)
@@ -83,6 +118,15 @@ class RecordSchema(BaseModel):
             ) from None
         return value
 
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _missing_as_list(cls, value: Any) -> Any:
+        return _missing(value)
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _telling(handler(self), ("missing", "day_first"))
+
     @field_validator("features", mode="before")
     @classmethod
     def _features_from_mapping(cls, value: Any) -> Any:
@@ -94,11 +138,43 @@ class RecordSchema(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
-        names = [feature.name for feature in self.features] + [name for name in (self.time, self.entity) if name]
+        names = [*(feature.name for feature in self.features), *filter(None, (self.time,)), *self.entity_fields]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"named more than once: {', '.join(doubled)}; give each field one role")
         return self
+
+    @model_validator(mode="after")
+    def _day_first_belongs_to_a_time(self) -> Self:
+        if self.day_first is not None and self.time is None:
+            raise ValueError("'day_first' belongs to a time; name its field with 'time', or remove it")
+        return self
+
+    @cached_property
+    def entity_fields(self) -> tuple[str, ...]:
+        """The fields whose values name an entity; none where all records belong to one, or the file names it."""
+        return (self.entity,) if isinstance(self.entity, str) else ()
+
+    @property
+    def entity_is_file(self) -> bool:
+        """Whether each file is an entity."""
+        return isinstance(self.entity, FileEntity)
+
+    def missing_words(self, name: str) -> frozenset[str]:
+        """How a feature's cell may spell that it has no value, beside the common words.
+
+        >>> schema = RecordSchema.model_validate({"missing": [-200], "features": {"x": {"type": "numeric", "missing": ["n.v."]}}})
+        >>> sorted(schema.missing_words("x")), schema.missing_numbers("x")
+        (['-200', 'n.v.'], (-200.0,))
+        """
+        return frozenset(f"{value:g}" if isinstance(value, float) else value for value in self._missing_of(name))
+
+    def missing_numbers(self, name: str) -> tuple[float, ...]:
+        """The numbers that stand for no value in a feature."""
+        return tuple(value for value in self._missing_of(name) if isinstance(value, float))
+
+    def _missing_of(self, name: str) -> Missing:
+        return self.missing + self._by_name[name].missing
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -128,6 +204,11 @@ class RecordSchema(BaseModel):
     def _by_name(self) -> dict[str, Feature]:
         return {feature.name: feature for feature in self.features}
 
+    @property
+    def _further(self) -> tuple[tuple[str, Any], ...]:
+        """How records are read beyond their fields, by the key in the monitor."""
+        return ("day_first", self.day_first), ("missing", self.missing)
+
     def fingerprint(self) -> str:
         """A short hash of what scoring reads: time, entity, and each feature's name, type, path and period, in order.
 
@@ -139,7 +220,9 @@ class RecordSchema(BaseModel):
         True
         """
         read = [self.time, self.entity, *([feature.name, *feature.reading] for feature in self.features)]
-        return hashlib.sha256(json.dumps(read).encode()).hexdigest()[:16]
+        # What an earlier version could not say is part of it only where it is said: a context outlives the upgrade.
+        read += [[key, value] for key, value in self._further if value not in ((), None)]
+        return hashlib.sha256(json.dumps(read, default=BaseModel.model_dump).encode()).hexdigest()[:16]
 
     def compared_with(self, now: "RecordSchema") -> "Differences":
         """How a monitor's fields, as they are now, differ from these, which a model was trained on.
@@ -150,9 +233,14 @@ class RecordSchema(BaseModel):
         Differences(lost=('x',), changed=("'y' is category now and was numeric",), added=('z',))
         """
         changed = [
-            f"{role} is {getattr(now, role)!r} now and was {getattr(self, role)!r}"
+            f"{role} is {_said(getattr(now, role))} now and was {_said(getattr(self, role))}"
             for role in ("time", "entity")
             if getattr(now, role) != getattr(self, role)
+        ]
+        changed += [
+            f"{key} is {_said(value)} now and was {_said(was)}"
+            for (key, was), (_, value) in zip(self._further, now._further, strict=True)
+            if value != was
         ]
         common = [feature for feature in self.features if feature.name in now._by_name]
         changed += [
@@ -194,4 +282,28 @@ class Differences:
 def _in_words(feature: Feature) -> str:
     period = "" if feature.period is None else f" with period {feature.period:g}"
     place = f" at {feature.path}" if feature.path and feature.path != feature.name else ""
-    return f"{feature.type.value}{period}{place}"
+    missing = f" without {_said(feature.missing)}" if feature.missing else ""
+    return f"{feature.type.value}{period}{place}{missing}"
+
+
+def _said(value: Any) -> str:
+    """A value of the monitor file as people wrote it."""
+    if isinstance(value, FileEntity):
+        return "the file"
+    return f"[{', '.join(map(_said, value))}]" if isinstance(value, tuple) else repr(value)
+
+
+def _missing(value: Any) -> Any:
+    """A list also where one value stands alone; numbers as a batch's 32 bits can hold them. Raises ValueError."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    for each in values:
+        if isinstance(each, bool) or not isinstance(each, int | float | str):
+            raise ValueError(f"{each!r} is neither a number nor a word; write numbers, or words in quotes")
+        if not isinstance(each, str) and not abs(each) <= float(np.finfo(np.float32).max):
+            raise ValueError(f"{each!r} is no number that 32 bits hold, so that no record can have it; remove it")
+    return [each if isinstance(each, str) else float(each) for each in values]
+
+
+def _telling(dumped: dict[str, Any], silent: Collection[str]) -> dict[str, Any]:
+    """Without the keys of later versions that say nothing: what earlier versions stored stays the same, byte for byte."""
+    return {key: value for key, value in dumped.items() if key not in silent or value not in (None, (), [])}

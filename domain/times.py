@@ -1,11 +1,13 @@
 """Event times from JSON and CSV values, whole columns at once: text or epoch numbers -> int64 microseconds.
 
-Text is ISO 8601, or a day with points between day, month and year, which stand in this order wherever points are used.
+Text is ISO 8601; or as mail headers have it (RFC 2822); or a day with points between day, month and year, which stand in
+this order wherever points are used. Between strokes the order is a country's: such text is a time only for whoever says it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +29,38 @@ _FULL = re.compile(rb"0000-00-00[T ]00:00(:00(\.0{1,9})?)?")
 _LONGEST = 100
 """Characters of a time's text; Python refuses to make a number of some thousand digits."""
 _POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
+_STROKES = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
+_HALF_DAY = re.compile(r"(.*?)(\d{1,2})(:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*([ap])\.?m\.?(.*)", re.ASCII | re.IGNORECASE)
+_MAIL = re.compile(r"([A-Za-z]{3,9},\s*)?\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}\s+\d{1,2}:\d{2}.*", re.ASCII)
 
 
-def parse_times(column: Sequence[str | int | float | None]) -> NDArray[np.int64]:
+def are_strokes(text: str) -> bool:
+    """Whether text is a day whose order is a country's, such as 03/04/2026.
+
+    >>> are_strokes("3/4/2026 10:00 PM"), are_strokes("2026-04-03")
+    (True, False)
+    """
+    return _STROKES.fullmatch(text.strip()) is not None
+
+
+def day_comes_first(column: Iterable[str]) -> bool | None:
+    """Whether days such as 31/12/2026 stand before their months, proven by a number beyond 12.
+
+    None where nothing proves it, or days prove both.
+
+    >>> day_comes_first(["01/02/2026", "13/02/2026"]), day_comes_first(["01/02/2026"])
+    (True, None)
+    """
+    found = [match for text in column if (match := _STROKES.fullmatch(text.strip()))]
+    first, second = (any(int(match[place]) > 12 for match in found) for place in (1, 3))
+    return None if first == second else first
+
+
+def parse_times(column: Sequence[str | int | float | None], day_first: bool | None = None) -> NDArray[np.int64]:
     """[N] microseconds since 1970 UTC; NO_TIME where the value is missing or not a time between 1900 and 2262.
 
     Text without an offset is taken as UTC. Numbers are seconds, milliseconds, microseconds or nanoseconds by size.
+    Text such as 03/04/2026 is a time only where `day_first` says which of the numbers is the day.
 
     >>> parse_times(["1970-01-01T00:00:01Z", "1970-01-01 00:00:02"]).tolist()
     [1000000, 2000000]
@@ -40,16 +68,20 @@ def parse_times(column: Sequence[str | int | float | None]) -> NDArray[np.int64]
     [1700000000000000, 1700000000000000]
     >>> parse_times(["2.1.1970", "02.01.1970 00:00:01,5"]).tolist()
     [86400000000, 86401500000]
+    >>> parse_times(["1/2/1970 12:00:01 AM"], day_first=False).tolist()
+    [86401000000]
+    >>> parse_times(["Fri, 02 Jan 1970 00:00:01 +0000", "1970-01-02 00:00:01 UTC"]).tolist()
+    [86401000000, 86401000000]
     """
     kinds = set(map(type, column))
     if kinds == {str}:
         times = _plain_iso(column)  # type: ignore[arg-type]
         if times is None:
-            times = np.array([_parse_text(text) for text in column], np.int64)  # type: ignore[arg-type]
+            times = np.array([_parse_text(text, day_first) for text in column], np.int64)  # type: ignore[arg-type]
     elif kinds == {int}:
         times = _from_epoch(column)
     else:
-        times = np.array([_parse_one(value) for value in column], np.int64)
+        times = np.array([_parse_one(value, day_first) for value in column], np.int64)
     return bounded(times)
 
 
@@ -91,9 +123,9 @@ def _from_epoch(column: Sequence[str | int | float | None]) -> NDArray[np.int64]
     return scaled
 
 
-def _parse_one(value: str | int | float | None) -> int:
+def _parse_one(value: str | int | float | None, day_first: bool | None) -> int:
     if isinstance(value, str):
-        return _parse_text(value)
+        return _parse_text(value, day_first)
     if value is None or isinstance(value, bool):
         return NO_TIME
     return _parse_number(value)
@@ -109,16 +141,37 @@ def _parse_number(number: int | float) -> int:
     return int(number) if number < _MICROSECONDS_BELOW else int(number) // 1_000
 
 
-def _parse_text(text: str) -> int:
+def _parse_text(text: str, day_first: bool | None) -> int:
     stripped = text.strip()
     if len(stripped) > _LONGEST:
         return NO_TIME
     if stripped.isascii() and stripped.replace(".", "", 1).isdigit() and len(stripped) >= _EPOCH_DIGITS:
         return _parse_number(float(stripped) if "." in stripped else int(stripped))
-    if pointed := _POINTED.fullmatch(stripped):
-        day, month, year, hour, rest = pointed.groups()
-        stripped = f"{year}-{month:0>2}-{day:0>2}" + ("" if hour is None else f"T{hour:0>2}{rest}")
     try:
-        return to_microseconds(datetime.fromisoformat(stripped.replace("/", "-")))
-    except (ValueError, OverflowError):
+        if _MAIL.fullmatch(stripped):
+            return to_microseconds(parsedate_to_datetime(stripped))
+        return to_microseconds(datetime.fromisoformat(_as_iso(stripped, day_first)))
+    except (ValueError, OverflowError, TypeError):
         return NO_TIME
+
+
+def _as_iso(text: str, day_first: bool | None) -> str:
+    """Text of other habits as ISO 8601 has it; raises ValueError for a day whose order nobody said."""
+    if half := _HALF_DAY.fullmatch(text):
+        before, hour, minutes, which, after = half.groups()
+        if not 1 <= int(hour) <= 12:
+            raise ValueError(text)
+        text = f"{before}{int(hour) % 12 + 12 * (which in 'pP'):02}{minutes}{after}"
+    if text[-3:].upper() in ("UTC", "GMT"):
+        text = text[:-3].rstrip() + "Z"
+    day, stroked = _POINTED.fullmatch(text), _STROKES.fullmatch(text)
+    if day:
+        number, month, year, hour, rest = day.groups()
+    elif stroked:
+        if day_first is None:
+            raise ValueError(text)
+        one, _, other, year, hour, rest = stroked.groups()
+        number, month = (one, other) if day_first else (other, one)
+    else:
+        return text.replace("/", "-")
+    return f"{year}-{month:0>2}-{number:0>2}" + ("" if hour is None else f"T{hour:0>2}{rest}")

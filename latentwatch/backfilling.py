@@ -35,6 +35,8 @@ def backfill_archive(
     detector = load_version(settings, registry, found, monitor)
     started = clock.monotonic()
     if engine == "spark":
+        if monitor.record.entity_is_file:
+            raise InvalidInput("--engine spark does not know files as entities ('entity: {file: true}'); leave it out")
         from latentwatch.spark.archive import ScoreRows, score_archive
         from latentwatch.spark.session import begin_spark
 

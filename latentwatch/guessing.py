@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,11 @@ from latentwatch.detector.sampled_columns import (
 )
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
-from latentwatch.domain.times import NO_TIME, parse_times
+from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.long_form import long_form
 from latentwatch.misreadings import DECIMAL_COMMA, refuse_dates, refuse_misreadings
 from latentwatch.sample import read_sample
-from latentwatch.tables import find_files, open_table
+from latentwatch.tables import as_masked, find_files, open_table
 
 _ENTITY_NAMES = re.compile(
     r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
@@ -61,6 +62,8 @@ _PERIODS = {
 }
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _FEW = 200
+_MOST_FILES = 20
+"""Files whose times are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +111,35 @@ def guess_monitor(
         )
     time = time or _guess_time(columns, path, notes)
     times = next((column.texts for column in columns if column.name == time), None)
+    day_first = None if times is None else _guess_order(time, times, path, notes)
     if entity is None and (found := long_form(columns, times, path)):
         entity, note = found
         notes.append(note)
     entity = entity or _guess_entity([column for column in columns if column.name != time], times, notes)
+    one_each = entity is None and time is not None and _side_by_side(files, time, day_first)
+    if one_each:
+        notes[-1] = "entity: the file, since the files' times overlap: one machine each, named as its file"
     owners = next((column.texts for column in columns if column.name == entity), None)
     features = _guess_features([column for column in columns if column.name not in (time, entity)], owners, notes)
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
     own = [column.name for column in columns if column.name != time and is_identifier(column)]
-    if entity is None and own:
+    if entity is None and own and not one_each:
         notes.append(
             "alerts: flagged records less than five minutes apart share one; with --entity "
             f"{shlex.quote(own[0])} each record has its own, named by it"
         )
-    record = {"time": time, "entity": entity, "features": features}
+    record = {
+        "time": time,
+        "day_first": day_first,
+        "entity": {"file": True} if one_each else entity,
+        "features": features,
+    }
     monitor: dict[str, Any] = {
         "name": name or _slug(Path(path).stem),
         "source": {"kafka": {"topic": topic}} if topic else {"file": {"path": path}},
-        "record": {key: value for key, value in record.items() if value},
+        "record": {key: value for key, value in record.items() if value is not None},
     }
     if time is None:
         monitor |= {"window": 1, "alert": {"false_alarm_rate": 0.01}}
@@ -159,7 +171,8 @@ def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str |
             return column.name
         if column.numbers is not None and not is_epoch(column):
             continue
-        lacking = column.texts.isna().to_numpy() | (parse_times(column.texts.tolist()) == NO_TIME)
+        order = day_comes_first(column.texts.dropna().astype(str))
+        lacking = column.texts.isna().to_numpy() | (parse_times(column.texts.tolist(), order) == NO_TIME)
         if lacking.mean() > 1 - MOSTLY_TIMES:
             continue
         first = str(column.texts[~lacking].iloc[0])
@@ -181,6 +194,37 @@ def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str |
             refuse_dates(path, column.name, column.texts)
     notes.append("time: none found; a record's time will be when it arrives")
     return None
+
+
+def _guess_order(time: str | None, times: "pd.Series[Any]", path: str, notes: list[str]) -> bool | None:
+    """Of days between strokes, whether they come before the month; refused where the sample does not prove it."""
+    given = times.dropna().astype(str)
+    if not given.map(are_strokes).any():
+        return None
+    day_first = day_comes_first(given)
+    if day_first is None:
+        refuse_dates(path, str(time), given[given.map(are_strokes)])
+    words = ("day before month", "first") if day_first else ("month before day", "second")
+    notes.append(
+        f"time: {words[0]}, since the {words[1]} number goes beyond 12; the monitor says so, and the data must keep to it"
+    )
+    return day_first
+
+
+def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bool:
+    """Whether files cover the same stretch of time, as machines do that write one each."""
+    spans = []
+    for path in files[:_MOST_FILES] if len(files) > 1 else ():
+        file = open_table(path)
+        field = file.text(time)
+        if field is None:
+            return False
+        values, missing = as_masked(file.select([field])[0])
+        times = parse_times(values[~missing].astype(str).tolist() or [""], day_first)
+        times = times[times != NO_TIME]
+        if len(times):
+            spans.append((int(times.min()), int(times.max())))
+    return any(later[0] < earlier[1] for earlier, later in pairwise(sorted(spans)))
 
 
 def _guess_entity(columns: Sequence[Column], times: "pd.Series[Any] | None", notes: list[str]) -> str | None:

@@ -19,9 +19,9 @@ from latentwatch.domain.clock import Clock, to_microseconds
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, format_duration
 from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, concatenate
-from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.schema import Feature, FeatureType, FileEntity, RecordSchema
 from latentwatch.domain.times import NO_TIME, parse_times
-from latentwatch.streams.decoding.columns import words
+from latentwatch.streams.decoding.columns import blank_missing, file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.kafka.access import KafkaAccess
@@ -38,9 +38,8 @@ log = structlog.get_logger(__name__)
 def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta | None = None) -> Batch:
     """Every record of the files, sorted by time; files without a time keep their order.
 
-    Where the schema names an entity that a file does not have, the file is the entity and its name is the name; where
-    the schema names none, everything is one entity, unless the files' times overlap: then each file is its own. Rows that
-    cannot be read are left out and said so, as they are when scoring, unless they are more than 5 % of a file.
+    With `entity: {file: true}`, and where the schema names an entity that a file does not have, the file is the entity and
+    its name is the name; where the schema names none, everything is one entity, unless the files' times overlap: then each file is learned from on its own. Rows that cannot be read are left out and said so, as they are when scoring, unless they are more than 5 % of a file.
     `last` keeps only what lies within that span before the newest record. Row i of a file has offset i, and the file's
     place in the list is the partition. Raises InvalidHistory naming file, field and row.
     """
@@ -50,7 +49,12 @@ def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta 
         raise InvalidHistory(f"{', '.join(files)}: there is no record in it; give normal records to learn from")
     parts = [part for part in parts if len(part)]
     if schema.entity is None and schema.time is not None and _overlap(parts):
-        parts = [_owned(part, Path(files[int(part.partitions[0])]).stem) for part in parts]
+        log.warning(
+            "the files' times overlap: each is learned from on its own; if each is a machine, say 'entity: {file: true}' in"
+            " the monitor's record, so that scoring tells them apart as well",
+            files=len(parts),
+        )
+        parts = [_owned(part, file_entity(files[int(part.partitions[0])])) for part in parts]
     if schema.time is None:
         parts = _one_after_another(parts)
     whole = concatenate(parts)
@@ -87,17 +91,22 @@ def read_topic_history(
 
 
 def without_incidents(batch: Batch, intervals: Sequence[Interval]) -> Batch:
-    """The batch without the records of labelled anomalies and open alerts; intervals are half open."""
+    """The batch without the records of labelled anomalies and open alerts; intervals are half open.
+
+    Where the monitor names no entity, what the history's files are called tells nothing about whom an alert was: its time
+    alone counts.
+    """
     keep = np.ones(len(batch), bool)
+    anyone = batch.schema.entity is None
     for interval in intervals:
         inside = (batch.times >= to_microseconds(interval.start)) & (batch.times < to_microseconds(interval.end))
-        keep &= ~(inside & (batch.entities == interval.entity))
+        keep &= ~(inside & (anyone | (batch.entities == interval.entity)))
     return batch.take(keep)
 
 
 def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     wanted = {feature.name: feature.path or feature.name for feature in schema.features}
-    needed = [*wanted.values(), *([schema.time] if schema.time else [])]
+    needed = [*wanted.values(), *filter(None, (schema.time,))]
     absent = [field for field in needed if file.raw(field) is None] if file.head is None else []
     if absent:
         raise InvalidHistory(
@@ -106,23 +115,27 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
         )
     if file.is_text:
         return _read_lines(file, schema, number)
-    entity = file.text(schema.entity) if schema.entity else None
-    expressions = [part for feature in schema.features for part in _expressions(file, feature)]
+    entity = file.text(schema.entity_fields[0]) if schema.entity_fields else None
+    expressions = [
+        part for feature in schema.features for part in _expressions(file, feature, schema.missing_words(feature.name))
+    ]
     extras = [text for text in (_time_expression(file, schema.time) if schema.time else None, entity) if text]
     found = iter(file.select([*expressions, *extras]))
     faults: list[_Fault] = []
     columns = {feature.name: _column(feature, next(found), next(found), faults) for feature in schema.features}
+    times = _times(schema, next(found), faults) if schema.time else None
     count = len(columns[schema.features[0].name])
     batch = batch_from_columns(
         schema,
         columns,
-        times=_times(schema.time, next(found), faults) if schema.time else None,
-        entities=_entities(schema.entity, next(found), faults)
-        if entity and schema.entity
-        else np.full(count, Path(file.path).stem if schema.entity else "", object),
+        times=times,
+        entities=_entities(schema.entity_fields[0], next(found), faults)
+        if entity
+        else np.full(count, file_entity(file.path) if schema.entity else "", object),
         source=Path(file.path).name,
         partition=number,
     )
+    blank_missing(schema, batch.numbers, batch.categories, batch.texts)
     wrong = np.any([fault.rows for fault in faults], axis=0) if faults else np.zeros(count, bool)
     if not wrong.any():
         return batch
@@ -132,8 +145,8 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
 
 def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     """A local file of text as scoring reads it, so that it cannot mean anything else."""
-    has_entity = schema.entity is None or file.text(schema.entity) is not None
-    expected = schema if has_entity else schema.model_copy(update={"entity": None})
+    has_entity = all(file.text(field) is not None for field in schema.entity_fields)
+    expected = schema if has_entity else schema.model_copy(update={"entity": FileEntity(file=True)})
     source = FileSource(file.path, file.format)
     parts, refused = [], list[DeadLetter]()
     try:
@@ -156,7 +169,6 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
         **{
             **_fields(read),
             "schema": schema,
-            "entities": read.entities if has_entity else np.full(len(read), Path(file.path).stem, object),
             "times": read.times if schema.time else np.arange(len(read), dtype=np.int64) * 1_000_000,
             "source": Path(file.path).name,
             "partitions": np.full(len(read), number, np.int32),
@@ -172,12 +184,12 @@ def _leave_out(file: TableFile, unreadable: int, rows: int, first: str) -> None:
     log.warning("rows that cannot be read are left out", file=file.path, left_out=unreadable, of=rows, first=first)
 
 
-def _expressions(file: TableFile, feature: Feature) -> tuple[str, str]:
+def _expressions(file: TableFile, feature: Feature, missing: frozenset[str]) -> tuple[str, str]:
     """What to select for a feature: its value, and whether the file has one there."""
     field = feature.path or feature.name
     if not feature.is_number:
         return str(file.word(field)), "true"
-    return file.number(field, boolean=feature.type is FeatureType.BOOLEAN)
+    return file.number(field, boolean=feature.type is FeatureType.BOOLEAN, missing=missing)
 
 
 def _column(feature: Feature, found: NDArray[Any], given: NDArray[Any], faults: "list[_Fault]") -> NDArray[Any]:
@@ -225,15 +237,17 @@ def _time_expression(file: TableFile, field: str) -> str:
     return f"epoch_us({file.raw(field)})" if type_.startswith(("TIMESTAMP", "DATE")) else str(file.text(field))
 
 
-def _times(field: str, found: NDArray[Any], faults: "list[_Fault]") -> NDArray[np.int64]:
+def _times(schema: RecordSchema, found: NDArray[Any], faults: "list[_Fault]") -> NDArray[np.int64]:
+    assert schema.time is not None  # the caller has looked
     values, missing = as_masked(found)
     if values.dtype.kind == "i":
         times = np.where(missing, NO_TIME, values.astype(np.int64))
     else:
         times = parse_times(
-            [None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
+            [None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)],
+            schema.day_first,
         )
-    faults.append(_Fault(field, times == NO_TIME, "is not a time"))
+    faults.append(_Fault(schema.time, times == NO_TIME, "is not a time"))
     return times
 
 

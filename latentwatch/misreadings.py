@@ -37,8 +37,9 @@ def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
     """Refuse a column that should be the time and holds dates in words or in an order that nobody can be sure of."""
     if are_dates(texts):
         raise InvalidHistory(
-            f"{path}: column {name!r} holds times that are not ISO 8601 ({texts.dropna().iloc[0]}); write them as "
-            "2026-01-31T12:00:00Z, or name another column with --time"
+            f"{path}: column {name!r} holds times that are not ISO 8601 ({texts.dropna().iloc[0]}), and nothing proves which "
+            "number is the day; write them as 2026-01-31T12:00:00Z, give a sample with a day after the 12th, or name another "
+            "column with --time"
         )
 
 

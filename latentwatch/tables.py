@@ -5,7 +5,7 @@ a training file and the same rows arriving on a stream mean the same.
 """
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -86,11 +86,14 @@ class TableFile:
             return ".".join(_quoted(step) for step in steps)
         return None
 
-    def number(self, field: str, boolean: bool) -> tuple[str, str]:
-        """The SQL expressions of a numeric field's value and of whether it has one; text is read as on a stream."""
+    def number(self, field: str, boolean: bool, missing: Collection[str] = ()) -> tuple[str, str]:
+        """The SQL expressions of a numeric field's value and of whether it has one; text is read as on a stream.
+
+        `missing` are further words that mean "no value".
+        """
         raw, type_ = str(self.raw(field)), self.types.get(field.split(".")[0], "VARCHAR")
         text = f"trim({self.text(field)})"
-        given = f"({raw} IS NOT NULL AND {text} NOT IN ({_listed(NO_NUMBER_WORDS)}))"
+        given = f"({raw} IS NOT NULL AND {text} NOT IN ({_listed([*NO_NUMBER_WORDS, *missing])}))"
         if boolean:
             word = f"lower({text})"
             yes, no = _listed(TRUE_WORDS), _listed(FALSE_WORDS)

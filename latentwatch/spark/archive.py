@@ -109,15 +109,15 @@ def score_archive(
 def _needed(rows: DataFrame, schema: RecordSchema) -> list[Column]:
     """The columns that the records' fields are in; Parquet reads no other."""
     roots = [feature.path.split(".")[0] if feature.path else feature.name for feature in schema.features]
-    roots += [name.split(".")[0] for name in (schema.time, schema.entity) if name]
+    roots += [name.split(".")[0] for name in (*filter(None, (schema.time,)), *schema.entity_fields)]
     return [f.col(f"`{name}`") for name in dict.fromkeys(roots) if name in rows.columns]
 
 
 def _entity(schema: RecordSchema) -> Column:
     """What rows are spread by; all on one worker where nothing tells them apart."""
-    if not schema.entity:
+    if not schema.entity_fields:
         return f.lit("")
-    return f.col(".".join(f"`{part}`" for part in schema.entity.split("."))).cast("string")
+    return f.col(".".join(f"`{part}`" for part in schema.entity_fields[0].split("."))).cast("string")
 
 
 @contextmanager

@@ -111,7 +111,9 @@ class AvroDecoder:
             categories=categories,
             texts=texts,
             times=rows.times(slots[TIME], f"time field {schema.time!r}", refused) if schema.time else None,
-            entities=rows.values(slots[ENTITY], f"entity field {schema.entity!r}", refused) if schema.entity else None,
+            entities=rows.values(slots[ENTITY], f"entity field {schema.entity!r}", refused)
+            if schema.entity_fields
+            else None,
             refused=refused,
         )
 

@@ -82,10 +82,10 @@ def targets_of(schema: RecordSchema) -> tuple[Tree, dict[str, int]]:
         kinds = frozenset(("int", "long", "float", "double", "string"))
         target = Target(-2 - slots[TIME], f"time field {schema.time!r}", "a time", kinds)
         _plant(tree, schema.time.split("."), target)
-    if schema.entity:
+    for name in schema.entity_fields:
         kinds = frozenset(("int", "long", "string", "enum"))
-        target = Target(-2 - slots[ENTITY], f"entity field {schema.entity!r}", "text", kinds)
-        _plant(tree, schema.entity.split("."), target)
+        target = Target(-2 - slots[ENTITY], f"entity field {name!r}", "text", kinds)
+        _plant(tree, name.split("."), target)
     for feature in schema.features:
         keys = feature.path.split(".") if feature.path else [feature.name]
         boolean = feature.type is FeatureType.BOOLEAN

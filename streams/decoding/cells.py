@@ -23,8 +23,12 @@ def has_decimal_commas(delimiter: str) -> bool:
     return delimiter != ","
 
 
-def number_in(cell: str, boolean: bool, decimal_commas: bool = False) -> float | None:
+def number_in(
+    cell: str, boolean: bool, decimal_commas: bool = False, missing: frozenset[str] = frozenset()
+) -> float | None:
     """The number that a cell writes, 1.0 or 0.0 for a truth value, NaN where it is missing; None where it is none.
+
+    `missing` are further words that mean "no value".
 
     >>> number_in(" 12.5 ", False), number_in("NA", False), number_in("Yes", True), number_in("high", False)
     (12.5, nan, 1.0, None)
@@ -34,9 +38,11 @@ def number_in(cell: str, boolean: bool, decimal_commas: bool = False) -> float |
     (12.5, 1012.5)
     >>> number_in("1.012.5", False, decimal_commas=True), number_in("1.012,5", False)
     (None, None)
+    >>> number_in("n.v.", False, missing=frozenset(["n.v."]))
+    nan
     """
     stripped = cell.strip()
-    if stripped in NO_NUMBER_WORDS:
+    if stripped in NO_NUMBER_WORDS or stripped in missing:
         return float("nan")
     if boolean:
         word = stripped.lower()

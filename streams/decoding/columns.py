@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import accumulate, chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
 from latentwatch.domain.record import Batch, DeadLetter, Decoded, Position
 from latentwatch.domain.schema import FeatureType, RecordSchema
-from latentwatch.domain.times import NO_TIME, bounded, parse_times
+from latentwatch.domain.times import NO_TIME, are_strokes, bounded, parse_times
 from latentwatch.streams.ports import Messages
 
 _NUL = "\0"
@@ -71,10 +72,11 @@ def joined(parts: Sequence[Columns]) -> Columns:
 def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> Decoded:
     """Check what was read, and part the batch from the dead letters."""
     refused = columns.refused
+    blank_missing(schema, columns.numbers, columns.categories, columns.texts)
     _check_finite(schema, columns.numbers, refused)
     _check_truth(schema, columns.numbers, refused)
     times = _times(schema, messages, columns, bound)
-    entities = _entities(schema, columns)
+    entities = _entities(schema, columns, messages.source)
     batch = Batch(
         schema=schema,
         numbers=columns.numbers,
@@ -91,6 +93,24 @@ def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: 
     sound = np.ones(len(messages), bool)
     sound[list(refused)] = False
     return Decoded(batch.take(sound), tuple(_dead_letter(messages, row, refused[row]) for row in sorted(refused)))
+
+
+def blank_missing(
+    schema: RecordSchema,
+    numbers: NDArray[np.float32],
+    categories: NDArray[np.object_],
+    texts: NDArray[np.object_],
+) -> None:
+    """Take out, in place, what the monitor says means "no value"; a batch's columns in the schema's order."""
+    for column, name in enumerate(schema.numbers):
+        for value in schema.missing_numbers(name):
+            numbers[numbers[:, column] == np.float32(value), column] = np.nan
+    for names, columns in ((schema.categories, categories), (schema.texts, texts)):
+        for column, name in enumerate(names):
+            if missing := schema.missing_words(name):
+                columns[:, column] = [
+                    None if value is None or value.strip() in missing else value for value in columns[:, column]
+                ]
 
 
 def _dead_letter(messages: Messages, row: int, reason: str) -> DeadLetter:
@@ -123,7 +143,11 @@ def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: Ti
         return messages.timestamps_ms * 1_000
     if not len(columns.times):
         return np.zeros(0, np.int64)
-    times = bounded(columns.times) if isinstance(columns.times, np.ndarray) else parse_times(columns.times)
+    times = (
+        bounded(columns.times)
+        if isinstance(columns.times, np.ndarray)
+        else parse_times(columns.times, schema.day_first)
+    )
     if times.min() == NO_TIME:
         for row in np.flatnonzero(times == NO_TIME).tolist():
             columns.refused.setdefault(row, _time_reason(schema, columns.times[row]))
@@ -149,15 +173,25 @@ def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: Ti
 def _time_reason(schema: RecordSchema, value: object) -> str:
     if value is None:
         return f"time field {schema.time!r} is missing"
+    if isinstance(value, str) and schema.day_first is None and are_strokes(value):
+        return (
+            f"time field {schema.time!r} is {shorten(value)}, and which of its numbers is the day nobody can know; say"
+            " 'day_first: true' or 'false' in the monitor's record, or send ISO 8601 such as 2026-01-31T12:00:00Z"
+        )
     return (
         f"time field {schema.time!r} is not a time: {shorten(value)}; send ISO 8601 such as 2026-01-31T12:00:00Z,"
         " or seconds, milliseconds or microseconds since 1970"
     )
 
 
-def _entities(schema: RecordSchema, columns: Columns) -> NDArray[np.object_]:
+def file_entity(path: str) -> str:
+    """The name of the entity that a file is."""
+    return Path(path).stem
+
+
+def _entities(schema: RecordSchema, columns: Columns, source: str) -> NDArray[np.object_]:
     if columns.entities is None:
-        return np.full(len(columns.numbers), "", object)
+        return np.full(len(columns.numbers), file_entity(source) if schema.entity_is_file else "", object)
     names = np.empty(len(columns.entities), object)
     names[:] = columns.entities
     distinct = set(columns.entities)

@@ -15,6 +15,8 @@ from latentwatch.streams.decoding.csv_rows import column_names, split_row
 from latentwatch.streams.decoding.framing import foreign
 from latentwatch.streams.ports import Messages
 
+_FILE_ENTITY = "; if each file is an entity of its own, say 'entity: {file: true}' in the monitor's record"
+
 
 class CsvDecoder:
     """Reads one CSV line a message. Safe to share between threads.
@@ -33,15 +35,15 @@ class CsvDecoder:
         columns = {
             feature.name: feature.path if feature.path in self._header else feature.name for feature in schema.features
         }
-        wanted = [*columns.values(), *filter(None, (schema.time, schema.entity))]
+        wanted = [*columns.values(), *filter(None, (schema.time,)), *schema.entity_fields]
         if absent := [name for name in wanted if name not in self._header]:
             raise InvalidInput(
                 f"the CSV header lacks {', '.join(map(repr, absent))}; it has {', '.join(map(repr, self._header[:20]))}."
-                " Correct the monitor's field names or the header"
+                f" Correct the monitor's field names or the header{_FILE_ENTITY if absent == list(schema.entity_fields) else ''}"
             )
         self._places = {name: self._header.index(column) for name, column in columns.items()}
         self._time = self._header.index(schema.time) if schema.time else None
-        self._entity = self._header.index(schema.entity) if schema.entity else None
+        self._entity = self._header.index(schema.entity_fields[0]) if schema.entity_fields else None
 
     def decode(self, messages: Messages) -> Decoded:
         """Every message ends either as a row of the batch, in order, or as a dead letter."""
@@ -52,7 +54,9 @@ class CsvDecoder:
         for column, name in enumerate(schema.numbers):
             boolean = schema.feature(name).type is FeatureType.BOOLEAN
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
-                numbers[:, column] = _numbers(name, cells[self._places[name]], boolean, commas, refused)
+                numbers[:, column] = _numbers(
+                    name, cells[self._places[name]], boolean, commas, schema.missing_words(name), refused
+                )
         columns = Columns(
             numbers=numbers,
             categories=self._words(schema.categories, cells, count),
@@ -89,18 +93,22 @@ def _line(value: bytes | None) -> bytes:
     return value
 
 
-def _numbers(name: str, cells: tuple[str, ...], boolean: bool, commas: bool, refused: dict[int, str]) -> Any:
+def _numbers(
+    name: str, cells: tuple[str, ...], boolean: bool, commas: bool, missing: frozenset[str], refused: dict[int, str]
+) -> Any:
     """[N] numbers of one column; NaN where missing, and where refused."""
     if not boolean:
         try:
             return np.array([cell.replace(",", ".") for cell in cells] if commas else cells, np.float64)
         except ValueError:
             pass
-    return [_number(row, name, cell, boolean, commas, refused) for row, cell in enumerate(cells)]
+    return [_number(row, name, cell, boolean, commas, missing, refused) for row, cell in enumerate(cells)]
 
 
-def _number(row: int, name: str, cell: str, boolean: bool, commas: bool, refused: dict[int, str]) -> float:
-    number = number_in(cell, boolean, commas)
+def _number(
+    row: int, name: str, cell: str, boolean: bool, commas: bool, missing: frozenset[str], refused: dict[int, str]
+) -> float:
+    number = number_in(cell, boolean, commas, missing)
     if number is not None:
         return number
     wanted = "true or false" if boolean else "a number"

@@ -36,7 +36,7 @@ def decoder_for(
 
 def default_header(schema: RecordSchema) -> tuple[str, ...]:
     """The columns of CSV lines that nobody named: time, entity and features in the schema's order."""
-    return (*(name for name in (schema.time, schema.entity) if name), *schema.names)
+    return (*filter(None, (schema.time,)), *schema.entity_fields, *schema.names)
 
 
 def _avro(schema: RecordSchema, registry: RegistryAccess | None, bound: TimeBound | None) -> Decoder:

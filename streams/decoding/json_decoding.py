@@ -84,7 +84,7 @@ class _Reader:
         self._written_record, _ = _compile(self._fields)
         self._decode_written: Callable[[Any], Any] = msgspec.json.Decoder(self._written_record).decode
         self._cells = [
-            _Cell(places[role], _label(role, path), kind == _TRUTH)
+            _Cell(places[role], _label(role, path), kind == _TRUTH, schema.missing_words(role[1:]))
             for role, path, kind in fields
             if kind in (_NUMBER, _TRUTH)
         ]
@@ -93,7 +93,7 @@ class _Reader:
         self._numbers = _getter([places[f"={name}"] for name in schema.numbers])
         self._words = {name: attrgetter(places[f"={name}"]) for name in (*schema.categories, *schema.texts)}
         self._time = attrgetter(places[_TIME]) if schema.time else None
-        self._entity = attrgetter(places[_ENTITY]) if schema.entity else None
+        self._entity = attrgetter(places[_ENTITY]) if schema.entity_fields else None
         self._empty = self._record()
 
     def read(self, values: list[bytes | None]) -> Columns:
@@ -179,7 +179,7 @@ class _Reader:
             value = cell.get(record)
             if not isinstance(value, str):
                 continue
-            number = number_in(value, cell.boolean)
+            number = number_in(value, cell.boolean, missing=cell.missing)
             if number is None:
                 wanted = "true or false" if cell.boolean else "a number"
                 return f"{cell.label} is text ({shorten(value)}), {wanted} belongs there"
@@ -222,12 +222,13 @@ def _getter(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 class _Cell:
     """Where a number stands in a record, for a look at whether it is written as text."""
 
-    def __init__(self, place: str, label: str, boolean: bool) -> None:
+    def __init__(self, place: str, label: str, boolean: bool, missing: frozenset[str]) -> None:
         owner, _, self.attribute = place.rpartition(".")
         self.owner: Callable[[Any], Any] = attrgetter(owner) if owner else lambda record: record
         self.get = attrgetter(place)
         self.label = label
         self.boolean = boolean
+        self.missing = missing
 
 
 _Field = tuple[str, tuple[str, ...], Any]
@@ -238,8 +239,7 @@ def _fields_of(schema: RecordSchema) -> list[_Field]:
     fields: list[_Field] = []
     if schema.time:
         fields.append((_TIME, tuple(schema.time.split(".")), str | int | float | None))
-    if schema.entity:
-        fields.append((_ENTITY, tuple(schema.entity.split(".")), str | int | None))
+    fields += [(_ENTITY, tuple(field.split(".")), str | int | None) for field in schema.entity_fields]
     for feature in schema.features:
         kind: Any = _NUMBER
         if feature.type is FeatureType.BOOLEAN:

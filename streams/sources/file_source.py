@@ -59,6 +59,8 @@ class FileSource:
 
     def decoder(self, schema: RecordSchema) -> Decoder:
         """The decoder of this file's records. Raises InvalidInput where a CSV header lacks a field of the schema."""
+        if schema.entity_is_file and self._path == STDIN:
+            raise InvalidInput("a pipe has no name to be an entity, as 'entity: {file: true}' asks; score a file")
         records = self._opened()
         if self._header is None or not isinstance(records, Lines):
             return decoder_for(schema, "json")

@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.errors import InvalidHistory, InvalidInput
+from latentwatch.domain.monitor import parse_monitor
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.guessing import Guess, guess_monitor
+from latentwatch.history import read_history
+from latentwatch.streams.sources.file_source import FileSource
 
 _ROWS = 1200
 _START = datetime(2026, 2, 25, tzinfo=UTC)
@@ -66,10 +70,87 @@ def test_a_large_number_that_does_not_grow_is_no_time(guess: Callable[..., Guess
     assert "amount" in found.monitor.record.names
 
 
-def test_days_between_strokes_are_refused_whatever_the_columns_name(guess: Callable[..., Guess]):
-    """No order of day and month is guessed: the time is neither dropped nor misread."""
-    with pytest.raises(InvalidHistory, match="'at' holds times that are not ISO 8601"):
-        guess(timestamp=[], at=_times("%d/%m/%Y %H:%M:%S"))
+def test_an_order_of_day_and_month_that_nothing_proves_is_refused(guess: Callable[..., Guess]):
+    """The time is neither dropped nor misread, whatever the column's name."""
+    with pytest.raises(InvalidHistory, match=r"'at' holds times .*nothing proves which number is the day"):
+        guess(timestamp=[], at=["01/02/2026 10:00"] * _ROWS)
+
+
+@pytest.mark.parametrize(
+    ("form", "day_first"),
+    [
+        ("%d/%m/%Y %H:%M:%S", True),
+        ("%m/%d/%Y %I:%M:%S %p", False),
+        ("%a, %d %b %Y %H:%M:%S +0000", None),
+        ("%Y-%m-%d %H:%M:%S UTC", None),
+    ],
+)
+def test_times_of_other_habits_are_learned_as_they_are_guessed(
+    form: str, day_first: bool | None, guess: Callable[..., Guess], tmp_path: Path
+):
+    """A day beyond the 12th proves its place, which the monitor says; history and scoring read what `init` read."""
+    times = [(_START + row * timedelta(hours=1)).strftime(form) for row in range(_ROWS)]
+    record = guess(timestamp=[], at=times).monitor.record
+    assert (record.time, record.day_first) == ("at", day_first)
+    assert (np.diff(read_history(record, [str(tmp_path / "dirty.csv")]).times) == 3600 * 1_000_000).all()
+
+
+def test_a_mongo_date_is_a_time(tmp_path: Path):
+    """Extended JSON, canonical and relaxed."""
+    for wrap in (lambda at: at.isoformat(), lambda at: {"$numberLong": str(round(at.timestamp() * 1000))}):
+        path = tmp_path / "mongo.jsonl"
+        moments = [_START + row * timedelta(minutes=1) for row in range(300)]
+        records = [
+            {"_id": {"$oid": f"{row:024x}"}, "ts": {"$date": wrap(at)}, "p": row % 7} for row, at in enumerate(moments)
+        ]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        record = guess_monitor(str(path)).monitor.record
+        assert record.names == ("p",)
+        assert read_history(record, [str(path)]).time(0) == _START
+
+
+def test_missing_words_and_numbers_are_left_out_alike_everywhere(tmp_path: Path):
+    """What the monitor or a feature calls missing is missing in CSV, JSON lines and Parquet, in numbers and in words."""
+    schema = RecordSchema.model_validate(
+        {
+            "missing": [-200, "n.v."],
+            "features": {"a": {"type": "numeric", "missing": ["--"]}, "b": "numeric", "mode": "category"},
+        }
+    )
+    rows = [["-200", "1.5", "run"], ["--", "n.v.", "n.v."], ["-200.0", "-199", "-200"]]
+    (tmp_path / "m.csv").write_text("a,b,mode\n" + "".join(",".join(row) + "\n" for row in rows))
+    frame = pd.DataFrame(rows, columns=["a", "b", "mode"])
+    frame.to_json(tmp_path / "m.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "m.parquet")
+    for name in ("m.csv", "m.jsonl", "m.parquet"):
+        batch = read_history(schema, [str(tmp_path / name)])
+        assert [list(batch.values(row).values()) for row in range(3)] == [
+            [None, 1.5, "run"],
+            [None, None, None],
+            [None, -199.0, None],
+        ], name
+    with pytest.raises(ValueError, match="32 bits"):
+        RecordSchema.model_validate({"missing": [1e99], "features": {"a": "numeric"}})
+
+
+def test_one_machine_a_file_is_guessed_learned_and_scored_alike(tmp_path: Path):
+    """Files of one stretch of time are entities, named as they are, for all who read them; a pipe has no name."""
+    for name in ("mixer", "press"):
+        rows = "".join(f"{time},{row % 9}\n" for row, time in enumerate(_times("%Y-%m-%dT%H:%M:%SZ")))
+        (tmp_path / f"{name}.csv").write_text("at,level\n" + rows)
+    guessed = guess_monitor(str(tmp_path))
+    record = guessed.monitor.record
+    assert record.entity_is_file
+    assert "entity:\n    file: true" in guessed.yaml("sample")
+    assert parse_monitor(guessed.yaml("sample")) == guessed.monitor
+    assert set(read_history(record, [str(tmp_path)]).entities) == {"mixer", "press"}
+    source = FileSource(str(tmp_path / "press.csv"))
+    source.open()
+    decoder = source.decoder(record)
+    source.seek(0, 0)
+    assert set(decoder.decode(source.poll(10, 1.0)).batch.entities) == {"press"}
+    with pytest.raises(InvalidInput, match="a pipe has no name"):
+        FileSource("-").decoder(record)
 
 
 def test_a_counter_is_left_out_with_a_word(guess: Callable[..., Guess]):
@@ -109,7 +190,7 @@ def test_a_value_that_means_none_is_noted(guess: Callable[..., Guess]):
     clipped = np.minimum(values, 2.5)
     values[::10] = -200.0
     found = guess(co=values.tolist(), clipped=clipped.tolist())
-    assert _said(found, "'co' is -200 in 10% of the rows", "leave those cells empty")
+    assert _said(found, "'co' is -200 in 10% of the rows", "missing: [-200]")
     assert not _said(found, "'clipped'")
 
 

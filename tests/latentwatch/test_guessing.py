@@ -212,8 +212,8 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
         ("broken.jsonl", '{"a": 1}\n{"a":\n', "row 2: is not a JSON object"),
         (
             "us.csv",
-            "Time (UTC),b\n10/31/2026 12:00,1\n11/01/2026 12:00,2\n",
-            r"'Time \(UTC\)' holds .* not ISO 8601 \(10/31",
+            "Time (UTC),b\n10/11/2026 12:00,1\n11/01/2026 12:00,2\n",
+            r"'Time \(UTC\)' holds .* not ISO 8601 \(10/11",
         ),
         ("words.csv", "date,b\n31 Oct 2026,1\n", "not ISO 8601"),
         (

@@ -309,10 +309,11 @@ def test_only_the_last_stretch_counts_where_asked(tmp_path: Path):
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 50), st.integers(0, 20)), max_size=4))
 def test_incidents_leave_and_nothing_else(incidents: list[tuple[str, int, int]]):
     """A record stays exactly when no incident of its own entity holds its time."""
+    schema = _PLAIN.model_copy(update={"entity": "rig"})
     base = datetime(2026, 1, 1, tzinfo=UTC)
     times = np.arange(60, dtype=np.int64) * 1_000_000 + to_microseconds(base)
     entities = np.array(["a", "b"] * 30, object)
-    batch = batch_from_columns(_PLAIN, {"a": np.zeros(60), "b": np.zeros(60)}, entities=entities, times=times)
+    batch = batch_from_columns(schema, {"a": np.zeros(60), "b": np.zeros(60)}, entities=entities, times=times)
     intervals = [
         Interval(entity, base + timedelta(seconds=start), base + timedelta(seconds=start + length))
         for entity, start, length in incidents
@@ -321,3 +322,14 @@ def test_incidents_leave_and_nothing_else(incidents: list[tuple[str, int, int]])
     for row in range(60):
         hit = any(e == entities[row] and start <= row < start + length for e, start, length in incidents)
         assert (row in kept) != hit
+
+
+def test_incidents_of_nobody_leave_whatever_the_files_are_called(tmp_path: Path):
+    """Files that overlap in time are learned apart; an alert of the one entity that scoring knows takes its time out of each."""
+    schema = RecordSchema.model_validate({"time": "at", "features": {"a": "numeric"}})
+    for name in ("one", "two"):
+        rows = "".join(f"2026-01-01T00:00:{second:02}Z,{second}\n" for second in range(30))
+        (tmp_path / f"{name}.csv").write_text(f"at,a\n{rows}")
+    batch = read_history(schema, [str(tmp_path)])
+    start = datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
+    assert len(without_incidents(batch, [Interval("", start, start + timedelta(seconds=5))])) == 60 - 10

@@ -51,17 +51,21 @@ class Reading:
         if isinstance(features, pd.DataFrame) and not features.columns.is_unique:
             doubled = list(dict.fromkeys(map(str, features.columns[features.columns.duplicated()])))
             raise ValueError(f"columns named more than once: {', '.join(map(repr, doubled))}; rename them")
-        if isinstance(features, pd.DataFrame) and not all_numbers(features):
-            validate(features, False)
-            if not len(features):
-                raise ValueError("there are no rows to learn from")
-            batch = batch_of_frame(features, schema_of_frame(features))
-        else:
+        if not isinstance(features, pd.DataFrame):
             values = validate(features, True)
             shift = shift_of(values)
-            frame = isinstance(features, pd.DataFrame)
-            names = [str(name) for name in features.columns] if frame else [f"x{at}" for at in range(values.shape[1])]
-            batch = batch_of_array(values, schema_of_array(names), shift)
+            batch = batch_of_array(values, schema_of_array([f"x{at}" for at in range(values.shape[1])]), shift)
+        else:
+            values = validate(features, all_numbers(features))
+            if not len(features):
+                raise ValueError("there are no rows to learn from")
+            found = schema_of_frame(features, roles.entities)
+            plain = schema_of_array(list(map(str, features.columns)))
+            if found == plain:
+                shift = shift_of(values)
+                batch = batch_of_array(values, plain, shift)
+            else:
+                batch = batch_of_frame(features, found)
         entity, time = (role if isinstance(role, str) else None for role in (groups, times))
         schema = RecordSchema(time=time, entity=entity, features=batch.schema.features)
         known = None if shift is None else tuple(shift.tolist())
@@ -97,7 +101,7 @@ class Reading:
 
     def _features(self, X: Any, validate: Validate) -> Batch:
         if self.by_name and isinstance(X, pd.DataFrame):
-            X = select_features(X, self.schema)
+            return batch_of_frame(select_features(X, self.schema), self.schema)
         if self.shift is not None:
             return batch_of_array(validate(X, True), self.schema, np.array(self.shift))
         if not isinstance(X, pd.DataFrame):

@@ -103,12 +103,12 @@ def counts_rows(column: Column) -> bool:
     return bool(named) and len(steps) == rows - 1 > 1 and bool((steps == 1).all())
 
 
-def is_identifier(column: Column) -> bool:
-    """Whether each of many rows has a word of its own."""
+def is_identifier(column: Column, share: float = 1.0) -> bool:
+    """Whether each of many rows has a word of its own, or at least that share of them."""
     rows = len(column.texts)
     return (
         column.numbers is None
-        and column.distinct == rows
+        and column.distinct >= share * rows
         and rows > MOST_CATEGORIES
         and not column.nested
         and mean_words(column) < 2

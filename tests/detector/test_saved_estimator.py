@@ -66,6 +66,15 @@ def test_a_bundle_s_own_folder_is_an_estimator_too(tmp_path: Path):
         opened.surprise(fresh[["a", "c"]])
 
 
+def test_a_bundle_s_hour_is_found_in_its_time(tmp_path: Path):
+    """An estimator of a frame with times, opened by its bundle alone, reads such frames too."""
+    model = LatentDetector(kind="linear").fit(_mixed(300, 0).assign(a=0.0, b=1.0))
+    model.save(tmp_path)
+    bundle = next(path for path in tmp_path.iterdir() if path.is_dir())
+    fresh = _mixed(40, 1).assign(a=0.0, b=1e300)
+    assert np.array_equal(LatentDetector.load(bundle).surprise(fresh), model.surprise(fresh))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

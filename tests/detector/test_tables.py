@@ -18,22 +18,73 @@ def _payments(count: int, seed: int) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        ([f"TX{number:06d}" for number in range(400)], "as in an identifier"),
-        (pd.date_range("2026-01-01", periods=400, freq="min").astype(str).tolist(), "its times are text"),
-    ],
-)
-def test_words_new_in_every_row_are_left_out_with_a_warning(words: list[str], reason: str):
+def test_words_new_in_every_row_are_left_out_with_a_warning():
     """New words in calibration would make every row strange, and nothing stand out: the scores are those without them."""
     rows, others = _payments(400, 0), _payments(100, 1)
-    with pytest.warns(UserWarning, match=f"'id' is left out: .*{reason}"):
-        model = LatentDetector(kind="linear").fit(rows.assign(id=words))
+    with pytest.warns(UserWarning, match="'id' is left out: .*as in an identifier") as warned:
+        model = LatentDetector(kind="linear").fit(rows.assign(id=[f"TX{number:06d}" for number in range(400)]))
+    assert warned[0].filename == __file__
     without = LatentDetector(kind="linear").fit(rows)
     found = model.surprise(others.assign(id=[f"TX9{number}" for number in range(100)]))
     np.testing.assert_array_equal(found, without.surprise(others))
     assert model.schema_.names == ("amount", "country")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda at: at,
+        lambda at: at.strftime("%Y-%m-%d %H:%M:%S"),
+        lambda at: at.strftime("%d.%m.%Y %H:%M"),
+        lambda at: at.astype("datetime64[s]").astype(np.int64).to_numpy(),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*is read as a time")
+def test_times_count_as_hour_and_weekday_however_they_are_written(written):
+    """As times, as text, as epoch numbers: the same scores, and the next month is as normal as this one."""
+    now, later = (pd.date_range(day, periods=800, freq="47min") for day in ("2026-01-05", "2026-02-05"))
+    rows, others = _payments(800, 0), _payments(800, 1)
+    model = LatentDetector(kind="linear").fit(rows.assign(at=written(now)))
+    assert model.schema_.names == ("amount", "country", "at.hour", "at.weekday")
+    plain = LatentDetector(kind="linear").fit(rows.assign(at=now)).surprise(others.assign(at=later))
+    np.testing.assert_allclose(model.surprise(others.assign(at=written(later))), plain, atol=0.05)
+    assert (plain > 2).mean() < 0.03
+    assert np.isfinite(model.surprise(others.assign(at=None))).all()
+
+
+def test_days_as_text_are_no_words():
+    """A date is not a category, whose words of the next month would all be new; of one morning no hour is learned."""
+    rows, others = _payments(600, 0), _payments(100, 1)
+    dates, next_month = (
+        pd.date_range(day, periods=600, freq="h").strftime("%Y-%m-%d") for day in ("2026-01", "2026-03")
+    )
+    with_dates = LatentDetector(kind="linear").fit(rows.assign(day=dates))
+    assert (with_dates.predict(others.assign(day=next_month[:100])) == -1).mean() < 0.05
+    morning = pd.date_range("2026-01-05 06:00", periods=600, freq="s").astype(str)
+    with pytest.warns(UserWarning, match="'at' spans 0.0 days; its hour and weekday will not count"):
+        assert LatentDetector(kind="linear").fit(rows.assign(at=morning)).schema_.names == ("amount", "country")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        (lambda count: np.arange(count), "it counts the rows"),
+        (lambda count: np.cumsum(np.random.default_rng(0).random(count)), "it only grows"),
+    ],
+)
+def test_counters_and_clocks_are_left_out_with_a_warning(numbers, reason):
+    """Also in a frame of numbers alone, and of each group on its own; in an array every column counts as given."""
+    frame = pd.DataFrame({"a": np.random.default_rng(1).normal(size=600), "n": numbers(600)})
+    with pytest.warns(UserWarning, match=f"'n' is left out: {reason}"):
+        model = LatentDetector(kind="linear").fit(frame)
+    assert model.schema_.names == ("a",)
+    assert (model.predict(frame.assign(n=frame["n"] + 1e6)) == 1).mean() > 0.95
+    turns = pd.concat([frame.assign(of="x"), frame.assign(of="y")])
+    with pytest.warns(UserWarning, match="'n' is left out: it only grows"):
+        LatentDetector(kind="linear").fit(turns, groups="of")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert LatentDetector(kind="linear").fit(frame.to_numpy()).schema_.names == ("x0", "x1")
 
 
 def test_short_texts_and_few_rows_are_no_identifiers():

@@ -19,6 +19,7 @@ from latentwatch.detector.reading import Reading
 from latentwatch.detector.roles import Role, Roles, check_order
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sequences.choice import choose_window
+from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import ModelChoice
 from latentwatch.domain.record import Batch
 from latentwatch.domain.scores import Explanation, Scores
@@ -97,7 +98,10 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Rows, y: object = None, *, groups: Role = None, times: Role = None) -> Self:
-        """Learn from mostly normal rows. `y` is not looked at. Raises ValueError where rows or parameters cannot be used."""
+        """Learn from mostly normal rows. `y` is not looked at.
+
+        Raises ValueError where rows or parameters cannot be used, InvalidInput where torch is needed and not installed.
+        """
         from latentwatch.detector.training import learn  # torch enters here, not where a fitted estimator is used
 
         if not (isinstance(self.false_alarm_rate, float) and 0.0 < self.false_alarm_rate < 1.0):
@@ -107,7 +111,15 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.window_ = self._choose_window(batch)
         if self.window_ > 1:
             check_order(Roles(batch.entities, batch.times), len(batch))
-        self.detector_ = learn(batch, choice, self.window_)
+        try:
+            self.detector_ = learn(batch, choice, self.window_)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise InvalidInput(
+                "torch, which trains every kind of autoencoder but 'linear', is not installed; install "
+                "'latentwatch[train]', or without a window use kind='linear'"
+            ) from None
         self.schema_ = batch.schema
         self.n_samples_fit_: int | None = len(batch)
         self.span_ = self._reading.span(batch)

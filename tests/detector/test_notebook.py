@@ -1,5 +1,8 @@
 """What a notebook does with the estimator beyond scikit-learn's contract: groups, times, streams, tables of reasons."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,3 +106,29 @@ def test_reasons_make_a_table():
     sums = table.groupby("row", sort=False)["contribution"].sum()
     reconstruction = model._score(odd)[2].reconstruction
     np.testing.assert_allclose(sums, reconstruction, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_without_torch_the_linear_kind_learns_and_others_say_what_to_install():
+    """In a process that cannot import torch."""
+    program = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("no torch", name="torch")
+sys.meta_path.insert(0, NoTorch())
+import numpy as np
+from latentwatch import LatentDetector
+from latentwatch.domain.errors import InvalidInput
+rows = np.random.default_rng(0).normal(size=(200, 4))
+assert LatentDetector(kind="linear").fit(rows).predict([[9.0, 0.0, 0.0, 0.0]])[0] == -1
+try:
+    LatentDetector().fit(rows)
+except InvalidInput as error:
+    assert "install 'latentwatch[train]'" in str(error)
+else:
+    raise AssertionError
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr

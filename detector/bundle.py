@@ -12,7 +12,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 import fsspec
 import numpy as np
@@ -25,6 +25,7 @@ from latentwatch.detector.bundle_store import open_store
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.errors import BundleAway, BundleChanged, BundleRefused
 from latentwatch.domain.private_files import make_private_folder, write_private_file
+from latentwatch.domain.schema import RecordSchema
 
 FORMAT = 10
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
@@ -65,6 +66,10 @@ class Storable(Protocol):
 
 class Bundled(Detector, Storable, Protocol):
     """A detector that can be written to a bundle and made from one."""
+
+    def reading(self, schema: RecordSchema) -> Self:
+        """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
+        ...
 
 
 def encode_bundle(detector: Storable) -> tuple[str, bytes, bytes]:

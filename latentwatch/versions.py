@@ -15,6 +15,7 @@ from latentwatch.domain.clock import from_microseconds, to_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.model import ModelVersion
 from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.schema import Feature, RecordSchema
 from latentwatch.history import read_history
 from latentwatch.retraining import evaluate_champion
 from latentwatch.settings import load_settings
@@ -58,8 +59,7 @@ def add_version(estimator: "LatentDetector", monitor_file: str | Path, holdout: 
     InvalidMonitor, InvalidHistory, and Unavailable where the database is away.
     """
     settings, monitor = load_settings(), load_monitor(monitor_file)
-    _check_fields(estimator, monitor)
-    detector, policy = estimator.detector_, monitor.alert
+    detector, policy = estimator.detector_.reading(_as_recorded(estimator, monitor)), monitor.alert
     normal = read_history(monitor.record, holdout).narrowed(detector.schema) if holdout else None
     evaluation = None if normal is None else evaluate(detector, normal, policy)
     engine = ready_database(settings, patience_seconds=ASKING_SECONDS)
@@ -86,21 +86,32 @@ def add_version(estimator: "LatentDetector", monitor_file: str | Path, holdout: 
         engine.dispose()
 
 
-def _check_fields(estimator: "LatentDetector", monitor: Monitor) -> None:
+def _as_recorded(estimator: "LatentDetector", monitor: Monitor) -> RecordSchema:
+    """What the estimator learned from, where the monitor's records have it. Raises InvalidInput where they do not."""
     moved = estimator.moved_columns()
     if moved:
         raise InvalidInput(
             f"the estimator takes a level off {', '.join(moved)}, which lie so far from 0 that single precision would blur "
-            f"them, and a monitor's records come without that; take it off in the stream, or leave them out"
+            "them, and a monitor's records come without that; take it off in the stream, or leave them out"
         )
     learned, record = estimator.schema_, monitor.record
-    found = learned.compared_with(record)
+    there = {feature.name: feature for feature in record.features}
+    features = [
+        there[feature.name] if _alike(feature, there.get(feature.name)) else feature for feature in learned.features
+    ]
+    time = record.time if estimator.window_ == 1 else learned.time  # what stands alone has no need of its time
+    placed = RecordSchema(time=time, entity=learned.entity, features=tuple(features))
+    found = placed.compared_with(record)
     if not found.prevent_scoring:
-        return
+        return placed
     wrong = [*(f"{name!r} is no field of the monitor" for name in found.lost), *found.changed]
-    roles = {"groups": (learned.entity, record.entity), "times": (learned.time, record.time)}
+    roles = {"groups": (placed.entity, record.entity), "times": (placed.time, record.time)}
     asked = [f"{role}={now!r}" for role, (was, now) in roles.items() if was != now and now is not None]
     raise InvalidInput(
         f"the estimator does not read records as monitor {monitor.name!r} has them: {'; '.join(wrong)}. "
         + (f"Fit it with {', '.join(asked)}, or correct the monitor" if asked else "Fit it on the monitor's fields")
     )
+
+
+def _alike(feature: Feature, now: Feature | None) -> bool:
+    return now is not None and (feature.type, feature.period) == (now.type, now.period)

@@ -4,7 +4,7 @@ Batch -> Scores; numpy and compiled loops only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -66,6 +66,10 @@ class RowDetector:
     def schema(self) -> RecordSchema:
         """What its records look like."""
         return self.features.schema
+
+    def reading(self, schema: RecordSchema) -> Self:
+        """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
+        return replace(self, features=replace(self.features, schema=schema), bundle="")
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores of N records."""

@@ -63,6 +63,11 @@ class SequenceDetector:
         """The names of what `read` gives."""
         return (*self.model.scores, "novelty", "fused")
 
+    def reading(self, schema: RecordSchema) -> Self:
+        """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
+        context = replace(self.context, channels=replace(self.context.channels, schema=schema))
+        return replace(self, schema=schema, context=context, bundle="")
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores; everything a score needs from the record is in its context row."""
         read = self.read(contexts)

@@ -88,7 +88,7 @@ def test_with_records_to_judge_it_by_an_estimator_is_let_in_or_held(rig: Path):
 @pytest.mark.parametrize(
     ("given", "change", "reason"),
     [
-        ({}, lambda rows: rows.drop(columns=["at", "machine"]), "Fit it with groups='machine', times='at'"),
+        ({}, lambda rows: rows.drop(columns=["at", "machine"]), "Fit it with groups='machine', or"),
         ({"groups": "machine", "times": "at"}, lambda rows: rows.rename(columns={"b": "z"}), "'z' is no field"),
         (
             {"groups": "machine", "times": "at"},
@@ -105,6 +105,26 @@ def test_an_estimator_that_does_not_fit_the_monitor_is_refused(rig: Path, given,
         add_version(model, "rig.yaml")
     with pytest.raises(NotFound):
         open_version("rig")
+
+
+def test_fields_may_stand_elsewhere_in_a_record(rig: Path):
+    """A notebook's columns have the features' names, a message's fields a path; without a window times need not be learned."""
+    record = "features: {a: {type: numeric, path: v.a, unit: bar}, b: {type: numeric, path: v.b}, mode: category}"
+    (rig / "rig.yaml").write_text(
+        MONITOR.replace("WINDOW", "1").replace("features: {a: numeric, b: numeric, mode: category}", record)
+    )
+    rows, fresh = _rows(300, 0), _rows(60, 1)
+    nested = [
+        {"at": str(row.at), "machine": row.machine, "v": {"a": row.a, "b": row.b}, "mode": row.mode}
+        for row in fresh.itertuples()
+    ]
+    (rig / "new.jsonl").write_text("".join(json.dumps(message) + "\n" for message in nested))
+    model = LatentDetector(kind="linear").fit(rows.drop(columns="at"), groups="machine")
+    add_version(model, "rig.yaml")
+    assert _run("models", "promote", "rig", "1") == 0
+    assert _run("score", "rig.yaml", "--input", "new.jsonl", "--output", "scores.jsonl") == 0
+    scored = [json.loads(line)["surprise"] for line in (rig / "scores.jsonl").read_text().splitlines()]
+    np.testing.assert_allclose(model.surprise(fresh.drop(columns="at")), scored, atol=1e-3)
 
 
 def _run(*arguments: str) -> int:

@@ -1,6 +1,7 @@
 """What convicts a flagged record: features beside what was expected, and the witnesses' own surprises."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import Value
@@ -55,6 +56,8 @@ _WITNESSES = {
     "slow": ("slow change", "whether its values are usual for its slow trend"),
     "relations": ("relations", "whether each part shows, over a while, what the others foretell of it"),
     "activity": ("activity", "whether unusually many parts are moving"),
+    "forecast": ("forecast", "how far off the forecast of its numbers was, for their time of day and of week"),
+    "components": ("components", "what all but the forecast say together, against training"),
     "shape": ("shape", "whether the recent window runs as windows usually do"),
     "pattern": ("pattern", "whether a window like the recent one was seen before"),
     "novelty": (
@@ -99,3 +102,12 @@ def witnesses(flagged: FlaggedRecord) -> list[Witness]:
         called, meaning = _WITNESSES.get(name, (name.replace("_", " "), ""))
         heard.append(Witness(called, max(0.0, value), meaning))
     return heard
+
+
+def expected_for(flagged: FlaggedRecord, timezone: str) -> str:
+    """The time that its expected values are for, by a zone's clock; empty where its model has no clock."""
+    if "forecast" not in flagged.witnesses:
+        return ""
+    local = flagged.time.astimezone(ZoneInfo(timezone))
+    minutes = f":{local:%M}" if local.minute else ""
+    return f"for a {local:%A}, {local.hour % 12 or 12}{minutes} {'am' if local.hour < 12 else 'pm'}"

@@ -19,6 +19,7 @@ from latentwatch.detector.lately import memory_of
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import fit_pace
+from latentwatch.detector.sequences.warm_up import restarts
 from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]
@@ -93,7 +94,7 @@ def _fit(
     owners = owners.astype(np.intp)
     rows_of_each = rows_by_entity(owners)
     states = np.repeat(forecaster.fresh()[None], len(names), axis=0)
-    readings, _ = forecaster.read(states, 0, owners, z, history.times)
+    readings = forecaster.read(states, 0, owners, z, history.times).readings
     settled = np.empty(len(history), bool)
     for rows in rows_of_each:
         settled[rows] = np.arange(len(rows)) >= min(round(_SETTLES * forecaster.daily), len(rows) // 3)
@@ -108,6 +109,10 @@ def _fit(
         memory_of(forecaster.daily),
         calibrated=bool(long and settled.sum() >= MANY_ENOUGH),
     )
+    again, stretch = restarts(rows_of_each)
+    heads = np.searchsorted(stretch, np.arange(stretch[-1] + 1))
+    anew = forecaster.begun_anew(states[owners[again[heads]]])
+    fusion = fusion.with_excess(forecaster.read(anew, 0, stretch, z[again], history.times[again]))
     stranger = np.concatenate([forecaster.stranger(states), np.zeros(histograms[0].size, np.float32)])
     kept = len(names) if len(names) <= _MOST_STARTS else 0
     known = np.concatenate([states[:kept], histograms[:kept].reshape(kept, histograms[0].size)], axis=1)

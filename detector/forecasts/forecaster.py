@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,17 @@ Floats = NDArray[np.float32]
 
 _FURTHEST = 6.0
 """Scales beyond which a value counts logarithmically."""
+
+
+class Forecasts(NamedTuple):
+    """Of N records."""
+
+    readings: Floats
+    """[N, C, READINGS] of the errors."""
+    expected: Floats
+    """[N, C] in own scales."""
+    ages: NDArray[np.int64]
+    """[N] how many records of the entity came before, since its past began: after a silence it begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +90,15 @@ class Forecaster:
 
     def read(
         self, states: Floats, at: int, owners: NDArray[np.intp], z: Floats, times: NDArray[np.int64]
-    ) -> tuple[Floats, Floats]:
-        """Readings [N, C, READINGS] and expected values [N, C] of records whose channels, unclipped and in the detector's
-        scales, are z; `states` [E, at + state_size or more] learn in place, in row order. `times` are microseconds."""
-        readings, expected, _ = self._read(states, at, owners, self.scaled(z), times, 0)
-        return readings, expected
+    ) -> "Forecasts":
+        """Of records whose channels, unclipped and in the detector's scales, are z; `states` [E, at + state_size or more] learn
+        in place, in row order. `times` are microseconds."""
+        return self._read(states, at, owners, self.scaled(z), times, 0)[0]
 
     def blind_errors(self, own: Floats, times: NDArray[np.int64], horizon: int) -> Floats:
         """[N, C, 2] errors of one entity's forecasts, one record ahead and about `horizon` ahead, of scaled channels [N, C]."""
         owners = np.zeros(len(own), np.intp)
-        return self._read(self.fresh()[None], 0, owners, own, times, horizon)[2]
+        return self._read(self.fresh()[None], 0, owners, own, times, horizon)[1]
 
     def _read(
         self,
@@ -98,11 +108,12 @@ class Forecaster:
         own: Floats,
         times: NDArray[np.int64],
         horizon: int,
-    ) -> tuple[Floats, Floats, Floats]:
+    ) -> "tuple[Forecasts, Floats]":
         count, width = own.shape
         day, week = places(times, self.timezone)
         readings = np.empty((count, width, READINGS), np.float32)
         expected = np.empty((count, width), np.float32)
+        ages = np.empty(count, np.int64)
         blind = np.empty((count if horizon else 0, width, 2), np.float32)
         predict_and_learn(
             states,
@@ -118,19 +129,26 @@ class Forecaster:
             self.usual,
             readings,
             expected,
+            ages,
             horizon,
             blind,
         )
-        return readings, expected, blind
+        return Forecasts(readings, expected, ages), blind
 
     def stranger(self, states: Floats) -> Floats:
         """[state_size] of an entity that is not known, from those of known ones [E, state_size]: what they have in common, as
         if each slot of the day had been seen once."""
         usual: Floats = states.mean(axis=0, dtype=np.float64).astype(np.float32)
-        usual[:HEADER] = 0.0
-        for part, slots in self._channels(usual[None]):
+        usual = self.begun_anew(usual[None])
+        for part, slots in self._channels(usual):
             unsettle_channel(part[0], slots)
-        return usual
+        return np.asarray(usual[0])
+
+    def begun_anew(self, states: Floats) -> Floats:
+        """States [E, state_size] as after a long silence."""
+        out = states.copy()
+        out[:, :HEADER] = 0.0
+        return out
 
     def continues(self, previous: "Forecaster") -> bool:
         """Whether states of another one can be gone on with."""

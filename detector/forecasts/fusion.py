@@ -8,16 +8,18 @@ people are promised is how rare the whole is among the entity's own recent ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.calibration import Calibration, fit_calibration
+from latentwatch.detector.forecasts.forecaster import Forecasts
 from latentwatch.detector.forecasts.recursion import READINGS
 from latentwatch.detector.lately import BINS, Lately
 from latentwatch.detector.parts import below, prefixed
+from latentwatch.detector.sequences.warm_up import AGES, excess_by_age
 
 Floats = NDArray[np.float32]
 
@@ -52,6 +54,8 @@ class Fusion:
     """Whether the history was long enough to promise by; else lately is."""
     memory: float
     """Of what is lately, in records."""
+    excess: Floats
+    """[AGES] how much stranger normal records look to forecasts that soon after a silence."""
 
     @property
     def seen_until(self) -> float:
@@ -60,19 +64,34 @@ class Fusion:
             return float(self.together.surprise(np.array([self.together.seen_until]))[0])
         return float(np.log10(1.0 + self.memory))
 
-    def judge(self, histograms: Floats, owners: NDArray[np.intp], readings: Floats, composite: Floats) -> Verdict:
-        """Judge records by readings [N, C, READINGS] and the composite's surprise [N]; `histograms` [E, HISTOGRAMS, BINS]
-        fill in place, in row order."""
-        strength = strengths(self.readings, readings)
-        forecast = self.group.surprise(_mean(strength))
+    def judge(self, histograms: Floats, owners: NDArray[np.intp], forecasts: Forecasts, composite: Floats) -> Verdict:
+        """Judge records by forecasts and the composite's surprise [N]; `histograms` [E, HISTOGRAMS, BINS] fill in place, in row
+        order."""
+        strength = strengths(self.readings, forecasts.readings)
+        forecast = self._settled(self.group.surprise(_mean(strength)), forecasts.ages)
         whole = combine(histograms, owners, forecast, composite, self.memory)
         if self.calibrated:
             return Verdict(forecast, strength, self.together.surprise(whole))
         return Verdict(forecast, strength, Lately(self.memory).rank(histograms[:, 2], owners, whole))
 
+    def _settled(self, forecast: Floats, ages: NDArray[np.int64]) -> Floats:
+        """Surprises [N] as they would be with a full past, by how many records came before [N]."""
+        more = np.interp(np.log2(ages + 1.0), np.arange(AGES), self.excess)
+        return np.asarray(np.maximum(forecast - more, 0.0), np.float32)
+
+    def with_excess(self, forecasts: Forecasts) -> "Fusion":
+        """Learn from stretches of the history, each read as after a silence, how much stranger normal records look then."""
+        forecast = self.group.surprise(_mean(strengths(self.readings, forecasts.readings)))
+        ages = np.minimum(np.log2(forecasts.ages + 1.0), AGES - 1).astype(np.intp)
+        return replace(self, excess=excess_by_age(forecast, ages))
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        out = {**prefixed("group.", self.group.arrays()), **prefixed("together.", self.together.arrays())}
+        out = {
+            "excess": self.excess,
+            **prefixed("group.", self.group.arrays()),
+            **prefixed("together.", self.together.arrays()),
+        }
         for number, part in enumerate(self.readings):
             out |= prefixed(f"reading{number}.", part.arrays())
         return out
@@ -92,6 +111,8 @@ class Fusion:
         """The inverse of `arrays` and `meta`. Raises ValueError where they are not of so many channels."""
         if len(meta["readings"]) != channels * READINGS:
             raise ValueError("the calibrations do not fit the forecasts")
+        if arrays["excess"].shape != (AGES,):
+            raise ValueError("what a silence adds does not fit the forecasts")
         readings = tuple(
             Calibration.from_bundle(below(arrays, f"reading{number}."), part)
             for number, part in enumerate(meta["readings"])
@@ -102,6 +123,7 @@ class Fusion:
             Calibration.from_bundle(below(arrays, "together."), meta["together"]),
             bool(meta["calibrated"]),
             float(meta["memory"]),
+            arrays["excess"],
         )
 
 
@@ -142,7 +164,9 @@ def fit_fusion(
     strength = _mean(strengths(parts, readings))
     group = fit_calibration(strength[settled], smooth=False)
     whole = combine(histograms, owners, group.surprise(strength), composite, memory)
-    fusion = Fusion(parts, group, fit_calibration(whole[settled], smooth=False), calibrated, memory)
+    fusion = Fusion(
+        parts, group, fit_calibration(whole[settled], smooth=False), calibrated, memory, np.zeros(AGES, np.float32)
+    )
     if calibrated:
         return fusion, fusion.together.surprise(whole)
     return fusion, Lately(memory).rank(histograms[:, 2], owners, whole)

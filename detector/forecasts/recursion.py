@@ -28,7 +28,7 @@ INPUTS = 11
 """Of a forecast: residuals 1, 2, 3 and 6 records ago, averages over 8, 32 and 128 records, the day's level, 1, and what the
 week says of this record and of the last."""
 HEADER = 4
-"""State before the channels: the last time in three parts, and whether there was one."""
+"""State before the channels: the last time in three parts, and how many records came since the past began."""
 _WEEK_SLOTS = 168
 _COUNT, _LEVEL, _SIZE, _WEEK_BEFORE, _SHORT, _MEDIUM, _NOISE, _OFF, _MOVES, _LAST = range(10)
 _LAGS, _LAGS_KEPT = 10, 6
@@ -39,6 +39,7 @@ TABLES = _COVARIANCE + INPUTS * INPUTS
 """Where in a channel's state the tables begin: location, spread and visits by slot, the week's location and visits."""
 
 _TIME_PART = np.int64(1 << 20)
+_MOST_SEEN = np.int64(1 << 23)
 _FORGETTING = 0.9995
 _FIRST_VARIANCE, _FIRST_WEEK_VARIANCE = 100.0, 1.0
 _WIDEST = 100.0 * (9 * _FIRST_VARIANCE + 2 * _FIRST_WEEK_VARIANCE)
@@ -72,15 +73,18 @@ def fresh_channel(slots: int) -> Floats:
 
 @part_of_kernel
 def _arrive(state: Floats, time: np.int64, gap: int) -> Any:
-    """Whether the past says nothing any more: none is known, or it is longer ago than `gap`, or lies ahead."""
+    """How many records came before this one; none where none is known, or the last is longer ago than `gap`, or lies so far
+    ahead."""
     before = (np.int64(state[0]) * _TIME_PART + np.int64(state[1])) * _TIME_PART + np.int64(state[2])
-    begins = state[3] == 0.0 or time - before > gap or before - time > gap
-    now = time if begins else max(time, before)
+    since = np.int64(state[3])
+    if time - before > gap or before - time > gap:
+        since = np.int64(0)
+    now = max(time, before) if since > 0 else time
     state[0] = np.float32(now // (_TIME_PART * _TIME_PART))
     state[1] = np.float32((now // _TIME_PART) % _TIME_PART)
     state[2] = np.float32(now % _TIME_PART)
-    state[3] = np.float32(1.0)
-    return begins
+    state[3] = np.float32(min(since + 1, _MOST_SEEN))
+    return since
 
 
 @part_of_kernel
@@ -139,6 +143,7 @@ def predict_and_learn(
     usual: Floats,
     readings: Floats,
     expected: Floats,
+    ages: NDArray[np.int64],
     horizon: int,
     blind: Floats,
 ) -> None:
@@ -146,9 +151,10 @@ def predict_and_learn(
 
     `z` [N, C] has the channels, NaN where missing; `times` [N] are milliseconds; `day` [N], 0 to 1, and `week` [N], hours from
     0 to 168, say when by the clock of the place. `slots` [C] is 0 for a channel without a season; `daily` is how many
-    records a day has; `gap` in milliseconds the silence after which lags start again from the day's level; `usual` [3, C]
+    records a day has; `gap` in milliseconds the silence after which lags and averages start again from the record that ends it; `usual` [3, C]
     are of each channel the usual distance from the day's level, the step beyond which more says nothing, and the
-    step below which less says nothing. Written are `readings` [N, C, READINGS] and `expected` [N, C].
+    step below which less says nothing. Written are `readings` [N, C, READINGS], `expected`
+    [N, C] and how many records of its entity came before each since the past began, `ages` [N].
 
     Where `horizon` is not 0, there is one entity, and `blind` [N, C, 2] receives the error of the forecast and that of another
     so many records ahead, made by weights of its own; training compares them with and without a season.
@@ -165,7 +171,8 @@ def predict_and_learn(
     off_rate = 1.0 - 0.5 ** (1.0 / (3.0 * daily))
     for n in range(len(z)):
         whole = states[owners[n], at:]
-        begins = _arrive(whole, times[n], gap)
+        ages[n] = _arrive(whole, times[n], gap)
+        begins = ages[n] == 0
         first = HEADER
         for c in range(channels):
             count = slots[c]
@@ -197,14 +204,12 @@ def predict_and_learn(
                     said += weight * table[3 * count + slot] * known / (known + 4.0)
             weekdays = count > 0 and seen >= _WEEKDAYS_AFTER * daily
             missing = np.isnan(z[n, c])
-            if seen > 0 and begins:
-                for k in range(_LAGS_KEPT + 3):
-                    state[_LAGS + k] = np.float32(level)
-                state[_SHORT] = state[_MEDIUM] = np.float32(0.0)
-            if seen == 0 and not missing:
-                level = min(max(z[n, c] - location, -3.0), 3.0)
+            if begins and not missing:
+                if seen == 0:
+                    level = min(max(z[n, c] - location, -3.0), 3.0)
                 for k in range(_LAGS_KEPT + 3):
                     state[_LAGS + k] = np.float32(z[n, c] - location)
+                state[_SHORT] = state[_MEDIUM] = np.float32(0.0)
             inputs[0], inputs[1], inputs[2], inputs[3] = (
                 state[_LAGS],
                 state[_LAGS + 1],

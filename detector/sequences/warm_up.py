@@ -51,24 +51,30 @@ def measure_warm_up(
     model: SequenceModel, context: SequenceContext, history: Batch, entities: NDArray[np.intp]
 ) -> WarmUp:
     """Read stretches of the history [N] once more, each as if it were the first that is known of its entity [N]."""
+    rows, stretch = restarts(rows_by_entity(entities))
+    batch = history.take(rows)
+    contexts = context.extend(context.fresh([""] * (int(stretch[-1]) + 1)), stretch, batch)
+    age = np.minimum(np.log2(contexts.seen + 1.0), AGES - 1).astype(np.intp)
+    return WarmUp({name: excess_by_age(score, age) for name, score in model.anomaly_scores(contexts.features).items()})
+
+
+def restarts(rows_of_each: list[NDArray[np.intp]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Stretches of a history, whose rows of each entity are given, spread over it: the rows of all, one after the other [M],
+    and the number of each one's stretch [M]."""
     length = (1 << (AGES - 1)) + (1 << (AGES - 2))
     picks: list[NDArray[np.intp]] = []
     starts: list[NDArray[np.intp]] = []
-    for mine in rows_by_entity(entities):
+    for mine in rows_of_each:
         reach = min(length, len(mine))
-        for begin in np.unique(
-            np.linspace(0, len(mine) - reach, max(2, _RESTARTS // (entities.max() + 1))).astype(int)
-        ):
+        for begin in np.unique(np.linspace(0, len(mine) - reach, max(2, _RESTARTS // len(rows_of_each))).astype(int)):
             picks.append(mine[begin : begin + reach])
             starts.append(np.full(reach, len(starts), np.intp))
-    stretch = np.concatenate(starts)
-    batch = history.take(np.concatenate(picks))
-    contexts = context.extend(context.fresh([""] * len(picks)), stretch, batch)
-    age = np.minimum(np.log2(contexts.seen + 1.0), AGES - 1).astype(np.intp)
-    excess = {}
-    for name, score in model.anomaly_scores(contexts.features).items():
-        levels = np.array([np.quantile(score[age == at], _QUANTILES) for at in range(AGES) if (age == at).any()])
-        higher = np.zeros(AGES)
-        higher[: len(levels)] = np.maximum(levels - levels[-1], 0.0).max(axis=1)
-        excess[name] = np.maximum.accumulate(higher[::-1])[::-1].astype(np.float32)
-    return WarmUp(excess)
+    return np.concatenate(picks), np.concatenate(starts)
+
+
+def excess_by_age(score: Floats, age: NDArray[np.intp]) -> Floats:
+    """[AGES] how much higher scores [N] are at each age [N], which is the logarithm of a number of records, than at the last."""
+    levels = np.array([np.quantile(score[age == at], _QUANTILES) for at in range(AGES) if (age == at).any()])
+    higher = np.zeros(AGES)
+    higher[: len(levels)] = np.maximum(levels - levels[-1], 0.0).max(axis=1)
+    return np.maximum.accumulate(higher[::-1])[::-1].astype(np.float32)

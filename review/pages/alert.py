@@ -15,7 +15,7 @@ from latentwatch.review.charts.latent import map_option
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.deeds import Done, act, label
-from latentwatch.review.evidence import lines, witnesses
+from latentwatch.review.evidence import expected_for, lines, witnesses
 from latentwatch.review.fragment import Asking, fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.inbox import said_markup
@@ -201,6 +201,7 @@ def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
         witnesses=heard,
         scale=max([peak.threshold * 1.25, *(one.value for one in heard)]),
         columns=[line.name for line in guilty],
+        expected_for=expected_for(peak, monitor.record.timezone if monitor else "UTC"),
     )
 
 

@@ -1,6 +1,7 @@
 """What convicts a record, and whether its verdict replays."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.scores import Explanation
-from latentwatch.review.evidence import lines, witnesses
+from latentwatch.review.evidence import expected_for, lines, witnesses
 from latentwatch.review.replay import replay
 from latentwatch.streams.testing import FakeDetector
 from tests.review.sketch import NOW, PUMP, flagged
@@ -53,6 +54,16 @@ def test_every_witness_is_heard_once():
         "odd one",
     ]
     assert heard[-1].value == 0.0
+
+
+def test_a_forecast_is_for_a_time_by_the_clock_of_the_place():
+    """Weekday and hour in the monitor's zone; a model without forecasts expects nothing of the clock."""
+    record = replace(
+        flagged("rig-a", 1, NOW), time=datetime(2026, 7, 4, 1, 30, tzinfo=UTC), witnesses={"forecast": 4.0}
+    )
+    assert expected_for(record, "Europe/Berlin") == "for a Saturday, 3:30 am"
+    assert expected_for(record, "America/New_York") == "for a Friday, 9:30 pm"
+    assert expected_for(replace(record, witnesses={}), "UTC") == ""
 
 
 @pytest.fixture

@@ -118,6 +118,12 @@ def test_gaps_missing_values_and_strangers_are_survived(detector):
     assert (detector.score(strange, contexts).surprise[DAILY:] >= 3.0).mean() < 0.05
 
 
+def test_a_silence_is_no_alarm_when_it_ends(detector):
+    """Twelve days after training, on twelve streams, the first day looks as any other; lags and averages begin anew."""
+    first = [scored(detector, metric(load(1, seed=seed, start=47), 47)).surprise for seed in range(20, 32)]
+    assert (np.concatenate(first) >= 2.0).mean() <= 0.02
+
+
 def test_states_go_on_in_another_model_s_scales(detector):
     """A model that was trained on a wider and lower day forecasts this one from where the former model was."""
     other = learn(metric(1.3 * load(35, seed=1) - 50), ModelChoice(effort="light"), 32)

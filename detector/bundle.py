@@ -166,12 +166,14 @@ def _decode(document: bytes, weights: bytes, bundle_hash: str, known: Mapping[st
     loader = cast(Loader, getattr(import_module(module), cls).from_bundle)
     try:
         detector = loader(arrays, meta, bundle_hash)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, BundleRefused) as error:
         if described["format"] < FORMAT:
             raise BundleRefused(
                 f"bundle {bundle_hash} was written by an earlier latentwatch (format {described['format']}, this one's is"
                 f" {FORMAT}); train again, or serve it with that version"
             ) from None
+        if isinstance(error, BundleRefused):
+            raise
         raise BundleRefused(
             f"bundle {bundle_hash}: what it says does not make a detector ({type(error).__name__}: {error}); train again"
         ) from None

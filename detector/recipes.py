@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.components.activity import Activity
-from latentwatch.detector.components.autoencoder import Autoencoder
-from latentwatch.detector.components.block_density import DYNAMICS, LEVEL, NOW, SLOW
+from latentwatch.detector.components.block_density import DYNAMICS, LEVEL, NOW
 from latentwatch.detector.components.component import Component
 from latentwatch.detector.components.relations import Relations
-from latentwatch.detector.components.windows import PATTERN, SHAPE
+from latentwatch.detector.components.shape import Shape
+from latentwatch.detector.components.state import State
 from latentwatch.detector.sequences.layout import Layout
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -61,15 +61,13 @@ SEQUENCE = Recipe(
         (NOW, (1.0,)),
         (LEVEL, (1.0,)),
         (DYNAMICS, (1.0,)),
-        (SLOW, (0.1,)),
-        (SHAPE, (1.0,)),
-        (PATTERN, (1.0,)),
+        (Shape(), (1.0,)),
         (Activity(), (1.0,)),
         (Relations(), (0.5,)),
-        (Autoencoder(), (1.0, 0.5)),
+        (State(), (1.0, 0.5)),
     ),
     explained_by=DYNAMICS.name,
-    mapped_by=Autoencoder().name,
+    mapped_by=State().name,
 )
 """For records that follow one another; chosen on pumps, a chemical plant and servers, relations by the pumps."""
 

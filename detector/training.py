@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.bundle import Bundled
+from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts, is_metric
+from latentwatch.detector.interface import Detector
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
+from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_out_of_fold, fit_sequences
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidHistory
@@ -79,15 +82,24 @@ class Trained:
     seconds: float
 
 
-def train(history: Batch, monitor: Monitor, progress: Progress | None = None, clock: Clock | None = None) -> Trained:
-    """Train the monitor's detector on its history of normal records. Raises InvalidHistory where that cannot be done."""
+def train(
+    history: Batch,
+    monitor: Monitor,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    replaced: Detector | None = None,
+) -> Trained:
+    """Train the monitor's detector on its history of normal records. Raises InvalidHistory where that cannot be done.
+
+    `replaced` as `fit` has it.
+    """
     clock = clock or SystemClock()
     started = clock.monotonic()
     tell = progress or _silently
     tell("split", 0.0)
     window = window_of(history, monitor)
     parts = split(history, window)
-    fitted = fit(parts.fit, monitor.model, window, tell)
+    fitted = fit(parts.fit, monitor.model, window, tell, replaced)
     tell("calibrate", 0.0)
     detector = calibrate(fitted, parts.fit, parts.calibration)
     tell("calibrate", 1.0)
@@ -154,12 +166,24 @@ def _rank_within_entity(ordered: Batch) -> tuple[NDArray[np.intp], NDArray[np.in
     return rank, sizes[owners]
 
 
-def fit(fit_set: FitSet, choice: ModelChoice, window: int, progress: Progress | None = None) -> Fitted:
-    """Fit the model of records on their own (window 1) or of sequences."""
+def fit(
+    fit_set: FitSet,
+    choice: ModelChoice,
+    window: int,
+    progress: Progress | None = None,
+    replaced: Detector | None = None,
+) -> Fitted:
+    """Fit the model of records on their own (window 1) or of sequences.
+
+    Where `replaced`, the version that serves now, is of sequences too, its map is kept: records like those before lie where
+    they lay.
+    """
     tell = progress or _silently
     if window <= 1:
         return fit_records(fit_set.batch, choice, lambda share: tell("training the autoencoder", share))
-    return fit_sequences(fit_set.batch, choice, window, tell)
+    before = replaced.components if isinstance(replaced, ForecastDetector) else replaced
+    before = before if isinstance(before, SequenceDetector) else None
+    return fit_sequences(fit_set.batch, choice, window, tell, before)
 
 
 def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> Bundled:

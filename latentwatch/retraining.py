@@ -18,6 +18,7 @@ from latentwatch.alerts.reviewing import excluded_intervals
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
 from latentwatch.detector.bundle_store import check_store
 from latentwatch.detector.evaluation import evaluate, judge
+from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidHistory
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
@@ -91,14 +92,16 @@ def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
     """Train on the oldest part of the clean history; returns the hash of the model, which waits in the run's folder."""
     from latentwatch.detector.training import fit, split, window_of  # torch: only where something is trained
 
-    folder = RunFolder(folder_path)
+    folder, settings = RunFolder(folder_path), load_settings()
     done = folder.noted("fitted")
     if done is not None:
         return str(done["model"])
     monitor, clean = folder.monitor(), read_snapshot(folder.clean)
     window = window_of(clean, monitor)
     parts = split(clean, window)
-    model = save_bundle(fit(parts.fit, monitor.model, window, progress), str(folder.path))
+    champion = ModelRegistry(ready_database(settings)).champion(monitor.name)
+    replaced = None if champion is None else _champion(champion, settings)
+    model = save_bundle(fit(parts.fit, monitor.model, window, progress, replaced), str(folder.path))
     write_snapshot(parts.fit.batch, folder.fit)
     write_snapshot(parts.calibration.batch, folder.calibration)
     write_snapshot(parts.holdout.batch, folder.holdout)
@@ -247,15 +250,22 @@ def evaluate_champion(
     champion: ModelVersion, settings: Settings, monitor: Monitor, holdout: Batch
 ) -> Evaluation | None:
     """The champion on the challenger's holdout; None where it cannot serve these records any more."""
-    try:
-        detector = load_bundle(settings.bundles, champion.bundle)
-    except BundleRefused as error:
-        log.warning("champion cannot be loaded, judging without it", version=champion.version, reason=str(error))
+    detector = _champion(champion, settings)
+    if detector is None:
         return None
     if detector.schema.compared_with(holdout.schema).prevent_scoring:
         log.warning("champion reads fields that are not there any more, judging without it", version=champion.version)
         return None
     return evaluate(detector, holdout.narrowed(detector.schema), monitor.alert)
+
+
+def _champion(champion: ModelVersion, settings: Settings) -> Detector | None:
+    """The champion's detector; None where its bundle cannot be read any more."""
+    try:
+        return load_bundle(settings.bundles, champion.bundle)
+    except BundleRefused as error:
+        log.warning("champion cannot be loaded, going on without it", version=champion.version, reason=str(error))
+        return None
 
 
 def _evaluation(facts: dict[str, Any]) -> Evaluation:

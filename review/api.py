@@ -136,7 +136,12 @@ def get_map(
     ground = drawn.ground
     return schemas.MapOut(
         model_version=drawn.version.version if drawn.version else None,
-        ground=schemas.GroundOut(x=ground.x.tolist(), y=ground.y.tolist(), density=ground.density.tolist())
+        ground=schemas.GroundOut(
+            x=ground.x.tolist(),
+            y=ground.y.tolist(),
+            density=ground.density.tolist(),
+            contours=ground.contours.tolist(),
+        )
         if ground
         else None,
         problem=drawn.problem,

@@ -53,12 +53,13 @@ _WITNESSES = {
     "now": ("this record", "whether its values alone, without its past, are usual together"),
     "level": ("level", "whether its values are usual together"),
     "dyn": ("dynamics", "whether its recent movement is usual"),
-    "slow": ("slow change", "whether its values are usual for its slow trend"),
     "relations": ("relations", "whether each part shows, over a while, what the others foretell of it"),
     "activity": ("activity", "whether unusually many parts are moving"),
     "forecast": ("forecast", "how far off the forecast of its numbers was, for their time of day and of week"),
     "components": ("components", "what all but the forecast say together, against training"),
     "shape": ("shape", "whether the recent window runs as windows usually do"),
+    # These two stand in records that were flagged by models of former releases.
+    "slow": ("slow change", "whether its values are usual for its slow trend"),
     "pattern": ("pattern", "whether a window like the recent one was seen before"),
     "novelty": (
         "novelty",

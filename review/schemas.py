@@ -304,6 +304,8 @@ class PlaceOut(Answer):
     severity: Severity
     verdict: Verdict | None
     place: tuple[float, float]
+    reconstruction: float
+    threshold: float
 
     @classmethod
     def of(cls, point: MapPoint) -> Self:
@@ -311,11 +313,13 @@ class PlaceOut(Answer):
 
 
 class GroundOut(BaseModel):
-    """Density of normal records: `density[row][column]` at (`x[column]`, `y[row]`), 0 to 1."""
+    """Density of normal records: `density[row][column]` at (`x[column]`, `y[row]`), 0 to 1; `contours` are the densities that
+    80 and 95 % of them reach, none where that was not measured."""
 
     x: list[float]
     y: list[float]
     density: list[list[float]]
+    contours: list[float]
 
 
 class MapOut(BaseModel):

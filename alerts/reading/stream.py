@@ -62,6 +62,9 @@ class MapPoint:
     severity: Severity
     verdict: Verdict | None
     place: tuple[float, float]
+    reconstruction: float
+    """The reconstruction half of its surprise: how far off the surface of normal records it lies."""
+    threshold: float
 
 
 def trace(
@@ -146,7 +149,15 @@ def flagged_places(engine: Engine, monitor: str, model_version: int, limit: int 
     with reading(engine) as session:
         return tuple(
             MapPoint(
-                row.alert_id, row.entity, row.time, row.surprise, row.severity, row.verdict, (row.place_x, row.place_y)
+                row.alert_id,
+                row.entity,
+                row.time,
+                row.surprise,
+                row.severity,
+                row.verdict,
+                (row.place_x, row.place_y),
+                row.reconstruction,
+                row.threshold,
             )
             for row in session.execute(query)
         )
@@ -168,6 +179,8 @@ def _latest_flagged(monitor: str, limit: int) -> Subquery:
             FlaggedRecordRow.entity,
             FlaggedRecordRow.time,
             FlaggedRecordRow.surprise,
+            FlaggedRecordRow.reconstruction,
+            FlaggedRecordRow.threshold,
             FlaggedRecordRow.model_version,
             FlaggedRecordRow.place_x,
             FlaggedRecordRow.place_y,

@@ -68,7 +68,13 @@ class Network:
 
     def member(self, index: int) -> "Network":
         """One member alone, as a network of one."""
-        keep = slice(index, index + 1)
+        return self._members(slice(index, index + 1))
+
+    def first(self, count: int) -> "Network":
+        """The first members alone."""
+        return self._members(slice(count))
+
+    def _members(self, keep: slice) -> "Network":
         return Network(
             tuple(Layer(layer.weight[keep], layer.bias[keep]) for layer in self.encoder),
             tuple(Layer(layer.weight[keep], layer.bias[keep]) for layer in self.decoder),

@@ -1,6 +1,6 @@
 """How far a record, with more or less of its past, lies from normal ones: whitened prototypes of a part of its context.
 
-Four components differ only in the part they look at: `NOW`, `LEVEL`, `DYNAMICS`, `SLOW`.
+Three components differ only in the part they look at: `NOW`, `LEVEL`, `DYNAMICS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -120,4 +120,3 @@ def _record_and_averages(layout: Layout, features: Floats) -> Floats:
 NOW = BlockDensity("now", _record_alone)
 LEVEL = BlockDensity("level", _record_and_averages)
 DYNAMICS = BlockDensity("dyn", Layout.recent)
-SLOW = BlockDensity("slow", Layout.slow)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.components.folds import FOLDS
+from latentwatch.detector.latent.basis import Basis
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.domain.monitor import ModelChoice
 
@@ -38,6 +39,8 @@ class TrainingRows:
     """[N] whether a row is not within a gap of another fold."""
     charts: Floats
     """[N, C] the charts of each row, by regressions that did not see its fold."""
+    basis: Basis | None = None
+    """Of the version before, in this one's scaling: its landmarks are to keep their places."""
 
     def outside(self, fold: int) -> NDArray[np.intp]:
         """The rows that a model may see which is to score `fold`."""
@@ -128,6 +131,15 @@ class Explaining(Protocol):
 @runtime_checkable
 class Coded(Protocol):
     """A fitted component with a latent code, which a map can show."""
+
+    @property
+    def basis(self) -> Basis:
+        """What keeps the map in place."""
+        ...
+
+    def places(self, codes: Floats) -> Floats:
+        """[N, 2] where codes [N, K] lie on the map."""
+        ...
 
     def codes(self, features: Floats) -> Floats:
         """[N, K] latent codes of context rows [N, D]."""

@@ -78,8 +78,8 @@ class PrototypeDensity:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowMemory:
-    """Windows of normal records, as they are: half the log squared distance per number to the nearest.
+class UsualShapes:
+    """Shapes that windows usually have: half the log squared distance per number to the nearest.
 
     Whitening would give the directions in which windows hardly ever differ, which are noise, as much weight as any.
     """
@@ -118,14 +118,9 @@ def half_log(squared: Floats, width: int, floor: float) -> Floats:
     return squared
 
 
-def fit_shapes(features: Floats, count: int, seed: int) -> WindowMemory:
+def fit_shapes(features: Floats, count: int, seed: int) -> UsualShapes:
     """The `count` usual shapes of windows [N, D]: centres of k-means."""
-    return WindowMemory(cluster(features[:: max(1, len(features) // _CLUSTER_ROWS)], count, seed))
-
-
-def remember_windows(features: Floats, count: int) -> WindowMemory:
-    """`count` windows [N, D] spread over training."""
-    return WindowMemory(features[np.unique(np.linspace(0, len(features) - 1, count).astype(np.intp))])
+    return UsualShapes(cluster(features[:: max(1, len(features) // _CLUSTER_ROWS)], count, seed))
 
 
 def fit_density(features: Floats, prototypes: int, seed: int) -> PrototypeDensity:

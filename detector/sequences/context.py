@@ -1,10 +1,9 @@
 """Each entity's recent past at several time scales, updated record by record.
 
 z [N, C] → context rows [N, D]: z itself, averages over a quarter and one window, the logarithm of the short-term variance
-of steps over its usual size; the window's shape in segments, where it is looked at; the average over four windows; the
-chart of each channel against what the others foretell; the recent number of moved constants, of missing values, and of
-moved constants over four windows; how many channels are moving; how much longer than ever one has stood still or been missing; last, where
-few channels are graded, those channels' segments as they are.
+of steps over its usual size; the window's shape in segments, where it is looked at; the chart of
+each channel against what the others foretell; the recent number of moved constants, of missing values, and of moved
+constants over four windows; how many channels are moving; how much longer than ever one has stood still or been missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +26,6 @@ from latentwatch.domain.record import Batch
 
 PATCHES = 8
 """Segments that a window's shape is told in, where it is."""
-FEW_GRADED = 4
-"""Graded channels up to which whole windows are compared with remembered ones: with more, none is near another."""
 _STEP_SPAN = 16
 _TRAIL_SPAN = 16
 """Span of the counts of moved constants and of missing values."""
@@ -45,8 +42,6 @@ class SequenceContext:
     """After a silence longer than this the past says nothing any more: the entity starts again."""
     patches: int
     """PATCHES, or 0 where the window's shape is not looked at."""
-    graded: NDArray[np.int64]
-    """[R] channels whose windows, twice as long then, are told as they are; none where many channels are graded."""
     step_start: NDArray[np.float32]
     """[C] mean variance of steps in training: where an entity's own begins."""
     charts: Charts
@@ -82,7 +77,7 @@ class SequenceContext:
     @property
     def ring(self) -> int:
         """Values per channel kept for the window's shape: whole segments, at least one value each."""
-        return self.patches * max(1, self.window * (2 if len(self.graded) else 1) // PATCHES)
+        return self.patches * max(1, self.window // PATCHES)
 
     @property
     def width(self) -> int:
@@ -92,7 +87,7 @@ class SequenceContext:
     @property
     def layout(self) -> Layout:
         """Where in its context rows everything stands."""
-        return Layout(self.channels.count, self.patches, len(self.graded))
+        return Layout(self.channels.count, self.patches)
 
     @property
     def warm_after(self) -> int:
@@ -131,11 +126,10 @@ class SequenceContext:
             moving / max(1.0, float(moving.sum())),
             self.ring,
             self.patches,
-            self.graded,
             features,
             seen,
         )
-        count, first = self.channels.count, (RECENT + self.patches + 1) * self.channels.count
+        count, first = self.channels.count, (RECENT + self.patches) * self.channels.count
         recent = np.ascontiguousarray(features[:, :count])  # laid out alike for one record and many: one compiled loop
         readings = Readings(shown, recent, np.ascontiguousarray(owners, np.int64), seen)
         features[:, first : first + count], *lengths = self.charts.extend(states, self._charts_at, readings)
@@ -183,7 +177,6 @@ class SequenceContext:
         """What a bundle stores as weights."""
         return {
             "step_start": self.step_start,
-            "graded": self.graded,
             **prefixed("levels.", self.levels.arrays()),
             **prefixed("charts.", self.charts.arrays()),
             **self.channels.arrays(),
@@ -206,15 +199,11 @@ class SequenceContext:
         patches = int(meta["patches"])
         if patches not in (0, PATCHES):
             raise ValueError("a window's shape is told in another number of segments")
-        graded = np.asarray(arrays["graded"], np.int64)
-        if len(graded) > FEW_GRADED or any(not 0 <= channel < channels.count for channel in graded.tolist()):
-            raise ValueError("the graded channels do not fit the context")
         return cls(
             channels=channels,
             window=int(meta["window"]),
             gap_milliseconds=int(meta["gap_milliseconds"]),
             patches=patches,
-            graded=graded,
             step_start=arrays["step_start"],
             charts=Charts.from_bundle(below(arrays, "charts."), channels.count),
             levels=Levels.from_bundle(below(arrays, "levels."), channels.count),
@@ -241,13 +230,11 @@ def fit_context(
     paces = np.concatenate(intervals)
     paces = paces[paces > 0]
     pace, longest = np.quantile(paces, (0.5, 0.999)) if len(paces) else (1000.0, 1000.0)
-    told = np.flatnonzero(graded)
     return SequenceContext(
         channels=channels,
         window=window,
         gap_milliseconds=round(max(2 * window * pace, 2 * longest)),
         patches=patches,
-        graded=told.astype(np.int64) if patches and len(told) <= FEW_GRADED else np.zeros(0, np.int64),
         step_start=start.astype(np.float32),
         charts=Charts.none(channels.count),
         levels=levels,

@@ -35,10 +35,6 @@ class Memory:
     """[M, F] their values, gaps filled."""
     words: tuple[tuple[str, ...], ...]
     """[M] their categories, empty where missing."""
-    centre: Floats
-    """[K] of codes."""
-    axes: Floats
-    """[K, 2] from codes to the map."""
     ground: MapGround
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -46,12 +42,11 @@ class Memory:
         return {
             "whitened": self.whitened,
             "numbers": self.numbers,
-            "centre": self.centre,
-            "axes": self.axes,
             "map.x": self.ground.x,
             "map.y": self.ground.y,
             "map.density": self.ground.density,
             "map.sample": self.ground.sample,
+            "map.contours": self.ground.contours,
         }
 
     def meta(self) -> dict[str, Any]:
@@ -61,22 +56,18 @@ class Memory:
     @classmethod
     def from_bundle(cls, schema: RecordSchema, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `meta`."""
-        ground = MapGround(arrays["map.x"], arrays["map.y"], arrays["map.density"], arrays["map.sample"])
+        ground = MapGround(*(arrays[f"map.{part}"] for part in ("x", "y", "density", "sample", "contours")))
         words = tuple(tuple(map(str, row)) for row in meta["words"])
         if arrays["numbers"].shape != (len(arrays["whitened"]), len(schema.numbers)) or len(words) != len(
             arrays["whitened"]
         ):
             raise ValueError("the remembered records do not fit the schema")
-        return cls(arrays["whitened"], arrays["numbers"], words, arrays["centre"], arrays["axes"], ground)
+        return cls(arrays["whitened"], arrays["numbers"], words, ground)
 
     @property
     def span(self) -> Floats:
         """[2, F] the lowest and the highest of each number."""
         return np.stack([self.numbers.min(axis=0), self.numbers.max(axis=0)])
-
-    def place(self, codes: Floats) -> Floats:
-        """[N, 2] where codes [N, K] lie on the map."""
-        return np.asarray((codes - self.centre) @ self.axes, np.float32)
 
     def values(self, rows: NDArray[np.intp], schema: RecordSchema) -> list[dict[str, Value]]:
         """Remembered records as people see them; of texts nothing is remembered."""
@@ -93,7 +84,7 @@ def explain_rows(
     """One explanation per row of the batch."""
     whitened = model.explaining.whiten(contexts.features)
     codes = model.coded.codes(contexts.features)
-    places = memory.place(codes)
+    places = model.coded.places(codes)
     reductions, expected = model.explaining.conditionals(contexts.features)
     expected, levels = _in_scales(context, batch, contexts, expected)
     shares = _shares(context, batch, reductions)

@@ -1,7 +1,7 @@
 """History becomes a sequence detector: channels, context, components, calibration. The training side.
 
 Folds are blocks of time: each is scored by what saw neither it nor its neighbourhood, and those scores, pooled, are what
-normal looks like out of sample. Then everything but the autoencoder's members is fitted again on all rows. What that knows
+normal looks like out of sample. Then everything but the judges of the state model is fitted again on all rows. What that knows
 more than what scored a fold is taken from what people are promised: see `as_if_fresh`.
 """
 
@@ -17,6 +17,7 @@ from latentwatch.detector.components.component import Progress, TrainingRows
 from latentwatch.detector.components.folds import FOLDS, time_blocks
 from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import SEQUENCE
+from latentwatch.detector.sequences.carried_basis import carried_basis
 from latentwatch.detector.sequences.channels import Channels, fit_channels
 from latentwatch.detector.sequences.charts import fit_charts
 from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
@@ -71,11 +72,15 @@ class FittedSequences:
 
 
 def fit_sequences(
-    history: Batch, choice: ModelChoice, window: int, progress: Progress | None = None
+    history: Batch,
+    choice: ModelChoice,
+    window: int,
+    progress: Progress | None = None,
+    replaced: SequenceDetector | None = None,
 ) -> FittedSequences:
     """Train on normal records, each entity's in order of time. `window` is W in records, at least 2.
 
-    Raises InvalidHistory where there are too few records, or text among them.
+    `replaced` is the version that serves now: its landmarks keep their places in the latent space. Raises InvalidHistory where there are too few records, or text among them.
     """
     if history.schema.texts:
         raise InvalidHistory(
@@ -94,6 +99,8 @@ def fit_sequences(
     follows = _drifts(channels, history, window, choice.seed) if choice.follow_drift == "auto" else choice.follow_drift
     untold = fit_context(channels, history, window, patches, follows=follows)
     context, rows, _, _ = _learn_charts(untold, history)
+    if replaced is not None:
+        rows = replace(rows, basis=carried_basis(replaced.model.coded.basis, replaced.context, context))
     tell("fitting the components", 0.1)
     model = fit_model(rows, choice, lambda step, share: tell(step, 0.2 + 0.8 * share))
     return FittedSequences(context, model, choice)
@@ -131,7 +138,7 @@ def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[Sequ
         calibration=calibration,
         memory=remember(model, context, history, rows.features),
         pace=fit_pace(history.times, entities, surprise),
-        kind=(ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind).value,
+        kind=(ModelKind.VARIATIONAL if choice.kind is ModelKind.AUTO else choice.kind).value,
     )
     return detector, surprise
 

@@ -1,7 +1,7 @@
 """Where in a context row [D] stands what components look at: C channels of a record and of its entity's recent past.
 
-now C | quarter-window average C | window average C | variance of steps C | window's shape, `patches` x C | slowest
-average C | charts C | TAIL numbers | windows of the graded channels, `patches` x `graded`
+now C | quarter-window average C | window average C | variance of steps C | window's shape, `patches` x C | charts C |
+TAIL numbers
 """
 
 from dataclasses import dataclass
@@ -26,18 +26,16 @@ class Layout:
     """C"""
     patches: int
     """Segments that the window's shape is told in; 0 where it is not."""
-    graded: int
-    """Channels whose windows are told as they are."""
 
     @property
     def width(self) -> int:
         """D"""
-        return self._tail + TAIL + self.patches * self.graded
+        return self._tail + TAIL
 
     @property
     def _tail(self) -> int:
         """Where the numbers after the blocks begin."""
-        return (RECENT + self.patches + 2) * self.channels
+        return (RECENT + self.patches + 1) * self.channels
 
     def recent(self, features: Floats, blocks: int = RECENT) -> Floats:
         """[N, blocks C] the record, then averages over a quarter and one window, then the variance of steps."""
@@ -47,20 +45,11 @@ class Layout:
         """[N, patches C] the window's shape in segments."""
         return features[:, RECENT * self.channels : (RECENT + self.patches) * self.channels]
 
-    def slow(self, features: Floats) -> Floats:
-        """[N, C] averages over four windows."""
-        first = RECENT + self.patches
-        return features[:, first * self.channels : (first + 1) * self.channels]
-
     def charts(self, features: Floats) -> Floats:
         """[N, C] the chart of each channel against what the others foretell, in usual sizes."""
-        first = (RECENT + self.patches + 1) * self.channels
+        first = (RECENT + self.patches) * self.channels
         return features[:, first : first + self.channels]
 
     def tail(self, features: Floats, at: int) -> Floats:
         """[N] one of the numbers after the blocks."""
         return features[:, self._tail + at]
-
-    def windows(self, features: Floats) -> Floats:
-        """[N, patches graded] the graded channels' segments as they are."""
-        return features[:, self._tail + TAIL :]

@@ -2,8 +2,7 @@
 
 With C channels a state [S] is a header, blocks of C floats (AVERAGES averages, the variance of steps, the last value, the
 ring of values that tells the window's shape), and then what charts, `follow` and `acquaint` keep, which is theirs. A context row [D]
-is RECENT blocks of C floats, the window's shape in `patches` blocks, the slowest average, the charts, a tail of TAIL
-numbers, and the graded channels' segments.
+is RECENT blocks of C floats, the window's shape in `patches` blocks, the charts, and a tail of TAIL numbers.
 """
 
 from typing import Any
@@ -17,7 +16,7 @@ _SEEN, _TIME_HIGH, _TIME_MIDDLE, _TIME_LOW, _MOVED, _MISSING, _MOVED_LONG = rang
 HEADER = 7
 """State before the channels: records seen, time of the last one in three parts, moved constants, missing values, moved
 constants over a longer time."""
-AVERAGES = 3
+AVERAGES = 2
 STEPS, LAST, RING = AVERAGES, AVERAGES + 1, AVERAGES + 2
 """Which block of a state behind its header the variance of steps is, the last value, and the ring's first."""
 RECENT = 4
@@ -25,8 +24,8 @@ RECENT = 4
 TAIL = 5
 """Numbers after the blocks: recently moved constants, missing values, moved constants over a longer time, activity,
 standstill."""
-_SLOWEST, _STEP, _TRAIL = AVERAGES - 1, AVERAGES, AVERAGES + 1
-"""Which of the rates is the slowest average's, the variance of steps', and that of the counts."""
+_LONG, _STEP, _TRAIL = AVERAGES, AVERAGES + 1, AVERAGES + 2
+"""Which of the rates is that of a count over four windows, of the variance of steps, and of the other counts."""
 _TIME_PART = np.int64(1 << 20)
 """A float32 holds whole numbers below 2^24 exactly; a time in milliseconds is kept in three such parts."""
 _MOST_SEEN = np.int64(1 << 23)
@@ -57,10 +56,9 @@ def _tell_channels(
     rates: NDArray[np.float32],
     usual: NDArray[np.float32],
     share: NDArray[np.float32],
-    slowest: int,
     features: NDArray[np.float32],
 ) -> Any:
-    """Average every channel of record n and write its blocks into row n of `features`, the slowest average at `slowest`.
+    """Average every channel of record n and write its blocks into row n of `features`.
 
     A missing value is taken to be what its fastest average says. Until an average has filled it is the plain mean.
     Returns how many values are missing, and the activity: the channels' v / (1 + sqrt v)^2 by `share`, v their variance of
@@ -91,7 +89,6 @@ def _tell_channels(
         features[n, count + c] = state[HEADER + c]
         features[n, 2 * count + c] = state[HEADER + count + c]
         features[n, 3 * count + c] = np.log(size / (usual[c] + np.float32(1e-6)) + np.float32(0.02))
-        features[n, slowest + c] = state[HEADER + _SLOWEST * count + c]
         root = np.float32(1.0) + np.sqrt(size)
         activity += share[c] * size / (root * root)
     return missing, activity
@@ -119,17 +116,14 @@ def _tell_shape(
     slot: int,
     ring: int,
     patches: int,
-    graded: NDArray[np.int64],
     mean: NDArray[np.float32],
     spread: NDArray[np.float32],
-    tail: int,
     n: int,
     features: NDArray[np.float32],
 ) -> None:
     """Write the window's shape into row n: each segment's mean, less the window's, over 1 + the window's deviation.
 
-    The ring's oldest value stands behind `slot`. `mean` and `spread` [C] are room to work in. The graded channels'
-    segments go behind the tail as they are.
+    The ring's oldest value stands behind `slot`. `mean` and `spread` [C] are room to work in.
     """
     count = len(mean)
     length = ring // patches
@@ -158,8 +152,6 @@ def _tell_shape(
         spread[c] = np.float32(1.0) / (spread[c] + np.float32(1.0))
     for k in range(patches):
         into = (RECENT + k) * count
-        for r in range(len(graded)):
-            features[n, tail + TAIL + k * len(graded) + r] = features[n, into + graded[r]] / np.float32(length)
         for c in range(count):
             features[n, into + c] = (features[n, into + c] / np.float32(length) - mean[c]) * spread[c]
 
@@ -177,7 +169,6 @@ def advance(
     share: NDArray[np.float32],
     ring: int,
     patches: int,
-    graded: NDArray[np.int64],
     features: NDArray[np.float32],
     seen: NDArray[np.int64],
 ) -> None:
@@ -185,31 +176,30 @@ def advance(
 
     Of record n `owners` [N] names the state, `z` [N, C] has the channels, NaN where missing, `moved` [N] counts the moved
     constants and `times` [N] has the milliseconds; `gap`, in milliseconds, is the silence after which a state starts again.
-    `rates` [5] are those of the averages, of the variance of steps and of the counts; `usual` [C] is a step's variance in
+    `rates` [5] are those of the averages, of the long count, of the variance of steps and of the other counts; `usual` [C] is a step's variance in
     training; `share` [C] is what each channel counts in the activity; the ring keeps `ring` values a channel, told in
-    `patches` segments where that is not 0, those of channels `graded` [R] as they are too. Written are `features` [N, D],
+    `patches` segments where that is not 0. Written are `features` [N, D],
     except charts and standstill, and `seen` [N].
 
     One row at a time and float32 throughout, so that where a batch is split cannot matter.
     """
     count = z.shape[1]
-    slowest = (RECENT + patches) * count
-    tail = slowest + 2 * count
+    tail = (RECENT + patches + 1) * count
     mean = np.empty(count, np.float32)
     spread = np.empty(count, np.float32)
     for n in range(len(z)):
         state = states[owners[n]]
         before = _arrive(state, times[n], gap, count)
-        missing, activity = _tell_channels(state, z, n, before, rates, usual, share, slowest, features)
+        missing, activity = _tell_channels(state, z, n, before, rates, usual, share, features)
         state[_MOVED] += rates[_TRAIL] * (moved[n] - state[_MOVED])
         state[_MISSING] += rates[_TRAIL] * (missing - state[_MISSING])
-        state[_MOVED_LONG] += rates[_SLOWEST] * (moved[n] - state[_MOVED_LONG])
+        state[_MOVED_LONG] += rates[_LONG] * (moved[n] - state[_MOVED_LONG])
         features[n, tail] = state[_MOVED]
         features[n, tail + 1] = state[_MISSING]
         features[n, tail + 2] = state[_MOVED_LONG]
         features[n, tail + 3] = activity
         if patches > 0:
             slot = _remember(state, before, ring, count, features, n)
-            _tell_shape(state, slot, ring, patches, graded, mean, spread, tail, n, features)
+            _tell_shape(state, slot, ring, patches, mean, spread, n, features)
         state[_SEEN] = np.float32(min(before + 1, _MOST_SEEN))
         seen[n] = before

@@ -1,4 +1,5 @@
-"""The latent map: how densely normal records lie, and where flagged ones fell."""
+"""The latent map: how densely normal records lie, where flagged ones fell, and how far each lies off the surface of normal
+ones. A place says which state a record is like; the ring around it, how badly it fits that state."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,12 @@ _MANY = 300
 """Flagged records beyond which marks are drawn smaller, so that the ground stays to be seen."""
 _CELLS = 72
 _LEAST_DENSITY = 0.02
+_BANDS = (1.0, 0.55)
+"""How strongly cells inside the contours are drawn: of 80 %, and from there to 95 % of normal records."""
+_BEYOND = 0.15
+"""And at most beyond them."""
+_WIDEST_RING = 26
+"""Pixels of the ring of a record that is as far off the surface as three thresholds, or further."""
 
 
 def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool, here: int | None = None) -> Option:
@@ -44,7 +51,8 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
     }
     if ground is not None:
         option["series"].append(_ground_series(ground))
-    option["series"] += [_verdict_series(verdict, points, here) for verdict in VERDICT_LOOKS]
+    option["series"].append(_ring_series(points))
+    option["series"] += [_verdict_series(verdict, ground, points, here) for verdict in VERDICT_LOOKS]
     if brush:
         option["toolbox"] = {
             "right": 4,
@@ -57,7 +65,9 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
         option["brush"] = {
             "toolbox": ["rect", "polygon", "clear"],
             "xAxisIndex": 0,
-            "seriesIndex": [number for number, series in enumerate(option["series"]) if series["id"] != "ground"],
+            "seriesIndex": [
+                number for number, series in enumerate(option["series"]) if series["id"] not in ("ground", "rings")
+            ],
             "throttleType": "debounce",
             "throttleDelay": 250,
             "outOfBrush": {"colorAlpha": 0.25},
@@ -66,7 +76,48 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
     return option
 
 
-def _verdict_series(verdict: str, points: Sequence[MapPoint], here: int | None) -> Option:
+def state_of(ground: MapGround | None, point: MapPoint) -> str:
+    """What the place of a record and its distance off the surface say together, in words; empty where neither is known."""
+    if ground is None or not len(ground.contours):
+        return ""
+    usual = bool(ground.density_at(np.array([point.place], np.float32))[0] >= ground.contours[-1])
+    off = point.reconstruction >= point.threshold
+    return {
+        (True, True): "a usual state, but these readings do not fit each other",
+        (True, False): "a usual state",
+        (False, True): "an unusual state, and these readings do not fit each other",
+        (False, False): "an unusual state",
+    }[usual, off]
+
+
+def _ring_series(points: Sequence[MapPoint]) -> Option:
+    """A ring around each record, the wider the further off the surface it lies: by its reconstruction surprise."""
+    return {
+        "type": "scatter",
+        "id": "rings",
+        "name": "off the surface",
+        "silent": True,
+        "symbol": "circle",
+        "z": 4,
+        "itemStyle": {
+            "color": "transparent",
+            ":borderColor": "latentwatch.colour('accent')",
+            "borderWidth": 1,
+            "opacity": 0.6,
+        },
+        "tooltip": {"show": False},
+        "data": [
+            {
+                "value": [round(point.place[0], 4), round(point.place[1], 4)],
+                "symbolSize": round(_WIDEST_RING * min(1.0, point.reconstruction / (3 * point.threshold)) ** 0.5, 1),
+            }
+            for point in points
+            if point.reconstruction >= point.threshold > 0
+        ],
+    }
+
+
+def _verdict_series(verdict: str, ground: MapGround | None, points: Sequence[MapPoint], here: int | None) -> Option:
     name, shape, colour = VERDICT_LOOKS[verdict]
     mine = [point for point in points if (point.verdict.value if point.verdict else "none") == verdict]
     return {
@@ -89,6 +140,7 @@ def _verdict_series(verdict: str, points: Sequence[MapPoint], here: int | None) 
                 "alert": point.alert,
                 "time": point.time.isoformat(),
                 "surprise": round(point.surprise, 2),
+                "state": state_of(ground, point),
                 **({"symbolSize": 16} if point.alert == here else {}),
             }
             for point in mine
@@ -97,18 +149,19 @@ def _verdict_series(verdict: str, points: Sequence[MapPoint], here: int | None) 
 
 
 def _ground_series(ground: MapGround) -> Option:
-    """Cells shaded by density: one hue whose strength follows it, so that it reads on a light and on a dark page."""
+    """Cells shaded in bands by the contours, or by density where there are none: one hue whose strength follows it, so that it
+    reads on a light and on a dark page."""
     rows = np.linspace(0, len(ground.y) - 1, min(_CELLS, len(ground.y))).astype(int)
     columns = np.linspace(0, len(ground.x) - 1, min(_CELLS, len(ground.x))).astype(int)
     cells = [
         [
             round(float(ground.x[column]), 7),
             round(float(ground.y[row]), 7),
-            round(float(ground.density[row, column]), 3),
+            round(_strength(ground, float(ground.density[row, column])), 3),
         ]
         for row in rows
         for column in columns
-        if ground.density[row, column] >= _LEAST_DENSITY
+        if ground.density[row, column] >= min([_LEAST_DENSITY, *ground.contours])
     ]
     step_x = float(np.diff(ground.x[columns]).mean()) if len(columns) > 1 else 1.0
     step_y = float(np.diff(ground.y[rows]).mean()) if len(rows) > 1 else 1.0
@@ -123,6 +176,15 @@ def _ground_series(ground: MapGround) -> Option:
         "data": cells,
         "tooltip": {"show": False},
     }
+
+
+def _strength(ground: MapGround, density: float) -> float:
+    if not len(ground.contours):
+        return density
+    for contour, strength in zip(ground.contours, _BANDS, strict=True):
+        if density >= contour:
+            return strength
+    return _BEYOND * density / max(float(ground.contours[-1]), 1e-9)
 
 
 def _reach(ground: MapGround | None, points: Sequence[MapPoint]) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -9,9 +9,10 @@ from nicegui import events, ui
 from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.reading import AlertDetail, MapPoint, alert_detail
 from latentwatch.detector.interface import MapGround
+from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import Monitor
-from latentwatch.review.charts.latent import map_option
+from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.deeds import Done, act, label
@@ -151,19 +152,24 @@ class _AlertView:
                 return
             option = map_option(ground, self._points(), brush=False, here=None)
             ui.echart(option).classes("chart").style("height:260px")
-            fragment(
-                render(
-                    "muted.html",
-                    text="Shaded: where normal records lie on the latent map. Marks: this alert's records.",
-                )
-            )
+            fragment(render("muted.html", text=_place_in_words(ground, self._point(peak))))
 
     def _points(self) -> list[MapPoint]:
-        alert = self.detail.alert
-        return [
-            MapPoint(alert.id, one.entity, one.time, one.surprise, alert.severity, alert.verdict, one.explanation.place)
-            for one in self.detail.flagged
-        ]
+        return [self._point(one) for one in self.detail.flagged]
+
+    def _point(self, one: FlaggedRecord) -> MapPoint:
+        alert, place = self.detail.alert, one.explanation.place
+        return MapPoint(
+            alert.id,
+            one.entity,
+            one.time,
+            one.surprise,
+            alert.severity,
+            alert.verdict,
+            place,
+            one.reconstruction,
+            one.threshold,
+        )
 
     async def _acted(self, event: events.GenericEventArguments) -> None:
         self._tell(await self.asking.ask(act, self.room, self._mine(event)))
@@ -181,6 +187,17 @@ class _AlertView:
     def _tell(self, done: Done | None) -> None:
         if done is not None:
             show(self.said, said_markup(done))
+
+
+def _place_in_words(ground: MapGround | None, peak: MapPoint) -> str:
+    """What the map says of the strangest record."""
+    state = state_of(ground, peak)
+    if not state:
+        return "Shaded: where normal records lie on the latent map. Marks: this alert's records."
+    return (
+        f"The strangest record: {state}. Shaded: where 80 and 95 % of normal records lie on the latent map. Marks: this"
+        " alert's records; the wider the ring around one, the less its readings fit each other."
+    )
 
 
 def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:

@@ -106,7 +106,7 @@ class _MapView:
 # Of what a brush event says only the indices are wanted: verdict of the series, places within it.
 _SELECTION = (
     "(e) => { const picked = e.batch[0] || {areas: [], selected: []};"
-    " emit(picked.areas.length ? picked.selected.filter((s) => s.seriesId !== 'ground')"
+    " emit(picked.areas.length ? picked.selected.filter((s) => s.seriesId !== 'ground' && s.seriesId !== 'rings')"
     ".map((s) => [s.seriesId, s.dataIndex]) : null); }"
 )
 

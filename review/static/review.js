@@ -155,7 +155,7 @@
     placeTip: (item) => {
       if (!item.data || !item.data.time) return "";
       const moment = item.data.time;
-      return `${escape(item.name || "whole stream")} · alert ${item.data.alert}<br>${latentwatch.time(moment)}<br>surprise <b>${item.data.surprise}</b> · ${escape(item.seriesName)}`;
+      return `${escape(item.name || "whole stream")} · alert ${item.data.alert}<br>${latentwatch.time(moment)}<br>surprise <b>${item.data.surprise}</b> · ${escape(item.seriesName)}${item.data.state ? `<br>${escape(item.data.state)}` : ""}`;
     },
     cell: (width, height) => (params, api) => {
       const [x, y] = api.coord([api.value(0), api.value(1)]);

@@ -20,7 +20,7 @@ def _wandering() -> Batch:
     [
         (ModelChoice(density="mixture"), ModelChoice(), 8),
         (ModelChoice(follow_drift=True), ModelChoice(), 1),
-        (ModelChoice(kind=ModelKind.WINDOWED), ModelChoice(kind=ModelKind.DENOISING, effort="full"), 8),
+        (ModelChoice(kind=ModelKind.WINDOWED), ModelChoice(effort="full"), 8),
     ],
     ids=["density with a window", "follow_drift without one", "windowed"],
 )

@@ -13,7 +13,7 @@ from latentwatch.alerts.reading import MapPoint
 from latentwatch.detector.interface import MapGround
 from latentwatch.domain.alert import Severity, Verdict
 from latentwatch.domain.outcome import TracePoint
-from latentwatch.review.charts.latent import map_option
+from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around, milliseconds, stretches, thin
 from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, trace_option
 from tests.review.sketch import NOW, PUMP, trace_point
@@ -124,16 +124,16 @@ def test_guilty_features_come_first_and_text_has_no_band():
     assert chosen_features(PUMP.record, ["mode", "unknown"]) == ["mode", "flow", "pressure"]
 
 
-def place(x: float, y: float, verdict: Verdict | None = None) -> MapPoint:
+def place(x: float, y: float, verdict: Verdict | None = None, reconstruction: float = 1.0) -> MapPoint:
     """A flagged record on the map."""
-    return MapPoint(1, "rig-a", NOW, 4.0, Severity.LOW, verdict, (x, y))
+    return MapPoint(1, "rig-a", NOW, 4.0, Severity.LOW, verdict, (x, y), reconstruction, 3.0)
 
 
 def test_the_map_draws_ground_and_verdicts():
     """Ground first, then one series a verdict, each with its own shape."""
     option = map_option(GROUND, [place(0, 0), place(1, 0, Verdict.TRUE), place(1, 1, Verdict.FALSE)], brush=True)
-    ground, *marks = option["series"]
-    assert ground["id"] == "ground"
+    ground, rings, *marks = option["series"]
+    assert (ground["id"], rings["id"], rings["data"]) == ("ground", "rings", [])
     assert 0 < len(ground["data"]) <= 72 * 72
     assert [(series["id"], len(series["data"])) for series in marks] == [
         ("none", 1),
@@ -143,6 +143,19 @@ def test_the_map_draws_ground_and_verdicts():
     ]
     assert len({series["symbol"] for series in marks}) == 4
     json.dumps(option, allow_nan=False)
+
+
+def test_a_place_and_the_ring_around_it_say_two_things():
+    """Where a record lies tells its state, the ring how badly its readings fit each other."""
+    ground = replace(GROUND, contours=np.array([0.9, 0.5], np.float32))
+    usual, off, strange = place(0, 0), place(0, 0, reconstruction=9.0), place(2, -1)
+    assert state_of(ground, usual) == "a usual state"
+    assert state_of(ground, off) == "a usual state, but these readings do not fit each other"
+    assert state_of(ground, strange) == "an unusual state"
+    assert state_of(GROUND, usual) == ""
+    _, rings, *marks = map_option(ground, [usual, off], brush=False)["series"]
+    assert len(rings["data"]) == 1
+    assert marks[0]["data"][1]["state"].startswith("a usual state, but")
 
 
 def test_one_far_record_does_not_hide_the_ground():

@@ -2,10 +2,13 @@
 
 `generate.py` says how it was made: two monitors, alerts of several kinds, labels, dead letters, messages sent, due and
 given up, and version 2 of `pump`, whose bundle was damaged after it had raised an alert, and was refused for that.
+Its bundles are of a format that is read no more: they are refused in words, and both monitors are to be trained again.
 """
 
 import json
+import re
 import shutil
+import signal
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -44,6 +47,9 @@ KEPT = (
     "minute_counts", "trace", "entities", "model_versions", "promotions", "notifications", "scorers",
 )  # fmt: skip
 
+_PATIENCE = 120
+"""Seconds that a command may take before an alarm ends the test."""
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -79,8 +85,10 @@ def run(left: Path, capfd: pytest.CaptureFixture[str]) -> Run:
 
     def go(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)  # a scorer that finds no model it can read waits for one
         with pytest.raises(SystemExit) as ended:
             main(list(arguments))
+        signal.setitimer(signal.ITIMER_REAL, 0)
         out, err = capfd.readouterr()
         return int(ended.value.code or 0), out, err
 
@@ -122,30 +130,26 @@ def test_the_schema_is_brought_up_to_date_and_loses_nothing(left: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize(("monitor", "position", "known"), [("pump", 2_902, 100), ("parts", 162, 0)])
+@pytest.mark.parametrize(("monitor", "position", "version"), [("pump", 2_902, 3), ("parts", 162, 2)])
 def test_scoring_goes_on_where_it_stood(
-    run: Run, left: Path, engine: Engine, monitor: str, position: int, known: int
+    run: Run, left: Path, engine: Engine, monitor: str, position: int, version: int
 ) -> None:
-    """New records are scored by the model that served, with the context that was stored, and open an alert."""
+    """By a model trained anew, new records are scored from the stored position on, and open an alert."""
     stream, registry = left / f"{monitor}.jsonl", ModelRegistry(engine)
+    code, _, said = run("train", f"{monitor}.yaml", "--history", "history.jsonl")
+    assert code == 0, said
     alerts = inbox(engine, AlertFilter(monitor=monitor)).total
-    serving = registry.champion(monitor)
     send(stream, 120, wrong=20)
     code, _, said = run("score", f"{monitor}.yaml")
     assert code == 0, said
     assert "scored 120 records" in said
-    assert "not restored" not in said
     assert AlertStore(engine, monitor).positions(stream.name) == {0: position + 120}
-    assert registry.champion(monitor) == serving
+    serving = registry.champion(monitor)
     assert serving is not None
-    assert serving.version == 1
+    assert serving.version == version
     newest = inbox(engine, AlertFilter(monitor=monitor), order="recent")
     assert newest.total > alerts
-    detail = alert_detail(engine, newest.alerts[0].id)
-    assert detail is not None
-    assert detail.peak is not None
-    assert not detail.peak.warming
-    assert detail.peak.seen >= known  # records of its rig before it; single records are scored without a past
+    assert alert_detail(engine, newest.alerts[0].id) is not None
 
 
 def test_alerts_read_as_they_were_left(engine: Engine) -> None:
@@ -160,21 +164,17 @@ def test_alerts_read_as_they_were_left(engine: Engine) -> None:
     assert len(detail.flagged) == 41
 
 
-def test_stored_verdicts_replay(run: Run) -> None:
-    """Each with its bundle; those of the damaged bundle are counted and said, and stop no other's."""
-    code, out, said = run("replay", "parts.yaml", "--json")
-    assert (code, json.loads(out)["agreeing"]) == (0, 53), said
-    code, out, _ = run("replay", "pump.yaml", "--json")
-    found = json.loads(out)
-    assert (code, found["records"], found["agreeing"], found["no_longer"]) == (0, 98, 42, 56)
-    assert "content does not match" in found["refusals"][0]
-    code, _, said = run("replay", "pump.yaml", "--alert", str(OF_THE_REFUSED))
-    assert code == 2
-    assert "56 no longer replay, what was stored of them stands" in said
+def test_stored_verdicts_say_why_they_no_longer_replay(run: Run) -> None:
+    """Each with its bundle; those of bundles that are read no more are counted, and why is said for each bundle."""
+    for monitor in ("parts", "pump"):
+        code, _, said = run("replay", f"{monitor}.yaml", "--json")
+        assert code == 2
+        assert re.search(r"was written by an earlier latentwatch \(format 9, this one's is \d+\); train again", said)
+    assert "content does not match" in said
 
 
 def test_pages_show_what_was_stored(room: Room) -> None:
-    """Every page draws; an alert of the refused bundle shows its evidence and says that it no longer replays."""
+    """Every page draws; alerts of bundles that are read no more show their evidence and say that they no longer replay."""
     assert "pump" in overview_markup(room)
     assert "5 alerts" in "".join(inbox_markup(room, replace(View(), status="any")))
     assert "half past nine" in dead_markup(room, "pump", 0)
@@ -185,12 +185,11 @@ def test_pages_show_what_was_stored(room: Room) -> None:
     assert refused is not None
     for detail in (serving, refused):
         assert "flow" in evidence_markup(detail, None)
-    assert "as stored" in replay_done(room, serving).sentence
-    assert not isinstance(ground_of(room, str(serving.peak and serving.peak.bundle)), str)
-    for said in (replay_done(room, refused).sentence, ground_of(room, str(refused.peak and refused.peak.bundle))):
-        assert isinstance(said, str)
-        assert "stored when it was flagged" in said
-        assert "no longer replays" in said
+    for detail in (serving, refused):
+        for said in (replay_done(room, detail).sentence, ground_of(room, str(detail.peak and detail.peak.bundle))):
+            assert isinstance(said, str)
+            assert "stored when it was flagged" in said
+            assert "no longer replays" in said
 
 
 def test_the_api_answers(room: Room) -> None:
@@ -226,31 +225,32 @@ def test_messages_are_delivered_that_were_due(engine: Engine) -> None:
     ]
 
 
-def test_training_is_judged_against_the_model_that_served(run: Run, engine: Engine) -> None:
-    """The champion of that time is loaded and measured beside the challenger; the refused one stays refused."""
+def test_training_anew_is_let_in_beside_a_champion_that_is_read_no_more(run: Run, engine: Engine) -> None:
+    """The challenger is judged alone, and why is said; the refused version stays refused."""
     code, out, said = run("train", "pump.yaml", "--history", "history.jsonl", "--json")
     assert code == 0, said
     result = json.loads(out)
     assert result["version"] == 3
-    assert any(reason.startswith("The champion keeps its promise") for reason in result["reasons"]), result["reasons"]
+    assert any("cannot score these records any more" in reason for reason in result["reasons"]), result["reasons"]
+    assert "written by an earlier latentwatch" in said
+    assert ModelRegistry(engine).version("pump", 3).status is VersionStatus.CHAMPION
     assert ModelRegistry(engine).version("pump", 2).status is VersionStatus.REFUSED
 
 
 def test_a_monitor_is_renamed_and_removed(run: Run, left: Path, engine: Engine) -> None:
-    """Its stored verdicts replay and its stream goes on under the new name; then all of it goes, the other's stays."""
+    """Its stream goes on under the new name; then all of it goes, the other's stays."""
     pump = left / "pump.yaml"
+    assert run("train", "pump.yaml", "--history", "history.jsonl")[0] == 0
     code, out, said = run("monitors", "rename", "pump", "pump-north")
     assert (code, "pump is called pump-north now" in out) == (0, True), said
     assert "name: pump-north" in said
     pump.write_text(pump.read_text().replace("name: pump\n", "name: pump-north\n"))
-    code, out, said = run("replay", "pump.yaml", "--json")
-    assert (code, json.loads(out)["agreeing"]) == (0, 42), said
     send(left / "pump.jsonl", 20)
     code, _, said = run("score", "pump.yaml")
     assert (code, "scored 20 records" in said) == (0, True), said
     listed = {one["name"]: one for one in json.loads(run("monitors", "list", "--json")[1])}
     assert sorted(listed) == ["parts", "pump-north"]
-    assert (listed["pump-north"]["versions"], listed["pump-north"]["serving"]) == (2, 1)
+    assert (listed["pump-north"]["versions"], listed["pump-north"]["serving"]) == (3, 3)
     assert "nothing was changed" in run("monitors", "remove", "pump-north")[2]
     code, out, said = run("monitors", "remove", "pump-north", "--yes", "--json")
     assert (code, json.loads(out)["done"]) == (0, True), said

@@ -1,0 +1,87 @@
+"""The basis of a monitor's latent space: records that keep their codes from version to version, and the map's two axes.
+
+It belongs to the monitor and travels with its versions. A first version begins it; each later one is held to it, keeps one
+half of its records for ever, and renews the other half, so that a new way of running finds a place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.latent.examples import Floats, Landmarks
+from latentwatch.detector.latent.state_model import StateModel, affine
+
+LANDMARKS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Landmark records and the map."""
+
+    rows: Floats
+    """[L, D] as the state model takes them, not standardised; the first half is kept for ever."""
+    codes: Floats
+    """[L, K]"""
+    centre: Floats
+    """[K] the code in the middle of the map."""
+    axes: Floats
+    """[K, 2] from codes to the map: the two principal components of the first version's codes."""
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """What a next version is held to."""
+        return Landmarks(self.rows, self.codes)
+
+    def fits(self, width: int, code: int) -> bool:
+        """Whether a state model of rows [N, width] and codes [N, code] can be held to it."""
+        return bool(self.rows.shape[1] == width and self.codes.shape[1] == code)
+
+    def places(self, codes: Floats) -> Floats:
+        """[N, 2] where codes [N, K] lie on the map. The same bits alone and in a batch."""
+        return affine(codes - self.centre, self.axes, np.zeros(2, np.float32))
+
+    def renewed(self, rows: Floats, codes: Floats) -> "Basis":
+        """The basis after a version that was held to it: its second half are rows [N, D] with codes [N, K] of that version."""
+        kept = len(self.rows) - len(self.rows) // 2
+        fresh = _spread_over(len(rows), LANDMARKS // 2)
+        return Basis(
+            np.concatenate([self.rows[:kept], rows[fresh]]),
+            np.concatenate([self.codes[:kept], codes[fresh]]),
+            self.centre,
+            self.axes,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        return {"rows": self.rows, "codes": self.codes, "centre": self.centre, "axes": self.axes}
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], model: StateModel) -> Self:
+        """The inverse of `arrays`. Raises ValueError where shapes do not fit the model."""
+        rows, codes, centre, axes = (arrays[name] for name in ("rows", "codes", "centre", "axes"))
+        code = model.code_size
+        shapes = (rows.shape, codes.shape, centre.shape, axes.shape)
+        if shapes != ((len(codes), model.width), (len(rows), code), (code,), (code, 2)):
+            raise ValueError("the basis of the latent space does not fit its model")
+        return cls(rows, codes, centre, axes)
+
+
+def begin_basis(rows: Floats, codes: Floats) -> Basis:
+    """The basis of a first version, from rows [N, D] and their codes [N, K] in order of time."""
+    centre = codes.mean(axis=0)
+    _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
+    axes = np.zeros((codes.shape[1], 2), np.float32)
+    count = min(2, len(directions))
+    leading = directions[:count].T
+    signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(count)])
+    axes[:, :count] = leading * np.where(signs == 0, 1.0, signs)
+    spread = _spread_over(len(rows), LANDMARKS)
+    chosen = np.concatenate([spread[::2], spread[1::2]])  # both halves from all of the time
+    return Basis(rows[chosen].copy(), codes[chosen].copy(), centre.astype(np.float32), axes)
+
+
+def _spread_over(count: int, wanted: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(np.intp))

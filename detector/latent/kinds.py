@@ -1,0 +1,117 @@
+"""How the kinds of autoencoder differ: what goes in, and what is minimised beside the likelihood of the rows."""
+
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from latentwatch.detector.latent.examples import TrainingPlan
+from latentwatch.detector.latent.networks import Autoencoder, Critic
+from latentwatch.domain.monitor import ModelKind
+
+
+class Objective(Protocol):
+    """What one kind minimises."""
+
+    network: Autoencoder
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """The sum over members of their mean loss on rows [M, B, D]."""
+        ...
+
+    def after_step(self) -> None:
+        """What it trains beside the autoencoder."""
+        ...
+
+
+class Variational:
+    """The variational autoencoder (Kingma and Welling 2014): likelihood and divergence from N(0, I), of one draw."""
+
+    def __init__(self, width: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        self.network = Autoencoder(width, plan, True, random)
+        self._random = random
+
+    def loss(self, rows: Tensor) -> Tensor:
+        mean, log_variance = self.network.posterior(rows)
+        codes = _drawn(mean, log_variance, self._random)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=-1).mean(dim=-1)
+        return cast(Tensor, (self.network.negative_log_likelihood(rows, codes) + divergence).sum())
+
+    def after_step(self) -> None:
+        """Nothing."""
+
+
+class Denoising:
+    """The denoising autoencoder (Vincent 2008): the clean row is to come out where a corrupted one goes in.
+
+    Half of a batch has values swapped with those of other rows, at a rate drawn per row from U(0, 1/2); half has Gaussian
+    noise whose spread is drawn per row, log-uniformly from 0.05 to 1.
+    """
+
+    def __init__(self, width: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        self.network = Autoencoder(width, plan, False, random)
+        self._random, self._code = random, plan.code
+
+    def loss(self, rows: Tensor) -> Tensor:
+        codes = self.network.encode(self._corrupted(rows), self._code)
+        return cast(Tensor, self.network.negative_log_likelihood(rows, codes).sum())
+
+    def after_step(self) -> None:
+        """Nothing."""
+
+    def _corrupted(self, rows: Tensor) -> Tensor:
+        half = rows.shape[1] // 2
+        swapped, noisy = rows[:, :half], rows[:, half:]
+        rate = 0.5 * torch.rand((*swapped.shape[:2], 1), generator=self._random)
+        swapped = torch.where(torch.rand(swapped.shape, generator=self._random) < rate, swapped.roll(1, 1), swapped)
+        spread = 0.05 ** torch.rand((*noisy.shape[:2], 1), generator=self._random)
+        return torch.cat([swapped, noisy + spread * torch.randn(noisy.shape, generator=self._random)], dim=1)
+
+
+class Adversarial:
+    """The adversarial autoencoder (Makhzani 2015): a critic tells codes from draws of N(0, I), and the encoder deceives it.
+
+    The critic's slope at the draws is penalised (Mescheder 2018, R1), without which the two chase each other in circles.
+    """
+
+    _STRENGTH = 10.0
+    _SLOPE = 0.5
+
+    def __init__(self, width: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        self.network = Autoencoder(width, plan, True, random)
+        self._random = random
+        self._critic = Critic(plan, random)
+        self._optimiser = torch.optim.Adam(self._critic.parameters(), 1e-3, betas=(0.5, 0.9), fused=True)
+        self._latest: Tensor | None = None
+
+    def loss(self, rows: Tensor) -> Tensor:
+        codes = _drawn(*self.network.posterior(rows), self._random)
+        self._latest = codes.detach()
+        deceived = softplus(-self._critic(codes)).mean(dim=(1, 2))
+        return cast(Tensor, (self.network.negative_log_likelihood(rows, codes) + self._STRENGTH * deceived).sum())
+
+    def after_step(self) -> None:
+        """One step of the critic on the latest codes."""
+        if self._latest is None:
+            return
+        draws = torch.randn(self._latest.shape, generator=self._random).requires_grad_()
+        taken = self._critic(draws)
+        (slope,) = torch.autograd.grad(taken.sum(), draws, create_graph=True)
+        loss = softplus(self._critic(self._latest)).mean(dim=(1, 2)) + softplus(-taken).mean(dim=(1, 2))
+        loss = loss + self._SLOPE * slope.square().sum(dim=-1).mean(dim=-1)
+        self._optimiser.zero_grad()
+        loss.sum().backward()
+        self._optimiser.step()
+
+
+OBJECTIVES: dict[ModelKind, type[Variational] | type[Denoising] | type[Adversarial]] = {
+    ModelKind.VARIATIONAL: Variational,
+    ModelKind.DISENTANGLED: Variational,  # the same code, turned to its factors afterwards
+    ModelKind.DENOISING: Denoising,
+    ModelKind.ADVERSARIAL: Adversarial,
+}
+
+
+def _drawn(mean: Tensor, log_variance: Tensor, random: torch.Generator) -> Tensor:
+    return mean + torch.randn(mean.shape, generator=random) * (0.5 * log_variance).exp()

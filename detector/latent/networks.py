@@ -1,0 +1,81 @@
+"""The torch modules: M independent autoencoders of one shape, computed together. Values are [members, batch, width]."""
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from latentwatch.detector.latent.examples import TrainingPlan
+
+_NOISE = (-8.0, 4.0)
+"""Bounds of a column's log variance around what is decoded."""
+_SPREAD = (-10.0, 4.0)
+"""Bounds of a code's log variance."""
+
+
+class MemberLinear(nn.Module):  # type: ignore[misc]  # torch's modules are untyped
+    """An affine layer per member."""
+
+    def __init__(self, members: int, inputs: int, outputs: int, random: torch.Generator, gain: float = 1.0) -> None:
+        """Weights uniform with variance `gain`^2 / inputs; biases 0."""
+        super().__init__()
+        bound = gain * math.sqrt(3.0 / inputs)
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound, generator=random))
+        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[M, B, inputs] -> [M, B, outputs]"""
+        return torch.baddbmm(self.bias, values, self.weight)
+
+
+class Autoencoder(nn.Module):  # type: ignore[misc]
+    """Encoder D -> hidden -> K, or K means and K log variances; decoder K -> hidden -> D with one noise per column."""
+
+    def __init__(self, width: int, plan: TrainingPlan, stochastic: bool, random: torch.Generator) -> None:
+        super().__init__()
+        members, outputs = plan.members, 2 * plan.code if stochastic else plan.code
+        self.encoder = nn.Sequential(
+            MemberLinear(members, width, plan.hidden, random),
+            nn.ReLU(),
+            MemberLinear(members, plan.hidden, outputs, random),
+        )
+        self.decoder = nn.Sequential(
+            MemberLinear(members, plan.code, plan.hidden, random),
+            nn.ReLU(),
+            MemberLinear(members, plan.hidden, width, random, gain=0.1),
+        )
+        self.log_noise = nn.Parameter(torch.full((members, 1, width), -1.0))
+
+    def encode(self, rows: Tensor, code: int) -> Tensor:
+        """[M, B, K] codes of rows [M, B, D]: their posterior means where the encoder is stochastic."""
+        return cast(Tensor, self.encoder(rows)[..., :code])
+
+    def posterior(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log variances [M, B, K] of the codes of rows [M, B, D], of a stochastic encoder."""
+        mean, log_variance = self.encoder(rows).chunk(2, dim=-1)
+        return mean, log_variance.clamp(*_SPREAD)
+
+    def negative_log_likelihood(self, rows: Tensor, codes: Tensor) -> Tensor:
+        """[M] mean over rows [M, B, D] of -log N(row; decoded code, noise), less its constant, in nats."""
+        log_noise = self.log_noise.clamp(*_NOISE)
+        squared = (rows - self.decoder(codes)).square()
+        return 0.5 * (squared * (-log_noise).exp() + log_noise).sum(dim=-1).mean(dim=-1)
+
+
+class Critic(nn.Module):  # type: ignore[misc]
+    """Tells codes from draws of N(0, I): K -> 64 -> 64 -> 1, per member."""
+
+    def __init__(self, plan: TrainingPlan, random: torch.Generator) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            MemberLinear(plan.members, plan.code, 64, random),
+            nn.LeakyReLU(0.2),
+            MemberLinear(plan.members, 64, 64, random),
+            nn.LeakyReLU(0.2),
+            MemberLinear(plan.members, 64, 1, random),
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """[M, B, 1] positive where it takes codes [M, B, K] for draws of N(0, I)."""
+        return cast(Tensor, self.layers(codes))

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.bundle import Bundled
 from latentwatch.detector.forecasts.detector import ForecastDetector
-from latentwatch.detector.forecasts.fitting import add_forecasts, is_metric
+from latentwatch.detector.forecasts.fitting import add_forecasts
 from latentwatch.detector.interface import Detector
+from latentwatch.detector.metrics import is_metric
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
 from latentwatch.detector.sequences.detector import SequenceDetector

@@ -31,6 +31,7 @@ from latentwatch.detector.sampled_columns import (
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
+from latentwatch.first_alert import first_alert, usual_pace
 from latentwatch.long_form import long_form
 from latentwatch.misreadings import DECIMAL_COMMA, refuse_dates, refuse_misreadings
 from latentwatch.sample import read_sample
@@ -147,9 +148,9 @@ def guess_monitor(
             "window: 1, since without a time each record is scored on its own; 'auto' if rows follow each other"
         )
         notes.append("alert: one false alarm in a hundred records, since without a time there is no day to count by")
-    else:
-        monitor["alert"] = {"false_alarms_per_day": 2.0}
-        notes.append("alert: two false alarms a day, to start with")
+    elif times is not None:
+        monitor["alert"], reasons = _first_alert(times, owners, day_first, features)
+        notes += reasons
     try:
         return Guess(Monitor.model_validate(monitor), tuple(notes))
     except ValidationError as error:
@@ -209,6 +210,18 @@ def _guess_order(time: str | None, times: "pd.Series[Any]", path: str, notes: li
         f"time: {words[0]}, since the {words[1]} number goes beyond 12; the monitor says so, and the data must keep to it"
     )
     return day_first
+
+
+def _first_alert(
+    times: "pd.Series[Any]", owners: "pd.Series[Any] | None", day_first: bool | None, features: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The monitor's `alert` by the pace of the sample's records, and why."""
+    moments = parse_times([None if text is pd.NA else text for text in times.astype(object).tolist()], day_first)
+    named = np.zeros(len(moments), np.intp) if owners is None else pd.factorize(owners)[0]
+    known = moments != NO_TIME
+    numbers = sum("numeric" in (spec, spec["type"] if isinstance(spec, dict) else spec) for spec in features.values())
+    pace = usual_pace(moments[known], named[known])
+    return first_alert(pace, len(np.unique(named)), numbers, len(features) - numbers)
 
 
 def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bool:

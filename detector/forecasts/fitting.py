@@ -16,6 +16,7 @@ from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import empty_histograms, fit_fusion
 from latentwatch.detector.forecasts.seasons import find_season, in_words
 from latentwatch.detector.lately import memory_of
+from latentwatch.detector.metrics import DAY, FEW_CHANNELS, MOST_CHANNELS, days_of, regular_pace
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import fit_pace
@@ -24,35 +25,14 @@ from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]
 
-_DAY = 86_400e6
-"""Microseconds."""
-_FASTEST, _SLOWEST = 60e6, _DAY / 4
-"""Microseconds between records: faster ones are a machine's, not a metric's, and slower ones show no day."""
-_REGULAR = 0.9
-"""Share of the intervals that must lie within half of the usual one."""
-FEW_CHANNELS = 4
-MOST_CHANNELS = 8
-"""Channels up to which forecasts help where a day repeats in at least half of them."""
 LONG_ENOUGH = 28.0
 """Days of history from which its calibration is a promise,"""
 MANY_ENOUGH = 1_000
 """where it has as many records: a month at an hour promises nothing."""
-_FEWEST_DAYS = 3.0
-_FEWEST_RECORDS = 120
-"""History without which a day cannot be told from chance."""
 _SETTLES = 3.0
 """Days until the tables of the day have filled; at most a third of the history."""
 _MOST_STARTS = 2_000
 """Entities whose states a bundle keeps, 4 kB a channel; of more, all begin as strangers."""
-
-
-def is_metric(history: Batch) -> bool:
-    """Whether records are so few numbers at such a pace that they are forecast, whatever neighbouring ones tell of each other."""
-    schema = history.schema
-    if schema.categories or schema.texts or not 1 <= len(schema.numbers) <= FEW_CHANNELS:
-        return False
-    graded = [len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in history.numbers.T]
-    return any(graded) and regular_pace(history) is not None
 
 
 def add_forecasts(detector: SequenceDetector, surprise: Floats, history: Batch) -> SequenceDetector | ForecastDetector:
@@ -73,7 +53,7 @@ def add_forecasts(detector: SequenceDetector, surprise: Floats, history: Batch) 
     if len(chosen) > FEW_CHANNELS and 2 * sum(season.slots > 0 for season in seasons) < len(chosen):
         return detector
     forecaster = replace(forecaster, slots=np.array([season.slots for season in seasons], np.int64))
-    weeks = _days(history, rows_of_each) / 7
+    weeks = days_of(history, rows_of_each) / 7
     owners = detector.context.channels.owners[chosen].tolist()
     found = tuple(
         in_words(history.schema.names[owner], season, weeks) for owner, season in zip(owners, seasons, strict=True)
@@ -99,7 +79,7 @@ def _fit(
     for rows in rows_of_each:
         settled[rows] = np.arange(len(rows)) >= min(round(_SETTLES * forecaster.daily), len(rows) // 3)
     histograms = empty_histograms(len(names))
-    long = _days(history, rows_of_each) + 1.5 / forecaster.daily >= LONG_ENOUGH
+    long = days_of(history, rows_of_each) + 1.5 / forecaster.daily >= LONG_ENOUGH
     fusion, fused = fit_fusion(
         histograms,
         owners,
@@ -120,26 +100,6 @@ def _fit(
         detector, forecaster, fusion, tuple(names[:kept].tolist()), np.concatenate([stranger[None], known])
     )
     return ForecastDetector(context, fit_pace(history.times[settled], owners[settled], fused[settled]), found)
-
-
-def regular_pace(history: Batch) -> float | None:
-    """Microseconds between an entity's records where they carry a time and come regularly, for some days and neither faster
-    than one a minute nor slower than four a day."""
-    if history.schema.time is None or len(history) < _FEWEST_RECORDS:
-        return None
-    rows_of_each = rows_by_entity(history.entities)
-    intervals = np.concatenate([np.diff(history.times[rows]) for rows in rows_of_each])
-    if not len(intervals):
-        return None
-    pace = float(np.median(intervals))
-    if not _FASTEST <= pace <= _SLOWEST or _days(history, rows_of_each) < _FEWEST_DAYS:
-        return None
-    return pace if float((np.abs(intervals - pace) <= pace / 2).mean()) >= _REGULAR else None
-
-
-def _days(history: Batch, rows_of_each: list[NDArray[np.intp]]) -> float:
-    """From an entity's first record to its last, the median of all entities."""
-    return float(np.median([float(np.ptp(history.times[rows])) for rows in rows_of_each])) / _DAY
 
 
 def _metrics(channels: Channels, z: Floats) -> NDArray[np.int64]:
@@ -167,7 +127,7 @@ def _measure(
         scale=np.maximum(np.maximum((high - low) / 3.29, 0.2 * np.nanstd(own, axis=0)), 1e-3).astype(np.float32),
         slots=np.zeros(len(chosen), np.int64),
         usual=np.ones((3, len(chosen)), np.float32),
-        daily=_DAY / pace,
+        daily=DAY / pace,
         gap_milliseconds=detector.context.gap_milliseconds,
         timezone=history.schema.timezone,
     )

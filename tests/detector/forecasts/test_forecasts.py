@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from latentwatch.detector.checks import CHECKS, read
 from latentwatch.detector.forecasts.calendar import places
 from latentwatch.detector.forecasts.detector import ForecastDetector
-from latentwatch.detector.forecasts.fitting import add_forecasts, is_metric, regular_pace
+from latentwatch.detector.forecasts.fitting import add_forecasts
 from latentwatch.detector.interface import Contexts
+from latentwatch.detector.metrics import is_metric, regular_pace
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.training import learn
 from latentwatch.domain.monitor import AlertPolicy, ModelChoice

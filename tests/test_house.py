@@ -192,6 +192,34 @@ def test_readme_maps_every_package() -> None:
     assert not [folder for folder in sorted(folders) if f"{folder}/" not in readme]
 
 
+def anchors(page: str) -> list[str]:
+    """The anchors that GitHub gives the headings of a page, in order."""
+    headings = re.findall(r"^#{2,} (.+)$", page, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """A link of a Markdown page to a file or a heading of the project finds it."""
+    broken = []
+    for path, text in texts().items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", text) if path.suffix == ".md" else ():
+            if "://" in link:
+                continue
+            name, _, anchor = link.partition("#")
+            target = ROOT / path.parent / name if name else ROOT / path
+            if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+                broken.append(f"{path}: {link}")
+    assert not broken
+
+
+def test_experiments_begin_with_an_index() -> None:
+    """The index of docs/experiments.md lists every entry, in order."""
+    page = (ROOT / "docs" / "experiments.md").read_text()
+    index = page.partition("## Index")[2].partition("\n## ")[0]
+    entries = anchors(page)
+    assert re.findall(r"\]\(#([^)]+)\)", index) == entries[entries.index("index") + 1 :]
+
+
 def defined(name: str, path: str) -> ast.FunctionDef | None:
     """The function of a file, or `Class.method`, by its name."""
     *owner, function = name.split(".")

@@ -258,10 +258,18 @@ class Monitor(_Part):
         return value
 
     @model_validator(mode="after")
-    def _files_are_entities_of_files(self) -> Self:
+    def _record_fits_the_source(self) -> Self:
         if self.record.entity_is_file and self.source.file is None:
             raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")
+        given = next(each.format for each in (self.source.kafka, self.source.file) if each is not None)
+        if self.record.takes_apart and given in ("csv", "avro"):
+            raise ValueError(f"'arrays' and 'collector' belong to JSON, and the source is {given}; remove one of them")
         return self
+
+    @property
+    def takes_apart(self) -> bool:
+        """Whether a message may hold several records, each with an offset of its own."""
+        return self.record.takes_apart or bool(self.source.kafka and self.source.kafka.arrays)
 
     @property
     def group(self) -> str:

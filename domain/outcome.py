@@ -136,6 +136,8 @@ class Outcome:
     snapshots: tuple[ContextSnapshot, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     silences: tuple[Silence, ...] = ()
+    passed: int = 0
+    """Messages that the monitor's `where` passes over; counted, not stored."""
     heard: Mapping[str, datetime] = field(default_factory=dict)
     """Entities whose silence, where one is open, ends with this batch, and the event time at which they spoke."""
     group_gap_seconds: float = 300.0

@@ -246,12 +246,42 @@ def _same_columns(one: RecordSchema, other: RecordSchema) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """Messages that are passed over, as the monitor's `where` says: neither scored nor dead, and accounted for."""
+
+    partitions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """[N]"""
+    offsets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[N]"""
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
-    """What decoding a poll gave: a batch and the messages that could not enter it."""
+    """What decoding a poll gave: a batch, the messages that could not enter it, and those that were not to."""
 
     batch: Batch
     dead_letters: tuple[DeadLetter, ...] = field(default=())
+    passed: Passed = field(default_factory=Passed)
+
+    def __len__(self) -> int:
+        """How many messages are accounted for."""
+        return len(self.batch) + len(self.dead_letters) + len(self.passed)
 
     def followed_by(self, more: "Decoded") -> "Decoded":
         """This poll and then that one."""
-        return Decoded(concatenate([self.batch, more.batch]), self.dead_letters + more.dead_letters)
+        return decoded_together([self, more])
+
+
+def decoded_together(parts: Sequence[Decoded]) -> Decoded:
+    """Pieces of a poll, in order. Raises ValueError when there is none."""
+    return Decoded(
+        concatenate([part.batch for part in parts]),
+        tuple(letter for part in parts for letter in part.dead_letters),
+        Passed(
+            np.concatenate([part.passed.partitions for part in parts]),
+            np.concatenate([part.passed.offsets for part in parts]),
+        ),
+    )

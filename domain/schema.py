@@ -80,6 +80,25 @@ class Feature(BaseModel):
         return self.type in (FeatureType.NUMERIC, FeatureType.BOOLEAN, FeatureType.CYCLIC)
 
 
+class Condition(BaseModel):
+    """What a record's field must say for the record to be the monitor's; others are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: str
+    """Dots between keys."""
+    values: tuple[str, ...] = Field(min_length=1)
+    """Any of these, as text."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _values_as_text(cls, value: Any) -> Any:
+        listed = value if isinstance(value, list | tuple) else [value]
+        if any(each is None or isinstance(each, dict | list | tuple) for each in listed):
+            raise ValueError("a condition is a word or number, or a list of them")
+        return [str(each) for each in listed]
+
+
 class FileEntity(BaseModel):
     """Each file is an entity, named as the file is without folder and suffix: one machine a file."""
 
@@ -100,7 +119,14 @@ class RecordSchema(BaseModel):
     time: str | None = None
     day_first: bool | None = None
     """Of times such as 03/04/2026, whether the day comes before the month; None refuses them, as nobody can know."""
-    entity: str | FileEntity | None = None
+    entity: str | tuple[str, ...] | FileEntity | None = None
+    """A field; several, whose values name an entity together; or the file."""
+    where: tuple[Condition, ...] = ()
+    """What a record must say to be the monitor's."""
+    arrays: str | bool = False
+    """Where a message holds an array of records: true where it is one, else the path to it. For JSON."""
+    collector: Literal["senml", "otlp"] | None = None
+    """Whose messages hold several measurements of which each source and time make one record. For JSON."""
     missing: Missing = ()
     """Values of any feature that mean "no value", beside empty cells, null and the common words."""
     timezone: str = "UTC"
@@ -118,6 +144,18 @@ class RecordSchema(BaseModel):
             ) from None
         return value
 
+    @field_validator("entity")
+    @classmethod
+    def _entity_has_fields(cls, value: Any) -> Any:
+        if isinstance(value, tuple) and (not value or len(set(value)) < len(value)):
+            raise ValueError("name each field of the entity once, at least one")
+        return value
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _where_from_mapping(cls, value: Any) -> Any:
+        return [{"field": name, "values": of} for name, of in value.items()] if isinstance(value, Mapping) else value
+
     @field_validator("missing", mode="before")
     @classmethod
     def _missing_as_list(cls, value: Any) -> Any:
@@ -125,7 +163,12 @@ class RecordSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _telling(handler(self), ("missing", "day_first"))
+        dumped = _telling(handler(self), ("missing", "day_first", "where", "arrays", "collector"))
+        if self.where and "where" in dumped:
+            dumped["where"] = {
+                each.field: each.values[0] if len(each.values) == 1 else list(each.values) for each in self.where
+            }
+        return dumped
 
     @field_validator("features", mode="before")
     @classmethod
@@ -150,10 +193,28 @@ class RecordSchema(BaseModel):
             raise ValueError("'day_first' belongs to a time; name its field with 'time', or remove it")
         return self
 
+    @model_validator(mode="after")
+    def _one_way_to_take_messages_apart(self) -> Self:
+        if self.arrays and self.collector:
+            raise ValueError("give 'arrays' or 'collector', not both")
+        if self.arrays == "":
+            raise ValueError("'arrays' names a path, or is true where the message itself is the array")
+        return self
+
+    @property
+    def takes_apart(self) -> bool:
+        """Whether a message may hold several records."""
+        return bool(self.arrays or self.collector)
+
     @cached_property
     def entity_fields(self) -> tuple[str, ...]:
         """The fields whose values name an entity; none where all records belong to one, or the file names it."""
-        return (self.entity,) if isinstance(self.entity, str) else ()
+        return (self.entity,) if isinstance(self.entity, str) else self.entity if isinstance(self.entity, tuple) else ()
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether a record takes more than reading a message's fields."""
+        return bool(self.where) or isinstance(self.entity, tuple)
 
     @property
     def entity_is_file(self) -> bool:
@@ -207,7 +268,14 @@ class RecordSchema(BaseModel):
     @property
     def _further(self) -> tuple[tuple[str, Any], ...]:
         """How records are read beyond their fields, by the key in the monitor."""
-        return ("day_first", self.day_first), ("missing", self.missing)
+        where = tuple((each.field, *each.values) for each in self.where)
+        return (
+            ("day_first", self.day_first),
+            ("missing", self.missing),
+            ("where", where),
+            ("arrays", self.arrays or None),
+            ("collector", self.collector),
+        )
 
     def fingerprint(self) -> str:
         """A short hash of what scoring reads: time, entity, and each feature's name, type, path and period, in order.
@@ -306,4 +374,4 @@ def _missing(value: Any) -> Any:
 
 def _telling(dumped: dict[str, Any], silent: Collection[str]) -> dict[str, Any]:
     """Without the keys of later versions that say nothing: what earlier versions stored stays the same, byte for byte."""
-    return {key: value for key, value in dumped.items() if key not in silent or value not in (None, (), [])}
+    return {key: value for key, value in dumped.items() if key not in silent or value not in (None, (), [], False)}

@@ -21,6 +21,7 @@ from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import AlertPolicy, load_monitor
 from latentwatch.settings import load_settings
 from latentwatch.streams.batch_scoring import RowScorer, StreamScorer, score_records
+from latentwatch.streams.decoding.unpacking import Unpack, unpacker
 from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.wiring import load_version, ready_database, serving_version
 
@@ -35,8 +36,11 @@ def backfill_archive(
     detector = load_version(settings, registry, found, monitor)
     started = clock.monotonic()
     if engine == "spark":
-        if monitor.record.entity_is_file:
-            raise InvalidInput("--engine spark does not know files as entities ('entity: {file: true}'); leave it out")
+        if monitor.record.entity_is_file or monitor.record.is_shaped or monitor.record.takes_apart:
+            raise InvalidInput(
+                "--engine spark does not know files as entities, entities of several fields, 'where', 'arrays' or 'collector';"
+                " leave it out"
+            )
         from latentwatch.spark.archive import ScoreRows, score_archive
         from latentwatch.spark.session import begin_spark
 
@@ -49,7 +53,9 @@ def backfill_archive(
             spark.stop()
     else:
         with progress_bars() as report:
-            tally = score_here(archive_files(input_), Path(output), detector, monitor.alert, report, clock)
+            tally = score_here(
+                archive_files(input_), Path(output), detector, monitor.alert, report, clock, unpacker(monitor.record)
+            )
     seconds = clock.monotonic() - started
     if as_json:
         print_json(
@@ -87,6 +93,7 @@ def score_here(
     policy: AlertPolicy,
     report: Callable[[str, float], None],
     clock: Clock | None = None,
+    unpack: Unpack | None = None,
 ) -> Tally:
     """Score files in one process into a new folder. Raises InvalidInput where the folder is not new."""
     if output.exists():
@@ -102,7 +109,7 @@ def score_here(
     reason = ""
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
-            source = FileSource(str(path), "parquet", clock)
+            source = FileSource(str(path), "parquet", clock, unpack)
             scorer = scorer or RowScorer(source.decoder(detector.schema), StreamScorer(detector, policy, source.name))
             for rows in score_records(source, scorer):
                 out.write_batch(complete(rows, [str(path)] * len(rows), [row["position"] for row in rows]))

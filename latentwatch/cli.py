@@ -123,12 +123,16 @@ def init(
     entity: Annotated[
         str | None, typer.Option(help="The field that names what is watched, if the guess is wrong.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="Only the records that say so are the monitor's; may be repeated."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing monitor file.")] = False,
 ) -> None:
     """Write a first monitor from a sample of data, saying what was guessed and why."""
     from latentwatch.commands import init_monitor
 
-    init_monitor(data, output, name=name, topic=topic, time=time, entity=entity, force=force)
+    init_monitor(data, output, name=name, topic=topic, time=time, entity=entity, where=where or [], force=force)
 
 
 @app.command(epilog="Example: latentwatch train monitor.yaml --history 'normal/*.csv'")

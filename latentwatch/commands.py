@@ -20,6 +20,7 @@ def init_monitor(
     topic: str | None,
     time: str | None,
     entity: str | None,
+    where: list[str],
     force: bool,
 ) -> None:
     """Guess a monitor and write it, never over another one unless told to."""
@@ -29,7 +30,8 @@ def init_monitor(
         raise InvalidInput(f"{output}: exists already; give another --output, or --force to overwrite it")
     if output.exists() and Path(data).exists() and output.samefile(data):
         raise InvalidInput(f"{output}: is the sample itself, and would be lost; give another --output")
-    guess = guess_monitor(data, name=name, topic=topic, time=time, entity=entity)
+    only = dict(_condition(text) for text in where)
+    guess = guess_monitor(data, name=name, topic=topic, time=time, entity=entity, where=only)
     try:
         output.parent.mkdir(exist_ok=True)  # `monitors/` on a first day; never a whole path that may be a typing error
         output.write_text(guess.yaml(data), encoding="utf-8")
@@ -41,6 +43,13 @@ def init_monitor(
         say(f"  {note}")
     following = shlex.join(["latentwatch", "train", str(output), "--history", data])
     say(f"wrote {output}; look it over, then: {following}")
+
+
+def _condition(text: str) -> tuple[str, str]:
+    field, sign, value = text.partition("=")
+    if not (field and sign):
+        raise InvalidInput(f"--where {text}: is no condition; write it as name=cpu")
+    return field, value
 
 
 def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool) -> None:
@@ -89,6 +98,7 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     """Score a file or a pipe."""
     from latentwatch.alerts.registry import ModelRegistry
     from latentwatch.scoring import open_input, opened_output, write_scores
+    from latentwatch.streams.decoding.unpacking import unpacker
     from latentwatch.streams.sources.file_records import name_of
     from latentwatch.wiring import load_version, ready_database, serving_version
 
@@ -96,7 +106,7 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     registry = ModelRegistry(ready_database(settings))
     found = serving_version(registry, monitor, version)
     detector = load_version(settings, registry, found, monitor)
-    source = open_input(input_, format_)
+    source = open_input(input_, format_, unpacker(monitor.record))
     with opened_output(output, input_) as out:
         tally = write_scores(source, detector, monitor, out)
     if tally.unreadable and not tally.records:

@@ -6,7 +6,7 @@ file; it is never made again behind their back.
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from latentwatch.collectors import Shape, known_shape, packing
 from latentwatch.detector.quantities import growth, sentinel
 from latentwatch.detector.sampled_columns import (
     MOST_CATEGORIES,
@@ -35,6 +36,7 @@ from latentwatch.first_alert import first_alert, usual_pace
 from latentwatch.long_form import long_form
 from latentwatch.misreadings import DECIMAL_COMMA, refuse_dates, refuse_misreadings
 from latentwatch.sample import read_sample
+from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
 
 _ENTITY_NAMES = re.compile(
@@ -84,49 +86,67 @@ class Guess:
 
 
 def guess_monitor(
-    path: str, name: str | None = None, topic: str | None = None, time: str | None = None, entity: str | None = None
+    path: str,
+    name: str | None = None,
+    topic: str | None = None,
+    time: str | None = None,
+    entity: str | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> Guess:
-    """Guess a monitor from a file; `time` and `entity` overrule the guess, `topic` makes a Kafka topic its source.
+    """Guess a monitor from a file; `time` and `entity` overrule the guess, `topic` makes a Kafka topic its source, and
+    only the records that say what `where` does count.
 
     Raises InvalidHistory when the file is empty, holds no feature, or writes numbers with a decimal comma, InvalidInput
     when the name or the topic is none.
     """
     files = find_files([path])
     path = files[0]
-    file = open_table(path)
-    columns = read_sample(file)
-    refuse_misreadings(file, {column.name: column.texts for column in columns if column.numbers is None})
+    packed, packed_note = packing(path)
+    file = open_table(path, unpacker_of(packed))
+    sample = read_sample(file)
+    refuse_misreadings(file, {column.name: column.texts for column in sample if column.numbers is None})
+    shape = known_shape(sample, where, file.decimal_commas)
+    columns = shape.columns
     rows = len(columns[0].texts) if columns else 0
     if rows == 0:
         raise InvalidHistory(f"{path}: there is no record in it; give a sample with some hundred normal records")
     for role, given in (("time", time), ("entity", entity)):
-        names = [column.name for column in columns]
+        names = [column.name for column in sample]
         if given is not None and given not in names:
             raise InvalidHistory(f"{path}: has no field {given!r} for the {role}; it has {', '.join(names)}")
-    notes = [f"looked at {rows} records of {Path(path).name} ({file.format}, {len(columns)} columns)"]
+    notes = [f"looked at {len(sample[0].texts)} records of {Path(path).name} ({file.format}, {len(sample)} columns)"]
+    notes += [note for note in (packed_note, *shape.notes) if note]
     if len(files) > 1:
         notes.append(f"did not look at {len(files) - 1} further files; the monitor's source is this one")
     if rows < _FEW:
         notes.append(
             f"a sample of {rows}: training needs some hundred records of normal operation, better some thousand"
         )
-    time = time or _guess_time(columns, path, notes)
-    times = next((column.texts for column in columns if column.name == time), None)
+    time = time or _guess_time(columns, path, notes, [column for column in sample if column.name in shape.times])
+    times = next((column.texts for column in sample if column.name == time), None)
     day_first = None if times is None else _guess_order(time, times, path, notes)
-    if entity is None and (found := long_form(columns, times, path)):
-        entity, note = found
-        notes.append(note)
-    entity = entity or _guess_entity([column for column in columns if column.name != time], times, notes)
-    one_each = entity is None and time is not None and _side_by_side(files, time, day_first)
+    parts = (entity,) if entity else shape.entity
+    if not parts and (found := long_form(columns, times, path)):
+        parts = found[:1]
+        notes.append(found[1])
+    if parts and entity is None and shape.entity:
+        notes.append(f"entity: {', '.join(map(repr, parts))}, as such records have it")
+    if not parts and (guessed := _guess_entity([column for column in columns if column.name != time], times, notes)):
+        parts = (guessed,)
+    entity = parts[0] if len(parts) == 1 else None
+    one_each = not parts and time is not None and _side_by_side(files, time, day_first)
     if one_each:
         notes[-1] = "entity: the file, since the files' times overlap: one machine each, named as its file"
-    owners = next((column.texts for column in columns if column.name == entity), None)
-    features = _guess_features([column for column in columns if column.name not in (time, entity)], owners, notes)
+    owned = [column.texts.fillna("").astype(str) for column in sample if column.name in parts]
+    owners = pd.concat(owned, axis=1).agg(" ".join, axis=1) if owned else None
+    features = _guess_features(
+        [column for column in columns if column.name not in (time, *parts)], owners, notes, shape
+    )
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
     own = [column.name for column in columns if column.name != time and is_identifier(column)]
-    if entity is None and own and not one_each:
+    if not parts and own and not one_each:
         notes.append(
             "alerts: flagged records less than five minutes apart share one; with --entity "
             f"{shlex.quote(own[0])} each record has its own, named by it"
@@ -134,7 +154,9 @@ def guess_monitor(
     record = {
         "time": time,
         "day_first": day_first,
-        "entity": {"file": True} if one_each else entity,
+        "entity": {"file": True} if one_each else (entity or (list(parts) or None)),
+        "where": shape.where or None,
+        **packed,
         "features": features,
     }
     monitor: dict[str, Any] = {
@@ -164,9 +186,9 @@ def _refusal(problem: Any, path: str) -> str:
     return f"{where}: {message} (found {problem['input']!r})"
 
 
-def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str | None:
-    """The first column, those named as times first, whose values nearly all read as times."""
-    for column in sorted(columns, key=lambda column: not TIME_NAMES.search(column.name)):
+def _guess_time(columns: Sequence[Column], path: str, notes: list[str], others: Sequence[Column] = ()) -> str | None:
+    """The first column, those named as times first, whose values nearly all read as times; of `others` where none does."""
+    for column in (*sorted(columns, key=lambda column: not TIME_NAMES.search(column.name)), *others):
         if column.typed_time:
             notes.append(f"time: {column.name!r}, the file says that it is one")
             return column.name
@@ -183,8 +205,8 @@ def _guess_time(columns: Sequence[Column], path: str, notes: list[str]) -> str |
             read = f"{int((~lacking).sum()):,} of its {len(lacking):,} values read as times"
         notes.append(f"time: {column.name!r}, {read} ({first}){zone}")
         if lacking.any():
-            row = int(np.argmax(lacking))
-            found = "nothing" if pd.isna(column.texts.iloc[row]) else repr(column.texts.iloc[row])
+            row = int(column.texts.index[int(np.argmax(lacking))])
+            found = "nothing" if pd.isna(column.texts[row]) else repr(column.texts[row])
             notes.append(
                 f"without a time: {int(lacking.sum()):,} rows, the first is row {row + 1} ({found}); training leaves them out, "
                 "scoring answers such records with an error"
@@ -272,7 +294,9 @@ def _is_measured(column: Column) -> bool:
     return column.numbers is not None and bool((column.numbers.dropna() % 1 != 0).any())
 
 
-def _guess_features(columns: Sequence[Column], owners: "pd.Series[Any] | None", notes: list[str]) -> dict[str, Any]:
+def _guess_features(
+    columns: Sequence[Column], owners: "pd.Series[Any] | None", notes: list[str], shape: Shape
+) -> dict[str, Any]:
     rows = len(columns[0].texts) if columns else 0
     features: dict[str, Any] = {}
     constant = []
@@ -284,7 +308,7 @@ def _guess_features(columns: Sequence[Column], owners: "pd.Series[Any] | None", 
         type_ = _feature_type(column, rows)
         if column.inside:
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
-        features[column.name] = type_
+        features[shape.short(column.name)] = type_
         if len(column.strays):
             first = int(column.strays.index[0])
             notes.append(
@@ -295,7 +319,7 @@ def _guess_features(columns: Sequence[Column], owners: "pd.Series[Any] | None", 
             notes.append(note)
         if column.distinct == 1:
             constant.append(column.name)
-    numbers = [column for column in columns if column.name in features and column.numbers is not None]
+    numbers = [column for column in columns if shape.short(column.name) in features and column.numbers is not None]
     if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
         notes.append(comma)
     if features:

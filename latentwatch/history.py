@@ -24,6 +24,7 @@ from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.streams.decoding.columns import blank_missing, file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
+from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.tables import TableFile, as_masked, find_files, open_table
@@ -44,7 +45,8 @@ def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta 
     place in the list is the partition. Raises InvalidHistory naming file, field and row.
     """
     files = find_files(patterns)
-    parts = [_read_file(open_table(path), schema, number) for number, path in enumerate(files)]
+    unpack = unpacker(schema)
+    parts = [_read_file(open_table(path, unpack), schema, number) for number, path in enumerate(files)]
     if not any(len(part) for part in parts):
         raise InvalidHistory(f"{', '.join(files)}: there is no record in it; give normal records to learn from")
     parts = [part for part in parts if len(part)]
@@ -79,7 +81,9 @@ def read_topic_history(
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked
     decoder = topic_decoder(monitor, registry)
-    batch, unreadable = read_topic(topic.topic, kafka, decoder, clock.now() - last, arrays=topic.arrays)
+    batch, unreadable = read_topic(
+        topic.topic, kafka, decoder, clock.now() - last, unpack=unpacker(monitor.record, topic.arrays)
+    )
     if unreadable:
         log.warning("messages of the history cannot be read and are left out", topic=topic.topic, messages=unreadable)
     if batch is None:
@@ -105,6 +109,13 @@ def without_incidents(batch: Batch, intervals: Sequence[Interval]) -> Batch:
 
 
 def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
+    if schema.is_shaped or schema.takes_apart:
+        if "://" in file.path:
+            raise InvalidHistory(
+                f"{file.path}: 'where', 'arrays', 'collector' and an entity of several fields are not read over a network yet;"
+                " fetch the file first"
+            )
+        return _read_lines(file, schema, number)
     wanted = {feature.name: feature.path or feature.name for feature in schema.features}
     needed = [*wanted.values(), *filter(None, (schema.time,))]
     absent = [field for field in needed if file.raw(field) is None] if file.head is None else []
@@ -144,10 +155,10 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
 
 
 def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
-    """A local file of text as scoring reads it, so that it cannot mean anything else."""
+    """A local file as scoring reads it, so that it cannot mean anything else."""
     has_entity = all(file.text(field) is not None for field in schema.entity_fields)
     expected = schema if has_entity else schema.model_copy(update={"entity": FileEntity(file=True)})
-    source = FileSource(file.path, file.format)
+    source = FileSource(file.path, file.format, unpack=unpacker(schema))
     parts, refused = [], list[DeadLetter]()
     try:
         source.open()

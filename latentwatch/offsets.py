@@ -77,7 +77,7 @@ def topic_now(monitor: Monitor, settings: Settings) -> TopicNow | None:
         return None
     from latentwatch.streams.kafka.topic_offsets import topic_id, topic_offsets  # Kafka's client is not for files
 
-    access, each = settings.kafka_access(), STRIDE if topic.arrays else 1
+    access, each = settings.kafka_access(), STRIDE if monitor.takes_apart else 1
     spans = {number: (first * each, end * each) for number, (first, end) in topic_offsets(topic.topic, access).items()}
     return TopicNow(topic_id(topic.topic, access), spans)
 
@@ -120,7 +120,7 @@ def _beside(offset: StoredOffset, span: tuple[int, int] | None, *, current: bool
 def _base(monitor: Monitor) -> str:
     topic, file = monitor.source.kafka, monitor.source.file
     if topic is not None:
-        return name_of(topic.topic) if topic.arrays else topic.topic
+        return name_of(topic.topic) if monitor.takes_apart else topic.topic
     assert file is not None  # a monitor has exactly one source
     return file.path
 
@@ -179,7 +179,7 @@ def _targets(monitor: Monitor, settings: Settings, now: TopicNow, to: str) -> di
     topic = monitor.source.kafka
     assert topic is not None  # the caller has looked
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    each = STRIDE if topic.arrays else 1
+    each = STRIDE if monitor.takes_apart else 1
     return {p: offset * each for p, offset in offsets_at(topic.topic, settings.kafka_access(), zoned).items()}
 
 

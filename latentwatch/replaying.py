@@ -31,6 +31,7 @@ from latentwatch.streams.batch_scoring import StreamScorer
 from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.sound_decoding import decode_sound
+from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.outcomes import Scored
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.sources.array_source import split
@@ -265,7 +266,7 @@ def _file(monitor: Monitor, input_: str | None) -> Iterator[tuple[Messages, Batc
 
     own = monitor.source.file
     path = input_ or (own.path if own else "")
-    source = open_input(path, own.format if own and not input_ else "auto")
+    source = open_input(path, own.format if own and not input_ else "auto", unpacker(monitor.record))
     source.open()
     decoder = source.decoder(monitor.record)
     source.seek(0, 0)
@@ -295,9 +296,10 @@ def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iter
             " LATENTWATCH_KAFKA to host:port, or give the records as --input DATA"
         )
     decoder = topic_decoder(monitor, settings.registry_access(), TimeBound(SystemClock()))
+    unpack = unpacker(monitor.record, topic.arrays)
     arrived = None if since is None else since - _LEAD
     for read, _ in read_messages(topic.topic, kafka, arrived):
-        messages = split(read) if topic.arrays else read
+        messages = read if unpack is None else split(read, unpack=unpack)
         yield messages, decode_sound(decoder, messages).batch
 
 

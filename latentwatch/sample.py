@@ -29,6 +29,13 @@ def read_sample(file: TableFile) -> list[Column]:
     return [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
 
 
+def resampled(columns: Sequence[Column], rows: "pd.Series[Any]", decimal_commas: bool) -> list[Column]:
+    """The chosen rows of columns, each judged by what is left of it; rows keep their numbers."""
+    return [
+        _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas) for column in columns
+    ]
+
+
 def _columns(file: TableFile, names: Sequence[str], inside: bool) -> list[Column]:
     texts = file.select([str(file.word(name)) for name in names], limit=_SAMPLE)
     return [
@@ -67,6 +74,10 @@ def _paths(path: str, value: Any) -> Iterator[str]:
 def _column(name: str, found: Any, typed_time: bool, inside: bool, decimal_commas: bool) -> Column:
     values, missing = as_masked(found)
     texts = pd.Series(values.astype(object)).mask(missing, None)
+    return _judged(name, texts, typed_time, inside, decimal_commas)
+
+
+def _judged(name: str, texts: "pd.Series[Any]", typed_time: bool, inside: bool, decimal_commas: bool) -> Column:
     digits = texts
     if decimal_commas and texts.notna().any():
         grouped = texts.str.strip().str.fullmatch(GROUPED).eq(True)

@@ -19,6 +19,7 @@ from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import Monitor
 from latentwatch.streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
+from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.sources.file_source import FileSource
 
 _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
@@ -65,11 +66,11 @@ def write_scores(
     return tally
 
 
-def open_input(path: str, format_: str, clock: Clock | None = None) -> FileSource:
-    """A file, or standard input for `-`. Raises InvalidInput for a format that does not exist."""
+def open_input(path: str, format_: str, unpack: Unpack | None = None, clock: Clock | None = None) -> FileSource:
+    """A file, or standard input for `-`, whose lines `unpack` takes apart. Raises InvalidInput for a format that does not exist."""
     if format_ not in ("auto", "csv", "jsonl", "parquet"):
         raise InvalidInput(f"--format {format_}: is not a format; choose auto, csv, jsonl or parquet")
-    return FileSource(path, format_, clock or SystemClock())
+    return FileSource(path, format_, clock or SystemClock(), unpack)
 
 
 @contextmanager

@@ -51,8 +51,9 @@ def score_stream(monitor_file: Path) -> None:
     except Stopped:
         say("stopped while waiting; nothing was scored")
         return
-    say(f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters")
-    if monitor.source.file and not stop.is_set() and not totals.records + totals.dead_letters:
+    over = f", {totals.passed:,} passed over" if monitor.record.where else ""
+    say(f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters{over}")
+    if monitor.source.file and not stop.is_set() and not totals.records + totals.dead_letters + totals.passed:
         say(f"{monitor.source.file.path} holds nothing new: what it has was scored before, and is not scored twice")
 
 

@@ -26,6 +26,7 @@ from latentwatch.streams.decoding.cells import (
     has_decimal_commas,
 )
 from latentwatch.streams.decoding.csv_rows import CsvHead
+from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.sources.packed import SUFFIXES
 from latentwatch.text_rows import JSON_COLUMN, begins_an_object, csv_head, json_names, text_rows
 
@@ -48,6 +49,8 @@ class TableFile:
     """DuckDB's type of each column; empty for JSONL, whose fields are cast one by one."""
     head: CsvHead | None = None
     """Of a local CSV file."""
+    unpack: Unpack | None = None
+    """What takes apart lines of JSON that hold several records."""
 
     @property
     def is_text(self) -> bool:
@@ -135,14 +138,14 @@ def find_files(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def open_table(path: str) -> TableFile:
-    """Look at a file's format and fields. Raises InvalidHistory naming the file and what is wrong."""
+def open_table(path: str, unpack: Unpack | None = None) -> TableFile:
+    """Look at a file's format and fields; `unpack` takes lines of JSON apart. Raises InvalidHistory naming the file and what is wrong."""
     form, literal = format_of(path), _literal(path)
     if form == "csv" and _is_local(path):
         head = csv_head(path)
         return TableFile(path, form, _TEXT_ROWS, head.names, dict.fromkeys(head.names, "VARCHAR"), head)
     if form == "jsonl" and _is_local(path):
-        return TableFile(path, form, _TEXT_ROWS, json_names(path), {})
+        return TableFile(path, form, _TEXT_ROWS, json_names(path, unpack), {}, unpack=unpack)
     if form == "jsonl":
         file = TableFile(path, form, f"read_ndjson_objects({literal})", (), {})
         keys = _run(f"SELECT unnest(json_keys({JSON_COLUMN})) AS name FROM (FROM {file.relation} LIMIT 1000)", file)
@@ -176,7 +179,7 @@ def _run(query: str, file: TableFile) -> dict[str, Any]:
 
     def rows() -> Iterator[pa.RecordBatch]:
         try:
-            yield from text_rows(file.path, file.head)
+            yield from text_rows(file.path, file.head, file.unpack)
         except InvalidHistory as fault:
             faults.append(fault)
             raise

@@ -3,7 +3,7 @@
 Path -> names of the columns, and batches of rows for DuckDB. Raises InvalidHistory naming file and row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
 import msgspec
@@ -12,6 +12,7 @@ import pyarrow as pa
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.streams.decoding.columns import shorten
 from latentwatch.streams.decoding.csv_rows import CsvHead, read_head, split_row
+from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.sources.file_records import Lines
 
 JSON_COLUMN = "json"
@@ -36,12 +37,12 @@ def begins_an_object(path: str) -> bool:
         return lines.quoted is False
 
 
-def json_names(path: str) -> tuple[str, ...]:
+def json_names(path: str, unpack: Unpack | None = None) -> tuple[str, ...]:
     """The keys of the first objects of a file of JSON lines."""
     names: dict[str, None] = {}
     faults: list[InvalidHistory] = []
     with _lines(path, quoted=False) as lines:
-        for row, line in enumerate(lines.read(_LOOK_ROWS, 1.0) or (), 1):
+        for row, line in enumerate(_unpacked(lines.read(_LOOK_ROWS, 1.0) or (), unpack), 1):
             try:
                 names |= dict.fromkeys(_object(line, path, row))
             except InvalidHistory as fault:
@@ -51,18 +52,24 @@ def json_names(path: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def text_rows(path: str, head: CsvHead | None) -> Iterator[pa.RecordBatch]:
-    """Every row of a file: the cells of CSV, or without a head the JSON objects."""
+def text_rows(path: str, head: CsvHead | None, unpack: Unpack | None = None) -> Iterator[pa.RecordBatch]:
+    """Every row of a file: the cells of CSV, or without a head the JSON objects, those of a line that holds several too."""
     names = [JSON_COLUMN] if head is None else list(head.names)
     row = 0
     with _lines(path, quoted=head is not None) as lines:
         if head is not None and not head.is_record:
             lines.first()
         while (found := lines.read(_BATCH_ROWS, 1.0)) is not None:
-            rows = [_cells(line, head, path, number) for number, line in enumerate(found, row + 1)]
+            rows = [_cells(line, head, path, number) for number, line in enumerate(_unpacked(found, unpack), row + 1)]
             row += len(rows)
             columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
             yield pa.record_batch([pa.array(column, pa.string()) for column in columns], names=names)
+
+
+def _unpacked(lines: Iterable[bytes], unpack: Unpack | None) -> Iterator[bytes]:
+    for line in lines:
+        records = None if unpack is None else unpack(line)
+        yield from (line,) if records is None else records
 
 
 @contextmanager

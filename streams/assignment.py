@@ -13,7 +13,7 @@ from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, TopicRecreated, Unavailable
 from latentwatch.domain.monitor import KafkaSource as KafkaTopic
 from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome, StoredSnapshot
-from latentwatch.domain.record import DeadLetter
+from latentwatch.domain.record import DeadLetter, Passed
 from latentwatch.streams.context.context_store import ContextStore, segments
 from latentwatch.streams.ports import Gap, Messages, Source, Store
 from latentwatch.streams.recreation import RecreationPolicy, refusal
@@ -148,6 +148,13 @@ class Partitions:
         """The dead letters that the database does not have yet."""
         return tuple(
             letter for letter in letters if letter.position.offset >= self.positions[letter.position.partition]
+        )
+
+    def unpassed(self, passed: Passed) -> int:
+        """How many of the messages that are passed over the database does not count as done with yet."""
+        return sum(
+            int((passed.offsets[first:last] >= self.positions[partition]).sum())
+            for partition, first, last in segments(passed.partitions)
         )
 
     def moves(self, messages: Messages) -> tuple[OffsetMove, ...]:

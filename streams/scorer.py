@@ -216,6 +216,7 @@ class Scorer:
                 standing.partitions.moves(messages),
                 flagged=describe(found.strange, model),
                 dead_letters=letters,
+                passed=standing.partitions.unpassed(decoded.passed),
                 counts=count_minutes(found.verdicts, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=standing.silences.take_heard(),
@@ -223,10 +224,7 @@ class Scorer:
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, model, messages, metrics)
         self._reach("described")
-        metrics.batch_records.observe(len(messages))
-        metrics.consumed.inc(len(messages))
-        metrics.decoded.inc(len(decoded.batch))
-        metrics.reread.inc(len(messages) - scored - len(letters))
+        metrics.received(len(messages), len(decoded.batch), len(messages) - scored - len(letters) - outcome.passed)
         return outcome
 
     def _judge_piece(self, batch: Batch, messages: Messages) -> Judged:
@@ -356,10 +354,12 @@ class Scorer:
         totals.records += scored
         totals.flagged += len(outcome.flagged)
         totals.dead_letters += len(outcome.dead_letters)
+        totals.passed += outcome.passed
         totals.batches += 1
         metrics.scored.inc(scored)
         metrics.flagged.inc(len(outcome.flagged))
         metrics.amended.inc(len(outcome.amendments))
+        metrics.passed.inc(outcome.passed)
         metrics.dead_lettered.inc(len(outcome.dead_letters))
         self.last_commit = self._clock.now()
         metrics.last_commit.set(self.last_commit.timestamp())

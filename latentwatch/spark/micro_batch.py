@@ -24,6 +24,7 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.pace import Pace
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.scorer import Scorer
@@ -75,8 +76,9 @@ class Task:
         clock, stop = SystemClock(), Event()
         engine = _engine(self.database)
         source: Source = SliceSource(messages, self.begins, self.earliest, clock=clock)
-        if topic.arrays:
-            source = ArraySource(source)
+        unpack = unpacker(self.monitor.record, topic.arrays)
+        if unpack is not None:
+            source = ArraySource(source, unpack)
         store = AlertStore(engine, self.monitor.name, clock, durable=False)
         scorer = Scorer(
             self.monitor,
@@ -96,7 +98,7 @@ class Task:
         except LatentwatchError as error:
             refused = str(error)
         ends = {partition: int(messages.offsets[last - 1]) + 1 for partition, _, last in segments(messages.partitions)}
-        if not (rewound or refused or topic.arrays):  # arrays of nothing move no position
+        if not (rewound or refused or unpack):  # arrays of nothing move no position
             # Another process may have moved a partition while the last batch was under way: then it is to be read again.
             stands = store.positions(source.name)
             rewound = any(stands.get(partition, 0) < end for partition, end in ends.items())

@@ -147,7 +147,7 @@ class StreamJob:
     def _take_up(self) -> None:
         """Where each partition is to be read from: its context's offset, its position, or its beginning."""
         offsets = topic_offsets(self._topic.topic, self._access)
-        source, each = (name_of(self._topic.topic), STRIDE) if self._topic.arrays else (self._topic.topic, 1)
+        source, each = (name_of(self._topic.topic), STRIDE) if self._monitor.takes_apart else (self._topic.topic, 1)
         positions = self._store.positions(source)
         if not positions:
             earliest_wanted = self._topic.start == "earliest"

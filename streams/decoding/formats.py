@@ -8,6 +8,7 @@ from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.csv_decoding import CsvDecoder
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
 from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.decoding.shaping import ShapedDecoder
 from latentwatch.streams.ports import Decoder
 
 
@@ -25,6 +26,13 @@ def decoder_for(
     `header` names the columns of CSV lines; time, entity and features in the schema's order by default. `registry` has
     the schemas of Avro messages, whose decoder raises Unavailable while it is away.
     """
+    if schema.is_shaped:
+        named = default_header(schema) if header is None else header
+
+        def plain(fields: RecordSchema) -> Decoder:
+            return decoder_for(fields, format, header=named, delimiter=delimiter, bound=bound, registry=registry)
+
+        return ShapedDecoder(schema, plain)
     if format == "json":
         return JsonDecoder(schema, bound)
     if format == "csv":

@@ -9,7 +9,7 @@ import structlog
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
-from latentwatch.domain.record import Decoded, concatenate
+from latentwatch.domain.record import Decoded, decoded_together
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.waiting import Backoff
@@ -62,5 +62,4 @@ def _in_pieces(decoder: Decoder, messages: Messages) -> Decoded:
     if len(messages) <= _PIECE:
         return decode_sound(decoder, messages)
     parts = [decode_sound(decoder, messages.cut(start, start + _PIECE)) for start in range(0, len(messages), _PIECE)]
-    letters = tuple(letter for part in parts for letter in part.dead_letters)
-    return Decoded(concatenate(part.batch for part in parts), letters)
+    return decoded_together(parts)

@@ -12,6 +12,7 @@ from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.record import Batch, RawMessage, concatenate
 from latentwatch.streams.decoding.sound_decoding import decode_sound
+from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.kafka.topic_offsets import onlooker
 from latentwatch.streams.ports import Decoder, Messages, messages_of
@@ -28,12 +29,12 @@ def read_topic(
     decoder: Decoder,
     since: datetime,
     *,
-    arrays: bool = False,
+    unpack: Unpack | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Batch | None, int]:
     """Every record that arrived since then, up to the topic's end as it is now, and how many could not be read.
 
-    With `arrays` a message may hold several records, each at the position that the stream would give it.
+    What `unpack` takes apart is several records, each at the position that the stream would give it.
 
     None where there is no record. Memory grows with the records, never with the raw messages. Raises Unavailable while
     broker or topic are away, InvalidInput where the broker refuses us.
@@ -41,7 +42,7 @@ def read_topic(
     batches: list[Batch] = []
     unreadable = 0
     for messages, share in read_messages(topic, access, since):
-        decoded = decode_sound(decoder, split(messages) if arrays else messages)
+        decoded = decode_sound(decoder, messages if unpack is None else split(messages, unpack=unpack))
         unreadable += len(decoded.dead_letters)
         batches.append(decoded.batch)
         progress(share)

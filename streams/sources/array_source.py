@@ -8,12 +8,11 @@ name of its own, so that positions of messages and of records are never taken fo
 
 from collections import deque
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.streams.context.context_store import segments
-from latentwatch.streams.decoding.framing import unframed
+from latentwatch.streams.decoding.unpacking import Unpack, elements
 from latentwatch.streams.ports import Changes, Gap, Messages, Source
 
 STRIDE = 1_000_000
@@ -22,7 +21,6 @@ STRIDE = 1_000_000
 _USUAL_RECORDS = 100
 """In a message, until the first ones were seen."""
 _NEVER = np.iinfo(np.int64).max
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def name_of(topic: str) -> str:
@@ -30,15 +28,17 @@ def name_of(topic: str) -> str:
     return f"{topic}/records"
 
 
-def split(messages: Messages, name: str | None = None) -> Messages:
+def split(messages: Messages, name: str | None = None, unpack: Unpack = elements) -> Messages:
     """Each record as a message: at its own offset, with its message's time; `name` is the stream's, if not the usual.
 
-    An array of nothing gives nothing. What is no array is one record, also where it is no JSON: decoding says so.
+    `unpack` takes a message apart. An array of nothing gives nothing. What is no array is one record, also where it is no JSON: decoding says so.
     """
     values: list[bytes | None] = []
     counts = np.ones(len(messages), np.int64)
     for row, value in enumerate(messages.values):
-        records = _records(value)
+        records = None if value is None else unpack(value)
+        if records is not None and len(records) > STRIDE:
+            records = None
         if records is None:
             values.append(value)
         else:
@@ -54,24 +54,11 @@ def split(messages: Messages, name: str | None = None) -> Messages:
     )
 
 
-def _records(value: bytes | None) -> list[bytes] | None:
-    """The elements of an array; None where there is none to take apart."""
-    if value is None:
-        return None
-    body = unframed(value)
-    if body.lstrip()[:1] != b"[":
-        return None
-    try:
-        found = _ARRAY.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return [bytes(record) for record in found] if len(found) <= STRIDE else None
-
-
 class ArraySource:
     """A source of messages, record by record. What was read of a message and not yet delivered waits here."""
 
-    def __init__(self, messages: Source) -> None:
+    def __init__(self, messages: Source, unpack: Unpack = elements) -> None:
+        self._unpack = unpack
         self.name = name_of(messages.name)
         self.live = messages.live
         self._source = messages
@@ -95,7 +82,7 @@ class ArraySource:
         if self._paused or not self._waiting:
             found = self._source.poll(max(1, max_records // self._records_a_message), timeout_seconds)
             if len(found):
-                self._take(split(found, self.name), len(found))
+                self._take(split(found, self.name, self._unpack), len(found))
         if self._paused:
             return _none(self.name)
         taken: list[Messages] = []

@@ -6,7 +6,7 @@ import os
 import select
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Protocol
 
@@ -173,6 +173,33 @@ class ParquetRows:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+class Unpacked:
+    """Records out of lines or rows that hold several; what is none to take apart is a record itself."""
+
+    def __init__(self, records: Records, unpack: Callable[[bytes], list[bytes] | None]) -> None:
+        self._records = records
+        self._unpack = unpack
+        self._ready: deque[bytes] = deque()
+        self._ended = False
+
+    def read(self, count: int, timeout_seconds: float) -> list[bytes] | None:
+        """The next records."""
+        while len(self._ready) < count and not self._ended:
+            found = self._records.read(count - len(self._ready), timeout_seconds)
+            self._ended = found is None
+            if not found:
+                break
+            for value in found:
+                unpacked = self._unpack(value)
+                self._ready.extend([value] if unpacked is None else unpacked)
+        taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+        return None if not taken and self._ended else taken
+
+    def close(self) -> None:
+        """Close the file."""
+        self._records.close()
 
 
 def _plain(type_: Any) -> Any:

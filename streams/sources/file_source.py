@@ -13,8 +13,9 @@ from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.decoding.csv_rows import read_head
 from latentwatch.streams.decoding.formats import decoder_for
+from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.ports import Changes, Decoder, Messages
-from latentwatch.streams.sources.file_records import STDIN, Lines, Records, name_of, open_records
+from latentwatch.streams.sources.file_records import STDIN, Lines, Records, Unpacked, name_of, open_records
 from latentwatch.streams.sources.packed import SUFFIXES
 
 _SUFFIXES = {
@@ -29,12 +30,18 @@ class FileSource:
     live = False
     topic_id = None
 
-    def __init__(self, path: str, format: str = "auto", clock: Clock | None = None) -> None:
+    def __init__(
+        self, path: str, format: str = "auto", clock: Clock | None = None, unpack: Unpack | None = None
+    ) -> None:
+        """`unpack` takes apart lines that hold several records, each of which has an index of its own."""
         self._clock = clock or SystemClock()
         self._path = path
         # A pipe has no identity: each run over one is a stream of its own.
         self.name = path if path != STDIN else f"stdin@{self._clock.now().isoformat(timespec='milliseconds')}"
         self._format = format if format != "auto" else _format_of(path)
+        self._unpack = unpack
+        if unpack is not None and self._format == "auto":
+            self._format = "jsonl"  # an array begins with a bracket, which CSV may do too
         self._has_header = self._format in ("csv", "auto")
         self._header: bytes | None = None
         self._records: Records | None = None
@@ -48,6 +55,13 @@ class FileSource:
 
     def _reopen(self) -> Records:
         records: Records = open_records(self._path, self._format)
+        if self._unpack is not None:
+            if self._format == "csv":
+                records.close()
+                raise InvalidInput(
+                    f"{name_of(self._path)}: is CSV, whose lines are one record; 'arrays' and 'collector' are for JSON"
+                )
+            records = Unpacked(records, self._unpack)
         if self._has_header and isinstance(records, Lines):
             self._header = records.first()
             if self._header is None:

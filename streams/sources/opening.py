@@ -10,6 +10,7 @@ from latentwatch.domain.monitor import Monitor
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for, default_header
 from latentwatch.streams.decoding.registry_access import RegistryAccess
+from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.kafka.access import Client, KafkaAccess
 from latentwatch.streams.ports import DecodeAs, Decoder, Source
 from latentwatch.streams.sources.array_source import ArraySource
@@ -34,7 +35,7 @@ def open_source(
     """
     of_file, of_topic = monitor.source.file, monitor.source.kafka
     if of_file is not None:
-        file = FileSource(of_file.path, of_file.format, clock)
+        file = FileSource(of_file.path, of_file.format, clock, unpacker(monitor.record))
         file.open()
         return file, file.decoder
     assert of_topic is not None  # a monitor has exactly one source
@@ -46,8 +47,8 @@ def open_source(
     decode_as = topic_decoding(monitor, registry, TimeBound(clock))
     decode_as(monitor.record)  # what cannot be read at all is said before anything is waited for
     source = open_member(of_topic, kafka, monitor.group, client or of_topic.client, clock)
-    if of_topic.arrays:
-        source = ArraySource(source)
+    if (unpack := unpacker(monitor.record, of_topic.arrays)) is not None:
+        source = ArraySource(source, unpack)
     wait_for(source.open, clock, stop, patience_seconds=patience_seconds)
     return source, decode_as
 

@@ -25,13 +25,14 @@ class ScorerMetrics:
         def gauge(name: str, what: str) -> Gauge:
             return Gauge(f"latentwatch_{name}", what, ["monitor"], registry=self.registry).labels(monitor)
 
-        # Records on their way through; consumed = scored + dead-lettered + re-read.
+        # Records on their way through; consumed = scored + dead-lettered + passed over + re-read.
         self.consumed = counter("consumed_records_total", "Messages received from the source")
         self.decoded = counter("decoded_records_total", "Messages that became records")
         self.reread = counter("reread_records_total", "Messages read again to rebuild context, not scored")
         self.scored = counter("scored_records_total", "Records scored and committed")
         self.flagged = counter("flagged_records_total", "Records at or above the threshold")
         self.dead_lettered = counter("dead_lettered_records_total", "Messages that could not become records")
+        self.passed = counter("passed_over_records_total", "Messages that the monitor's `where` passes over")
         self.late = counter("late_records_total", "Records that came late and were put at their place in event time")
         self.too_late = counter("too_late_records_total", "Records later than allowed, scored without their past")
         self.amended = counter("amended_verdicts_total", "Verdicts on flagged records that late records changed")
@@ -65,6 +66,13 @@ class ScorerMetrics:
             stage: self._stage_seconds.labels(monitor, stage)
             for stage in ("poll", "decode", "context", "score", "describe", "commit")
         }
+
+    def received(self, messages: int, decoded: int, reread: int) -> None:
+        """Count a batch as it came from the source."""
+        self.batch_records.observe(messages)
+        self.consumed.inc(messages)
+        self.decoded.inc(decoded)
+        self.reread.inc(reread)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -232,7 +232,7 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
         ("comma.csv", 'a,b\n"1,5",2\n"-2,25",3\n', "column 'a' has a decimal comma"),
         ("short.csv", "a,b\r\n1,2\n\n3\r\n", "row 2: 1 columns where the header has 2"),
         ("empty.jsonl", "\n", "is empty"),
-        ("list.json", '[{"a": 1}, {"a": 2}]', "is a JSON list; write one object a line"),
+        ("list.json", '[{"a": 1}, 2]\n', "is a JSON list; write one object a line"),
     ],
 )
 def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str, fix: str, tmp_path: Path):

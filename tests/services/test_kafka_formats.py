@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from kafka import KafkaProducer
 
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.monitor import parse_monitor
-from latentwatch.domain.record import Batch, concatenate
+from latentwatch.domain.record import Batch, Decoded, concatenate, decoded_together
+from latentwatch.guessing import guess_monitor
+from latentwatch.history import read_history
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.kafka.access import Client, KafkaAccess
 from latentwatch.streams.sources.array_source import STRIDE
 from latentwatch.streams.sources.opening import open_source
+from tests.latentwatch.test_shapes import lines
 from tests.streams.contract import PATIENCE_SECONDS, await_partitions, read
 from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer
@@ -122,3 +127,34 @@ def test_arrays_of_records(kafka_address: str, topic: Callable[..., str], client
         assert read(source, COUNT - 57) == wanted[57:]
     finally:
         source.close()
+
+
+@pytest.mark.parametrize("shape", ["telegraf", "batch", "debezium", "senml", "otlp"])
+def test_shapes_of_collectors(kafka_address: str, topic: Callable[..., str], shape: str, tmp_path: Path) -> None:
+    """The monitor that `init` writes for a topic reads from it what it reads from the file, and every message is accounted for."""
+    name, sample, messages = topic(), tmp_path / "sample.jsonl", lines(shape)
+    producer = KafkaProducer(bootstrap_servers=kafka_address, linger_ms=50)
+    for message in messages:
+        producer.send(name, message, partition=0)
+    producer.close()
+    sample.write_bytes(b"\n".join(messages))
+    monitor = parse_monitor(guess_monitor(str(sample), name="shapes", topic=name).yaml("sample"))
+    history = read_history(monitor.record, [str(sample)])
+    source, decode_as = open_source(monitor, SystemClock(), Event(), kafka=KafkaAccess(kafka_address))
+    decoder, decoded, polled = decode_as(monitor.record), list[Decoded](), 0
+    try:
+        await_partitions(source)
+        source.seek(0, 0)
+        deadline = SystemClock().monotonic() + PATIENCE_SECONDS
+        while sum(len(each.batch) for each in decoded) < len(history) and SystemClock().monotonic() < deadline:
+            read_now = source.poll(1_000, 0.5)
+            polled += len(read_now)
+            decoded.append(decoder.decode(read_now))
+    finally:
+        source.close()
+    whole = decoded_together(decoded)
+    assert len(whole) == polled
+    assert not whole.dead_letters
+    order = np.argsort(whole.batch.times, kind="stable")
+    assert np.array_equal(whole.batch.numbers[order], history.numbers)
+    assert set(whole.batch.entities) == set(history.entities)

@@ -1,0 +1,232 @@
+"""Shapes that a sample's records are known by: what collectors, change capture and context brokers send.
+
+File, or its sampled columns → how a monitor reads them, and a sentence; nothing where no shape is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from latentwatch.detector.sampled_columns import Column
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.sample import resampled
+from latentwatch.streams.sources.file_records import Lines
+from latentwatch.tables import format_of
+
+_LOOK = 50
+"""Lines that are looked at for several records each."""
+_SENML = frozenset(("bn", "bt", "bu", "bv", "bs", "bver", "n", "u", "v", "vs", "vb", "vd", "s", "t", "ut"))
+_NOTIFICATION = frozenset(("id", "type", "subscriptionId", "notifiedAt", "data"))
+_FEW_SHARE = 0.005
+"""The share of records that may have time and entity with another in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How records of a known shape are read."""
+
+    columns: list[Column]
+    """Those that can be time, entity or feature, of the records that count."""
+    notes: tuple[str, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
+    entity: tuple[str, ...] = ()
+    """Known by the shape; empty leaves it to the guess."""
+    times: tuple[str, ...] = ()
+    """Fields outside of `columns` that can be the time where none of those is."""
+    prefix: str = ""
+    suffix: str = ""
+    """What stands around a feature's name in its path."""
+
+    def short(self, name: str) -> str:
+        """What people call the feature at a path."""
+        return name.removeprefix(self.prefix).removesuffix(self.suffix) or name
+
+
+def packing(path: str) -> tuple[dict[str, Any], str]:
+    """The monitor's keys for lines that hold several records each, and what to say of it; nothing where they hold one."""
+    if "://" in path or format_of(path) not in ("jsonl", "csv"):
+        return {}, ""
+    messages = _messages(path)
+    if messages and all(isinstance(message, list) for message in messages):
+        entries = [entry for message in messages for entry in message]
+        if not entries or not all(isinstance(entry, dict) for entry in entries):
+            return {}, ""
+        if all(set(entry) <= _SENML for entry in entries) and any("n" in entry or "bn" in entry for entry in entries):
+            return {"collector": "senml"}, (
+                "collector: SenML packs; what one pack says of a device at one time is a record, with a field for each name"
+            )
+        return {"arrays": True}, "arrays: each line is an array, whose elements are the records"
+    if not messages or not all(isinstance(message, dict) for message in messages):
+        return {}, ""
+    if all("resourceMetrics" in message for message in messages):
+        return {"collector": "otlp"}, (
+            "collector: OpenTelemetry's metrics; the data points of one resource, attributes and time are a record, with a field"
+            " for each metric"
+        )
+    keys = {key for message in messages for key in message}
+    if len(keys) == 1 or keys <= _NOTIFICATION:
+        key = "data" if len(keys) > 1 else keys.pop()
+        if all(_is_records(message.get(key)) for message in messages):
+            return {"arrays": key}, f"arrays: the records are the elements of {key!r}"
+    return {}, ""
+
+
+def _messages(path: str) -> list[Any]:
+    """The first lines, where they are JSON."""
+    lines = Lines(path, quoted=False)
+    try:
+        return [msgspec.json.decode(line) for line in islice(lines.read(_LOOK, 1.0) or (), _LOOK)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidInput):
+        return []
+    finally:
+        lines.close()
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def known_shape(
+    columns: Sequence[Column], only: Mapping[str, str] | None = None, decimal_commas: bool = False
+) -> Shape:
+    """How the columns are read, by the names that a shape is known by; all of them, where none is.
+
+    `only` is what a person said of which records count.
+    """
+    given = dict(only or {})
+    if given:
+        columns = _those(columns, {name: (value,) for name, value in given.items()}, decimal_commas)
+    for recognise in (_telegraf, _change_capture, _connect, _ngsi, _otlp):
+        shape = recognise(list(columns), given)
+        if shape is not None:
+            return shape
+    return Shape(list(columns), where=given)
+
+
+def _telegraf(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+    """One measurement of several: each has fields and tags of its own."""
+    names = {column.name for column in columns}
+    inside = [column for column in columns if column.name.startswith(("fields.", "tags."))]
+    if not {"name", "timestamp"} <= names or not any(column.name.startswith("fields.") for column in inside):
+        return None
+    kinds = _of(columns, "name").texts.value_counts()
+    notes, where = [], dict(given)
+    if "name" not in where:
+        where["name"] = str(kinds.index[0])
+        others = ", ".join(f"{name} ({count:,})" for name, count in kinds.iloc[1:6].items())
+        notes.append(
+            f"where: Telegraf's {where['name']!r}, {int(kinds.iloc[0]):,} of {int(kinds.sum()):,} records"
+            + (f"; for the others, {others}, run init again with --where name=..." if others else "")
+        )
+    columns = _those(columns, {"name": (where["name"],)})
+    tags = [column for column in columns if column.name.startswith("tags.") and not column.texts.isna().any()]
+    kept = [column for column in columns if column.name.startswith("fields.") or column.name == "timestamp"]
+    return Shape(kept, tuple(notes), where, _telling_apart(tags, _of(columns, "timestamp").texts), prefix="fields.")
+
+
+def _telling_apart(tags: Sequence[Column], times: "pd.Series[Any]") -> tuple[str, ...]:
+    """As few tags as leave hardly two records of one time to an entity, the host first."""
+    left = sorted(tags, key=lambda tag: (tag.name != "tags.host", -tag.distinct))
+    chosen: list[Column] = left[:1] if left and (left[0].name == "tags.host" or left[0].distinct > 1) else []
+    while (shared := _shared(chosen, times)) > _FEW_SHARE:
+        further = [(_shared([*chosen, tag], times), tag) for tag in left if tag not in chosen]
+        best = min(further, key=lambda pair: pair[0], default=None)
+        if best is None or best[0] >= shared:
+            break
+        chosen.append(best[1])
+    return tuple(tag.name for tag in chosen)
+
+
+def _shared(tags: Sequence[Column], times: "pd.Series[Any]") -> float:
+    table = pd.DataFrame({"at": times, **{tag.name: tag.texts for tag in tags}})
+    return float(table.duplicated().mean())
+
+
+def _change_capture(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+    """Debezium's envelope: what a row is after its change; deletions have none."""
+    names = {column.name for column in columns}
+    for base in ("", "payload."):
+        after = [column for column in columns if column.name.startswith(f"{base}after.")]
+        if after and f"{base}op" in names and any(name.startswith(f"{base}source.") for name in names):
+            changes = ("c", "u", "r")
+            kept = _those([*after, _of(columns, f"{base}op")], {f"{base}op": changes})
+            return Shape(
+                [column for column in kept if column.name != f"{base}op"],
+                (f"where: Debezium's changes that leave a row ({', '.join(changes)}); deletions are passed over",),
+                {**given, f"{base}op": list(changes)},
+                times=tuple(name for name in (f"{base}source.ts_ms", f"{base}ts_ms") if name in names),
+                prefix=f"{base}after.",
+            )
+    return None
+
+
+def _connect(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+    """Kafka Connect's envelope: a schema beside each record."""
+    inside = [column for column in columns if column.name.startswith("payload.")]
+    others = [column for column in columns if not column.name.startswith(("payload.", "schema."))]
+    if not inside or any(column.name != "schema" for column in others):
+        return None
+    return Shape(inside, ("Kafka Connect's envelope: the record is its payload",), given, prefix="payload.")
+
+
+def _ngsi(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+    """A context broker's entities: each attribute has a type, a value and metadata."""
+    names = {column.name for column in columns}
+    values = [column for column in columns if column.name.endswith(".value") and column.name.count(".") == 1]
+    attributes = {column.name.removesuffix(".value") for column in values}
+    if not {"id", "type"} <= names or not attributes or not all(f"{each}.type" in names for each in attributes):
+        return None
+    kinds, notes, where = (
+        _of(columns, "type").texts.value_counts(),
+        ["NGSI: a feature is an attribute's value"],
+        dict(given),
+    )
+    if len(kinds) > 1 and "type" not in where:
+        where["type"] = str(kinds.index[0])
+        notes.append(
+            f"where: the entities of type {where['type']!r}; there are also {', '.join(map(str, kinds.index[1:6]))}"
+        )
+    kept = {"id", "type", *(column.name for column in values)}
+    kept |= {name for name in names if name.endswith(".observedAt") and name.count(".") == 1}
+    chosen = _those(
+        [column for column in columns if column.name in kept], {"type": (where.get("type", kinds.index[0]),)}
+    )
+    return Shape([column for column in chosen if column.name != "type"], tuple(notes), where, ("id",), suffix=".value")
+
+
+def _otlp(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+    """OpenTelemetry's records, as they are taken apart: whose they are stands in the resource and in the series."""
+    names = {column.name for column in columns}
+    if not {"time", "series"} <= names or not any(name.startswith("resource.") for name in names):
+        return None
+    service = next((name for name in ("resource.service.name", "resource.host.name") if name in names), None)
+    several = _of(columns, "series").distinct > 1
+    entity = tuple(name for name in (service, "series" if several else None) if name)
+    kept = [column for column in columns if column.name != "series" and not column.name.startswith("resource.")]
+    return Shape(kept, (), given, entity)
+
+
+def _of(columns: Sequence[Column], name: str) -> Column:
+    return next(column for column in columns if column.name == name)
+
+
+def _those(columns: Sequence[Column], only: Mapping[str, Sequence[Any]], decimal_commas: bool = False) -> list[Column]:
+    """The columns of those records alone that say what is asked; without columns that are empty then.
+
+    Raises InvalidInput for a field that is not there, or a value that no record has.
+    """
+    names = [column.name for column in columns]
+    for name, values in only.items():
+        if name not in names:
+            raise InvalidInput(f"--where {name}: the sample has no such field; it has {', '.join(names)}")
+        rows = _of(columns, name).texts.isin([str(value) for value in values])
+        if rows.all():
+            continue
+        if not rows.any():
+            raise InvalidInput(f"--where {name}={'|'.join(map(str, values))}: no record of the sample says so")
+        columns = resampled(columns, rows, decimal_commas)
+    return [column for column in columns if column.texts.notna().any()]

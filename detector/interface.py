@@ -118,6 +118,9 @@ class MapGround:
     contours: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """[2] the density at least reached by 80 and by 95 % of normal records that were not learned from; [0] where that was not
     measured."""
+    basis: str = ""
+    """Versions whose maps have the same basis keep their places: what one flagged may be drawn on the map of another. Empty
+    where each version has a map of its own."""
 
     def density_at(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
         """[N] the density of the cell in which each place [N, 2] lies; 0 beyond the grid."""

@@ -25,6 +25,7 @@ class Shelf:
         self.root = root
         self._most = most
         self._held: OrderedDict[str, Detector] = OrderedDict()
+        self._bases: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def detector(self, bundle: str) -> Detector:
@@ -37,6 +38,12 @@ class Shelf:
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
             return self._held[bundle]
+
+    def basis(self, bundle: str) -> str:
+        """What its map shares with those of other versions, empty where nothing; remembered. Raises as `detector` does."""
+        if bundle not in self._bases:
+            self._bases[bundle] = self.detector(bundle).map_ground().basis
+        return self._bases[bundle]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Bounded samples of the stream: traces, counts, entities, dead letters, places on the map."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -137,13 +138,13 @@ def dead_letters(engine: Engine, monitor: str, offset: int = 0, limit: int = 50)
     return DeadLetterPage(letters, offset, len(rows) > limit)
 
 
-def flagged_places(engine: Engine, monitor: str, model_version: int, limit: int = 1500) -> tuple[MapPoint, ...]:
-    """Where the latest flagged records of one model version lie on its map; each version draws its own map."""
+def flagged_places(engine: Engine, monitor: str, versions: Collection[int], limit: int = 1500) -> tuple[MapPoint, ...]:
+    """Where the latest flagged records of some model versions lie on their map."""
     latest = _latest_flagged(monitor, limit)
     query = (
         select(latest, AlertRow.severity, AlertRow.verdict)
         .join(AlertRow, AlertRow.id == latest.c.alert_id)
-        .where(latest.c.model_version == model_version)
+        .where(latest.c.model_version.in_(versions))
         .order_by(latest.c.time)
     )
     with reading(engine) as session:

@@ -4,6 +4,7 @@ It belongs to the monitor and travels with its versions. A first version begins 
 half of its records for ever, and renews the other half, so that a new way of running finds a place.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -34,6 +35,13 @@ class Basis:
     def landmarks(self) -> Landmarks:
         """What a next version is held to."""
         return Landmarks(self.rows, self.codes)
+
+    @property
+    def id(self) -> str:
+        """Equal for all versions that are held to one another: a hash of what never changes."""
+        kept = len(self.rows) - len(self.rows) // 2
+        parts = (self.centre, self.axes, self.codes[:kept])
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
 
     def fits(self, width: int, code: int) -> bool:
         """Whether a state model of rows [N, width] and codes [N, code] can be held to it."""

@@ -105,7 +105,7 @@ class SequenceDetector:
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""
-        return self.memory.ground
+        return replace(self.memory.ground, basis=self.model.coded.basis.id)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array of the bundle."""

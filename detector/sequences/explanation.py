@@ -56,7 +56,10 @@ class Memory:
     @classmethod
     def from_bundle(cls, schema: RecordSchema, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `meta`."""
-        ground = MapGround(*(arrays[f"map.{part}"] for part in ("x", "y", "density", "sample", "contours")))
+        x, y, density, sample, contours = (
+            arrays[f"map.{part}"] for part in ("x", "y", "density", "sample", "contours")
+        )
+        ground = MapGround(x, y, density, sample, contours)
         words = tuple(tuple(map(str, row)) for row in meta["words"])
         if arrays["numbers"].shape != (len(arrays["whitened"]), len(schema.numbers)) or len(words) != len(
             arrays["whitened"]

@@ -35,6 +35,8 @@ class LatentMap:
     points: tuple[MapPoint, ...]
     others: dict[int, int] = field(default_factory=dict)
     """Versions that have maps with flagged records of their own, and how many of the latest each holds."""
+    shared: tuple[int, ...] = ()
+    """Former versions whose flagged records are drawn too, since their places are the same."""
 
 
 @ui.page("/map/{name}")
@@ -144,7 +146,6 @@ def latent_map(room: Room, name: str, number: int | None = None) -> LatentMap:
     version = champion if number is None else _version(registry, name, number) or champion
     if version is None:
         return LatentMap(None, None, "", ())
-    points = flagged_places(room.engine, name, version.version)
     others = flagged_versions(room.engine, name)
     if champion is not None:
         others = {champion.version: 0} | others
@@ -152,8 +153,20 @@ def latent_map(room: Room, name: str, number: int | None = None) -> LatentMap:
     try:
         ground = room.shelf.detector(version.bundle).map_ground()
     except BundleRefused as error:
-        return LatentMap(version, None, str(error), points, others)
-    return LatentMap(version, ground, "", points, others)
+        return LatentMap(version, None, str(error), flagged_places(room.engine, name, [version.version]), others)
+    shared = tuple(other for other in others if _share_places(room, registry, name, other, ground))
+    others = {other: count for other, count in others.items() if other not in shared}
+    points = flagged_places(room.engine, name, [version.version, *shared])
+    return LatentMap(version, ground, "", points, others, shared)
+
+
+def _share_places(room: Room, registry: ModelRegistry, name: str, other: int, ground: MapGround) -> bool:
+    if not ground.basis:
+        return False
+    try:
+        return room.shelf.basis(registry.version(name, other).bundle) == ground.basis
+    except (BundleRefused, NotFound):
+        return False
 
 
 def _version(registry: ModelRegistry, name: str, number: int) -> ModelVersion | None:

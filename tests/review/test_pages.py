@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from markupsafe import escape
 from sqlalchemy import event
@@ -14,6 +16,7 @@ from latentwatch.alerts import reviewing
 from latentwatch.alerts.reading import alert_detail
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
+from latentwatch.detector.interface import MapGround
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
@@ -29,7 +32,7 @@ from latentwatch.review.pages.inbox import inbox_markup
 from latentwatch.review.pages.latent import latent_map, selected
 from latentwatch.review.pages.models import levels, models_markup
 from latentwatch.review.pages.overview import overview_markup
-from latentwatch.review.room import Room
+from latentwatch.review.room import Room, Shelf
 from latentwatch.review.templating import render
 from tests.review.conftest import Pages
 from tests.review.sketch import EVIL, NOW, PUMP, trace_point
@@ -223,6 +226,20 @@ def test_a_single_record_is_not_drawn_as_a_course(pages: Pages, drawn_database: 
     page = pages.show(drawn_database).get(f"/alerts/{alert}").text
     assert ("Around it" in page) is drawn
     assert "Expected beside actual" in page
+
+
+def test_versions_that_keep_places_share_a_map(room: Room, monkeypatch: pytest.MonkeyPatch):
+    """What a former version flagged is drawn on the new one's map, where both are held to the same landmarks."""
+    registry = ModelRegistry(room.engine, room.clock)
+    registry.register("pump", "c" * 64, "variational", 1, None, None, None)
+    registry.judge("pump", 2, Judgement(True, ("better",)))
+    empty = np.zeros(1, np.float32)
+    ground = MapGround(empty, empty, np.zeros((1, 1), np.float32), np.zeros((0, 2), np.float32), basis="kept")
+    monkeypatch.setattr(Shelf, "detector", lambda _shelf, _bundle: SimpleNamespace(map_ground=lambda: ground))
+    now = latent_map(room, "pump")
+    assert (now.shared, len(now.points), now.others) == ((1,), 22, {})
+    head = render("map_head.html", name="pump", drawn=now, counts=dict.fromkeys(VERDICT_LOOKS, 0), looks=VERDICT_LOOKS)
+    assert "Versions 1, 2 share this map" in head
 
 
 def test_a_former_version_has_its_own_map(room: Room):

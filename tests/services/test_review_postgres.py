@@ -47,7 +47,7 @@ def test_both_databases_answer_alike(both: tuple[Engine, Engine]):
     assert reading.trace(sqlite, "pump", "rig-a", 50) == reading.trace(postgres, "pump", "rig-a", 50)
     assert set(reading.entities(sqlite, "pump")) == set(reading.entities(postgres, "pump"))
     assert reading.dead_letters(sqlite, "pump") == reading.dead_letters(postgres, "pump")
-    assert set(reading.flagged_places(sqlite, "pump", 1)) == set(reading.flagged_places(postgres, "pump", 1))
+    assert set(reading.flagged_places(sqlite, "pump", [1])) == set(reading.flagged_places(postgres, "pump", [1]))
     assert reading.surprise_counts(sqlite, "pump") == reading.surprise_counts(postgres, "pump")
     assert reading.promotions(sqlite, "pump") == reading.promotions(postgres, "pump")
     since = NOW - timedelta(hours=1)

@@ -28,6 +28,7 @@ def test_a_retrained_monitor_keeps_its_places(detector, holdout):
     again = calibrate(fitted, FitSet(later), CalibrationSet(later.take(slice(0, 0))))
     before = _codes(detector, holdout)
     moved = np.square(_codes(again, holdout) - before).sum()
+    assert again.map_ground().basis == detector.map_ground().basis
     assert moved < 0.1 * np.square(before - before.mean(axis=0)).sum()
 
 

@@ -52,7 +52,8 @@ def add_forecasts(detector: SequenceDetector, surprise: Floats, history: Batch) 
     seasons = [find_season(forecaster, z, history.times, rows_of_each, number) for number in range(len(chosen))]
     if len(chosen) > FEW_CHANNELS and 2 * sum(season.slots > 0 for season in seasons) < len(chosen):
         return detector
-    forecaster = replace(forecaster, slots=np.array([season.slots for season in seasons], np.int64))
+    slots = np.array([season.slots for season in seasons], np.int64)
+    forecaster = replace(forecaster, slots=slots, cycles=np.array([season.cycle for season in seasons]))
     weeks = days_of(history, rows_of_each) / 7
     owners = detector.context.channels.owners[chosen].tolist()
     found = tuple(
@@ -126,6 +127,7 @@ def _measure(
         centre=middle.astype(np.float32),
         scale=np.maximum(np.maximum((high - low) / 3.29, 0.2 * np.nanstd(own, axis=0)), 1e-3).astype(np.float32),
         slots=np.zeros(len(chosen), np.int64),
+        cycles=np.ones(len(chosen)),
         usual=np.ones((3, len(chosen)), np.float32),
         daily=DAY / pace,
         gap_milliseconds=detector.context.gap_milliseconds,

@@ -1,4 +1,4 @@
-"""What forecasts of a monitor's metrics are made with: which channels, how they are scaled, whether a day repeats in them."""
+"""What forecasts of a monitor's metrics are made with: which channels, how they are scaled, what cycle repeats in them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,9 @@ class Forecaster:
     scale: Floats
     """[C]"""
     slots: NDArray[np.int64]
-    """[C] of the day; 0 where it does not repeat."""
+    """[C] of a cycle; 0 where none repeats."""
+    cycles: NDArray[np.float64]
+    """[C] how long it is, in days; 1 is the day by the clock of the place."""
     usual: Floats
     """[3, C] as `predict_and_learn` wants it."""
     daily: float
@@ -72,6 +74,7 @@ class Forecaster:
             centre=self.centre[only],
             scale=self.scale[only],
             slots=self.slots[only],
+            cycles=self.cycles[only],
             usual=self.usual[:, only],
         )
 
@@ -111,6 +114,7 @@ class Forecaster:
     ) -> "tuple[Forecasts, Floats]":
         count, width = own.shape
         day, week = places(times, self.timezone)
+        phases = np.where(self.cycles == 1.0, day[:, None], times[:, None] / 86_400e6 / self.cycles % 1.0)
         readings = np.empty((count, width, READINGS), np.float32)
         expected = np.empty((count, width), np.float32)
         ages = np.empty(count, np.int64)
@@ -121,9 +125,11 @@ class Forecaster:
             np.ascontiguousarray(owners, np.int64),
             np.ascontiguousarray(own),
             times // 1000,
-            day,
+            phases,
             week,
             self.slots,
+            self.cycles * self.daily,
+            self.cycles == 1.0,
             self.daily,
             self.gap_milliseconds,
             self.usual,
@@ -152,8 +158,12 @@ class Forecaster:
 
     def continues(self, previous: "Forecaster") -> bool:
         """Whether states of another one can be gone on with."""
-        same = np.array_equal(self.channels, previous.channels) and np.array_equal(self.slots, previous.slots)
-        return same and self.timezone == previous.timezone and 0.8 < self.daily / previous.daily < 1.25
+        pairs = [(getattr(self, name), getattr(previous, name)) for name in ("channels", "slots", "cycles")]
+        return (
+            all(np.array_equal(*pair) for pair in pairs)
+            and self.timezone == previous.timezone
+            and 0.8 < self.daily / previous.daily < 1.25
+        )
 
     def adopt(self, states: Floats, ratio: Floats, shift: Floats) -> Floats:
         """States [E, state_size] of one that this one `continues`, whose values v are now `ratio` v + `shift` [C]."""
@@ -178,6 +188,7 @@ class Forecaster:
             "centre": self.centre,
             "scale": self.scale,
             "slots": self.slots,
+            "cycles": self.cycles,
             "usual": self.usual,
         }
 
@@ -189,7 +200,9 @@ class Forecaster:
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], channels: int) -> Self:
         """The inverse of `arrays` and `meta`. Raises ValueError where they do not fit so many channels."""
         chosen = np.asarray(arrays["channels"], np.int64)
-        fitting: Sequence[tuple[int, ...]] = [arrays[name].shape for name in ("centre", "scale", "slots")]
+        fitting: Sequence[tuple[int, ...]] = [arrays[name].shape for name in ("centre", "scale", "slots", "cycles")]
+        if (arrays["cycles"] <= 0).any():
+            raise ValueError("a cycle takes no time")
         if {*fitting} != {chosen.shape} or arrays["usual"].shape != (3, *chosen.shape) or not len(chosen):
             raise ValueError("the forecasts do not fit their channels")
         if chosen.min() < 0 or chosen.max() >= channels or (arrays["scale"] <= 0).any() or (arrays["slots"] < 0).any():
@@ -199,6 +212,7 @@ class Forecaster:
             centre=arrays["centre"],
             scale=arrays["scale"],
             slots=np.asarray(arrays["slots"], np.int64),
+            cycles=np.asarray(arrays["cycles"], np.float64),
             usual=arrays["usual"],
             daily=float(meta["daily"]),
             gap_milliseconds=int(meta["gap_milliseconds"]),

@@ -2,7 +2,7 @@
 
 z [N, C] and its place in day and week -> readings [N, C, READINGS], expected z [N, C]
 
-Of each entity and channel a state keeps a table of the day (location and relative spread by slot), one of the week, and a
+Of each entity and channel a state keeps a table of the day or of another cycle (location and relative spread by slot), one of the week, and a
 forecast of what is left of it by recursive least squares with forgetting (Haykin, Adaptive Filter Theory, ch. 10). With
 location l and residual r = z - l, the level of the day D and the forecast f of r, the error is e = r - f, and u = e / (g v)
 is what it is worth: g its usual size, v how wide the slot is beside others. The season is a condition and no feature: a
@@ -21,7 +21,7 @@ from latentwatch.detector.kernels import compiled_exactly, part_of_kernel
 Floats = NDArray[np.float32]
 
 READINGS = 6
-"""Of the errors: the newest, averages over 6 and over 24 records, their size over 8, how far the level is from the season's, and
+"""Of the errors: the newest, averages over 8 and over 24 records, their size over 9, how far the level is from the season's, and
 how little the value moved over 8. Spans and clip were chosen on generated streams and two labelled metrics
 (docs/experiments.md)."""
 INPUTS = 11
@@ -52,7 +52,7 @@ _SLOWEST = 0.03
 """Share of a visit by which a slot follows at least."""
 _SMALLEST = 1e-4
 _LARGEST_ERROR = 5.0
-_SHORT_RATE, _MEDIUM_RATE, _NOISE_RATE = 2.0 / 7.0, 2.0 / 25.0, 2.0 / 9.0
+_SHORT_RATE, _MEDIUM_RATE, _NOISE_RATE = 2.0 / 9.0, 2.0 / 25.0, 2.0 / 10.0
 _MOVES_SPAN = 8.0
 
 
@@ -135,9 +135,11 @@ def predict_and_learn(
     owners: NDArray[np.int64],
     z: Floats,
     times: NDArray[np.int64],
-    day: NDArray[np.float64],
+    phases: NDArray[np.float64],
     week: NDArray[np.float64],
     slots: NDArray[np.int64],
+    per_cycle: NDArray[np.float64],
+    by_clock: NDArray[np.bool_],
     daily: float,
     gap: int,
     usual: Floats,
@@ -149,9 +151,10 @@ def predict_and_learn(
 ) -> None:
     """Advance `states` [E, S], whose part begins at `at`, by N records in row order, and read each before it is learned from.
 
-    `z` [N, C] has the channels, NaN where missing; `times` [N] are milliseconds; `day` [N], 0 to 1, and `week` [N], hours from
-    0 to 168, say when by the clock of the place. `slots` [C] is 0 for a channel without a season; `daily` is how many
-    records a day has; `gap` in milliseconds the silence after which lags and averages start again from the record that ends it; `usual` [3, C]
+    `z` [N, C] has the channels, NaN where missing; `times` [N] are milliseconds; `phases` [N, C], 0 to 1, say
+    where in its cycle each channel is and `week` [N], hours from 0 to 168, when it is by the clock of the place. `slots` [C] of
+    a cycle is 0 for a channel without a season; a cycle has `per_cycle` [C] records, a day `daily`; only of a cycle
+    `by_clock` [C] is the week asked; `gap` in milliseconds the silence after which lags and averages start again from the record that ends it; `usual` [3, C]
     are of each channel the usual distance from the day's level, the step beyond which more says nothing, and the
     step below which less says nothing. Written are `readings` [N, C, READINGS], `expected`
     [N, C] and how many records of its entity came before each since the past began, `ages` [N].
@@ -185,10 +188,10 @@ def predict_and_learn(
             low = high = hour = next_hour = 0
             share = share_of_hour = visits = week_visits = 0.0
             if count > 0:
-                place = day[n] * count
+                place = phases[n, c] * count
                 low = int(place) % count
                 share, high = place - np.floor(place), (low + 1) % count
-                visits = count / daily
+                visits = count / per_cycle[c]
                 week_place = week[n]
                 hour = int(week_place) % _WEEK_SLOTS
                 share_of_hour, next_hour = week_place - np.floor(week_place), (hour + 1) % _WEEK_SLOTS
@@ -202,7 +205,7 @@ def predict_and_learn(
                     slot, weight = (hour, 1.0 - share_of_hour) if k == 0 else (next_hour, share_of_hour)
                     known = np.float64(table[3 * count + _WEEK_SLOTS + slot])
                     said += weight * table[3 * count + slot] * known / (known + 4.0)
-            weekdays = count > 0 and seen >= _WEEKDAYS_AFTER * daily
+            weekdays = count > 0 and by_clock[c] and seen >= _WEEKDAYS_AFTER * daily
             missing = np.isnan(z[n, c])
             if begins and not missing:
                 if seen == 0:
@@ -285,7 +288,7 @@ def predict_and_learn(
                     rate = weight * max(_SLOWEST * week_visits, week_visits / (known + week_visits))
                     table[3 * count + slot] = np.float32(table[3 * count + slot] + rate * away_of_week)
                     table[3 * count + _WEEK_SLOTS + slot] = np.float32(known + weight * week_visits)
-            level += max(1.0 / daily, 1.0 / (seen + 1.0)) * min(max(away, -3.0), 3.0)
+            level += max(1.0 / max(daily, per_cycle[c]), 1.0 / (seen + 1.0)) * min(max(away, -3.0), 3.0)
             for k in range(_LAGS_KEPT - 1, 0, -1):
                 state[_LAGS + k] = state[_LAGS + k - 1]
             state[_LAGS] = np.float32(residual)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from latentwatch.detector.checks import CHECKS, read
 from latentwatch.detector.forecasts.calendar import places
+from latentwatch.detector.forecasts.cycles import find_cycle
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts
 from latentwatch.detector.interface import Contexts
@@ -103,7 +104,28 @@ def test_what_was_found_is_said(detector):
     assert detector.notes[0].startswith("load repeats every day: 9")
     random = np.random.default_rng(11)
     flat = learn(metric(random.normal(size=1000)), ModelChoice(effort="light"), 32)
-    assert flat.notes[0] == "load does not repeat every day; it is forecast from its recent past."
+    assert (
+        flat.notes[0] == "load: the time of day tells nothing that its recent past does not; it is forecast from that."
+    )
+
+
+@pytest.mark.parametrize("records", [8, 37.3, 101.7])
+def test_a_cycle_that_no_clock_knows_is_found_and_missed(records):
+    """Its length to a thousandth, also with gaps and a level that wanders; a round that does not come is an alarm."""
+    random = np.random.default_rng(19)
+    pulses = (np.arange(4000) / records % 1.0 < 0.2) * 10.0
+    values = pulses + random.normal(size=4000) + 0.05 * random.normal(size=4000).cumsum()
+    there = np.flatnonzero(random.random(3000) > 0.05)
+    assert find_cycle(values[there], there) == pytest.approx(records, rel=1e-3)
+    assert find_cycle(random.normal(size=3000), np.arange(3000)) is None
+    values[3500 : 3500 + round(records)] -= pulses[3500 : 3500 + round(records)]
+    cycled = learn(metric(values[:3000]), ModelChoice(effort="light"), 32)
+    assert cycled.notes[0].startswith("load repeats every ")
+    following = metric(values[3000:])
+    following = replace(following, times=following.times + 3000 * 1_800_000_000)
+    surprise = scored(cycled, following).surprise
+    assert surprise[500 : 500 + round(records)].max() > 2.5
+    assert (surprise[:500] >= 2.5).mean() < 0.02
 
 
 def test_gaps_missing_values_and_strangers_are_survived(detector):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Double, bindparam, delete, func, insert, lite
 
 from latentwatch.alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
 from latentwatch.alerts.former_verdicts import FormerVerdictRow
-from latentwatch.alerts.grouping import Episode
+from latentwatch.alerts.grouping import Episode, each_limit
 from latentwatch.alerts.outbox import DUE, GIVEN_UP
 from latentwatch.alerts.session import take_turns
 from latentwatch.alerts.tables import (
@@ -22,9 +22,9 @@ from latentwatch.alerts.tables import (
     KeptTraceRow,
     NotificationRow,
 )
-from latentwatch.domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity
+from latentwatch.domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity, blamed
 from latentwatch.domain.record import Position
-from latentwatch.domain.scores import guilty
+from latentwatch.domain.rules import Crossing, Grounds
 
 WITHDRAWN = "withdrawn by late records"
 _AT_ONCE = 200
@@ -243,7 +243,8 @@ def _episode(connection: Connection, alert: int, entity: str, severity: Severity
         return None
     peak = connection.execute(
         select(
-            row.surprise, row.source, row.partition, row.offset, row.threshold, row.model_version, row.contributions
+            row.surprise, row.source, row.partition, row.offset, row.threshold, row.model_version, row.contributions,
+            row.grounds,
         )
         .where(row.alert_id == alert)
         .order_by(row.surprise.desc(), row.partition, row.offset)
@@ -258,10 +259,18 @@ def _episode(connection: Connection, alert: int, entity: str, severity: Severity
         peak=Position(peak.source, peak.partition, peak.offset),
         threshold=peak.threshold,
         model_version=peak.model_version,
-        features=guilty(peak.contributions),
+        features=blamed(Grounds.from_json(peak.grounds), peak.contributions),
+        crossed=_crossed(connection, alert),
         id=alert,
         stored_severity=severity,
     )
+
+
+def _crossed(connection: Connection, alert: int) -> tuple[Crossing, ...]:
+    """The limits that records of an alert cross, in the order in which they did."""
+    row = FlaggedRecordRow
+    stored = connection.scalars(select(row.grounds).where(row.alert_id == alert).order_by(row.time, row.offset))
+    return each_limit(crossing for grounds in stored for crossing in Grounds.from_json(grounds).crossed)
 
 
 def _close(connection: Connection, alert: int, now: datetime) -> None:

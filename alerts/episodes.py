@@ -24,6 +24,7 @@ from latentwatch.alerts.upserts import insert_found, insert_unless_stored
 from latentwatch.domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
 from latentwatch.domain.outcome import Receipt
 from latentwatch.domain.record import Position
+from latentwatch.domain.rules import Crossing
 
 TRACE_BEFORE = 240
 """How many trace points before an alert are kept."""
@@ -129,6 +130,7 @@ _GROWING = (
         AlertRow.threshold,
         AlertRow.model_version,
         AlertRow.features,
+        AlertRow.crossed,
         AlertRow.id,
         AlertRow.severity,
     )
@@ -165,6 +167,7 @@ def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedReco
             threshold=row.threshold,
             model_version=row.model_version,
             features=row.features,
+            crossed=tuple(Crossing(**one) for one in row.crossed),
             id=row.id,
             stored_severity=row.severity,
         )
@@ -185,6 +188,7 @@ def _grown_columns(episode: Episode, now: datetime) -> dict[str, Any]:
         "threshold": episode.threshold,
         "model_version": episode.model_version,
         "features": episode.features,
+        "crossed": [crossing.to_json() for crossing in episode.crossed],
         "updated": now,
     }
 
@@ -248,6 +252,7 @@ def flagged_row(monitor: str, record: FlaggedRecord, episode: Episode | None) ->
         "place_y": why.place[1],
         "arrival": record.arrival,
         "revision": record.revision,
+        "grounds": record.grounds.to_json(),
     }
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from latentwatch.domain.alert import FlaggedRecord, Severity, severity_of
 from latentwatch.domain.record import Position
-from latentwatch.domain.scores import guilty
+from latentwatch.domain.rules import Crossing
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +28,8 @@ class Episode:
     threshold: float
     model_version: int
     features: list[str]
+    crossed: tuple[Crossing, ...] = ()
+    """The limits that its records crossed, each with the value that was first beyond it."""
     id: int | None = None
     """None until the database has numbered it."""
     stored_severity: Severity | None = None
@@ -38,7 +40,7 @@ class Episode:
     @property
     def severity(self) -> Severity:
         """By the surprise of its peak and by its length."""
-        return severity_of(self.peak_surprise, self.threshold, self.records)
+        return severity_of(self.peak_surprise, self.threshold, self.records, limited=bool(self.crossed))
 
     def holds(self, time: datetime, gap: timedelta) -> bool:
         """Whether a record of that time belongs to it."""
@@ -49,12 +51,13 @@ class Episode:
         self.started = min(self.started, record.time)
         self.ended = max(self.ended, record.time)
         self.records += 1
+        self.crossed = each_limit((*self.crossed, *record.grounds.crossed))
         if record.surprise > self.peak_surprise:
             self.peak_surprise = record.surprise
             self.peak = record.position
             self.threshold = record.threshold
             self.model_version = record.model_version
-            self.features = guilty(record.explanation.contributions)
+            self.features = record.features
 
 
 def group(records: Sequence[FlaggedRecord], known: Iterable[Episode], gap: timedelta) -> list[Episode]:
@@ -86,11 +89,20 @@ def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Ep
         peak=record.position,
         threshold=record.threshold,
         model_version=record.model_version,
-        features=guilty(record.explanation.contributions),
+        features=record.features,
+        crossed=record.grounds.crossed,
         opened_by=record.position,
     )
     episodes.append(begun)
     return begun
+
+
+def each_limit(crossed: Iterable[Crossing]) -> tuple[Crossing, ...]:
+    """Each limit once, with its first crossing."""
+    first: dict[tuple[str, float], Crossing] = {}
+    for crossing in crossed:
+        first.setdefault((crossing.feature, crossing.limit), crossing)
+    return tuple(first.values())
 
 
 def shifted(moment: datetime, by: timedelta) -> datetime:

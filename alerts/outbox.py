@@ -159,6 +159,7 @@ def _message(monitor: str, episode: Episode, record: Position, channel: str, now
             f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
             f"record{'s' if episode.records > 1 else ''}, peak surprise {episode.peak_surprise:.1f} "
             f"(threshold {episode.threshold:.1f}), model version {episode.model_version}. Most unusual: {features}."
+            + "".join(f" {crossing.in_words}." for crossing in episode.crossed)
         ),
     }
 

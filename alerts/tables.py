@@ -79,6 +79,8 @@ class AlertRow(Row):
     """Of the peak."""
     features: Mapped[list[str]] = mapped_column(JSON)
     """Those that contributed most at the peak, strongest first."""
+    crossed: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
+    """The limits that its records crossed, each with the value that was first beyond it: fields of `Crossing`."""
     verdict: Mapped[Verdict | None]
     """The latest label's."""
     created: Mapped[datetime]
@@ -126,6 +128,8 @@ class FlaggedRecordRow(Row):
     arrival: Mapped[Arrival] = mapped_column(server_default=Arrival.IN_ORDER.value)
     revision: Mapped[int] = mapped_column(server_default="0")
     """How often late records amended its verdict."""
+    grounds: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
+    """What the monitor's rules had to do with it, as `Grounds.to_json` has it."""
 
 
 class KeptTraceRow(Row):

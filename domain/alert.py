@@ -1,11 +1,13 @@
 """Flagged records, the alerts they are grouped into, and people's verdicts on them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from latentwatch.domain.record import Position, Value
-from latentwatch.domain.scores import Explanation
+from latentwatch.domain.rules import NO_GROUNDS, Crossing, Grounds
+from latentwatch.domain.scores import MOST_NAMED, Explanation, guilty
 
 
 class Arrival(StrEnum):
@@ -42,9 +44,24 @@ class FlaggedRecord:
     seen: int
     """How many records of the entity came before it: scores of young contexts depend on it."""
     explanation: Explanation
+    grounds: Grounds = NO_GROUNDS
+    """What the monitor's rules had to do with it."""
     arrival: Arrival = Arrival.IN_ORDER
     revision: int = 0
     """How often its verdict was amended because of late records."""
+
+    @property
+    def features(self) -> list[str]:
+        """The features that it is about, at most five: those beyond a limit, then those that contributed most."""
+        return blamed(self.grounds, self.explanation.contributions)
+
+
+def blamed(grounds: Grounds, contributions: Mapping[str, float]) -> list[str]:
+    """The features that a record was flagged for: those beyond a limit, then those that contributed most and count."""
+    crossed = [crossing.feature for crossing in grounds.crossed]
+    passed_over = {*crossed, *grounds.discounted}
+    others = guilty({name: share for name, share in contributions.items() if name not in passed_over})
+    return [*crossed, *others][:MOST_NAMED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +160,8 @@ class Alert:
     """The features that contributed most at the peak, strongest first."""
     verdict: Verdict | None
     """The latest label's verdict."""
+    crossed: tuple[Crossing, ...] = ()
+    """The limits that its records crossed, each with the value that was first beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +176,17 @@ class Label:
     created: datetime
 
 
-def severity_of(peak_surprise: float, threshold: float, records: int) -> Severity:
+def severity_of(peak_surprise: float, threshold: float, records: int, *, limited: bool = False) -> Severity:
     """Severity by surprise and by length.
 
     Each tenfold drop in p beyond the threshold is one point, each tenfold growth in length one point;
-    below 1 is low, below 2 medium, below 3.5 high, else critical.
+    below 1 is low, below 2 medium, below 3.5 high, else critical. Where a limit that somebody set is crossed (`limited`),
+    it is two points more: high at least.
 
     >>> severity_of(3.1, 3.0, 1).value, severity_of(5.0, 3.0, 100).value
     ('low', 'critical')
     """
-    points = max(0.0, peak_surprise - threshold) + len(str(max(1, records))) - 1
+    points = max(0.0, peak_surprise - threshold) + len(str(max(1, records))) - 1 + (2 if limited else 0)
     if points < 1:
         return Severity.LOW
     if points < 2:

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from latentwatch.domain.importance import IMPORTANCE, Importance
+
 Missing = tuple[float | str, ...]
 """Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
 
@@ -39,8 +41,11 @@ class FeatureType(StrEnum):
     """Free text."""
 
 
-class Feature(BaseModel):
-    """One feature. In YAML either its type alone (`Pressure: numeric`) or a mapping with these fields."""
+class Feature(Importance):
+    """One feature. In YAML either its type alone (`Pressure: numeric`) or a mapping with these fields.
+
+    Those of `Importance` act in the decision about a scored record, and no model learns of them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,12 +66,15 @@ class Feature(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _telling(handler(self), ("missing",))
+        return _telling(handler(self), ("missing", *IMPORTANCE))
 
     @model_validator(mode="after")
     def _period_belongs_to_cyclic(self) -> Self:
         if (self.type is FeatureType.CYCLIC) != (self.period is not None):
             raise ValueError(f"feature {self.name!r}: 'period' is needed for a cyclic feature and only there")
+        said = [name for name in IMPORTANCE if getattr(self, name) is not None]
+        if said and self.type is not FeatureType.NUMERIC:
+            raise ValueError(f"feature {self.name!r}: {said[0]!r} is for numeric features; remove it here")
         return self
 
     @property
@@ -280,7 +288,8 @@ class RecordSchema(BaseModel):
     def fingerprint(self) -> str:
         """A short hash of what scoring reads: time, entity, and each feature's name, type, path and period, in order.
 
-        What acts on pages alone, such as a unit, is outside, and so is any key that a later version may add.
+        What acts on pages or in the decision alone, such as a unit or a limit, is outside, and so is any key that a later
+        version may add.
 
         >>> bare = RecordSchema.model_validate({"features": {"p": "numeric"}})
         >>> told = RecordSchema.model_validate({"features": {"p": {"type": "numeric", "unit": "bar", "path": "p"}}})

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from latentwatch.domain.record import Value
 
-_FEATURES_NAMED = 5
+MOST_NAMED = 5
 """How many guilty features an alert or a line of scores names."""
 
 
@@ -80,7 +80,7 @@ def guilty(contributions: Mapping[str, float]) -> list[str]:
     ['power', 'flow']
     """
     shares = sorted(contributions.items(), key=lambda share: -share[1])
-    return [name for name, share in shares[:_FEATURES_NAMED] if share > 0]
+    return [name for name, share in shares[:MOST_NAMED] if share > 0]
 
 
 def flag(scores: Scores, threshold: float) -> NDArray[np.intp]:

@@ -19,6 +19,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import AlertPolicy, load_monitor
+from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.settings import load_settings
 from latentwatch.streams.batch_scoring import RowScorer, StreamScorer, score_records
 from latentwatch.streams.decoding.unpacking import Unpack, unpacker
@@ -34,6 +35,7 @@ def backfill_archive(
     registry = ModelRegistry(ready_database(settings))
     found = serving_version(registry, monitor, version)
     detector = load_version(settings, registry, found, monitor)
+    rules = FeatureRules.of(monitor.record, detector.schema)
     started = clock.monotonic()
     if engine == "spark":
         if monitor.record.entity_is_file or monitor.record.is_shaped or monitor.record.takes_apart:
@@ -47,14 +49,21 @@ def backfill_archive(
         spark = begin_spark(settings, f"latentwatch backfill {monitor.name}")
         try:
             with progress_bars() as report:
-                score = ScoreRows(settings.bundles, found.bundle, monitor.alert)
+                score = ScoreRows(settings.bundles, found.bundle, monitor.alert, rules=rules)
                 tally = score_archive(spark, input_, output, monitor.record, score, report)
         finally:
             spark.stop()
     else:
         with progress_bars() as report:
             tally = score_here(
-                archive_files(input_), Path(output), detector, monitor.alert, report, clock, unpacker(monitor.record)
+                archive_files(input_),
+                Path(output),
+                detector,
+                monitor.alert,
+                report,
+                clock,
+                unpacker(monitor.record),
+                rules,
             )
     seconds = clock.monotonic() - started
     if as_json:
@@ -94,6 +103,7 @@ def score_here(
     report: Callable[[str, float], None],
     clock: Clock | None = None,
     unpack: Unpack | None = None,
+    rules: FeatureRules = NO_RULES,
 ) -> Tally:
     """Score files in one process into a new folder. Raises InvalidInput where the folder is not new."""
     if output.exists():
@@ -110,7 +120,9 @@ def score_here(
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
             source = FileSource(str(path), "parquet", clock, unpack)
-            scorer = scorer or RowScorer(source.decoder(detector.schema), StreamScorer(detector, policy, source.name))
+            scorer = scorer or RowScorer(
+                source.decoder(detector.schema), StreamScorer(detector, policy, source.name, rules=rules)
+            )
             for rows in score_records(source, scorer):
                 out.write_batch(complete(rows, [str(path)] * len(rows), [row["position"] for row in rows]))
                 errors = [row["error"] for row in rows if "error" in row]

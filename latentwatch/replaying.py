@@ -32,7 +32,7 @@ from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.decoding.unpacking import unpacker
-from latentwatch.streams.outcomes import Scored
+from latentwatch.streams.outcomes import Scored, flagged_rows
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.sources.array_source import split
 from latentwatch.wiring import load_version, ready_database, serving_version
@@ -225,23 +225,23 @@ class _Side:
         """Score the next batch; late records may amend what was said of earlier ones."""
         if self._scorer is None:
             monitor = self._monitor
-            self._scorer = StreamScorer(self._detector, monitor.alert, messages.source, monitor.late.allowed)
+            self._scorer = StreamScorer.of(self._detector, monitor, messages.source)
         found = self._scorer.score(batch.narrowed(self._detector.schema), messages)
         counts = self._counted(found.scored.batch)
         self.records += int(counts.sum())
-        self.flagged |= _flagged(found.scored.take(counts), self._scorer.threshold)
+        self.flagged |= _positions(found.scored, found.flagged[counts[found.flagged]])
         if found.changed is not None:
             again = found.changed.again.take(self._counted(found.changed.again.batch))
             self.flagged -= {again.batch.position(row) for row in range(len(again.batch))}
-            self.flagged |= _flagged(again, self._scorer.threshold)
+            self.flagged |= _positions(again, flagged_rows(again, self._scorer.serving))
 
     def _counted(self, batch: Batch) -> NDArray[np.bool_]:
         inside = self._span.includes(batch)
         return inside if self._scored_to is None else inside & self._scored_to.includes(batch)
 
 
-def _flagged(scored: Scored, threshold: float) -> set[Position]:
-    return {scored.batch.position(row) for row in np.flatnonzero(scored.scores.surprise >= threshold).tolist()}
+def _positions(scored: Scored, rows: NDArray[np.intp]) -> set[Position]:
+    return {scored.batch.position(row) for row in rows.tolist()}
 
 
 class _Progress:

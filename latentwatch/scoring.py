@@ -49,7 +49,7 @@ def write_scores(
     tally, encode = Tally(), msgspec.json.Encoder().encode
     source.open()
     try:
-        scorer = StreamScorer(detector, monitor.alert, source.name, monitor.late.allowed)
+        scorer = StreamScorer.of(detector, monitor, source.name)
         for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer, tell=True), batch_records):
             lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
             out.write(b"".join(encode(line) + b"\n" for line in lines))

@@ -50,6 +50,7 @@ class FlaggedOut(BaseModel):
     seen: int = Field(description="how many records of the entity came before it")
     arrival: Arrival = Field(description="in order, late and put at its place, or too late and scored on its own")
     revision: int = Field(description="how often late records amended its verdict")
+    grounds: list[str] = Field(description="what the monitor's rules had to do with it, in words")
 
     @classmethod
     def of(cls, flagged: FlaggedRecord) -> Self:
@@ -79,6 +80,7 @@ class FlaggedOut(BaseModel):
             seen=flagged.seen,
             arrival=flagged.arrival,
             revision=flagged.revision,
+            grounds=list(flagged.grounds.in_words),
         )
 
 

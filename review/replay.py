@@ -18,17 +18,25 @@ class Replay:
 
     stored: float
     replayed: float
+    remaining: tuple[float, float] | None = None
+    """The same two of the score without what does not count, where that was what decided."""
 
     @property
     def agrees(self) -> bool:
         """Whether both are the same score."""
-        return abs(self.stored - self.replayed) <= TOLERANCE * max(1.0, abs(self.stored))
+        pairs = [(self.stored, self.replayed), *([self.remaining] if self.remaining else [])]
+        return all(abs(stored - replayed) <= TOLERANCE * max(1.0, abs(stored)) for stored, replayed in pairs)
 
 
 def replay(detector: Detector, flagged: FlaggedRecord) -> Replay:
     """Score a flagged record again from what was stored with it."""
-    scores = detector.score(batch_of(detector, flagged), contexts_of(flagged))
-    return Replay(stored=flagged.surprise, replayed=float(scores.surprise[0]))
+    batch, contexts, grounds = batch_of(detector, flagged), contexts_of(flagged), flagged.grounds
+    replayed, remaining = float(detector.score(batch, contexts).surprise[0]), None
+    if grounds.discounted and grounds.remaining is not None:
+        names = grounds.discounted
+        again = detector.score_without(batch, contexts, names, np.ones((1, len(names)), bool))
+        remaining = grounds.remaining, float(again.surprise[0])
+    return Replay(flagged.surprise, replayed, remaining)
 
 
 def batch_of(detector: Detector, flagged: FlaggedRecord) -> Batch:

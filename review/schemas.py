@@ -108,6 +108,15 @@ class TraceOut(Answer):
         return cls.model_validate(point)
 
 
+class CrossingOut(Answer):
+    """A value beyond a limit that somebody set."""
+
+    feature: str
+    value: float
+    limit: float
+    unit: str
+
+
 class AlertOut(Answer):
     """Consecutive flagged records of one entity."""
 
@@ -125,6 +134,7 @@ class AlertOut(Answer):
     model_version: int
     features: tuple[str, ...]
     verdict: Verdict | None
+    crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
 
     @classmethod
     def of(cls, alert: Alert) -> Self:

@@ -70,7 +70,8 @@ class LateRecords:
         extended, _ = extend_sound(self._contexts, batch.take(known), messages)
         scored, _ = score_sound(model.detector, self.at_their_place(extended), messages)
         self._judge_again(model, messages)
-        self._note(scored, model, ~np.isin(scored.batch.partitions, list(self._contexts.foreign)))
+        ours = ~np.isin(scored.batch.partitions, list(self._contexts.foreign))
+        self._note(scored, flagged_rows(scored, model), model, ours)
         self._contexts.take_arrivals()
         return batch.take(~known)
 
@@ -88,30 +89,36 @@ class LateRecords:
         return Extended(batch, Contexts(features, seen))
 
     def amend(
-        self, outcome: Outcome, scored: Verdicts, model: Serving, messages: Messages, metrics: ScorerMetrics
+        self,
+        outcome: Outcome,
+        scored: Verdicts,
+        flagged: NDArray[np.intp],
+        model: Serving,
+        messages: Messages,
+        metrics: ScorerMetrics,
     ) -> Outcome:
-        """The outcome of a scored batch together with what its late records change in earlier ones."""
+        """The outcome of a scored batch, of which some rows are flagged, with what its late records change in earlier ones."""
         arrivals = self._contexts.take_arrivals()
         metrics.late.inc(sum(arrival is Arrival.LATE for arrival in arrivals.values()))
         metrics.too_late.inc(sum(arrival is Arrival.TOO_LATE for arrival in arrivals.values()))
         if arrivals:
-            flagged = tuple(
+            told = tuple(
                 replace(record, arrival=arrivals.get(record.position[1:], record.arrival)) for record in outcome.flagged
             )
-            outcome = replace(outcome, flagged=flagged)
-        changed = self.judge(scored, model, messages)
+            outcome = replace(outcome, flagged=told)
+        changed = self.judge(scored, flagged, model, messages)
         return outcome if changed is None else _with_amendments(outcome, changed, model)
 
-    def judge(self, scored: Verdicts, model: Serving, messages: Messages) -> Changed | None:
-        """Take note of a batch's verdicts; what its late records change in earlier ones."""
+    def judge(self, scored: Verdicts, flagged: NDArray[np.intp], model: Serving, messages: Messages) -> Changed | None:
+        """Take note of a batch's verdicts, of which some rows are flagged; what its late records change in earlier ones."""
         changed = self._judge_again(model, messages)
-        self._note(scored, model, np.ones(len(scored.batch), bool))
+        self._note(scored, flagged, model, np.ones(len(scored.batch), bool))
         self._contexts.take_arrivals()  # whoever wants to know has asked
         return changed
 
-    def _note(self, scored: Verdicts, model: Serving, ours: NDArray[np.bool_]) -> None:
+    def _note(self, scored: Verdicts, rows: NDArray[np.intp], model: Serving, ours: NDArray[np.bool_]) -> None:
         flagged = np.zeros(len(scored.batch), bool)
-        flagged[flagged_rows(scored, model)] = True
+        flagged[rows] = True
         version = np.where(ours, model.version, UNKNOWN_VERSION).astype(np.int32)
         self._contexts.judge_new(scored.batch, scored.scores.surprise, flagged, version)
 
@@ -176,7 +183,9 @@ def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outc
         outcome,
         flagged=outcome.flagged + tuple(raised),
         amendments=tuple(amendments),
-        counts=outcome.counts + count_minutes(again, model) + tuple(map(_taken_away, count_minutes(before, model))),
+        counts=outcome.counts
+        + count_minutes(again, rows, model)
+        + tuple(map(_taken_away, count_minutes(before, former.flagged, model))),
         trace=outcome.trace
         + tuple(
             trace_point(again.batch, again.scores, row, row in verdicts)

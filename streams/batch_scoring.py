@@ -2,25 +2,26 @@
 
 Batch -> Scored, and what its late records change; for a file, rows of `{"position", "surprise", "reconstruction",
 "density", "flagged"}` or `{"position", "error"}`, dead letters among them. Flagged rows may also say whom and when they
-are about, `entity` and `time`, and which `features` are guilty.
+are about, `entity` and `time`, which `features` are guilty, and, where the monitor's rules had to do with it, `because`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.monitor import AlertPolicy, Monitor
 from latentwatch.domain.record import Batch, DeadLetter
-from latentwatch.domain.scores import guilty
+from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.streams.amending import Changed, memory_of
 from latentwatch.streams.decoding.sound_decoding import decode_sound
-from latentwatch.streams.outcomes import Scored, Serving
+from latentwatch.streams.outcomes import Scored, Serving, describe, flagged_rows
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.salvage import extend_sound, score_sound
 
@@ -35,6 +36,8 @@ class Findings:
     """What came of a batch."""
 
     scored: Scored
+    flagged: NDArray[np.intp]
+    """Rows of those, in order."""
     unscorable: tuple[DeadLetter, ...] = field(default=())
     changed: Changed | None = None
     """Verdicts on earlier records that are other ones now."""
@@ -43,12 +46,26 @@ class Findings:
 class StreamScorer:
     """Scores the batches of one stream in their order. Remembers contexts, writes nothing."""
 
-    def __init__(self, detector: Detector, policy: AlertPolicy, source: str, late: timedelta = _IN_ORDER) -> None:
-        """`late` is how far a record may come after younger ones of its entity and still be put at its place."""
+    def __init__(
+        self,
+        detector: Detector,
+        policy: AlertPolicy,
+        source: str,
+        late: timedelta = _IN_ORDER,
+        rules: FeatureRules = NO_RULES,
+    ) -> None:
+        """`late` is how far a record may come after younger ones of its entity and still be put at its place; `rules` are
+        the monitor's, where it says what matters of its features."""
         self.detector = detector
         self.threshold = detector.threshold(policy)
-        self._serving = Serving(detector, _NO_VERSION, self.threshold)
+        self.serving = Serving(detector, _NO_VERSION, self.threshold, rules)
         self._contexts, self._late = memory_of(detector, late, source)
+
+    @classmethod
+    def of(cls, detector: Detector, monitor: Monitor, source: str) -> Self:
+        """For the stream of a monitor."""
+        rules = FeatureRules.of(monitor.record, detector.schema)
+        return cls(detector, monitor.alert, source, monitor.late.allowed, rules)
 
     def score(self, batch: Batch, messages: Messages) -> Findings:
         """Verdicts on a batch, which was decoded from these messages."""
@@ -56,8 +73,9 @@ class StreamScorer:
         if self._late is not None:
             extended = self._late.at_their_place(extended)
         scored, unscorable = score_sound(self.detector, extended, messages)
-        changed = None if self._late is None else self._late.judge(scored, self._serving, messages)
-        return Findings(scored, (*unfit, *unscorable), changed)
+        flagged = flagged_rows(scored, self.serving)
+        changed = None if self._late is None else self._late.judge(scored, flagged, self.serving, messages)
+        return Findings(scored, flagged, (*unfit, *unscorable), changed)
 
 
 class RowScorer:
@@ -75,7 +93,7 @@ class RowScorer:
         """
         decoded = decode_sound(self.decoder, messages)
         found = self._scorer.score(decoded.batch, messages)
-        rows = self._rows(found.scored)
+        rows = self._rows(found.scored, found.flagged)
         errors = [
             {"position": letter.position.offset, "error": letter.reason}
             for letter in (*decoded.dead_letters, *found.unscorable)
@@ -84,42 +102,45 @@ class RowScorer:
             rows = sorted(rows + errors, key=lambda row: row["position"])
         if found.changed is not None:
             changed = found.changed
-            amended = zip(self._rows(changed.again), changed.causes, changed.former.flagged.tolist(), strict=True)
+            again = self._rows(changed.again, flagged_rows(changed.again, self._scorer.serving))
+            amended = zip(again, changed.causes, changed.former.flagged.tolist(), strict=True)
             rows += [
                 {**row, "amended_by": offset, "formerly_flagged": flagged} for row, (_, offset), flagged in amended
             ]
         return rows
 
-    def _rows(self, scored: Scored) -> list[dict[str, Any]]:
-        batch, scores, threshold = scored.batch, scored.scores, self._scorer.threshold
+    def _rows(self, scored: Scored, flagged: NDArray[np.intp]) -> list[dict[str, Any]]:
+        batch, scores = scored.batch, scored.scores
+        raised = np.zeros(len(batch), bool)
+        raised[flagged] = True
         rows: list[dict[str, Any]] = [
             {
                 "position": offset,
                 "surprise": surprise,
                 "reconstruction": reconstruction,
                 "density": density,
-                "flagged": surprise >= threshold,
+                "flagged": flag,
             }
-            for offset, surprise, reconstruction, density in zip(
+            for offset, surprise, reconstruction, density, flag in zip(
                 batch.offsets.tolist(),
                 scores.surprise.tolist(),
                 scores.reconstruction.tolist(),
                 scores.density.tolist(),
+                raised.tolist(),
                 strict=True,
             )
         ]
         if self._tell:
-            flagged = np.flatnonzero([row["flagged"] for row in rows])
             for row, told in zip(flagged.tolist(), self._told(scored.take(flagged)), strict=True):
                 rows[row] |= told
         return rows
 
     def _told(self, flagged: Scored) -> list[dict[str, Any]]:
-        batch, detector = flagged.batch, self._scorer.detector
-        if not len(batch):
-            return []
-        reasons = detector.explain(batch, flagged.contexts, flagged.scores)
-        told: list[dict[str, Any]] = [{"features": guilty(reason.contributions)} for reason in reasons]
+        batch = flagged.batch
+        told: list[dict[str, Any]] = []
+        for record in describe(flagged, self._scorer.serving):
+            because = {"because": " ".join(record.grounds.in_words)} if record.grounds else {}
+            told.append({"features": record.features} | because)
         if batch.schema.entity:
             told = [{"entity": entity, **row} for entity, row in zip(batch.entities.tolist(), told, strict=True)]
         if batch.schema.time:

@@ -1,16 +1,20 @@
 """From scored records to what the database takes: flagged records with reasons, exact minute counts, offset moves."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import MinuteCount
 from latentwatch.domain.record import Batch
-from latentwatch.domain.scores import Scores, flag
+from latentwatch.domain.rules import NO_GROUNDS, NO_RULES, FeatureRules, Grounds
+from latentwatch.domain.scores import Scores
 
 _MINUTE = 60_000_000
 
@@ -22,6 +26,14 @@ class Serving:
     detector: Detector
     version: int
     threshold: float
+    rules: FeatureRules = NO_RULES
+    """What the monitor says matters of the features that the model reads."""
+
+    @classmethod
+    def of(cls, detector: Detector, version: int, monitor: Monitor) -> Self:
+        """A model under a monitor's policy and rules."""
+        rules = FeatureRules.of(monitor.record, detector.schema)
+        return cls(detector, version, detector.threshold(monitor.alert), rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +55,14 @@ class Scored(Verdicts):
         return Scored(self.batch.take(rows), self.scores.take(rows), self.contexts.take(rows))
 
 
-def flagged_rows(scored: Verdicts, serving: Serving) -> NDArray[np.intp]:
-    """Rows that reach the threshold in force."""
-    return flag(scored.scores, serving.threshold)
+def flagged_rows(scored: Scored, serving: Serving) -> NDArray[np.intp]:
+    """Rows that the threshold in force and the monitor's rules flag."""
+    return decide_by(scored, serving)[0]
+
+
+def decide_by(scored: Scored, serving: Serving) -> tuple[NDArray[np.intp], tuple[Grounds, ...]]:
+    """Rows that are flagged, and what rules had to do with each."""
+    return decide(serving.detector, serving.rules, serving.threshold, scored.batch, scored.contexts, scored.scores)
 
 
 def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
@@ -53,6 +70,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     batch, scores = scored.batch, scored.scores
     if not len(batch):
         return ()
+    grounds = dict(zip(*_as_lists(decide_by(scored, serving)), strict=True)) if serving.rules else {}
     reasons = serving.detector.explain(batch, scored.contexts, scores)
     values, times = batch.all_values(), batch.times.tolist()
     contexts = np.ascontiguousarray(scored.contexts.features, "<f4")
@@ -81,20 +99,26 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             context=contexts[row].tobytes(),
             seen=int(scored.contexts.seen[row]),
             explanation=reasons[row],
+            grounds=grounds.get(row, NO_GROUNDS),
         )
         for row in range(len(batch))
     )
 
 
-def count_minutes(scored: Verdicts, serving: Serving) -> tuple[MinuteCount, ...]:
-    """Exact counts of every event-time minute in the batch."""
+def _as_lists(decided: tuple[NDArray[np.intp], tuple[Grounds, ...]]) -> tuple[list[int], tuple[Grounds, ...]]:
+    return decided[0].tolist(), decided[1]
+
+
+def count_minutes(
+    scored: Verdicts, flagged: NDArray[np.intp] | NDArray[np.bool_], serving: Serving
+) -> tuple[MinuteCount, ...]:
+    """Exact counts of every event-time minute in the batch; `flagged` are its flagged rows."""
     if not len(scored.batch):
         return ()
     surprise = scored.scores.surprise
     minutes, places = np.unique(scored.batch.times // _MINUTE, return_inverse=True)
-    levels = (-np.inf, serving.threshold, 1.0, 2.0, 3.0, 4.0)
-    table = np.stack([np.bincount(places[surprise >= level], minlength=len(minutes)) for level in levels], axis=1)
-    table[:, 0] = np.bincount(places, minlength=len(minutes))  # a NaN score is a scored record too
+    counted = [slice(None), flagged, *(surprise >= level for level in (1.0, 2.0, 3.0, 4.0))]
+    table = np.stack([np.bincount(places[rows], minlength=len(minutes)) for rows in counted], axis=1)
     return tuple(
         MinuteCount(
             minute=from_microseconds(int(minute) * _MINUTE),

@@ -217,12 +217,12 @@ class Scorer:
                 flagged=describe(found.strange, model),
                 dead_letters=letters,
                 passed=standing.partitions.unpassed(decoded.passed),
-                counts=count_minutes(found.verdicts, model),
+                counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=standing.silences.take_heard(),
             )
             if late is not None:
-                outcome = late.amend(outcome, found.verdicts, model, messages, metrics)
+                outcome = late.amend(outcome, found.verdicts, found.flagged, model, messages, metrics)
         self._reach("described")
         metrics.received(len(messages), len(decoded.batch), len(messages) - scored - len(letters) - outcome.passed)
         return outcome

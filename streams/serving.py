@@ -143,7 +143,7 @@ class ChampionWatch:
             self._put_off(champion, error)  # what serves now goes on; started again, this process would say so and end
             return None
         self._note(None)
-        return Serving(detector, champion.version, detector.threshold(self._monitor.alert))
+        return Serving.of(detector, champion.version, self._monitor)
 
     def _put_off(self, champion: ModelVersion, error: BundleRefused | InvalidMonitor) -> None:
         changed = isinstance(error, BundleChanged)

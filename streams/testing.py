@@ -287,6 +287,17 @@ class FakeDetector:
             for row in range(len(batch))
         ]
 
+    def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
+        """From the running mean."""
+        places = [self.schema.numbers.index(name) for name in names]
+        return (batch.numbers - contexts.features)[:, places].astype(np.float64)
+
+    def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
+        """With the running mean in place of what is left out."""
+        numbers, places = batch.numbers.copy(), [self.schema.numbers.index(name) for name in names]
+        numbers[:, places] = np.where(left, contexts.features[:, places], numbers[:, places])
+        return self.score(replace(batch, numbers=numbers), contexts)
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The one it was made with."""
         return self._threshold

@@ -5,6 +5,7 @@ from latentwatch.alerts.tables import AlertRow, FlaggedRecordRow, KeptTraceRow, 
 from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Position
+from latentwatch.domain.rules import Crossing, Grounds
 from latentwatch.domain.scores import Explanation, Neighbour
 
 
@@ -24,6 +25,7 @@ def alert_of(row: AlertRow) -> Alert:
         threshold=row.threshold,
         model_version=row.model_version,
         features=tuple(row.features),
+        crossed=tuple(Crossing(**one) for one in row.crossed),
         verdict=row.verdict,
     )
 
@@ -65,6 +67,7 @@ def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
             code=tuple(float(value) for value in row.code),
             place=(row.place_x, row.place_y),
         ),
+        grounds=Grounds.from_json(row.grounds),
         arrival=row.arrival,
         revision=row.revision,
     )

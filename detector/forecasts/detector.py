@@ -1,6 +1,6 @@
 """A detector for metrics: the components of a sequence detector, and forecasts beside them. Numpy and numba only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -89,14 +89,11 @@ class ForecastDetector:
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did: of the forecast channels what was expected for its time, of others what goes
         with the rest of the record."""
-        components, forecaster = self.components, self.context.forecaster
+        components, chosen = self.components, self.context.forecaster.channels
         channels = components.context.channels
-        inner, chosen = components.context.width, forecaster.channels
-        found = components.explain(batch, Contexts(contexts.features[:, :inner], contexts.seen), scores)
-        tail = contexts.features[:, inner + len(components.parts) : -2]
-        expected, strength = tail[:, : len(chosen)], tail[:, len(chosen) :]
-        centre = channels.centre[channels.entity_rows(batch.entities)][:, chosen]
-        values = (forecaster.unscaled(expected) * channels.scale[chosen] + centre).tolist()
+        found = components.explain(batch, self._inner(contexts), scores)
+        expected, strength = self._forecasts(batch, contexts)
+        values = expected.tolist()
         blamed = strength / np.maximum(strength.sum(axis=1, keepdims=True), 1e-12)
         names = [batch.schema.names[owner] for owner in channels.owners[chosen].tolist()]
         out = []
@@ -108,6 +105,50 @@ class ForecastDetector:
             usual = {**explanation.expected, **dict(zip(names, values[row], strict=True))}
             out.append(replace(explanation, expected=usual, contributions=shares))
         return out
+
+    def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
+        """[N, K] how far numbers lie from what was forecast of them, or lately lay from what the components know, whichever
+        is furthest, in their own units."""
+        off = self.components.deviations(batch, self._inner(contexts), names)
+        expected, _ = self._forecasts(batch, contexts)
+        chosen = self.context.forecaster.channels.tolist()
+        for place, name in enumerate(names):
+            channel = self.components.context.channels.of_number(name)
+            if channel in chosen:
+                shown = batch.numbers[:, batch.schema.numbers.index(name)].astype(np.float64)
+                missed = shown - expected[:, chosen.index(channel)]
+                off[:, place] = np.where(np.abs(missed) >= np.abs(off[:, place]), missed, off[:, place])
+        return off
+
+    def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
+        """Scores as if the numbers left out, [N, K], were as the others foretell.
+
+        A context row does not tell what was strange lately: the rest is taken to be as rare as it was in training, where
+        that is less than the record's own surprise.
+        """
+        scores = self.components.score_without(batch, self._inner(contexts), names, left)
+        _, strength = self._forecasts(batch, contexts)
+        kept, chosen = np.array(strength), self.context.forecaster.channels.tolist()
+        for place, name in enumerate(names):
+            channel = self.components.context.channels.of_number(name)
+            if channel in chosen:
+                kept[left[:, place], chosen.index(channel)] = 0.0
+        rest = self.context.fusion.as_in_training(kept, scores.surprise)
+        surprise = np.minimum(contexts.features[:, -1], rest)
+        return replace(scores, surprise=surprise, extrapolated=surprise > self.context.fusion.seen_until)
+
+    def _inner(self, contexts: Contexts) -> Contexts:
+        """The components' own part."""
+        return Contexts(contexts.features[:, : self.components.context.width], contexts.seen)
+
+    def _forecasts(self, batch: Batch, contexts: Contexts) -> tuple[Floats, Floats]:
+        """What was forecast [N, C], in the records' units, and by how much each channel missed it [N, C]."""
+        forecaster, channels = self.context.forecaster, self.components.context.channels
+        chosen = forecaster.channels
+        tail = contexts.features[:, self.components.context.width + len(self.components.parts) : -2]
+        centre = channels.centre[channels.entity_rows(batch.entities)][:, chosen]
+        expected = forecaster.unscaled(tail[:, : len(chosen)]) * channels.scale[chosen] + centre
+        return np.asarray(expected, np.float32), tail[:, len(chosen) :]
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged: by share of records, or by episodes a day."""

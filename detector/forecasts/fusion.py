@@ -85,6 +85,13 @@ class Fusion:
         ages = np.minimum(np.log2(forecasts.ages + 1.0), AGES - 1).astype(np.intp)
         return replace(self, excess=excess_by_age(forecast, ages))
 
+    def as_in_training(self, strength: Floats, composite: Floats) -> Floats:
+        """[N] the surprise of records of which nothing is known lately, from what each channel adds [N, C] and the
+        composite's surprise [N]."""
+        group = self.group.surprise(_mean(strength))
+        whole = np.asarray((_GROUP_COUNTS * group + composite) / (_GROUP_COUNTS + 1), np.float32)
+        return self.together.surprise(whole) if self.calibrated else whole
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
         out = {

@@ -15,6 +15,7 @@ from latentwatch.detector.rows.cascade import Cascade
 from latentwatch.detector.rows.explanation import LatentMap, Normal, explain_rows
 from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.model import RowModel
+from latentwatch.detector.rows.neutral import deviations, neutral
 from latentwatch.detector.rows.relations import Relations
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import AlertPolicy
@@ -80,6 +81,14 @@ class RowDetector:
         """Why each record scored as it did."""
         rows = self.features.transform(batch)
         return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, rows, scores)
+
+    def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
+        """[N, K] how far numbers lie from what the other features foretell, in their own units."""
+        return deviations(self.model, self.features, batch, names)
+
+    def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
+        """Scores as if the numbers left out, [N, K], were as the others foretell."""
+        return self.cascade.score(self.model, *neutral(self.model, self.features, batch, names, left))
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which normal records are flagged as rarely as the policy asks.

@@ -53,6 +53,10 @@ class Channels:
         """[C] index in `schema.names` of each channel's feature."""
         return np.array([self.schema.names.index(name) for name, _ in channel_names(self.schema, self.words)], np.intp)
 
+    def of_number(self, name: str) -> int:
+        """The channel of a plain number. Raises ValueError where it is none."""
+        return channel_names(self.schema, self.words).index((name, ""))
+
     def entity_rows(self, entities: NDArray[np.object_]) -> NDArray[np.intp]:
         """[N] row of `centre` for each record."""
         known = {name: row for row, name in enumerate(self.entities, 1)}

@@ -3,13 +3,14 @@
 Contexts → anomaly scores of the recipe's components → calibrated → fused → Scores
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import SEQUENCE
@@ -17,6 +18,7 @@ from latentwatch.detector.sequences.channels import Channels
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.explanation import Memory, explain_rows
 from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.detector.sequences.neutral import deviations, neutral
 from latentwatch.detector.sequences.novelty import Novelty
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.detector.sequences.promise import SequenceCalibration
@@ -98,6 +100,25 @@ class SequenceDetector:
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
         return explain_rows(self.model, self.context, self.memory, batch, contexts, scores)
+
+    def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
+        """[N, K] how far numbers lie, or lately lay, from what the other channels foretell, in their own units."""
+        return deviations(self.context, self._recent, batch, contexts, names)
+
+    def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
+        """Scores as if the numbers left out, [N, K], were as the others foretell."""
+        channels = np.zeros((len(batch), self.context.channels.count), bool)
+        channels[:, [self.context.channels.of_number(name) for name in names]] = left
+        settled = neutral(self.context, self._recent, contexts.features, channels)
+        return self.score(batch, replace(contexts, features=settled))
+
+    @property
+    def _recent(self) -> FittedBlockDensity:
+        """The density of a record with its recent past, which says what a channel should have shown."""
+        found = self.model.explaining
+        if not isinstance(found, FittedBlockDensity):
+            raise TypeError("the component that explains is no density")
+        return found
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged: by share of records, or by episodes a day."""

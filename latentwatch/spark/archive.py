@@ -24,6 +24,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock, to_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.spark.session import reason_of
 from latentwatch.streams.batch_scoring import RowScorer, StreamScorer
@@ -45,11 +46,14 @@ class ScoreRows:
     bundle: str
     policy: AlertPolicy
     load: Callable[[str, str], Detector] = load_bundle
+    rules: FeatureRules = NO_RULES
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score rows as they come: one row out for each one in."""
         detector = self.load(self.bundles, self.bundle)
-        scorer = RowScorer(decoder_for(detector.schema, "json"), StreamScorer(detector, self.policy, "archive"))
+        scorer = RowScorer(
+            decoder_for(detector.schema, "json"), StreamScorer(detector, self.policy, "archive", rules=self.rules)
+        )
         encode = msgspec.json.Encoder().encode
         read = 0
         for batch in batches:

@@ -146,7 +146,7 @@ class Feed:
                 source="plant.rigs",
                 moves=(OffsetMove(0, first, last + 1),),
                 flagged=describe(scored.take(rows), self.serving),
-                counts=count_minutes(scored, self.serving),
+                counts=count_minutes(scored, rows, self.serving),
                 trace=self.sampler.sample(batch, scored.scores, rows),
                 entities=self.contexts.report([0]),
             )

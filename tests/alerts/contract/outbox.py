@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, delete, select
 
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification, Notifier, outbox_state
+from latentwatch.alerts.reading import alert_detail
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
@@ -16,6 +18,7 @@ from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.monitor import parse_monitor
+from latentwatch.domain.rules import Crossing, Grounds
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 
 PUMP = parse_monitor(
@@ -78,6 +81,24 @@ class OutboxContract:
         assert "peak surprise 3.5 (threshold 3.0)" in oncall.taken[0].body
         keys = {message.dedupe_key for message in oncall.taken + desk.taken}
         assert len(keys) == 4
+
+    def test_a_crossed_limit_is_told_and_outlasts_what_follows(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """It is in the message and in the alert, makes it high, and stays so as the alert grows."""
+        oncall = RecordingChannel()
+        grounds = Grounds((Crossing("Pressure", 9.5, 9.0, "bar"),), ("Mode",), 3.2)
+        beyond = replace(flagged(0, 0, surprise=0.4), grounds=grounds)
+        store.commit(outcome(0, 1, [beyond]))
+        store.commit(outcome(1, 2, [flagged(1, 1, surprise=3.1)]))
+        self.notifier(engine, clock, oncall=oncall).deliver()
+        assert oncall.taken[0].severity is Severity.HIGH
+        assert "Pressure is 9.5 bar, above its limit of 9 bar." in oncall.taken[0].body
+        detail = alert_detail(engine, 1)
+        assert detail is not None
+        assert (detail.alert.severity, detail.alert.crossed) == (Severity.HIGH, grounds.crossed)
+        assert detail.flagged[0].grounds == grounds
+        assert detail.flagged[0].features == ["Pressure", "Pressure0"]
 
     def test_a_number_given_again_does_not_inherit_its_message(
         self, store: AlertStore, engine: Engine, clock: ManualClock

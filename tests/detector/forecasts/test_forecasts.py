@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from latentwatch.detector.checks import CHECKS, read
+from latentwatch.detector.decision import decide
 from latentwatch.detector.forecasts.calendar import places
 from latentwatch.detector.forecasts.cycles import find_cycle
 from latentwatch.detector.forecasts.detector import ForecastDetector
@@ -18,6 +19,7 @@ from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.training import learn
 from latentwatch.domain.monitor import AlertPolicy, ModelChoice
 from latentwatch.domain.record import Batch
+from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Scores
 from tests.detector.forecasts.conftest import DAILY, load, metric
@@ -203,3 +205,30 @@ def test_a_zone_that_is_none_is_refused():
     bare = {"time": "at", "features": {"x": "numeric"}}
     zoned = RecordSchema.model_validate({**bare, "timezone": "Europe/Berlin"})
     assert zoned.fingerprint() == RecordSchema.model_validate(bare).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("rule", "by", "counts"),
+    [
+        ({"direction": "down"}, 80, False),
+        ({"direction": "up"}, 80, True),
+        ({"direction": "up"}, -80, False),
+        ({"ignore_below": 120}, 80, False),
+    ],
+)
+def test_a_deviation_from_a_forecast_that_does_not_count_flags_nothing(detector, rule, by, counts):
+    """Two hours of a morning, high or low."""
+    values = load(10, seed=4, start=35)
+    fault = slice(5 * DAILY + 12, 5 * DAILY + 16)
+    values[fault] += by
+    batch = metric(values, 35)
+    told = RecordSchema.model_validate({"time": "at", "features": {"load": {"type": "numeric", **rule}}})
+    contexts = read(detector, batch)
+    scores = detector.score(batch, contexts)
+    found = {}
+    for rules in (NO_RULES, FeatureRules.of(told, batch.schema)):
+        rows, _ = decide(detector, rules, 3.0, batch, contexts, scores)
+        found[rules] = int(((rows >= fault.start) & (rows < fault.stop)).sum())
+    assert found[NO_RULES] >= 2
+    assert (found[rules] >= 2) == counts
+    assert counts or found[rules] == 0

@@ -1,0 +1,104 @@
+"""What people say matters of each feature, and on what grounds a record was flagged.
+
+A monitor's features -> FeatureRules. They act in the decision about scored records: no model learns of them, so that a
+change needs no training, and each decision is kept with its grounds, so that it can be had again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from latentwatch.domain.schema import Feature, RecordSchema
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRules:
+    """Of the features that a model reads, those of which a monitor says what matters."""
+
+    limited: tuple[Feature, ...] = ()
+    """With limits that always alarm."""
+    graded: tuple[Feature, ...] = ()
+    """Of which some deviations do not count."""
+
+    def __bool__(self) -> bool:
+        return bool(self.limited or self.graded)
+
+    @classmethod
+    def of(cls, monitor: RecordSchema, model: RecordSchema) -> Self:
+        """What a monitor's file says of the features that a model reads; others are not decoded, and cannot count yet."""
+        known = [feature for feature in monitor.features if feature.name in model.numbers]
+        return cls(
+            tuple(each for each in known if each.alarm_above is not None or each.alarm_below is not None),
+            tuple(each for each in known if each.direction is not None or each.ignore_below is not None),
+        )
+
+
+NO_RULES = FeatureRules()
+"""Every deviation counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A value beyond a limit that always alarms."""
+
+    feature: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored, and what `Crossing(**stored)` reads."""
+        return {"feature": self.feature, "value": self.value, "limit": self.limit, "unit": self.unit}
+
+    @property
+    def in_words(self) -> str:
+        """A clause for people.
+
+        >>> Crossing("bearing_temperature", 92.4, 90.0, "°C").in_words
+        'bearing_temperature is 92.4 °C, above its limit of 90 °C'
+        """
+        side, unit = "above" if self.value > self.limit else "below", f" {self.unit}" if self.unit else ""
+        return f"{self.feature} is {self.value:.6g}{unit}, {side} its limit of {self.limit:.6g}{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What rules had to do with a record's being flagged; empty where its surprise alone decided."""
+
+    crossed: tuple[Crossing, ...] = ()
+    discounted: tuple[str, ...] = ()
+    """Features whose deviation does not count: the record was scored again as if each were as the others foretell."""
+    remaining: float | None = None
+    """The surprise of that second score, which was compared with the threshold; None where nothing was discounted."""
+
+    def __bool__(self) -> bool:
+        return bool(self.crossed or self.discounted)
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        said = [f"{crossing.in_words}." for crossing in self.crossed]
+        if self.discounted and self.remaining is not None:
+            names = ", ".join(self.discounted)
+            said.append(f"Without what does not count of {names} its surprise is {self.remaining:.1f}.")
+        return tuple(said)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored; an empty mapping where nothing had to be said."""
+        if not self:
+            return {}
+        crossed = [crossing.to_json() for crossing in self.crossed]
+        return {"crossed": crossed, "discounted": list(self.discounted), "remaining": self.remaining}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Self:
+        """The inverse of `to_json`."""
+        if not stored:
+            return cls()
+        return cls(
+            tuple(Crossing(**one) for one in stored["crossed"]), tuple(stored["discounted"]), stored["remaining"]
+        )
+
+
+NO_GROUNDS = Grounds()
+"""The surprise alone decided."""

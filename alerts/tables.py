@@ -108,6 +108,7 @@ class FlaggedRecordRow(Row):
     reconstruction: Mapped[float]
     density: Mapped[float]
     witnesses: Mapped[dict[str, float]] = mapped_column(JSON)
+    """What is called components elsewhere; the column keeps the name it was made with."""
     extrapolated: Mapped[bool]
     warming: Mapped[bool]
     threshold: Mapped[float]

@@ -162,7 +162,7 @@ def look_up(
             out[n] = level[0] * np.exp((energy - position[0]) / width)
         else:
             low, left = 0, last
-            while left > 1:  # halved without a branch, which no processor could foretell
+            while left > 1:  # halved without a branch, which no processor could predict
                 half = left // 2
                 low = low + half if position[low + half] <= energy else low
                 left -= half
@@ -173,7 +173,7 @@ def look_up(
 def fit_calibration(energies: NDArray[np.floating[Any]], *, smooth: bool = True) -> Calibration:
     """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one.
 
-    A witness's tail is smooth: it begins early, so that no single record decides how much the witness counts. What people
+    A component's tail is smooth: it begins early, so that no single record decides how much the component counts. What people
     are promised is not: there the sample itself speaks as far out as it can, and the tail bends where it cannot.
     """
     sample = np.sort(np.asarray(energies, np.float64).ravel())

@@ -85,7 +85,7 @@ def check_context_goes_on(detector: Bundled, normal: Batch, strange: Batch) -> N
 def check_scores_are_surprises(detector: Bundled, normal: Batch, strange: Batch) -> None:
     """Every number is finite and not negative, and of normal records about one in ten reaches 1."""
     scores = detector.score(normal, read(detector, normal))
-    for part in (scores.surprise, scores.reconstruction, scores.density, *scores.witnesses.values()):
+    for part in (scores.surprise, scores.reconstruction, scores.density, *scores.components.values()):
         _require(bool(np.isfinite(part).all() and (part >= 0).all()), "a surprise is negative or not finite")
         _require(part.shape == (len(normal),), "a part of the scores has a wrong length")
     share = float((scores.surprise >= 1.0).mean())
@@ -155,14 +155,14 @@ def _require(kept: bool, broken: str) -> None:
 
 
 def _same(first: Scores, second: Scores, broken: str) -> None:
-    """Equal but for how a BLAS rounds a row at another place: a witness's distance is a difference of products, and a row
+    """Equal but for how a BLAS rounds a row at another place: a component's distance is a difference of products, and a row
     close to a prototype moved by 1.6e-5; the surprise, their mean, stays within 1e-5, which amending counts on."""
     _require(bool(np.allclose(first.surprise, second.surprise, rtol=1e-5, atol=1e-5)), broken)
     pairs = [
         (first.reconstruction, second.reconstruction),
         (first.density, second.density),
-        *((first.witnesses[name], second.witnesses[name]) for name in first.witnesses),
+        *((first.components[name], second.components[name]) for name in first.components),
     ]
     for here, there in pairs:
         _require(bool(np.allclose(here, there, rtol=1e-5, atol=1e-4)), broken)
-    _require(first.witnesses.keys() == second.witnesses.keys(), broken)
+    _require(first.components.keys() == second.components.keys(), broken)

@@ -1,7 +1,7 @@
 """How sparsely a place in latent space is populated by normal records: three densities behind one interface.
 
 codes [N, K] -> energy [N], larger where normal records are rarer. All energies are half the log of a squared, whitened
-distance, so that they add to the other witnesses' on one scale. Row i depends on code i alone, bit for bit: a BLAS would
+distance, so that they add to the other components' on one scale. Row i depends on code i alone, bit for bit: a BLAS would
 sum in an order that depends on how many rows it is given.
 """
 

@@ -30,7 +30,7 @@ class FlaggedRecord:
     surprise: float
     reconstruction: float
     density: float
-    witnesses: dict[str, float]
+    components: dict[str, float]
     extrapolated: bool
     warming: bool
     threshold: float

@@ -141,7 +141,7 @@ class ModelChoice(_Part):
 
     kind: ModelKind = ModelKind.AUTO
     effort: Literal["light", "balanced", "full"] = "balanced"
-    """On single records: how many get the dear witnesses. On sequences: light looks at no whole windows, full shows their
+    """On single records: how many get the costly components. On sequences: light looks at no whole windows, full shows their
     shape to the autoencoder as well."""
     density: Literal["auto", "gaussian", "mixture", "prototypes"] = "auto"
     """On single records: how the density of the latent code is measured. On sequences it is always by prototypes."""

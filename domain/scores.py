@@ -22,7 +22,7 @@ class Scores:
     """[N] the reconstruction half's own surprise."""
     density: NDArray[np.float32]
     """[N] the latent density half's own surprise."""
-    witnesses: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    components: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Other calibrated parts by name, each [N]."""
     extrapolated: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """[N] whether the surprise lies beyond the calibration sample, on the fitted tail; none where it is not given."""
@@ -43,7 +43,7 @@ class Scores:
             surprise=self.surprise[rows],
             reconstruction=self.reconstruction[rows],
             density=self.density[rows],
-            witnesses={name: witness[rows] for name, witness in self.witnesses.items()},
+            components={name: part[rows] for name, part in self.components.items()},
             extrapolated=self.extrapolated[rows],
             warming=self.warming[rows],
         )

@@ -1,4 +1,4 @@
-"""What convicts a flagged record: features beside what was expected, and the witnesses' own surprises."""
+"""Why a record is flagged: features beside what was expected, and the surprise of each component."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -36,8 +36,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
-    """One calibrated part of the score."""
+class NamedSurprise:
+    """The surprise of the whole or of a component, as people call it."""
 
     name: str
     value: float
@@ -45,7 +45,7 @@ class Witness:
     """What it looks at."""
 
 
-_WITNESSES = {
+_CALLED = {
     "surprise": ("surprise", "the fused score, the one that is compared with the threshold"),
     "reconstruction": ("reconstruction", "how badly the autoencoder rebuilds it"),
     "density": ("density", "how sparsely its part of latent space is populated"),
@@ -53,7 +53,7 @@ _WITNESSES = {
     "now": ("this record", "whether its values alone, without its past, are usual together"),
     "level": ("level", "whether its values are usual together"),
     "dyn": ("dynamics", "whether its recent movement is usual"),
-    "relations": ("relations", "whether each part shows, over a while, what the others foretell of it"),
+    "relations": ("relations", "whether each part shows, over a while, what the others predict of it"),
     "activity": ("activity", "whether unusually many parts are moving"),
     "forecast": ("forecast", "how far off the forecast of its numbers was, for their time of day and of week"),
     "components": ("components", "what all but the forecast say together, against training"),
@@ -66,7 +66,7 @@ _WITNESSES = {
         "parts that never moved and moved, that never stood still and stand, values that never lacked and lack",
     ),
 }
-"""How people call a witness, and what it looks at."""
+"""How people call a component, and what it looks at."""
 
 
 def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Line], list[Line]]:
@@ -93,21 +93,21 @@ def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Lin
     return everything[:count], everything[count:]
 
 
-def witnesses(flagged: FlaggedRecord) -> list[Witness]:
-    """The fused score first, then both halves, then whoever else spoke."""
+def surprises(flagged: FlaggedRecord) -> list[NamedSurprise]:
+    """Of the whole first, then of both halves, then of the other components, the most surprised first."""
     halves = {"reconstruction": flagged.reconstruction, "density": flagged.density}
-    others = {name: value for name, value in flagged.witnesses.items() if name not in halves}
+    others = {name: value for name, value in flagged.components.items() if name not in halves}
     named = {"surprise": flagged.surprise, **halves, **dict(sorted(others.items(), key=lambda one: -one[1]))}
-    heard = []
+    found = []
     for name, value in named.items():
-        called, meaning = _WITNESSES.get(name, (name.replace("_", " "), ""))
-        heard.append(Witness(called, max(0.0, value), meaning))
-    return heard
+        called, meaning = _CALLED.get(name, (name.replace("_", " "), ""))
+        found.append(NamedSurprise(called, max(0.0, value), meaning))
+    return found
 
 
 def expected_for(flagged: FlaggedRecord, timezone: str) -> str:
     """The time that its expected values are for, by a zone's clock; empty where its model has no clock."""
-    if "forecast" not in flagged.witnesses:
+    if "forecast" not in flagged.components:
         return ""
     local = flagged.time.astimezone(ZoneInfo(timezone))
     minutes = f":{local:%M}" if local.minute else ""

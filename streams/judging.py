@@ -76,7 +76,7 @@ def _join_scores(parts: Sequence[Scores]) -> Scores:
         surprise=np.concatenate([part.surprise for part in parts]),
         reconstruction=np.concatenate([part.reconstruction for part in parts]),
         density=np.concatenate([part.density for part in parts]),
-        witnesses={name: np.concatenate([part.witnesses[name] for part in parts]) for name in parts[0].witnesses},
+        components={name: np.concatenate([part.components[name] for part in parts]) for name in parts[0].components},
         extrapolated=np.concatenate([part.extrapolated for part in parts]),
         warming=np.concatenate([part.warming for part in parts]),
     )

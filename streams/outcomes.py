@@ -77,7 +77,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     surprise, reconstruction, density = (
         half.tolist() for half in (scores.surprise, scores.reconstruction, scores.density)
     )
-    witnesses = {name: witness.tolist() for name, witness in scores.witnesses.items()}
+    components = {name: part.tolist() for name, part in scores.components.items()}
     nothing = [False] * len(batch)
     extrapolated = scores.extrapolated.tolist() or nothing
     warming = scores.warming.tolist() or nothing
@@ -89,7 +89,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             surprise=surprise[row],
             reconstruction=reconstruction[row],
             density=density[row],
-            witnesses={name: witness[row] for name, witness in witnesses.items()},
+            components={name: part[row] for name, part in components.items()},
             extrapolated=extrapolated[row],
             warming=warming[row],
             threshold=serving.threshold,

@@ -51,7 +51,7 @@ def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
         surprise=row.surprise,
         reconstruction=row.reconstruction,
         density=row.density,
-        witnesses=row.witnesses,
+        components=row.witnesses,
         extrapolated=row.extrapolated,
         warming=row.warming,
         threshold=row.threshold,

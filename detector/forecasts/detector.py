@@ -77,7 +77,7 @@ class ForecastDetector:
             surprise=surprise,
             reconstruction=told.pop("reconstruction"),
             density=told.pop("density"),
-            witnesses={
+            components={
                 **told,
                 "forecast": np.ascontiguousarray(contexts.features[:, -2]),
                 "components": composite.surprise(fused),

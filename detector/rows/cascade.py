@@ -108,7 +108,7 @@ class Cascade:
             surprise=surprise,
             reconstruction=told.pop("reconstruction"),
             density=told.pop("density"),
-            witnesses=told,
+            components=told,
             extrapolated=extrapolated,
             warming=np.zeros(len(values), bool),
         )

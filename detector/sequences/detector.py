@@ -78,7 +78,7 @@ class SequenceDetector:
             surprise=self.calibration.composite.surprise(fused),
             reconstruction=read.pop("reconstruction"),
             density=read.pop("density"),
-            witnesses=read,
+            components=read,
             extrapolated=self.calibration.composite.extrapolated(fused),
             warming=contexts.seen < self.context.warm_after,
         )

@@ -40,24 +40,24 @@ class SequenceCalibration:
         """What a bundle stores as weights."""
         out = prefixed("composite.", self.composite.arrays())
         for name, part in self.components.items():
-            out |= prefixed(f"witness.{name}.", part.arrays())
+            out |= prefixed(f"component.{name}.", part.arrays())
         return out
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
         return {
             "composite": self.composite.meta(),
-            "witnesses": {name: part.meta() for name, part in self.components.items()},
+            "components": {name: part.meta() for name, part in self.components.items()},
         }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], names: tuple[str, ...]) -> Self:
         """The inverse of `arrays` and `meta`, for anomaly scores of those names. Raises ValueError for others."""
-        if meta["witnesses"].keys() != {*names}:
+        if meta["components"].keys() != {*names}:
             raise ValueError("the calibrations do not fit the components")
         components = {
-            name: Calibration.from_bundle(below(arrays, f"witness.{name}."), part)
-            for name, part in meta["witnesses"].items()
+            name: Calibration.from_bundle(below(arrays, f"component.{name}."), part)
+            for name, part in meta["components"].items()
         }
         return cls(components, Calibration.from_bundle(below(arrays, "composite."), meta["composite"]))
 

@@ -106,7 +106,7 @@ def test_a_promise_bends_where_the_sample_can_tell_no_more():
 
 
 def test_what_is_smooth_does_not_bend():
-    """What a witness counts for is one tail, however far out."""
+    """What a component counts for is one tail, however far out."""
     calibration = fit_calibration(np.random.default_rng(5).uniform(0.0, 1.0, 9_999))
     tail = calibration.tail
     assert tail.far_shape == tail.shape

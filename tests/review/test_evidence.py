@@ -11,7 +11,7 @@ from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.scores import Explanation
-from latentwatch.review.evidence import expected_for, lines, witnesses
+from latentwatch.review.evidence import expected_for, lines, surprises
 from latentwatch.review.replay import replay
 from latentwatch.streams.testing import FakeDetector
 from tests.review.sketch import NOW, PUMP, flagged
@@ -41,11 +41,11 @@ def test_lines_compare_what_can_be_compared():
     assert by_name["pressure"].difference is None
 
 
-def test_every_witness_is_heard_once():
-    """The fused score first, both halves, then the others, never below zero."""
-    record = replace(flagged("rig-a", 1, NOW), witnesses={"density": 4.0, "dyn": 1.0, "odd_one": -0.5, "slow": 2.0})
-    heard = witnesses(record)
-    assert [one.name for one in heard] == [
+def test_every_component_is_named_once():
+    """The whole first, both halves, then the others, never below zero."""
+    record = replace(flagged("rig-a", 1, NOW), components={"density": 4.0, "dyn": 1.0, "odd_one": -0.5, "slow": 2.0})
+    named = surprises(record)
+    assert [one.name for one in named] == [
         "surprise",
         "reconstruction",
         "density",
@@ -53,17 +53,17 @@ def test_every_witness_is_heard_once():
         "dynamics",
         "odd one",
     ]
-    assert heard[-1].value == 0.0
+    assert named[-1].value == 0.0
 
 
 def test_a_forecast_is_for_a_time_by_the_clock_of_the_place():
     """Weekday and hour in the monitor's zone; a model without forecasts expects nothing of the clock."""
     record = replace(
-        flagged("rig-a", 1, NOW), time=datetime(2026, 7, 4, 1, 30, tzinfo=UTC), witnesses={"forecast": 4.0}
+        flagged("rig-a", 1, NOW), time=datetime(2026, 7, 4, 1, 30, tzinfo=UTC), components={"forecast": 4.0}
     )
     assert expected_for(record, "Europe/Berlin") == "for a Saturday, 3:30 am"
     assert expected_for(record, "America/New_York") == "for a Friday, 9:30 pm"
-    assert expected_for(replace(record, witnesses={}), "UTC") == ""
+    assert expected_for(replace(record, components={}), "UTC") == ""
 
 
 @pytest.fixture

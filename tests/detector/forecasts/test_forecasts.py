@@ -46,7 +46,7 @@ def test_a_peak_that_does_not_come_is_found_by_the_clock_alone(detector):
     batch = metric(values, 35)
     scores = scored(detector, batch)
     assert scores.surprise[missing].max() >= detector.threshold(THOUSANDTH)
-    assert scores.witnesses["components"][missing].max() < 3.0
+    assert scores.components["components"][missing].max() < 3.0
     assert (scores.surprise[: missing.start] >= 3.0).mean() < 0.01
 
 
@@ -59,7 +59,7 @@ def test_a_level_that_steps_is_told_and_then_forecast(detector):
     assert scores.surprise[step : step + 4].max() >= 3.0
     later = slice(step + 3 * DAILY, None)
     assert (scores.surprise[later] >= 3.0).mean() < 0.005
-    assert (scores.witnesses["components"][later] >= 3.0).mean() > 0.1
+    assert (scores.components["components"][later] >= 3.0).mean() > 0.1
 
 
 def test_where_a_batch_is_cut_does_not_matter(detector):

@@ -1,4 +1,4 @@
-"""The witness of single columns against the same counted plainly."""
+"""The component of single columns against the same counted plainly."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_only_the_far_end_of_skewed_columns_counts():
 
 
 def test_a_table_of_constants_has_no_tails():
-    """Nothing varies, nothing is skewed; a column that moves is for other witnesses."""
+    """Nothing varies, nothing is skewed; a column that moves is for other components."""
     tails = fit_tails(np.zeros((50, 3), np.float32))
     assert tails.strength == 0.0
     assert tails_of(np.array([4.0, 0.0, 0.0], np.float32), tails) == 0.0

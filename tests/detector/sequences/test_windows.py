@@ -83,6 +83,6 @@ def test_activity_counts_channels_and_no_channel_twice():
     one[300:330, 0] += 50 * rng.normal(size=30)
     all_[300:330] += 0.8 * rng.normal(size=(30, 8))
     activity = [
-        np.median(scored(detector, from_values(values)).witnesses["activity"][305:330]) for values in (one, all_)
+        np.median(scored(detector, from_values(values)).components["activity"][305:330]) for values in (one, all_)
     ]
     assert activity[1] > activity[0]

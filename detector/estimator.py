@@ -66,6 +66,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     detector_ : the trained detector, as it serves in production.
     window_ : the window in force.
+    reading_, schema_ : how X is read, and the features found in it.
     offset_ : minus the surprise from which a row is called abnormal.
     n_samples_fit_ : how many rows it learned from; None where a bundle does not say.
     span_ : when the first and the last of them were taken, microseconds since 1970 UTC; None without times.
@@ -102,17 +103,24 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises ValueError where rows or parameters cannot be used, InvalidInput where torch is needed and not installed.
         """
-        from latentwatch.detector.training import learn  # torch enters here, not where a fitted estimator is used
+        self._learn(X, groups, times)
+        return self
+
+    def _learn(self, X: Rows, groups: Role, times: Role) -> NDArray[np.float32] | None:
+        """With a window the surprise [N] of each row by what did not learn from it."""
+        from latentwatch.detector.training import (
+            learn_and_judge,
+        )  # torch enters here, not where a fitted estimator is used
 
         if not (isinstance(self.false_alarm_rate, float) and 0.0 < self.false_alarm_rate < 1.0):
             raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")
         choice = self._choice()
-        self._reading, batch = Reading.learn(X, groups, times, partial(self._validated, reset=True))
+        self.reading_, batch = Reading.learn(X, groups, times, partial(self._validated, reset=True))
         self.window_ = self._choose_window(batch)
         if self.window_ > 1:
             check_order(Roles(batch.entities, batch.times), len(batch))
         try:
-            self.detector_ = learn(batch, choice, self.window_)
+            self.detector_, surprise = learn_and_judge(batch, choice, self.window_)
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
@@ -120,17 +128,23 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 "torch, which trains every kind of autoencoder but 'linear', is not installed; install "
                 "'latentwatch[train]', or without a window use kind='linear'"
             ) from None
-        self.schema_ = batch.schema
+        self.schema_ = self.reading_.schema
         self.n_samples_fit_: int | None = len(batch)
-        self.span_ = self._reading.span(batch)
+        self.span_ = self.reading_.span(batch)
         self.offset_ = float(np.log10(self.false_alarm_rate))
         self.reset_stream()
-        return self
+        return surprise
 
     def fit_predict(self, X: Rows, y: object = None, *, groups: Role = None, times: Role = None) -> NDArray[np.int64]:
-        """`fit` and `predict` of the same rows: without a window at the promised rate, with one at less than it."""
-        fitted = self.fit(X, y, groups=groups, times=times)
-        return fitted.predict(X, groups=_unnamed(groups), times=_unnamed(times))
+        """`fit`, and which of the same rows are abnormal, at the promised rate.
+
+        With a window each row is judged by what learned from other stretches of time; `fit(X).predict(X)` would call few
+        abnormal, as the past that a row is compared with then holds the row itself.
+        """
+        out_of_fold = self._learn(X, groups, times)
+        if out_of_fold is None:
+            return self.predict(X, groups=_unnamed(groups), times=_unnamed(times))
+        return np.where(-out_of_fold.astype(np.float64) < self.offset_, -1, 1)
 
     def surprise(self, X: Rows, *, groups: Role = None, times: Role = None) -> NDArray[np.float64]:
         """[N] -log10 p: 3.0 means that one normal row in a thousand looks at least this strange.
@@ -157,7 +171,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         `fit` and `reset_stream` begin anew. Each group's past is kept; not safe to call from several threads at once.
         """
         batch = self._read(X, groups, times)
-        if not self._reading.timed and times is None:
+        if not self.reading_.timed and times is None:
             batch = replace(batch, times=batch.times + self._stream.rows * _SECOND)
         return self.detector_.score(batch, self._stream.extend(batch)).surprise.astype(np.float64)
 
@@ -175,10 +189,10 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         with its `value`, what was `expected` and its `contribution`, in surprise, the largest of a row first.
         """
         batch, contexts, scores = self._score(X, groups, times)
-        found = [self._reading.explanation(each) for each in self.detector_.explain(batch, contexts, scores)]
+        found = [self.reading_.explanation(each) for each in self.detector_.explain(batch, contexts, scores)]
         if not as_frame:
             return found
-        values = [self._reading.values(row) for row in batch.all_values()]
+        values = [self.reading_.values(row) for row in batch.all_values()]
         return frame_of(found, values, X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(batch)))
 
     def plot_map(self, X: Rows | None = None, *, groups: Role = None, times: Role = None, ax: Any = None) -> Any:
@@ -213,8 +227,8 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         chosen = np.arange(len(batch))[[row]]
         one = batch.take(chosen)
         found = self.detector_.explain(one, contexts.take(chosen), scores.take(chosen))[0]
-        values = self._reading.values(one.values(0))
-        return draw_explanation(ax, self._reading.explanation(found), values, float(scores.surprise[chosen[0]]))
+        values = self.reading_.values(one.values(0))
+        return draw_explanation(ax, self.reading_.explanation(found), values, float(scores.surprise[chosen[0]]))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to a folder or fsspec URL, over one that is there: JSON and safetensors, no pickle.
@@ -234,7 +248,9 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             columns=None if names is None else names.tolist(),
             rows=self.n_samples_fit_,
             span=self.span_,
-            **{name: getattr(self._reading, name) for name in ("shift", "grouped", "timed", "by_name")},
+            time=self.schema_.time,
+            entity=self.schema_.entity if isinstance(self.schema_.entity, str) else None,
+            **{name: getattr(self.reading_, name) for name in ("shift", "grouped", "timed", "by_name")},
         )
         write_estimator(fspath(path), self.detector_, parameters, learned)
 
@@ -269,16 +285,10 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         model.window, model.n_samples_fit_, model.span_ = model.window_, None, None
         return model
 
-    def moved_columns(self) -> list[str]:
-        """The columns from which a level is taken before they are rounded to single precision."""
-        check_is_fitted(self)
-        shift = self._reading.shift or ()
-        return [name for name, moved in zip(self.schema_.numbers, shift, strict=False) if moved]
-
     def _take_up(
         self, detector: "Bundled", reading: Reading, offset: float, width: int, columns: list[str] | None
     ) -> None:
-        self.detector_, self.schema_, self.offset_, self._reading = detector, detector.schema, offset, reading
+        self.detector_, self.schema_, self.offset_, self.reading_ = detector, reading.schema, offset, reading
         self.window_ = max(detector.context.warm_after, 1)
         self.n_features_in_ = width
         if columns is not None:
@@ -348,7 +358,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def _read(self, X: Rows, groups: Role, times: Role) -> Batch:
         if not hasattr(self, "detector_"):
             check_is_fitted(self)
-        return self._reading.batch(X, groups, times, self.window_ > 1, self._validated)
+        return self.reading_.batch(X, groups, times, self.window_ > 1, self._validated)
 
     def _score(self, X: Rows, groups: Role = None, times: Role = None) -> tuple[Batch, Contexts, Scores]:
         batch = self._read(X, groups, times)

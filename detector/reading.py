@@ -20,12 +20,15 @@ from latentwatch.detector.tables import (
     select_features,
     shift_of,
 )
-from latentwatch.domain.record import Batch, Value
+from latentwatch.domain.record import Batch, Value, blank_missing
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Neighbour
 
 Validate: TypeAlias = Callable[[Any, bool], Any]
 """scikit-learn's checks of X; told whether it must be made an array of numbers, as which it comes back then."""
+
+_NAMELESS_TIMES = "(times)"
+"""What the field of times is called that came as an array; no column is asked for by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,18 @@ class Reading:
             else:
                 batch = batch_of_frame(features, found)
         entity, time = (role if isinstance(role, str) else None for role in (groups, times))
-        schema = RecordSchema(time=time, entity=entity, features=batch.schema.features)
+        schema = RecordSchema(time=time, entity=entity, timezone=roles.timezone, features=batch.schema.features)
         known = None if shift is None else tuple(shift.tolist())
         reading = cls(schema, known, groups is not None, times is not None)
-        return reading, _with_roles(replace(batch, schema=schema), roles)
+        # That there are times is for training to know, also where no column names them.
+        named = schema if times is None else with_roles(schema, time or _NAMELESS_TIMES, entity)
+        return reading, _with_roles(replace(batch, schema=named), roles)
 
     @classmethod
     def of_schema(cls, schema: RecordSchema) -> Self:
         """As the records of a monitor: fields by name or path, groups and times in the columns that the schema names."""
+        if schema.time == _NAMELESS_TIMES:
+            return replace(cls.of_schema(with_roles(schema, None, schema.entity)), timed=True)
         grouped, timed = (None if role is None else True for role in (schema.entity, schema.time))
         numbers = len(schema.numbers) == len(schema.names)
         return cls(schema, (0.0,) * len(schema.names) if numbers else None, grouped, timed, by_name=True)
@@ -82,7 +89,8 @@ class Reading:
     def batch(self, X: Any, groups: Role, times: Role, windowed: bool, validate: Validate) -> Batch:
         """Rows as they were learned. Raises ValueError where they are of another kind, where groups or times are lacking, or
         given and were not then, and, `windowed`, where rows are not in order of time."""
-        groups = self.schema.entity if groups is None else groups
+        if groups is None and isinstance(self.schema.entity, str):
+            groups = self.schema.entity
         if times is None and (windowed or _holds(X, self.schema.time)):
             times = self.schema.time  # what is scored on its own has no need of its time
         if groups is None and times is None and not self.grouped and not (self.timed and windowed):
@@ -91,17 +99,25 @@ class Reading:
             if learned is not None and learned != (role is not None) and (name == "groups" or windowed):
                 asked = f"give {name} as well" if learned else f"leave {name} out, or learn with them"
                 raise ValueError(f"the detector learned with{'' if learned else 'out'} {name}; {asked}")
-        features, roles = take_roles(X, groups, times)
+        features, roles = take_roles(X, groups, times, self.schema.day_first)
         if isinstance(features, pd.DataFrame):
-            named = [name for name in (self.schema.entity, self.schema.time) if name is not None]
+            named = [name for name in (self.schema.entity, self.schema.time) if isinstance(name, str)]
             features = features.drop(columns=named, errors="ignore")
         if windowed:
             check_order(roles, len(features))
         return _with_roles(self._features(features, validate), roles)
 
     def _features(self, X: Any, validate: Validate) -> Batch:
-        if self.by_name and isinstance(X, pd.DataFrame):
-            return batch_of_frame(select_features(X, self.schema), self.schema)
+        if not self.by_name:
+            return self._columns(X, validate)
+        if isinstance(X, pd.DataFrame):
+            batch = batch_of_frame(select_features(X, self.schema), self.schema)
+        else:
+            batch = self._columns(X, validate)
+        blank_missing(self.schema, batch.numbers, batch.categories, batch.texts)
+        return batch
+
+    def _columns(self, X: Any, validate: Validate) -> Batch:
         if self.shift is not None:
             return batch_of_array(validate(X, True), self.schema, np.array(self.shift))
         if not isinstance(X, pd.DataFrame):
@@ -115,6 +131,12 @@ class Reading:
         """The same in the units of X."""
         neighbours = tuple(Neighbour(near.distance, self.values(near.values)) for near in found.neighbours)
         return replace(found, expected=self.values(found.expected), neighbours=neighbours)
+
+    @property
+    def moved(self) -> list[str]:
+        """The columns from which a level is taken before they are rounded to single precision."""
+        shift = (0.0,) * len(self.schema.numbers) if self.shift is None else self.shift
+        return [name for name, level in zip(self.schema.numbers, shift, strict=True) if level]
 
     def values(self, row: dict[str, Value]) -> dict[str, Value]:
         """A record's values in the units of X."""
@@ -131,10 +153,18 @@ class Reading:
         return (int(batch.times.min()), int(batch.times.max())) if self.timed else None
 
 
+def with_roles(schema: RecordSchema, time: str | None, entity: Any) -> RecordSchema:
+    """The same with other fields for times and groups."""
+    parts = {name: getattr(schema, name) for name in RecordSchema.model_fields}
+    return RecordSchema(**{**parts, "time": time, "entity": entity})
+
+
 def _holds(X: Any, name: str | None) -> bool:
     return name is not None and isinstance(X, pd.DataFrame) and name in X.columns
 
 
 def _with_roles(batch: Batch, roles: Roles) -> Batch:
-    known: dict[str, Any] = {name: values for name, values in roles._asdict().items() if values is not None}
+    known: dict[str, Any] = {
+        name: values for name in ("entities", "times") if (values := getattr(roles, name)) is not None
+    }
     return replace(batch, **known) if known else batch

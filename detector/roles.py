@@ -23,18 +23,23 @@ class Roles(NamedTuple):
     """[N] of str."""
     times: NDArray[np.int64] | None
     """[N] microseconds since 1970 UTC."""
+    timezone: str = "UTC"
+    """Whose clock the times were given by: the zone of a column that has a named one."""
 
 
-def take_roles(X: Any, groups: Role, times: Role) -> tuple[Any, Roles]:
-    """X without the columns that are named, and what they or the arrays say.
+def take_roles(X: Any, groups: Role, times: Role, day_first: bool | None = None) -> tuple[Any, Roles]:
+    """X without the columns that are named, and what they or the arrays say; `day_first` as in `parse_times`.
 
     Raises ValueError for a column that is not there, an array of another length, and values that are missing or no times.
     """
     entities, moments = _values(X, groups, "groups"), _values(X, times, "times")
     named = [role for role in (groups, times) if isinstance(role, str)]
-    return X.drop(columns=named) if named else X, Roles(
-        None if entities is None else _names(entities), None if moments is None else _moments(moments)
+    roles = Roles(
+        None if entities is None else _names(entities),
+        None if moments is None else _moments(moments, day_first),
+        _zone(moments),
     )
+    return X.drop(columns=named) if named else X, roles
 
 
 def check_order(roles: Roles, count: int) -> None:
@@ -72,16 +77,22 @@ def _names(values: Any) -> NDArray[np.object_]:
     return np.asarray(column.map(str).to_numpy(object))
 
 
-def _moments(values: Any) -> NDArray[np.int64]:
+def _moments(values: Any, day_first: bool | None) -> NDArray[np.int64]:
     column = pd.Series(values) if not isinstance(values, pd.Series) else values
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         zoned = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
         moments = bounded(zoned.to_numpy("datetime64[us]").astype(np.int64))
     else:
-        moments = parse_times(column.tolist())
+        moments = parse_times(column.tolist(), day_first)
     wrong = np.flatnonzero(moments == NO_TIME)
     if len(wrong):
         raise ValueError(
             f"times: row {wrong[0]} holds {column.iloc[int(wrong[0])]!r}, which is no time between 1900 and 2262"
         )
     return moments
+
+
+def _zone(values: Any) -> str:
+    """The name of the zone that times are in, UTC where they have none or one without a name."""
+    zone = getattr(getattr(values, "dtype", None), "tz", None)
+    return str(getattr(zone, "key", "UTC"))

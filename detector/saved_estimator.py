@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from latentwatch.detector.bundle import DOCUMENT, Bundled, load_bundle, save_bundle
 from latentwatch.detector.bundle_store import open_store
-from latentwatch.detector.reading import Reading
+from latentwatch.detector.reading import Reading, with_roles
 from latentwatch.domain.errors import BundleRefused, NotFound
 from latentwatch.domain.private_files import write_private_file
 from latentwatch.domain.schema import RecordSchema
@@ -52,6 +52,9 @@ class Learned(_Part):
     grouped: bool | None
     timed: bool | None
     by_name: bool
+    entity: str | None
+    """The column that holds groups, where it has a name."""
+    time: str | None
     rows: int | None
     """How many rows it learned from."""
     span: tuple[int, int] | None = Field(strict=False)
@@ -65,7 +68,8 @@ class Learned(_Part):
         )
         if names != (self.width, self.width) or (self.shift is not None and len(schema.names) != self.width):
             raise BundleRefused(f"{DESCRIPTION}: its columns do not fit the detector; save the estimator again")
-        return Reading(schema, self.shift, self.grouped, self.timed, self.by_name)
+        named = schema if self.by_name else with_roles(schema, self.time, self.entity)
+        return Reading(named, self.shift, self.grouped, self.timed, self.by_name)
 
 
 class SavedEstimator(_Part):

@@ -189,15 +189,30 @@ def fit(
 
 def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> Bundled:
     """Turn energies into surprises, on records that the model was not fitted on, or each by what did not see it."""
+    return _calibrate(fitted, fit_set, calibration)[0]
+
+
+def _calibrate(
+    fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet
+) -> tuple[Bundled, NDArray[np.float32] | None]:
     if isinstance(fitted, FittedRecords):
-        return calibrate_records(fitted, fit_set.batch, calibration.batch)
-    return cast(Bundled, add_forecasts(*calibrate_out_of_fold(fitted, fit_set.batch), fit_set.batch))
+        return calibrate_records(fitted, fit_set.batch, calibration.batch), None
+    detector, surprise = add_forecasts(*calibrate_out_of_fold(fitted, fit_set.batch), fit_set.batch)
+    return cast(Bundled, detector), surprise
 
 
 def learn(records: Batch, choice: ModelChoice, window: int, progress: Progress | None = None) -> Bundled:
     """Fit and calibrate on all records at once, at least one: calibration is out of fold. For tables without a time."""
+    return learn_and_judge(records, choice, window, progress)[0]
+
+
+def learn_and_judge(
+    records: Batch, choice: ModelChoice, window: int, progress: Progress | None = None
+) -> tuple[Bundled, NDArray[np.float32] | None]:
+    """`learn`, and with a window the surprise [N] of each record by what did not learn from it; without one None, since
+    the detector knows the records that it learned from and needs only be asked."""
     everything, nothing = FitSet(records), CalibrationSet(records.take(slice(0, 0)))
-    return calibrate(fit(everything, choice, window, progress), everything, nothing)
+    return _calibrate(fit(everything, choice, window, progress), everything, nothing)
 
 
 def _in_time_order(history: Batch) -> Batch:

@@ -220,6 +220,24 @@ def _objects(columns: Mapping[str, Any], names: tuple[str, ...], count: int) -> 
     return out
 
 
+def blank_missing(
+    schema: RecordSchema,
+    numbers: NDArray[np.float32],
+    categories: NDArray[np.object_],
+    texts: NDArray[np.object_],
+) -> None:
+    """Take out, in place, what the monitor says means "no value"; a batch's columns in the schema's order."""
+    for column, name in enumerate(schema.numbers):
+        for value in schema.missing_numbers(name):
+            numbers[numbers[:, column] == np.float32(value), column] = np.nan
+    for names, columns in ((schema.categories, categories), (schema.texts, texts)):
+        for column, name in enumerate(names):
+            if missing := schema.missing_words(name):
+                columns[:, column] = [
+                    None if value is None or value.strip() in missing else value for value in columns[:, column]
+                ]
+
+
 def concatenate(batches: Iterable[Batch]) -> Batch:
     """One batch of all rows, in order. Raises ValueError when there is none or the schemas differ."""
     parts = list(batches)

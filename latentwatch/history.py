@@ -18,10 +18,10 @@ from latentwatch.alerts.reviewing import Interval
 from latentwatch.domain.clock import Clock, to_microseconds
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, format_duration
-from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, concatenate
+from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, blank_missing, concatenate
 from latentwatch.domain.schema import Feature, FeatureType, FileEntity, RecordSchema
 from latentwatch.domain.times import NO_TIME, parse_times
-from latentwatch.streams.decoding.columns import blank_missing, file_entity, words
+from latentwatch.streams.decoding.columns import file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.decoding.unpacking import unpacker

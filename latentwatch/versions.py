@@ -88,7 +88,7 @@ def add_version(estimator: "LatentDetector", monitor_file: str | Path, holdout: 
 
 def _as_recorded(estimator: "LatentDetector", monitor: Monitor) -> RecordSchema:
     """What the estimator learned from, where the monitor's records have it. Raises InvalidInput where they do not."""
-    moved = estimator.moved_columns()
+    moved = estimator.reading_.moved
     if moved:
         raise InvalidInput(
             f"the estimator takes a level off {', '.join(moved)}, which lie so far from 0 that single precision would blur "
@@ -99,8 +99,18 @@ def _as_recorded(estimator: "LatentDetector", monitor: Monitor) -> RecordSchema:
     features = [
         there[feature.name] if _alike(feature, there.get(feature.name)) else feature for feature in learned.features
     ]
-    time = record.time if estimator.window_ == 1 else learned.time  # what stands alone has no need of its time
-    placed = RecordSchema(time=time, entity=learned.entity, features=tuple(features))
+    nameless = estimator.reading_.timed and learned.time is None
+    time = record.time if nameless or estimator.window_ == 1 else learned.time  # alone, none is needed
+    nameless = estimator.reading_.grouped and (learned.entity is None or not isinstance(record.entity, str))
+    placed = RecordSchema(
+        **{
+            **{name: getattr(record, name) for name in RecordSchema.model_fields},
+            "time": time,
+            "entity": record.entity if nameless else learned.entity,
+            "timezone": learned.timezone,
+            "features": features,
+        }
+    )
     found = placed.compared_with(record)
     if not found.prevent_scoring:
         return placed

@@ -66,6 +66,10 @@ class ForecastDetector:
         )
         return (*self.found, *promise)
 
+    def reading(self, schema: RecordSchema) -> Self:
+        """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
+        return replace(self, context=replace(self.context, components=self.components.reading(schema)), bundle="")
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores: what their context rows hold."""
         inner, parts = self.components.context.width, self.components.parts

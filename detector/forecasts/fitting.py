@@ -35,23 +35,26 @@ _MOST_STARTS = 2_000
 """Entities whose states a bundle keeps, 4 kB a channel; of more, all begin as strangers."""
 
 
-def add_forecasts(detector: SequenceDetector, surprise: Floats, history: Batch) -> SequenceDetector | ForecastDetector:
-    """The detector with forecasts beside its components, where they are for records like these; else as it is.
+def add_forecasts(
+    detector: SequenceDetector, surprise: Floats, history: Batch
+) -> tuple[SequenceDetector | ForecastDetector, Floats]:
+    """The detector with forecasts beside its components, where they are for records like these; else as it is. Also what
+    it says of the history [N].
 
     `surprise` [N] is what its components say of the history, each record by what did not learn from it.
     """
     pace = regular_pace(history)
     if pace is None:
-        return detector
+        return detector, surprise
     z = detector.context.channels.scaled(history)[0]
     chosen = _metrics(detector.context.channels, z)
     if not 1 <= len(chosen) <= MOST_CHANNELS:
-        return detector
+        return detector, surprise
     rows_of_each = rows_by_entity(history.entities)
     forecaster = _measure(detector, history, z, rows_of_each, chosen, pace)
     seasons = [find_season(forecaster, z, history.times, rows_of_each, number) for number in range(len(chosen))]
     if len(chosen) > FEW_CHANNELS and 2 * sum(season.slots > 0 for season in seasons) < len(chosen):
-        return detector
+        return detector, surprise
     slots = np.array([season.slots for season in seasons], np.int64)
     forecaster = replace(forecaster, slots=slots, cycles=np.array([season.cycle for season in seasons]))
     weeks = days_of(history, rows_of_each) / 7
@@ -69,8 +72,9 @@ def _fit(
     surprise: Floats,
     forecaster: Forecaster,
     found: tuple[str, ...],
-) -> ForecastDetector:
-    """Let forecasts learn from the history as if they served, and calibrate them on what they said before they learned."""
+) -> tuple[ForecastDetector, Floats]:
+    """Let forecasts learn from the history as if they served, and calibrate them on what they said before they learned;
+    also what they and the components say of it together [N]."""
     names, owners = np.unique(history.entities.astype(str), return_inverse=True)
     owners = owners.astype(np.intp)
     rows_of_each = rows_by_entity(owners)
@@ -100,7 +104,7 @@ def _fit(
     context = ForecastContext(
         detector, forecaster, fusion, tuple(names[:kept].tolist()), np.concatenate([stranger[None], known])
     )
-    return ForecastDetector(context, fit_pace(history.times[settled], owners[settled], fused[settled]), found)
+    return ForecastDetector(context, fit_pace(history.times[settled], owners[settled], fused[settled]), found), fused
 
 
 def _metrics(channels: Channels, z: Floats) -> NDArray[np.int64]:

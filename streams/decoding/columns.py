@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
-from latentwatch.domain.record import Batch, DeadLetter, Decoded, Position
+from latentwatch.domain.record import Batch, DeadLetter, Decoded, Position, blank_missing
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.times import NO_TIME, are_strokes, bounded, parse_times
 from latentwatch.streams.ports import Messages
@@ -93,24 +93,6 @@ def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: 
     sound = np.ones(len(messages), bool)
     sound[list(refused)] = False
     return Decoded(batch.take(sound), tuple(_dead_letter(messages, row, refused[row]) for row in sorted(refused)))
-
-
-def blank_missing(
-    schema: RecordSchema,
-    numbers: NDArray[np.float32],
-    categories: NDArray[np.object_],
-    texts: NDArray[np.object_],
-) -> None:
-    """Take out, in place, what the monitor says means "no value"; a batch's columns in the schema's order."""
-    for column, name in enumerate(schema.numbers):
-        for value in schema.missing_numbers(name):
-            numbers[numbers[:, column] == np.float32(value), column] = np.nan
-    for names, columns in ((schema.categories, categories), (schema.texts, texts)):
-        for column, name in enumerate(names):
-            if missing := schema.missing_words(name):
-                columns[:, column] = [
-                    None if value is None or value.strip() in missing else value for value in columns[:, column]
-                ]
 
 
 def _dead_letter(messages: Messages, row: int, reason: str) -> DeadLetter:

@@ -127,6 +127,21 @@ def test_fields_may_stand_elsewhere_in_a_record(rig: Path):
     np.testing.assert_allclose(model.surprise(fresh.drop(columns="at")), scored, atol=1e-3)
 
 
+def test_an_opened_version_reads_values_as_its_monitor_does(rig: Path):
+    """What means no value there, and days before months; an array beside X may stand for the entity's and the time's field."""
+    (rig / "rig.yaml").write_text(
+        MONITOR.replace("WINDOW", "8").replace("time: at", "time: at\n  day_first: true\n  missing: [-200]")
+    )
+    rows, fresh = _rows(600, 0), _rows(60, 1)
+    model = LatentDetector(kind="linear", window=8)
+    model.fit(rows[["a", "b", "mode"]], groups=rows["machine"], times=rows["at"])
+    version = add_version(model, "rig.yaml")
+    clean = fresh.assign(a=fresh["a"].mask(fresh.index == 30))
+    written = fresh.assign(at=fresh["at"].dt.strftime("%d/%m/%Y %H:%M"), a=fresh["a"].mask(fresh.index == 30, -200.0))
+    expected = model.surprise(clean[["a", "b", "mode"]], groups=clean["machine"], times=clean["at"])
+    np.testing.assert_allclose(open_version("rig", version.version).surprise(written), expected, atol=1e-4)
+
+
 def _run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))

@@ -181,7 +181,7 @@ def test_forecasts_are_for_metrics_alone(detector):
     for batch in (irregular, timeless, metric(values, minutes=0.1), metric(values[:100])):
         assert regular_pace(batch) is None
         assert not is_metric(batch)
-        assert add_forecasts(plain, np.zeros(len(batch), np.float32), batch) is plain
+        assert add_forecasts(plain, np.zeros(len(batch), np.float32), batch)[0] is plain
     many = {f"x{number}": load(7, seed=number) for number in range(9)}
     assert not is_metric(metric(many))
     assert isinstance(learn(metric(many), ModelChoice(effort="light"), 32), SequenceDetector)

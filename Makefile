@@ -72,6 +72,10 @@ soak: setup ## the fault tests again and again, in new orders with new seeds, fo
 bench-quality: setup ## detection quality beside the peers, under half an hour; ARGS=--quick for 3 minutes
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
+.PHONY: bench-latent
+bench-latent: setup ## whether the latent space is real: map, retraining, factors, sampling; under 25 minutes; ARGS=--json
+	$(BIN)/python -m benchmarks.latent $(ARGS)
+
 .PHONY: bench-speed
 bench-speed: setup ## records per second and latency, beside what a user would write; ARGS=--quick for a minute
 	$(BIN)/python -m benchmarks.speed $(ARGS)

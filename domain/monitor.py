@@ -1,67 +1,24 @@
 """A monitor: what to watch, how, and whom to tell. One YAML file; everything but name, source and features has a default."""
 
-import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from latentwatch.domain.bounded_yaml import load_yaml
+from latentwatch.domain.durations import Duration
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.schema import RecordSchema
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LONGEST_SECONDS = 5_000 * 604_800
-"""A moment that long ago is still a year of the calendar."""
-
-
-def parse_duration(value: Any) -> timedelta:
-    """A duration from text such as `90s`, `5m`, `14d`, or a number of seconds.
-
-    Raises ValueError for anything else, and for what is negative or longer than 5,000 weeks.
-
-    >>> parse_duration("5m")
-    datetime.timedelta(seconds=300)
-    """
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    elif match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", str(value)):
-        seconds = float(match[1]) * _UNITS[match[2]]
-    else:
-        raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 90s, 5m, 12h or 14d")
-    if not 0 <= seconds <= _LONGEST_SECONDS:
-        raise ValueError(f"{value!r} is no length of time that can be kept; write one from 0s to 5000w")
-    return timedelta(seconds=seconds)
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back.
-
-    >>> format_duration(timedelta(days=14))
-    '2w'
-    """
-    seconds = value.total_seconds()
-    for unit in ("w", "d", "h", "m", "s"):
-        if seconds and seconds % _UNITS[unit] == 0:
-            return f"{int(seconds // _UNITS[unit])}{unit}"
-    return f"{value / timedelta(milliseconds=1):.3f}".rstrip("0").rstrip(".") + "ms"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 
 
 class _Part(BaseModel):
@@ -261,6 +218,13 @@ class Monitor(_Part):
     def _record_fits_the_source(self) -> Self:
         if self.record.entity_is_file and self.source.file is None:
             raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")
+        if self.record.long is not None and self.source.kafka is not None:
+            raise ValueError(
+                "a topic's long form is not aligned yet; leave 'long' and 'every' out, which watches each name of its own as"
+                " 'entity', or have the topic carry one row a time and source"
+            )
+        if self.record.long is not None and self.late.allowed:
+            raise ValueError("with 'long' a value that comes after its tick is left out; remove 'late'")
         given = next(each.format for each in (self.source.kafka, self.source.file) if each is not None)
         if self.record.takes_apart and given in ("csv", "avro"):
             raise ValueError(f"'arrays' and 'collector' belong to JSON, and the source is {given}; remove one of them")

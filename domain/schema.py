@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -20,7 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from latentwatch.domain.durations import Duration, format_duration
 from latentwatch.domain.importance import IMPORTANCE, Importance
+from latentwatch.domain.shape import Condition, FileEntity, LongForm
 
 Missing = tuple[float | str, ...]
 """Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
@@ -88,33 +91,6 @@ class Feature(Importance):
         return self.type in (FeatureType.NUMERIC, FeatureType.BOOLEAN, FeatureType.CYCLIC)
 
 
-class Condition(BaseModel):
-    """What a record's field must say for the record to be the monitor's; others are passed over."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    field: str
-    """Dots between keys."""
-    values: tuple[str, ...] = Field(min_length=1)
-    """Any of these, as text."""
-
-    @field_validator("values", mode="before")
-    @classmethod
-    def _values_as_text(cls, value: Any) -> Any:
-        listed = value if isinstance(value, list | tuple) else [value]
-        if any(each is None or isinstance(each, dict | list | tuple) for each in listed):
-            raise ValueError("a condition is a word or number, or a list of them")
-        return [str(each) for each in listed]
-
-
-class FileEntity(BaseModel):
-    """Each file is an entity, named as the file is without folder and suffix: one machine a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: Literal[True]
-
-
 class RecordSchema(BaseModel):
     """The typed shape of a monitor's records.
 
@@ -139,6 +115,12 @@ class RecordSchema(BaseModel):
     """Values of any feature that mean "no value", beside empty cells, null and the common words."""
     timezone: str = "UTC"
     """By whose clock its days and weeks repeat: a name of the IANA database, such as Europe/Berlin. Acts from the next training."""
+    long: LongForm | None = None
+    """Where each message holds one value: those of an entity and tick make one row."""
+    every: Duration | None = None
+    """The length of a tick, with `long`."""
+    age: Duration | None = None
+    """How old a value of an earlier tick may be to stand for one that did not come; None takes none over."""
     features: tuple[Feature, ...] = Field(min_length=1)
 
     @field_validator("timezone")
@@ -171,7 +153,9 @@ class RecordSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = _telling(handler(self), ("missing", "day_first", "where", "arrays", "collector"))
+        dumped = _telling(
+            handler(self), ("missing", "day_first", "where", "arrays", "collector", "long", "every", "age")
+        )
         if self.where and "where" in dumped:
             dumped["where"] = {
                 each.field: each.values[0] if len(each.values) == 1 else list(each.values) for each in self.where
@@ -205,6 +189,12 @@ class RecordSchema(BaseModel):
     def _one_way_to_take_messages_apart(self) -> Self:
         if self.arrays and self.collector:
             raise ValueError("give 'arrays' or 'collector', not both")
+        if (self.long is None) != (self.every is None) or (self.age is not None and self.long is None):
+            raise ValueError(
+                "'long' needs 'every', the length of a tick such as 60s, and 'every' and 'age' need 'long'"
+            )
+        if self.long is not None and (self.time is None or self.every == timedelta(0)):
+            raise ValueError("'long' needs the record's 'time', and an 'every' of more than 0s")
         if self.arrays == "":
             raise ValueError("'arrays' names a path, or is true where the message itself is the array")
         return self
@@ -283,6 +273,9 @@ class RecordSchema(BaseModel):
             ("where", where),
             ("arrays", self.arrays or None),
             ("collector", self.collector),
+            ("long", self.long and (self.long.name, self.long.value)),
+            ("every", self.every and format_duration(self.every)),
+            ("age", self.age and format_duration(self.age)),
         )
 
     def fingerprint(self) -> str:

@@ -20,9 +20,9 @@ from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import AlertPolicy, load_monitor
 from latentwatch.domain.rules import NO_RULES, FeatureRules
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.settings import load_settings
 from latentwatch.streams.batch_scoring import RowScorer, StreamScorer, score_records
-from latentwatch.streams.decoding.unpacking import Unpack, unpacker
 from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.wiring import load_version, ready_database, serving_version
 
@@ -37,6 +37,10 @@ def backfill_archive(
     detector = load_version(settings, registry, found, monitor)
     rules = FeatureRules.of(monitor.record, detector.schema)
     started = clock.monotonic()
+    if monitor.record.long is not None:
+        raise InvalidInput(
+            "an archive in long form is not aligned yet; score one file with 'latentwatch score --input'"
+        )
     if engine == "spark":
         if monitor.record.entity_is_file or monitor.record.is_shaped or monitor.record.takes_apart:
             raise InvalidInput(
@@ -62,7 +66,7 @@ def backfill_archive(
                 monitor.alert,
                 report,
                 clock,
-                unpacker(monitor.record),
+                monitor.record,
                 rules,
             )
     seconds = clock.monotonic() - started
@@ -102,7 +106,7 @@ def score_here(
     policy: AlertPolicy,
     report: Callable[[str, float], None],
     clock: Clock | None = None,
-    unpack: Unpack | None = None,
+    record: RecordSchema | None = None,
     rules: FeatureRules = NO_RULES,
 ) -> Tally:
     """Score files in one process into a new folder. Raises InvalidInput where the folder is not new."""
@@ -119,7 +123,7 @@ def score_here(
     reason = ""
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
-            source = FileSource(str(path), "parquet", clock, unpack)
+            source = FileSource(str(path), "parquet", clock, record)
             scorer = scorer or RowScorer(
                 source.decoder(detector.schema), StreamScorer(detector, policy, source.name, rules=rules)
             )

@@ -3,6 +3,7 @@
 File, or its sampled columns → how a monitor reads them, and a sentence; nothing where no shape is known.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,6 +24,14 @@ _SENML = frozenset(("bn", "bt", "bu", "bv", "bs", "bver", "n", "u", "v", "vs", "
 _NOTIFICATION = frozenset(("id", "type", "subscriptionId", "notifiedAt", "data"))
 _FEW_SHARE = 0.005
 """The share of records that may have time and entity with another in common."""
+
+
+WHOSE = re.compile(
+    r"(^|[._ ])(host|hostname|host_?name|instance|server|device|machine|asset|station|node|unit|site|plant|rig|sensor_?id)"
+    r"([ _]?(id|name))?$",
+    re.IGNORECASE,
+)
+"""Names of what is watched, among the tags of a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +134,15 @@ def _telegraf(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
     columns = _those(columns, {"name": (where["name"],)})
     tags = [column for column in columns if column.name.startswith("tags.") and not column.texts.isna().any()]
     kept = [column for column in columns if column.name.startswith("fields.") or column.name == "timestamp"]
-    return Shape(kept, tuple(notes), where, _telling_apart(tags, _of(columns, "timestamp").texts), prefix="fields.")
+    return Shape(kept, tuple(notes), where, telling_apart(tags, _of(columns, "timestamp").texts), prefix="fields.")
 
 
-def _telling_apart(tags: Sequence[Column], times: "pd.Series[Any]") -> tuple[str, ...]:
-    """As few tags as leave hardly two records of one time to an entity, the host first."""
-    left = sorted(tags, key=lambda tag: (tag.name != "tags.host", -tag.distinct))
-    chosen: list[Column] = left[:1] if left and (left[0].name == "tags.host" or left[0].distinct > 1) else []
+def telling_apart(tags: Sequence[Column], times: "pd.Series[Any]") -> tuple[str, ...]:
+    """As few tags as leave hardly two records of one time to an entity, those that name a machine first."""
+    left = sorted(tags, key=lambda tag: (not WHOSE.search(tag.name), -tag.distinct))
+    chosen: list[Column] = left[:1] if left and (WHOSE.search(left[0].name) or left[0].distinct > 1) else []
     while (shared := _shared(chosen, times)) > _FEW_SHARE:
-        further = [(_shared([*chosen, tag], times), tag) for tag in left if tag not in chosen]
+        further = [(_shared([*chosen, tag], times), tag) for tag in left if all(tag is not each for each in chosen)]
         best = min(further, key=lambda pair: pair[0], default=None)
         if best is None or best[0] >= shared:
             break

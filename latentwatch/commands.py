@@ -98,7 +98,6 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     """Score a file or a pipe."""
     from latentwatch.alerts.registry import ModelRegistry
     from latentwatch.scoring import open_input, opened_output, write_scores
-    from latentwatch.streams.decoding.unpacking import unpacker
     from latentwatch.streams.sources.file_records import name_of
     from latentwatch.wiring import load_version, ready_database, serving_version
 
@@ -106,7 +105,7 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     registry = ModelRegistry(ready_database(settings))
     found = serving_version(registry, monitor, version)
     detector = load_version(settings, registry, found, monitor)
-    source = open_input(input_, format_, unpacker(monitor.record))
+    source = open_input(input_, format_, monitor.record)
     with opened_output(output, input_) as out:
         tally = write_scores(source, detector, monitor, out)
     if tally.unreadable and not tally.records:
@@ -115,6 +114,8 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
             " Correct the file or the monitor's fields"
         )
     say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
+    if tally.aligned:
+        say(f"{tally.aligned:,} lines only filled a row, came twice or too late, or are of what is no feature")
     if not tally.records:
         say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:

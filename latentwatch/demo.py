@@ -29,6 +29,7 @@ from latentwatch.console import people, print_json, say
 from latentwatch.demo_plant import FIRST_DAYS, INSTALMENTS, LEAD_DAYS, Feed, tally, write_history
 from latentwatch.domain.alert import Alert
 from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.durations import parse_duration
 from latentwatch.domain.errors import InvalidInput, LoopFailed
 from latentwatch.domain.monitor import (
     AlertPolicy,
@@ -37,7 +38,6 @@ from latentwatch.domain.monitor import (
     RetrainPolicy,
     Source,
     dump_monitor,
-    parse_duration,
 )
 from latentwatch.plant import plant_schema
 from latentwatch.processes import Child

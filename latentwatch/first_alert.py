@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.metrics import FEW_CHANNELS, usual_step
-from latentwatch.domain.monitor import AlertPolicy, format_duration
+from latentwatch.domain.durations import format_duration
+from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.percent import percent
 
 _DAY = 86_400.0

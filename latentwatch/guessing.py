@@ -33,7 +33,7 @@ from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.first_alert import first_alert, usual_pace
-from latentwatch.long_form import long_form
+from latentwatch.long_form import Alignable, alignable, find_long_form, long_form
 from latentwatch.misreadings import DECIMAL_COMMA, refuse_dates, refuse_misreadings
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
@@ -126,15 +126,26 @@ def guess_monitor(
     times = next((column.texts for column in sample if column.name == time), None)
     day_first = None if times is None else _guess_order(time, times, path, notes)
     parts = (entity,) if entity else shape.entity
-    if not parts and (found := long_form(columns, times, path)):
+    aligned: Alignable | None = None
+    if topic is None and times is not None and (long := find_long_form(columns)) is not None:
+        moments = parse_times(times.tolist(), day_first)
+        aligned = alignable(long, columns, str(time), times, moments, parts, file.decimal_commas)
+        columns, parts = aligned.columns, aligned.entity
+        notes += aligned.notes
+        notes.append(f"entity: {', '.join(map(repr, parts)) if parts else 'none found; all records belong to one'}")
+    elif not parts and (found := long_form(columns, times, path)):
         parts = found[:1]
         notes.append(found[1])
     if parts and entity is None and shape.entity:
         notes.append(f"entity: {', '.join(map(repr, parts))}, as such records have it")
-    if not parts and (guessed := _guess_entity([column for column in columns if column.name != time], times, notes)):
+    if (
+        not parts
+        and aligned is None
+        and (guessed := _guess_entity([column for column in columns if column.name != time], times, notes))
+    ):
         parts = (guessed,)
     entity = parts[0] if len(parts) == 1 else None
-    one_each = not parts and time is not None and _side_by_side(files, time, day_first)
+    one_each = not parts and aligned is None and time is not None and _side_by_side(files, time, day_first)
     if one_each:
         notes[-1] = "entity: the file, since the files' times overlap: one machine each, named as its file"
     owned = [column.texts.fillna("").astype(str) for column in sample if column.name in parts]
@@ -157,6 +168,7 @@ def guess_monitor(
         "entity": {"file": True} if one_each else (entity or (list(parts) or None)),
         "where": shape.where or None,
         **packed,
+        **(aligned.keys if aligned else {}),
         "features": features,
     }
     monitor: dict[str, Any] = {
@@ -171,6 +183,9 @@ def guess_monitor(
         )
         notes.append("alert: one false alarm in a hundred records, since without a time there is no day to count by")
     elif times is not None:
+        if aligned is not None:
+            times = times[aligned.columns[0].texts.index]
+            owners = None if owners is None else owners[times.index]
         monitor["alert"], reasons = _first_alert(times, owners, day_first, features)
         notes += reasons
     try:

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from latentwatch.alerts.reviewing import Interval
 from latentwatch.domain.clock import Clock, to_microseconds
+from latentwatch.domain.durations import format_duration
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
-from latentwatch.domain.monitor import Monitor, format_duration
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, blank_missing, concatenate
-from latentwatch.domain.schema import Feature, FeatureType, FileEntity, RecordSchema
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.shape import FileEntity
 from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.streams.decoding.columns import file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
@@ -109,7 +111,7 @@ def without_incidents(batch: Batch, intervals: Sequence[Interval]) -> Batch:
 
 
 def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
-    if schema.is_shaped or schema.takes_apart:
+    if schema.is_shaped or schema.takes_apart or schema.long is not None:
         if "://" in file.path:
             raise InvalidHistory(
                 f"{file.path}: 'where', 'arrays', 'collector' and an entity of several fields are not read over a network yet;"
@@ -158,7 +160,7 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     """A local file as scoring reads it, so that it cannot mean anything else."""
     has_entity = all(file.text(field) is not None for field in schema.entity_fields)
     expected = schema if has_entity else schema.model_copy(update={"entity": FileEntity(file=True)})
-    source = FileSource(file.path, file.format, unpack=unpacker(schema))
+    source = FileSource(file.path, file.format, record=schema)
     parts, refused = [], list[DeadLetter]()
     try:
         source.open()

@@ -5,24 +5,63 @@ beside a memory of 8,000,000,000 bytes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from latentwatch.collectors import WHOSE, telling_apart
 from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column
+from latentwatch.domain.durations import format_duration
 from latentwatch.domain.errors import InvalidHistory
+from latentwatch.sample import resampled
 
 _NAMES = re.compile(
-    r"^(__name__|(var|variable|metric|signal|series|parameter|param|measurement|field|channel|tag|item|key)[ _]?(name|id)?|name)$",
+    r"^(__name__|(var|variable|metric|signal|series|parameter|param|measurement|field|channel|tag|item|key)[ _]?(name|id)?|name|entity_id)$",
     re.IGNORECASE,
 )
-_VALUES = re.compile(r"^((var|metric|field)?[ _]?value|val|reading)$", re.IGNORECASE)
+_VALUES = re.compile(r"^((var|metric|field)?[ _]?value|val|reading|state)$", re.IGNORECASE)
 _TELLING = 0.5
 """The share of the value's variance, by rank, that its name must explain."""
 
+_FEWEST, _RARE = 5, 0.002
+"""Rows of a name, and their share of those of the commonest one, below which nothing can be learned of it."""
 _DOUBLED = 0.05
 """From this share of rows on that repeat another's time and name, they are of several sources."""
+
+
+_PACES = (0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
+"""Seconds between records that people choose."""
+_NEAR = 0.15
+"""How far a pace may be from one of those, as a share of it."""
+_SLOWER = 1.5
+"""From this many ticks on between a name's values, an earlier one stands for those that do not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A table in long form."""
+
+    name: Column
+    value: Column
+    what: str
+    """A sentence that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alignable:
+    """How a table in long form becomes rows."""
+
+    columns: list[Column]
+    """One for each name, of the rows that say it."""
+    entity: tuple[str, ...]
+    keys: Mapping[str, Any]
+    """The monitor's `long`, `every` and `age`."""
+    notes: tuple[str, ...]
 
 
 def long_form(columns: Sequence[Column], times: "pd.Series[Any] | None", path: str) -> tuple[str, str] | None:
@@ -30,6 +69,24 @@ def long_form(columns: Sequence[Column], times: "pd.Series[Any] | None", path: s
 
     Raises InvalidHistory where one time has several records of a name, so that the name alone cannot be their entity.
     """
+    found = find_long_form(columns)
+    if found is None:
+        return None
+    name, value = found.name, found.value
+    if times is not None and pd.DataFrame({"at": times, "of": name.texts}).duplicated().mean() > _DOUBLED:
+        raise InvalidHistory(
+            f"{path}: {found.what}, and several records of a time share a {name.name!r}, so that no monitor can tell them apart. Give a "
+            f"table with one row a time and source and a column for each {name.name!r}, as pandas' "
+            f"df.pivot_table(index=[time, source], columns={name.name!r}, values={value.name!r}) makes; or one file a source"
+        )
+    return name.name, (
+        f"{found.what}; each is watched as an entity of its own, apart from the others. To see what belongs together, give a table with "
+        f"a column for each {name.name!r}"
+    )
+
+
+def find_long_form(columns: Sequence[Column]) -> Found | None:
+    """The columns of a table in long form; None where the value means the same whatever the name, or there is none."""
     values = [column for column in columns if _VALUES.match(column.own_name) and column.numbers is not None]
     names = [
         column
@@ -40,19 +97,88 @@ def long_form(columns: Sequence[Column], times: "pd.Series[Any] | None", path: s
         return None
     value, name = values[0], names[0]
     assert value.numbers is not None  # by the choice above
-    ranks = value.numbers.rank()
-    within = ranks.groupby(name.texts).transform("mean")
-    if not float(((ranks - within) ** 2).sum()) <= (1 - _TELLING) * float(((ranks - ranks.mean()) ** 2).sum()):
+    if _told(value.numbers, name.texts) < _TELLING:
         return None
     kinds = ", ".join(sorted(map(str, name.texts.dropna().unique()))[:3])
-    what = f"long form: {value.name!r} means something else for each {name.name!r} ({kinds}{', ...' if name.distinct > 3 else ''})"
-    if times is not None and pd.DataFrame({"at": times, "of": name.texts}).duplicated().mean() > _DOUBLED:
+    more = ", ..." if name.distinct > 3 else ""
+    return Found(name, value, f"long form: {value.name!r} means something else for each {name.name!r} ({kinds}{more})")
+
+
+def _told(values: "pd.Series[Any]", names: "pd.Series[Any]") -> float:
+    """The share of the values' variance, by rank, that their names explain, each name counting alike however often it comes."""
+    table = pd.DataFrame({"value": values, "name": names}).dropna().sort_values("value")
+    weights = 1 / table.groupby("name")["value"].transform("size")
+    ranks = (weights.cumsum() - weights / 2).groupby(table["value"]).transform("mean")
+    means = ranks.groupby(table["name"]).transform("mean")
+    whole = float((weights * (ranks - np.average(ranks, weights=weights)) ** 2).sum()) if len(table) else 0.0
+    return 1 - float((weights * (ranks - means) ** 2).sum()) / whole if whole > 0 else 0.0
+
+
+def alignable(
+    found: Found,
+    columns: Sequence[Column],
+    time: str,
+    times: "pd.Series[Any]",
+    moments: NDArray[np.int64],
+    given: tuple[str, ...],
+    decimal_commas: bool,
+) -> Alignable:
+    """How the table becomes rows of one entity and tick; `moments` [N] are its `time` field's values in microseconds, `given` an entity.
+
+    Raises InvalidHistory where nothing tells the records of one time and name apart.
+    """
+    name, value = found.name, found.value
+    at = times.astype(str) + "\0" + name.texts.astype(str)
+    tags = [
+        column
+        for column in columns
+        if column.name not in (name.name, value.name, time)
+        and not column.texts.isna().any()
+        and column.distinct * 2 <= len(column.texts)
+        and (column.numbers is None or WHOSE.search(column.name))
+    ]
+    entity = given or telling_apart(tags, at)
+    owned = [column.texts.astype(str) for column in columns if column.name in entity]
+    owners = pd.concat(owned, axis=1).agg(" | ".join, axis=1) if owned else pd.Series("", at.index)
+    table = pd.DataFrame({"owner": owners, "name": name.texts, "text": times, "at": moments}, index=at.index)
+    doubled = table.duplicated(["owner", "name", "text"]).groupby(table["name"]).mean()
+    unclear = set(doubled.index[doubled > _DOUBLED])
+    notes = [
+        f"left out {each!r}: it has several values of one time{' and ' + ', '.join(entity) if entity else ''}"
+        for each in sorted(unclear)
+    ]
+    counts = name.texts.value_counts()
+    rare = set(counts.index[counts < max(_FEWEST, _RARE * float(counts.iloc[0]))])
+    notes += [
+        f"left out {each!r}: only {counts[each]} of the sample's rows are of it" for each in sorted(rare - unclear)
+    ]
+    kinds = [each for each in dict.fromkeys(name.texts.dropna()) if each not in unclear | rare]
+    steps = table.groupby(["owner", "name"])["at"].diff()
+    paces = (steps[steps > 0] / 1e6).groupby(table["name"]).median()
+    paces = paces[[each for each in kinds if each in paces.index]]
+    if not len(paces):
         raise InvalidHistory(
-            f"{path}: {what}, and several records of a time share a {name.name!r}, so that no monitor can tell them apart. Give a "
-            f"table with one row a time and source and a column for each {name.name!r}, as pandas' "
-            f"df.pivot_table(index=[time, source], columns={name.name!r}, values={value.name!r}) makes; or one file a source"
+            f"{found.what}, and nothing tells the records of one time and name apart; give a table with a column for each"
         )
-    return name.name, (
-        f"{what}; each is watched as an entity of its own, apart from the others. To see what belongs together, give a table with "
-        f"a column for each {name.name!r}"
-    )
+    every, slowest = _usual(float(paces.min())), float(paces.max())
+    keys: dict[str, Any] = {"long": {"name": name.name, "value": value.name}, "every": _written(every)}
+    notes.append(f"{found.what}; those of one entity and {keys['every']} are one row, at the tick's beginning")
+    if slowest > _SLOWER * every:
+        keys["age"] = _written(2 * _usual(slowest))
+        slow = ", ".join(map(str, paces.index[paces > _SLOWER * every][:3]))
+        notes.append(f"age: {slow} come more rarely; a value up to {keys['age']} old stands for those that do not come")
+    parts = [
+        replace(resampled([value], name.texts == each, decimal_commas)[0], name=str(each), inside=False)
+        for each in kinds
+    ]
+    return Alignable(parts, entity, keys, tuple(notes))
+
+
+def _usual(seconds: float) -> float:
+    """A pace that people choose, where one is near."""
+    near = min(_PACES, key=lambda pace: abs(pace - seconds) / pace)
+    return near if abs(near - seconds) <= _NEAR * near else max(round(seconds, 3), 0.001)
+
+
+def _written(seconds: float) -> str:
+    return format_duration(timedelta(seconds=seconds))

@@ -266,7 +266,7 @@ def _file(monitor: Monitor, input_: str | None) -> Iterator[tuple[Messages, Batc
 
     own = monitor.source.file
     path = input_ or (own.path if own else "")
-    source = open_input(path, own.format if own and not input_ else "auto", unpacker(monitor.record))
+    source = open_input(path, own.format if own and not input_ else "auto", monitor.record)
     source.open()
     decoder = source.decoder(monitor.record)
     source.seek(0, 0)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from latentwatch.alerts.retention import Ages, prune
 from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.durations import parse_duration
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import parse_duration
 from latentwatch.run_folders import delete_old_runs
 from latentwatch.settings import load_settings
 from latentwatch.wiring import ready_database

@@ -18,8 +18,8 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
-from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.sources.file_source import FileSource
 
 _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged": False}
@@ -34,6 +34,8 @@ class Tally:
     amended: int = 0
     """Verdicts that a late record changed, each time."""
     unreadable: int = 0
+    aligned: int = 0
+    """Lines of a file in long form that only filled a row."""
     first_reason: str = ""
     """Why the first unreadable record was."""
 
@@ -60,17 +62,18 @@ def write_scores(
             tally.unreadable += len(reasons)
             tally.amended += len(former)
             tally.flagged += sum(line["flagged"] for line in lines) - sum(former)
+            tally.aligned = source.aligned
             tally.first_reason = tally.first_reason or (reasons[0] if reasons else "")
     finally:
         source.close()
     return tally
 
 
-def open_input(path: str, format_: str, unpack: Unpack | None = None, clock: Clock | None = None) -> FileSource:
-    """A file, or standard input for `-`, whose lines `unpack` takes apart. Raises InvalidInput for a format that does not exist."""
+def open_input(path: str, format_: str, record: RecordSchema | None = None, clock: Clock | None = None) -> FileSource:
+    """A file, or standard input for `-`, read as the monitor's `record` says. Raises InvalidInput for a format that does not exist."""
     if format_ not in ("auto", "csv", "jsonl", "parquet"):
         raise InvalidInput(f"--format {format_}: is not a format; choose auto, csv, jsonl or parquet")
-    return FileSource(path, format_, clock or SystemClock(), unpack)
+    return FileSource(path, format_, clock or SystemClock(), record)
 
 
 @contextmanager

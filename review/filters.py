@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode
 from latentwatch.alerts.reading import AlertFilter
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
 from latentwatch.domain.clock import SystemClock
-from latentwatch.domain.monitor import parse_duration
+from latentwatch.domain.durations import parse_duration
 
 PAGE_SIZE = 50
 STATUSES = {

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed
-from latentwatch.domain.schema import Condition, Feature, FeatureType, RecordSchema
+from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.domain.shape import Condition
 from latentwatch.streams.ports import Decoder, Messages
 
 _BETWEEN = " | "

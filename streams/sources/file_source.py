@@ -11,10 +11,12 @@ import numpy as np
 from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.cells import has_decimal_commas
 from latentwatch.streams.decoding.csv_rows import read_head
 from latentwatch.streams.decoding.formats import decoder_for
-from latentwatch.streams.decoding.unpacking import Unpack
+from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.ports import Changes, Decoder, Messages
+from latentwatch.streams.sources.aligning import Aligned, Alignment, RowDecoder, value_schema
 from latentwatch.streams.sources.file_records import STDIN, Lines, Records, Unpacked, name_of, open_records
 from latentwatch.streams.sources.packed import SUFFIXES
 
@@ -31,16 +33,20 @@ class FileSource:
     topic_id = None
 
     def __init__(
-        self, path: str, format: str = "auto", clock: Clock | None = None, unpack: Unpack | None = None
+        self, path: str, format: str = "auto", clock: Clock | None = None, record: RecordSchema | None = None
     ) -> None:
-        """`unpack` takes apart lines that hold several records, each of which has an index of its own."""
+        """`record` is the monitor's, which may say that a line holds several records, or that several lines make one: each of
+        them has an index of its own."""
         self._clock = clock or SystemClock()
         self._path = path
         # A pipe has no identity: each run over one is a stream of its own.
         self.name = path if path != STDIN else f"stdin@{self._clock.now().isoformat(timespec='milliseconds')}"
         self._format = format if format != "auto" else _format_of(path)
-        self._unpack = unpack
-        if unpack is not None and self._format == "auto":
+        self._record = record
+        self._unpack = None if record is None else unpacker(record)
+        self._refused: dict[int, str] = {}
+        self._aligned: Aligned | None = None
+        if self._unpack is not None and self._format == "auto":
             self._format = "jsonl"  # an array begins with a bracket, which CSV may do too
         self._has_header = self._format in ("csv", "auto")
         self._header: bytes | None = None
@@ -69,6 +75,10 @@ class FileSource:
             if not records.quoted:  # a pipe of JSON lines
                 records.put_back(self._header)
                 self._header, self._has_header, self._format = None, False, "jsonl"
+        if self._record is not None and self._record.long is not None:
+            decoder, commas = self._plain_decoder(value_schema(self._record), records)
+            self._aligned = Aligned(records, decoder, Alignment(self._record, commas), self._refused)
+            return self._aligned
         return records
 
     def decoder(self, schema: RecordSchema) -> Decoder:
@@ -76,14 +86,24 @@ class FileSource:
         if schema.entity_is_file and self._path == STDIN:
             raise InvalidInput("a pipe has no name to be an entity, as 'entity: {file: true}' asks; score a file")
         records = self._opened()
+        return RowDecoder(schema, self._refused) if self._aligned else self._plain_decoder(schema, records)[0]
+
+    @property
+    def aligned(self) -> int:
+        """How many lines have only filled rows, where the monitor's are aligned."""
+        return self._aligned.alignment.values - self._aligned.alignment.rows if self._aligned else 0
+
+    def _plain_decoder(self, schema: RecordSchema, records: Records) -> tuple[Decoder, bool]:
+        """The decoder of the file's lines, and whether they write numbers with a decimal comma."""
         if self._header is None or not isinstance(records, Lines):
-            return decoder_for(schema, "json")
+            return decoder_for(schema, "json"), False
         try:
             head = read_head(self._header, schema)
             if head.is_record:
                 records.put_back(self._header)
                 self._header, self._has_header = None, False
-            return decoder_for(schema, "csv", header=head.names, delimiter=head.delimiter)
+            decoder = decoder_for(schema, "csv", header=head.names, delimiter=head.delimiter)
+            return decoder, has_decimal_commas(head.delimiter)
         except InvalidInput as error:
             raise InvalidInput(f"{name_of(self._path)}: {error}") from None
 

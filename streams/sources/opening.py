@@ -35,7 +35,7 @@ def open_source(
     """
     of_file, of_topic = monitor.source.file, monitor.source.kafka
     if of_file is not None:
-        file = FileSource(of_file.path, of_file.format, clock, unpacker(monitor.record))
+        file = FileSource(of_file.path, of_file.format, clock, monitor.record)
         file.open()
         return file, file.decoder
     assert of_topic is not None  # a monitor has exactly one source

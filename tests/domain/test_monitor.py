@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentwatch.domain.durations import format_duration, parse_duration
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.monitor import (
     ModelKind,
     dump_monitor,
-    format_duration,
     load_monitor,
-    parse_duration,
     parse_monitor,
 )
 from latentwatch.domain.schema import FeatureType

@@ -13,6 +13,7 @@ import pytest
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import parse_monitor
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.shape import LongForm
 from latentwatch.guessing import Guess, guess_monitor
 from latentwatch.history import read_history
 from latentwatch.streams.sources.file_source import FileSource
@@ -214,23 +215,46 @@ def test_identifiers_that_repeat_are_entities(tmp_path: Path):
     assert guess_monitor(str(path)).monitor.record.entity == "id"
 
 
-def test_long_form_is_said(guess: Callable[..., Guess]):
-    """Where a value means what a name says, each name is an entity, and the notes say what a table would show."""
-    names = ["load", "memory"] * (_ROWS // 2)
-    times = [time for time in _times("%Y-%m-%dT%H:%M:%S")[: _ROWS // 2] for _ in range(2)]
+def _long(sources: int) -> dict[str, list[Any]]:
+    """A load and a memory of some hosts, a row each."""
+    rows = [
+        (time, host, name)
+        for time in _times("%Y-%m-%dT%H:%M:%S")
+        for host in range(sources)
+        for name in ("load", "memory")
+    ][:_ROWS]
     values = [0.5 + row % 7 / 10 if row % 2 == 0 else 8e9 + row % 11 * 1e6 for row in range(_ROWS)]
-    found = guess(timestamp=times, level=[], name=names, value=values)
+    return {
+        "timestamp": [time for time, _, _ in rows],
+        "level": [],
+        "origin": [f"h{host}" for _, host, _ in rows],
+        "name": [name for _, _, name in rows],
+        "value": values,
+    }
+
+
+@pytest.mark.parametrize("sources", [1, 3])
+def test_long_form_is_aligned(sources: int, guess: Callable[..., Guess], tmp_path: Path):
+    """Where a value means what a name says, those of an entity and tick are a row; what tells sources apart is the entity."""
+    record = guess(**_long(sources)).monitor.record
+    assert record.long == LongForm(name="name", value="value")
+    assert record.every == timedelta(minutes=1)
+    assert record.entity == (None if sources == 1 else "origin")
+    assert record.names == ("load", "memory")
+    history = read_history(record, [str(tmp_path / "dirty.csv")])
+    assert len(history) == _ROWS // 2
+    assert not np.isnan(history.numbers).any()
+
+
+def test_a_topic_in_long_form_is_watched_name_by_name_or_refused(guess: Callable[..., Guess], tmp_path: Path):
+    """Topics are not aligned: each name is an entity, and where several sources share it, the table is refused with a way out."""
+    guess(**_long(1))
+    found = guess_monitor(str(tmp_path / "dirty.csv"), topic="metrics")
     assert found.monitor.record.entity == "name"
     assert _said(found, "'value' means something else for each 'name' (load, memory)")
-    hosts = ["a"] * 2 + ["b"] * 2
+    guess(**_long(3))
     with pytest.raises(InvalidHistory, match=r"several records of a time share a 'name'.*pivot_table"):
-        guess(
-            timestamp=[time for time in times[: _ROWS // 2] for _ in range(2)],
-            level=[],
-            origin=hosts * (_ROWS // 4),
-            name=names,
-            value=values,
-        )
+        guess_monitor(str(tmp_path / "dirty.csv"), topic="metrics")
 
 
 def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..., Guess]):

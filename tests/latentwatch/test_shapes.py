@@ -14,7 +14,6 @@ from latentwatch.domain.monitor import parse_monitor
 from latentwatch.guessing import guess_monitor
 from latentwatch.history import read_history
 from latentwatch.streams.decoding.sound_decoding import decode_sound
-from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.sources.file_source import FileSource
 
 _TICKS = 300
@@ -121,7 +120,7 @@ def test_a_known_shape_is_read_without_an_edit(shape: str, tmp_path: Path):
     assert set(history.entities) == entities
     assert len(history) == _TICKS * a_tick * (9 if shape == "debezium" else 10) // 10
     assert not np.isnan(history.numbers).any()
-    source = FileSource(str(path), unpack=unpacker(record))
+    source = FileSource(str(path), record=record)
     source.open()
     decoder = source.decoder(record)
     source.seek(0, 0)

@@ -1,0 +1,149 @@
+"""Values that come one by one become rows of an entity and tick, in one order however they are read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latentwatch.domain.record import concatenate
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.sound_decoding import decode_sound
+from latentwatch.streams.sources.file_source import FileSource
+
+START = 1_700_000_040
+"""A whole minute."""
+_LONG = {"time": "at", "long": {"name": "metric", "value": "value"}, "every": "60s"}
+_FEATURES = {"load": "numeric", "state": "category", "up": "boolean"}
+
+
+def _schema(**keys: Any) -> RecordSchema:
+    return RecordSchema.model_validate({**_LONG, "entity": "host", "features": _FEATURES, **keys})
+
+
+def _read(path: Path, schema: RecordSchema, at_once: int = 100) -> tuple[list[Any], list[tuple[int, str]], FileSource]:
+    """Rows as (offset, entity, tick, values), refusals as (offset, reason)."""
+    source = FileSource(str(path), record=schema)
+    source.open()
+    decoder = source.decoder(schema)
+    source.seek(0, 0)
+    parts = []
+    while not source.finished:
+        parts.append(decode_sound(decoder, source.poll(at_once, 0.1)))
+    batch = concatenate(part.batch for part in parts)
+    rows = [
+        (int(offset), entity, (int(time) // 1_000_000 - START) // 60, tuple(values.values()))
+        for offset, entity, time, values in zip(
+            batch.offsets, batch.entities, batch.times, batch.all_values(), strict=True
+        )
+    ]
+    return rows, [(each.position.offset, each.reason) for part in parts for each in part.dead_letters], source
+
+
+def _write(path: Path, values: list[tuple[Any, ...]]) -> Path:
+    keys = ("at", "host", "metric", "value")
+    path.write_text("".join(json.dumps(dict(zip(keys, each, strict=False))) + "\n" for each in values))
+    return path
+
+
+def test_a_row_stands_where_its_last_value_comes_or_its_tick_is_over(tmp_path: Path):
+    """Complete rows at once, others with the next tick of their entity or at the end; what never came is missing."""
+    values = [
+        (START, "a", "load", 1.5),
+        (START + 1, "b", "load", "2.5"),
+        (START + 2, "a", "state", "run"),
+        (START + 3, "a", "load", 1.25),  # the last one of the tick counts
+        (START + 59, "a", "up", True),  # completes it
+        (START + 59, "a", "load", 99.0),  # too late for it
+        (START + 60, "b", "noise", 5),  # is no feature, and shows that b's tick is over
+        (START + 61, "b", "state", "idle"),
+        (START + 5, "b", "load", 99.0),  # of a tick that is over
+        (START + 70, "b", "load", "?"),  # means no value
+        (START + 75, "b", "load", "broken"),
+        (START + 130, "a", "load", 3.0),
+    ]
+    rows, refused, source = _read(_write(tmp_path / "long.jsonl", values), _schema())
+    assert rows == [
+        (0, "a", 0, (1.25, "run", True)),
+        (1, "b", 0, (2.5, None, None)),
+        (3, "a", 2, (3.0, None, None)),
+        (4, "b", 1, (None, "idle", None)),
+    ]
+    assert refused == [(2, "'load' is 'broken', a number that 32 bits hold belongs there")]
+    assert len(rows) + source.aligned + len(refused) == len(values)
+
+
+def test_a_young_value_stands_for_one_that_does_not_come(tmp_path: Path):
+    """Up to its age, and never one that came after the tick."""
+    values = [(START, "a", "state", "run"), *((START + 60 * tick + 1, "a", "load", float(tick)) for tick in range(5))]
+    rows, _, _ = _read(_write(tmp_path / "long.jsonl", values), _schema(age="3m"))
+    assert [row[3][:2] for row in rows] == [(0.0, "run"), (1.0, "run"), (2.0, "run"), (3.0, None), (4.0, None)]
+
+
+def test_csv_with_decimal_commas_is_aligned_too(tmp_path: Path):
+    """As SCADA systems export it."""
+    path = tmp_path / "long.csv"
+    path.write_text(
+        "metric;at;value\nload;14.11.2023 22:14:00;1,5\nup;14.11.2023 22:14:01;1\nload;14.11.2023 22:15:00;2\n"
+    )
+    schema = RecordSchema.model_validate({**_LONG, "features": {"load": "numeric", "up": "boolean"}})
+    rows, _, _ = _read(path, schema)
+    assert rows == [(0, "", 0, (1.5, True)), (1, "", 1, (2.0, None))]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 400),
+            st.sampled_from("ab"),
+            st.sampled_from(["load", "state", "up", "noise"]),
+            st.sampled_from([1, 0, "x"]),
+        ),
+        max_size=40,
+    ),
+    st.integers(1, 7),
+)
+def test_the_rows_do_not_depend_on_how_the_file_is_read(tmp_path_factory: Any, values: list[Any], at_once: int):
+    """At once, piece by piece, or again from a row in the middle: the same rows at the same places, every line accounted for."""
+    path = _write(tmp_path_factory.mktemp("long") / "x.jsonl", [(START + each[0], *each[1:]) for each in values])
+    if not values:
+        return
+    whole, refused, source = _read(path, _schema(age="2m"))
+    assert len(whole) + source.aligned + len(refused) == len(values)
+    assert _read(path, _schema(age="2m"), at_once)[:2] == (whole, refused)
+    assert len({row[0] for row in whole} | {each[0] for each in refused}) == len(whole) + len(refused)
+    again = FileSource(str(path), record=_schema(age="2m"))
+    again.open()
+    again.decoder(_schema(age="2m"))
+    again.seek(0, 0)
+    again.poll(3, 0.1)
+    again.seek(0, 1)
+    assert again.poll(100, 0.1).offsets.tolist() == list(range(1, len(whole) + len(refused)))
+
+
+@pytest.mark.parametrize("keys", [{"every": None}, {"long": None}, {"time": None}, {"every": "0s"}])
+def test_half_a_long_form_is_refused(keys: dict[str, Any]):
+    """Each of its keys needs the others."""
+    with pytest.raises(ValueError, match="'long' needs"):
+        _schema(**keys)
+
+
+def test_a_wide_and_a_long_table_give_the_same_history(tmp_path: Path):
+    """What `pivot` makes of a long table is what alignment makes of it."""
+    from latentwatch.history import read_history  # the room above: only this test looks from there
+
+    rng = np.random.default_rng(5)
+    features = {f"m{number}": "numeric" for number in range(4)}
+    table = rng.normal(size=(50, 2, 4)).astype(np.float32)
+    long = [
+        (START + 60 * tick, f"h{host}", f"m{metric}", float(table[tick, host, metric]))
+        for tick in range(50)
+        for host in range(2)
+        for metric in rng.permutation(4)
+    ]
+    batch = read_history(_schema(features=features), [str(_write(tmp_path / "long.jsonl", long))])
+    assert np.array_equal(batch.numbers.reshape(50, 2, 4), table)

@@ -101,8 +101,9 @@ class Reading:
                 raise ValueError(f"the detector learned with{'' if learned else 'out'} {name}; {asked}")
         features, roles = take_roles(X, groups, times, self.schema.day_first)
         if isinstance(features, pd.DataFrame):
-            named = [name for name in (self.schema.entity, self.schema.time) if isinstance(name, str)]
-            features = features.drop(columns=named, errors="ignore")
+            known = (*self.schema.entity_fields, self.schema.time)
+            named = [name for name in known if name in features.columns]
+            features = features.drop(columns=named) if named else features
         if windowed:
             check_order(roles, len(features))
         return _with_roles(self._features(features, validate), roles)

@@ -1,6 +1,6 @@
-"""Turns energies into surprises, -log10 p, learned on energies of normal records that the model did not train on.
+"""Turns anomaly scores into surprises, -log10 p, learned on those of normal records that the model did not train on.
 
-Out-of-sample energies [N] -> Calibration -> surprise [M]
+Out-of-sample anomaly scores [N] -> Calibration -> surprise [M]
 
 Inside the sample p is the conformal p-value (1 + #{e_i >= e}) / (N + 1). The sample's upper end is smoothed and
 continued by a generalised Pareto tail over a high threshold u (peaks over threshold; Pickands 1975, Coles 2001 ch. 4):
@@ -10,7 +10,7 @@ continued by a generalised Pareto tail over a high threshold u (peaks over thres
 A negative xi would claim that nothing stranger than some value can be normal; it is not allowed, so that a surprise
 stays finite and the error, where there is one, is on the quiet side.
 
-What people are promised bends at the energy v where p = 1 / (N + 1), since of rarer records N say nothing:
+What people are promised bends at the anomaly score v where p = 1 / (N + 1), since of rarer records N say nothing:
 
     p(e) = (1 + zeta (e - v) / tau)^(-1/zeta) / (N + 1),  zeta = 1/2,  tau = sigma + xi (v - u)
 
@@ -44,11 +44,11 @@ class Tail:
     """The generalised Pareto tail beyond `start`, and its shape beyond what the sample can tell of."""
 
     start: float
-    """u, the energy where the tail begins."""
+    """u, the anomaly score where the tail begins."""
     share: float
     """p_u, chance that a normal record lies beyond it."""
     scale: float
-    """sigma, positive, in units of energy."""
+    """sigma, positive, in units of the anomaly score."""
     shape: float
     """xi, 0 to 1/2."""
     far_shape: float
@@ -57,17 +57,17 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A monotone map from one energy to surprise. Strictly increasing, so that it never changes an order."""
+    """A monotone map from an anomaly score to its surprise. Strictly increasing, so that it never changes an order."""
 
     knots: NDArray[np.float64]
-    """[2, K] energies and their surprises, both strictly increasing; the last energy is the tail's start."""
+    """[2, K] anomaly scores and their surprises, both strictly increasing; the last score is the tail's start."""
     tail: Tail
     seen_until: float
-    """The largest energy of the sample; beyond it a surprise is extrapolated."""
+    """The largest anomaly score of the sample; beyond it a surprise is extrapolated."""
     count: int
     """N, size of the sample."""
     pieces: NDArray[np.float64] = field(init=False, repr=False, compare=False)
-    """[2, 4] where the tail starts and where it bends: energy, surprise there, scale and shape from there on;
+    """[2, 4] where the tail starts and where it bends: anomaly score, surprise there, scale and shape from there on;
     twice the same where it does not bend."""
 
     def __post_init__(self) -> None:
@@ -79,24 +79,24 @@ class Calibration:
             far = (bend, level, tail.scale + tail.shape * (bend - tail.start), tail.far_shape)
         object.__setattr__(self, "pieces", np.array([near, far], np.float64))
 
-    def surprise(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """-log10 p of each energy, any shape.
+    def surprise(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """-log10 p of each anomaly score, any shape.
 
         >>> calibration = fit_calibration(np.linspace(0.0, 1.0, 999))
         >>> calibration.surprise(np.array([0.5])).round(2).tolist()
         [0.30000001192092896]
         """
-        values = np.ascontiguousarray(energies, np.float64)
+        values = np.ascontiguousarray(scores, np.float64)
         out = np.empty(values.shape, np.float32)
         look_up(values.ravel(), self.knots, self.pieces, out.ravel())
         return out
 
-    def extrapolated(self, energies: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-        """Whether each energy lies beyond everything the sample held."""
-        return np.asarray(energies, np.float64) > self.seen_until
+    def extrapolated(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Whether each anomaly score lies beyond everything the sample held."""
+        return np.asarray(scores, np.float64) > self.seen_until
 
-    def energy(self, surprise: float) -> float:
-        """The energy whose surprise this is: the inverse of `surprise` from the first knot on."""
+    def anomaly_score(self, surprise: float) -> float:
+        """The anomaly score whose surprise this is: the inverse of `surprise` from the first knot on."""
         position, level = self.knots
         near, far = self.pieces
         if surprise <= max(level[-1], near[1]):
@@ -134,59 +134,59 @@ class Calibration:
 
 
 def _reached(surprise: float, start: float, level: float, scale: float, shape: float) -> float:
-    """The energy at which a piece of a tail that has `level` at its start reaches a surprise of at least that."""
+    """The score at which a piece of a tail that has `level` at its start reaches a surprise of at least that."""
     decay = (surprise - level) * _LOG10
     return float(start + scale * (np.expm1(decay * shape) / shape if shape > _EXPONENTIAL else decay))
 
 
 @compiled
 def look_up(
-    energies: NDArray[np.float64],
+    scores: NDArray[np.float64],
     knots: NDArray[np.float64],
     pieces: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Surprises of energies [N]: linear between knots, the tail's pieces beyond them, and below the first knot a decay
+    """Surprises of scores [N]: linear between knots, the tail's pieces beyond them, and below the first knot a decay
     to 0."""
     position, level = knots[0], knots[1]
     last = position.shape[0] - 1
     width = max(position[last] - position[0], 1e-12)
     start, bend = pieces[0, 0], pieces[1, 0]
-    for n in range(energies.shape[0]):
-        energy = energies[n]
-        if energy > start:
-            piece = pieces[1] if energy > bend else pieces[0]
-            excess, shape = (energy - piece[0]) / piece[2], piece[3]
+    for n in range(scores.shape[0]):
+        score = scores[n]
+        if score > start:
+            piece = pieces[1] if score > bend else pieces[0]
+            excess, shape = (score - piece[0]) / piece[2], piece[3]
             out[n] = piece[1] + (np.log1p(shape * excess) / shape if shape > _EXPONENTIAL else excess) / _LOG10
-        elif energy < position[0]:
-            out[n] = level[0] * np.exp((energy - position[0]) / width)
+        elif score < position[0]:
+            out[n] = level[0] * np.exp((score - position[0]) / width)
         else:
             low, left = 0, last
             while left > 1:  # halved without a branch, which no processor could predict
                 half = left // 2
-                low = low + half if position[low + half] <= energy else low
+                low = low + half if position[low + half] <= score else low
                 left -= half
-            share = (energy - position[low]) / (position[low + 1] - position[low])
+            share = (score - position[low]) / (position[low + 1] - position[low])
             out[n] = level[low] + share * (level[low + 1] - level[low])
 
 
-def fit_calibration(energies: NDArray[np.floating[Any]], *, smooth: bool = True) -> Calibration:
-    """Calibrate on out-of-sample energies of normal records [N], N >= 1. Raises InvalidHistory without a finite one.
+def fit_calibration(scores: NDArray[np.floating[Any]], *, smooth: bool = True) -> Calibration:
+    """Calibrate on out-of-sample anomaly scores of normal records [N], N >= 1. Raises InvalidHistory without a finite one.
 
     A component's tail is smooth: it begins early, so that no single record decides how much the component counts. What people
     are promised is not: there the sample itself speaks as far out as it can, and the tail bends where it cannot.
     """
-    sample = np.sort(np.asarray(energies, np.float64).ravel())
+    sample = np.sort(np.asarray(scores, np.float64).ravel())
     sample = sample[np.isfinite(sample)]
     if not len(sample):
-        raise InvalidHistory("no energy to calibrate on; train on more records")
+        raise InvalidHistory("no anomaly score to calibrate on; train on more records")
     tail = fit_tail(sample, smooth=smooth)
     position, chance = _conformal(sample, tail.start)
     return Calibration(_strictly_increasing(position, -np.log10(chance), tail), tail, float(sample[-1]), len(sample))
 
 
 def _conformal(sample: NDArray[np.float64], end: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distinct energies up to `end`, thinned to at most the maximum of knots, and the conformal p-value of each."""
+    """Distinct anomaly scores up to `end`, thinned to at most the maximum of knots, and the conformal p-value of each."""
     position, first = np.unique(sample[sample <= end], return_index=True)
     if len(position) > MAXIMUM_KNOTS:
         keep = np.unique(np.linspace(0, len(position) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
@@ -195,7 +195,7 @@ def _conformal(sample: NDArray[np.float64], end: float) -> tuple[NDArray[np.floa
 
 
 def _strictly_increasing(position: NDArray[np.float64], level: NDArray[np.float64], tail: Tail) -> NDArray[np.float64]:
-    """Knots [2, K >= 2]; the surprise of the smallest energy, 0 by the formula, is raised a little to leave room below."""
+    """Knots [2, K >= 2]; the surprise of the smallest score, 0 by the formula, is raised a little to leave room below."""
     if len(position) < 2:
         position, level = np.array([tail.start - tail.scale, tail.start]), np.append(0.0, level)
     top = -np.log10(tail.share)

@@ -1,6 +1,6 @@
 """How sparsely a place in latent space is populated by normal records: three densities behind one interface.
 
-codes [N, K] -> energy [N], larger where normal records are rarer. All energies are half the log of a squared, whitened
+codes [N, K] -> anomaly score [N], larger where normal records are rarer. All are half the log of a squared, whitened
 distance, so that they add to the other components' on one scale. Row i depends on code i alone, bit for bit: a BLAS would
 sum in an order that depends on how many rows it is given.
 """
@@ -47,8 +47,8 @@ def nearest_centre(white: Floats, centres: Floats, out: Floats) -> None:
 
 
 def _half_log(squared: NDArray[Any]) -> Floats:
-    energy: Floats = (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
-    return energy
+    scores: Floats = (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
+    return scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class GaussianDensity:
     kind: ClassVar[str] = "gaussian"
     whitening: Whitening
 
-    def energy(self, codes: Floats) -> Floats:
+    def anomaly_score(self, codes: Floats) -> Floats:
         squared = np.square(self.whitening(codes)).mean(axis=1)
         return _half_log(squared)
 
@@ -103,7 +103,7 @@ class NearestCentreDensity:
     prototypes: Floats
     """[Q, K] in whitened coordinates."""
 
-    def energy(self, codes: Floats) -> Floats:
+    def anomaly_score(self, codes: Floats) -> Floats:
         squared = np.empty(len(codes), np.float32)
         nearest_centre(self.whitening(codes), np.ascontiguousarray(self.prototypes.T), squared)
         return _half_log(squared / codes.shape[1])
@@ -116,7 +116,7 @@ class NearestCentreDensity:
 class MixtureDensity:
     """A mixture of Gaussians with diagonal covariances in whitened coordinates: half the log of its scaled potential.
 
-    The energy is 1/2 log(-2 log density, shifted to be positive, per dimension), so that it grows like the log of a
+    The anomaly score is 1/2 log(-2 log density, shifted to be positive, per dimension), so that it grows like the log of a
     distance far away.
     """
 
@@ -129,7 +129,7 @@ class MixtureDensity:
     offsets: Floats
     """[G] log weight plus log determinant, largest 0."""
 
-    def energy(self, codes: Floats) -> Floats:
+    def anomaly_score(self, codes: Floats) -> Floats:
         white = self.whitening(codes)
         spread = np.square((white[:, None, :] - self.means) * self.precisions).sum(axis=2)
         potential = self.offsets - 0.5 * spread
@@ -150,7 +150,7 @@ class MixtureDensity:
 
 
 AnyDensity: TypeAlias = GaussianDensity | NearestCentreDensity | MixtureDensity
-"""A fitted density. Immutable. `energy` gives the energies [N] of codes [N, K], row i by code i alone; `arrays` is what a
+"""A fitted density. Immutable. `anomaly_score` gives [N] of codes [N, K], row i by code i alone; `arrays` is what a
 bundle stores."""
 
 

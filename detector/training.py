@@ -51,7 +51,7 @@ class FitSet:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSet:
-    """What its energies are calibrated on; empty where they are cross-fitted within the fit set."""
+    """What its anomaly scores are calibrated on; empty where they are cross-fitted within the fit set."""
 
     batch: Batch
 
@@ -188,7 +188,7 @@ def fit(
 
 
 def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> Bundled:
-    """Turn energies into surprises, on records that the model was not fitted on, or each by what did not see it."""
+    """Turn anomaly scores into surprises, on records that the model was not fitted on, or each by what did not see it."""
     return _calibrate(fitted, fit_set, calibration)[0]
 
 

@@ -32,7 +32,7 @@ class _Baseline(TrainingQuantile, ABC):
 
     def strangeness(self, rows: Floats) -> Floats:
         """[N] in row order; a call is one uninterrupted sequence."""
-        return self._energy(self._scale(rows))
+        return self._anomaly_score(self._scale(rows))
 
     def training_strangeness(self) -> Floats:
         """[N] of the training rows."""
@@ -43,7 +43,7 @@ class _Baseline(TrainingQuantile, ABC):
         """Learn normal from standardised rows."""
 
     @abstractmethod
-    def _energy(self, rows: Floats) -> Floats:
+    def _anomaly_score(self, rows: Floats) -> Floats:
         """[N] strangeness of standardised rows."""
 
 
@@ -56,7 +56,7 @@ class RollingMahalanobis(_Baseline):
     def _learn(self, train: Floats) -> None:
         self._shape = LedoitWolf().fit(rolling_mean(train, self._span))
 
-    def _energy(self, rows: Floats) -> Floats:
+    def _anomaly_score(self, rows: Floats) -> Floats:
         return np.asarray(self._shape.mahalanobis(rolling_mean(rows, self._span)))
 
 
@@ -69,7 +69,7 @@ class SmoothedResidual(_Baseline):
     def _learn(self, train: Floats) -> None:
         self._pca = PCA(n_components=0.9, svd_solver="full").fit(train)
 
-    def _energy(self, rows: Floats) -> Floats:
+    def _anomaly_score(self, rows: Floats) -> Floats:
         back = self._pca.inverse_transform(self._pca.transform(rows))
         return rolling_mean(((rows - back) ** 2).sum(axis=1), self._span)
 
@@ -86,7 +86,7 @@ class MeanShift(_Baseline):
         deviation = train.std(axis=0)
         self._spread = np.where(spread > 0, spread, np.where(deviation > 0, deviation, 1.0))
 
-    def _energy(self, rows: Floats) -> Floats:
+    def _anomaly_score(self, rows: Floats) -> Floats:
         return np.asarray(np.abs(rolling_mean((rows - self._median) / self._spread, self._span)).max(axis=1))
 
 
@@ -97,7 +97,7 @@ class ScaledNeighbours(_Baseline):
         self._index = NeighbourMean(5)
         self._index.fit(train)
 
-    def _energy(self, rows: Floats) -> Floats:
+    def _anomaly_score(self, rows: Floats) -> Floats:
         return self._index.strangeness(rows)
 
 

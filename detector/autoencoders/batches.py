@@ -55,7 +55,7 @@ class Draws:
         self._swaps = torch.empty(members, self._half, width)
         self._spreads = torch.empty(members, size - self._half)
         self._noise = torch.empty(members, size - self._half, width)
-        self.held_out = self._pick(_blind_rows(examples.folds, count, members, HELD_OUT * size, random))
+        self.held_out = self._pick(_held_out_rows(examples.folds, count, members, HELD_OUT * size, random))
 
     def draw(self, corrupted: bool) -> Batch:
         """The next batch, in the room of the one before.
@@ -150,7 +150,7 @@ def _own_rows(folds: NDArray[np.intp] | None, count: int, members: int) -> list[
     return [rows if len(rows) else everything for rows in own]
 
 
-def _blind_rows(
+def _held_out_rows(
     folds: NDArray[np.intp] | None, count: int, members: int, most: int, random: torch.Generator
 ) -> NDArray[np.int64]:
     """[M, H] rows that each member does not train on; any rows where there are no folds."""

@@ -22,9 +22,9 @@ def fit_linear(examples: Examples, plan: TrainingPlan) -> Network:
     mean = np.stack([mean for _, _, mean in parts])
     weights = [down] if examples.baseline is None else [down, -down]
     width = rows.shape[1] + (0 if examples.aside is None else examples.aside.shape[1])
-    blind = np.zeros((plan.members, width - len(weights) * rows.shape[1], down.shape[2]), np.float32)
+    zeros = np.zeros((plan.members, width - len(weights) * rows.shape[1], down.shape[2]), np.float32)
     bias = -np.einsum("mp,mpk->mk", mean, down).astype(np.float32)
-    return Network((Layer(np.concatenate([*weights, blind], axis=1), bias),), (Layer(up, mean),))
+    return Network((Layer(np.concatenate([*weights, zeros], axis=1), bias),), (Layer(up, mean),))
 
 
 def components(rows: Floats, share: float = 0.85) -> int:

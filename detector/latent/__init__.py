@@ -2,6 +2,6 @@
 
 rows [N, D] -> standardised -> codes [N, K] -> decoded [N, D]
 
-Three members, each blind to one block of time, judge: their residuals and the density of their codes are scored. A fourth
+Three members judge, each without one block of time: their residuals and the density of their codes are scored. A fourth
 has seen all rows and keeps landmark records in their places: it is what people see, the map, and what decodes.
 """

@@ -39,7 +39,7 @@ class TrainingPlan:
     code: int
     """K"""
     judges: int = 3
-    """Members that are each blind to a fold; one more sees all rows."""
+    """Members that each leave one fold out; one more sees all rows."""
     hidden: int = 64
     steps: int = 300
     batch: int = 128

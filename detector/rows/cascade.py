@@ -1,11 +1,11 @@
 """Looks at every row cheaply, and with care at those it cannot call normal; calibrated as one.
 
-A row whose cheap energy stays below the gate has the p-value of that energy. One that reaches it, as a share g of normal
-rows does, has g times the conditional p-value of its careful energy:
+A row whose cheap score stays below the gate has the p-value of that score. One that reaches it, as a share g of normal
+rows does, has g times the conditional p-value of its careful score:
 
     p = P(cheap >= gate) P(careful >= e | cheap >= gate)
 
-so that the composite is a p-value whatever both energies have to do with each other. Which rows are looked at with care
+so that the composite is a p-value whatever both scores have to do with each other. Which rows are looked at with care
 depends on the row alone, never on load.
 
 New rows and rows of the memory are judged by different sums, so each kind has levels of its own. Those of new rows are
@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from latentwatch.detector.calibration import Calibration, fit_calibration
 from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import ALONE
-from latentwatch.detector.rows.model import GLANCE, STUDY, Energies, RowModel, Work, replace_rows, take_rows
+from latentwatch.detector.rows.model import GLANCE, STUDY, AnomalyScores, RowModel, Work, replace_rows, take_rows
 from latentwatch.domain.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 Effort: TypeAlias = Literal["light", "balanced", "full"]
-Judge: TypeAlias = Callable[[Work, NDArray[np.intp]], Energies]
-"""Energies of some of the rows that calibrate, for a kind of work."""
+Judge: TypeAlias = Callable[[Work, NDArray[np.intp]], AnomalyScores]
+"""Anomaly scores of some of the rows that calibrate, for a kind of work."""
 SHARE = 0.25
 """g, share of normal rows that are looked at with care under balanced effort."""
 ENOUGH = 50
@@ -38,17 +38,17 @@ ENOUGH = 50
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What energies mean: where a row is studied, and the surprise of its cheap or its careful energy."""
+    """What anomaly scores mean: where a row is studied, and the surprise of its cheap or its careful score."""
 
     gate: float
-    """Cheap energy from which a row is studied: infinite where none is, minus infinity where all are."""
+    """Cheap anomaly score from which a row is studied: infinite where none is, minus infinity where all are."""
     share: float
     """Share of normal rows that reach the gate."""
     cheap: Calibration
     careful: Calibration
 
     def surprise(self, fused: Floats, studied: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
-        """[N] surprises, and [N] whether they are extrapolated, of energies [N], careful where a row was studied."""
+        """[N] surprises, and [N] whether they are extrapolated, of anomaly scores [N], careful where a row was studied."""
         if studied.all():
             return self.careful.surprise(fused) - np.float32(np.log10(self.share)), self.careful.extrapolated(fused)
         surprise, extrapolated = self.cheap.surprise(fused), self.cheap.extrapolated(fused)
@@ -98,12 +98,12 @@ class Cascade:
 
     def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
         """Calibrated scores of prepared rows [N, P]."""
-        energies, studied = self._look(model, values, present)
-        surprise, extrapolated = self.new.surprise(energies.fused, studied)
-        known = np.flatnonzero(energies.known)
+        scores, studied = self._look(model, values, present)
+        surprise, extrapolated = self.new.surprise(scores.fused, studied)
+        known = np.flatnonzero(scores.known)
         if len(known):
-            surprise[known], extrapolated[known] = self.learned.surprise(energies.fused[known], studied[known])
-        told = {name: calibration.surprise(energies.told[name]) for name, calibration in self.told.items()}
+            surprise[known], extrapolated[known] = self.learned.surprise(scores.fused[known], studied[known])
+        told = {name: calibration.surprise(scores.told[name]) for name, calibration in self.told.items()}
         return Scores(
             surprise=surprise,
             reconstruction=told.pop("reconstruction"),
@@ -113,17 +113,17 @@ class Cascade:
             warming=np.zeros(len(values), bool),
         )
 
-    def _look(self, model: RowModel, values: Floats, present: Floats) -> tuple[Energies, NDArray[np.bool_]]:
-        """Energies of prepared rows, careful where a row reaches its gate, and where that is [N]."""
+    def _look(self, model: RowModel, values: Floats, present: Floats) -> tuple[AnomalyScores, NDArray[np.bool_]]:
+        """Anomaly scores of prepared rows, careful where a row reaches its gate, and where that is [N]."""
         if self.new.gate == self.learned.gate == -np.inf:
-            return model.energies(values, present, STUDY), np.ones(len(values), bool)
-        energies = model.energies(values, present, GLANCE)
-        studied = energies.fused >= np.where(energies.known, self.learned.gate, self.new.gate)
+            return model.anomaly_scores(values, present, STUDY), np.ones(len(values), bool)
+        scores = model.anomaly_scores(values, present, GLANCE)
+        studied = scores.fused >= np.where(scores.known, self.learned.gate, self.new.gate)
         rows = np.flatnonzero(studied)
         if len(rows):
             mask = present if len(present) == 1 else present[rows]
-            replace_rows(energies, model.energies(values[rows], mask, STUDY), rows)
-        return energies, studied
+            replace_rows(scores, model.anomaly_scores(values[rows], mask, STUDY), rows)
+        return scores, studied
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
@@ -152,14 +152,14 @@ class Cascade:
 
 
 def fit_cascade(effort: Effort, new: tuple[int, Judge], learned: tuple[int, Judge]) -> Cascade:
-    """Calibrate on out-of-sample energies of normal records, and on those of the memory's rows, so many of each."""
-    levels, energies = _fit_levels(effort, *new)
-    told = {name: fit_calibration(part) for name, part in energies.told.items()}
+    """Calibrate on out-of-sample anomaly scores of normal records, and on those of the memory's rows, so many of each."""
+    levels, scores = _fit_levels(effort, *new)
+    told = {name: fit_calibration(part) for name, part in scores.told.items()}
     return Cascade(effort, levels, _fit_levels(effort, *learned)[0], told)
 
 
-def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[Levels, Energies]:
-    """Levels learned on `count` normal records, and their energies at this effort."""
+def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[Levels, AnomalyScores]:
+    """Levels learned on `count` normal records, and their anomaly scores at this effort."""
     everyone = np.arange(count)
     if effort == "light":
         return _of_one(np.inf, judge(GLANCE, everyone))
@@ -171,10 +171,10 @@ def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[Levels, Energ
     careful = judge(STUDY, rows)
     mixed = take_rows(cheap, everyone)
     replace_rows(mixed, careful, rows)
-    calibrations = (fit_calibration(energies.fused, smooth=False) for energies in (cheap, careful))
+    calibrations = (fit_calibration(scores.fused, smooth=False) for scores in (cheap, careful))
     return Levels(gate, len(rows) / count, *calibrations), mixed
 
 
-def _of_one(gate: float, energies: Energies) -> tuple[Levels, Energies]:
-    fused = fit_calibration(energies.fused, smooth=False)
-    return Levels(gate, 1.0, fused, fused), energies
+def _of_one(gate: float, scores: AnomalyScores) -> tuple[Levels, AnomalyScores]:
+    fused = fit_calibration(scores.fused, smooth=False)
+    return Levels(gate, 1.0, fused, fused), scores

@@ -1,6 +1,6 @@
 """Trains a row model and judges its own training rows as if it had never seen them, for calibration.
 
-Rows [N, P] -> FittedRows: a RowModel, and out-of-fold Energies [N] at each kind of work
+Rows [N, P] -> FittedRows: a RowModel, and out-of-fold anomaly scores [N] at each kind of work
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from latentwatch.detector.neighbours import Memory, build_memory
 from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.rows.features import Rows
 from latentwatch.detector.rows.gaps import fill_gaps
-from latentwatch.detector.rows.model import Energies, Held, RowModel, Work, take_rows
+from latentwatch.detector.rows.model import AnomalyScores, Held, RowModel, Work, take_rows
 from latentwatch.detector.rows.scoring import SHOWN
 from latentwatch.detector.rows.tails import fit_tails
 from latentwatch.domain.monitor import ModelChoice, ModelKind
@@ -64,20 +64,20 @@ class FittedRows:
     kept: NDArray[np.intp]
     """[M] which training rows the memory holds, in its order."""
 
-    def out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> Energies:
-        """Energies of those of the training rows, each judged without itself, as a new row."""
+    def out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> AnomalyScores:
+        """Anomaly scores of those of the training rows, each judged without itself, as a new row."""
         by_member = np.argsort(self.held.member[rows], kind="stable")  # those of one member are asked together
-        energies = self._out_of_fold(work, rows[by_member])
-        return take_rows(energies, np.argsort(by_member, kind="stable"))
+        scores = self._out_of_fold(work, rows[by_member])
+        return take_rows(scores, np.argsort(by_member, kind="stable"))
 
-    def _out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> Energies:
+    def _out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> AnomalyScores:
         held = Held(self.held.place[rows], self.held.member[rows])
         present = self.present if len(self.present) == 1 else self.present[rows]
         seen = self.model.look(self.values[rows], present, work, held)
         density = np.empty(len(rows), np.float32)
         for member, fitted in enumerate(self.densities):
             mine = held.member == member
-            density[mine] = fitted.energy(seen.codes[mine])
+            density[mine] = fitted.anomaly_score(seen.codes[mine])
         return self.model.fuse(seen, density, as_new=True)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

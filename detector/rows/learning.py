@@ -1,4 +1,4 @@
-"""Records in, a row detector out: features, model, then calibration on energies out of sample.
+"""Records in, a row detector out: features, model, then calibration on anomaly scores out of sample.
 
 Batch -> FittedRecords -> RowDetector
 """
@@ -16,7 +16,7 @@ from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.explanation import fit_map, keep_normal
 from latentwatch.detector.rows.features import Features, fit_features
 from latentwatch.detector.rows.fitting import FittedRows, Progress, fit_rows
-from latentwatch.detector.rows.model import GLANCE, Energies, Work, join
+from latentwatch.detector.rows.model import GLANCE, AnomalyScores, Work, join
 from latentwatch.detector.rows.relations import fit_relations
 from latentwatch.domain.monitor import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
@@ -79,17 +79,19 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
     later = 0 if fresh is None else len(fresh[0])
     own = len(rows.values) if later < ENOUGH_TO_CALIBRATE else 0
 
-    def judge(work: Work, chosen: NDArray[np.intp]) -> Energies:
+    def judge(work: Work, chosen: NDArray[np.intp]) -> AnomalyScores:
         parts = [rows.out_of_fold(work, chosen[chosen < own])] if own else []
         if fresh is not None:
             values, present = fresh
             at = chosen[chosen >= own] - own
-            parts.append(model.energies(values[at], present if len(present) == 1 else present[at], work, as_new=True))
+            parts.append(
+                model.anomaly_scores(values[at], present if len(present) == 1 else present[at], work, as_new=True)
+            )
         return join(parts)
 
-    def judge_learned(work: Work, places: NDArray[np.intp]) -> Energies:
+    def judge_learned(work: Work, places: NDArray[np.intp]) -> AnomalyScores:
         at = rows.kept[places]
-        return model.energies(rows.values[at], rows.present if len(rows.present) == 1 else rows.present[at], work)
+        return model.anomaly_scores(rows.values[at], rows.present if len(rows.present) == 1 else rows.present[at], work)
 
     kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]

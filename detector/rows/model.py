@@ -1,6 +1,6 @@
-"""A trained row model: rows in, uncalibrated energies out.
+"""A trained row model: rows in, uncalibrated anomaly scores out.
 
-Rows [N, P] -> Energies [N]; row i of the energies depends on row i of the rows alone, bit for bit.
+Rows [N, P] -> Anomaly scores [N]; each depends on its own row alone, bit for bit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Energies:
+class AnomalyScores:
     """Uncalibrated anomaly scores of N rows, each a log of a distance."""
 
     fused: Floats
@@ -126,20 +126,22 @@ class RowModel:
         present = rows.present.astype(np.float32)
         return fill_gaps(values, present, self.by_column), present
 
-    def energies(self, values: Floats, present: Floats, work: Work, *, as_new: bool = False) -> Energies:
-        """Energies of prepared rows; `as_new` judges copies of rows in the memory as rows that it does not hold."""
+    def anomaly_scores(self, values: Floats, present: Floats, work: Work, *, as_new: bool = False) -> AnomalyScores:
+        """Anomaly scores of prepared rows; `as_new` judges copies of rows in the memory as rows that it does not hold."""
         return self.judged(self.look(values, present, work), as_new=as_new)
 
-    def judged(self, seen: Seen, *, as_new: bool = False) -> Energies:
-        """Energies of what was found for rows."""
-        return self.fuse(seen, self.density.energy(seen.codes), as_new=as_new)
+    def judged(self, seen: Seen, *, as_new: bool = False) -> AnomalyScores:
+        """Anomaly scores of what was found for rows."""
+        return self.fuse(seen, self.density.anomaly_score(seen.codes), as_new=as_new)
 
-    def fuse(self, seen: Seen, density: Floats, *, as_new: bool) -> Energies:
+    def fuse(self, seen: Seen, density: Floats, *, as_new: bool) -> AnomalyScores:
         """The recipe's sum of all anomaly scores of rows, and what it tells beside; `density` [N] of their codes."""
         known = np.zeros(len(density), bool) if as_new else seen.known
         scores = {**dict(zip(COLUMNS, seen.logs.T, strict=True)), "density": density}
         scores["suspicion"] = np.where(known, scores["suspicion"], np.float32(0.0))
-        return Energies(ALONE.fuse(scores, self.weights), {name: scores[source] for name, source in ALONE.told}, known)
+        return AnomalyScores(
+            ALONE.fuse(scores, self.weights), {name: scores[source] for name, source in ALONE.told}, known
+        )
 
     def look(self, values: Floats, present: Floats, work: Work, held: Held | None = None) -> Seen:
         """What the compiled arithmetic finds for prepared rows; `held` makes that of training rows out-of-sample."""
@@ -230,22 +232,22 @@ class RowModel:
         )
 
 
-def replace_rows(energies: Energies, careful: Energies, rows: NDArray[np.intp]) -> None:
-    """Put careful energies in the place of the cheap ones of those rows."""
-    energies.fused[rows] = careful.fused
-    energies.known[rows] = careful.known
+def replace_rows(scores: AnomalyScores, careful: AnomalyScores, rows: NDArray[np.intp]) -> None:
+    """Put careful anomaly scores in the place of the cheap ones of those rows."""
+    scores.fused[rows] = careful.fused
+    scores.known[rows] = careful.known
     for name, part in careful.told.items():
-        energies.told[name][rows] = part
+        scores.told[name][rows] = part
 
 
-def take_rows(energies: Energies, rows: NDArray[np.intp]) -> Energies:
-    """A copy of the energies of those rows."""
-    told = {name: part[rows] for name, part in energies.told.items()}
-    return Energies(energies.fused[rows], told, energies.known[rows])
+def take_rows(scores: AnomalyScores, rows: NDArray[np.intp]) -> AnomalyScores:
+    """A copy of the anomaly scores of those rows."""
+    told = {name: part[rows] for name, part in scores.told.items()}
+    return AnomalyScores(scores.fused[rows], told, scores.known[rows])
 
 
-def join(parts: Sequence[Energies]) -> Energies:
-    """The energies of all, one after the other."""
+def join(parts: Sequence[AnomalyScores]) -> AnomalyScores:
+    """The anomaly scores of all, one after the other."""
     told = {name: np.concatenate([each.told[name] for each in parts]) for name in parts[0].told}
     fused, known = (np.concatenate([getattr(each, name) for each in parts]) for name in ("fused", "known"))
-    return Energies(fused, told, known)
+    return AnomalyScores(fused, told, known)

@@ -2,7 +2,7 @@
 
 A residual blames the wrong feature as soon as the record's neighbours are wrong too: one sensor far off drags the record
 to a strange part of normal, where all the others look off. So each feature is left out in turn, taken from the normal
-records that agree in everything else, and the whole record is judged again. What its energy falls by is the feature's
+records that agree in everything else, and the whole record is judged again. What its anomaly score falls by is the feature's
 part.
 """
 
@@ -34,7 +34,7 @@ class Repairs(NamedTuple):
     """What repairing one feature at a time does to N records."""
 
     relief: Floats
-    """[N, F] by how much the energy falls, not negative."""
+    """[N, F] by how much the anomaly score falls, not negative."""
     values: Floats
     """[N, P] the records with the feature of most relief repaired."""
 
@@ -44,16 +44,16 @@ def repair(
 ) -> Repairs:
     """Repair prepared records [N, P] as seen with all care; `suspect` [N, F] says which features to try first."""
     whole = np.broadcast_to(present, values.shape)
-    energy = ALONE.misfit(model.judged(seen).told, model.weights)
+    misfit = ALONE.misfit(model.judged(seen).told, model.weights)
     parts = [
-        _repair(model, features, values[rows], whole[rows], energy[rows], suspect[rows])
+        _repair(model, features, values[rows], whole[rows], misfit[rows], suspect[rows])
         for rows in (slice(start, start + CHUNK) for start in range(0, len(values), CHUNK))
     ]
     return Repairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _repair(
-    model: RowModel, features: Features, values: Floats, present: Floats, energy: Floats, suspect: Floats
+    model: RowModel, features: Features, values: Floats, present: Floats, misfit: Floats, suspect: Floats
 ) -> Repairs:
     count, names = len(values), suspect.shape[1]
     tried = np.argsort(-suspect, axis=1, kind="stable")[:, :MOST_TRIED]
@@ -63,9 +63,9 @@ def _repair(
     variants = fill_gaps(np.repeat(values, tried.shape[1], axis=0), mask, references)
     # What was missing stays missing: only the feature left out is judged anew.
     known = np.repeat(present, tried.shape[1], axis=0)
-    again = model.energies(np.ascontiguousarray(variants), np.ascontiguousarray(known), RETRIAL)
+    again = model.anomaly_scores(np.ascontiguousarray(variants), np.ascontiguousarray(known), RETRIAL)
     after = ALONE.misfit(again.told, model.weights)
-    falls = np.maximum(energy[:, None] - after.reshape(tried.shape), 0.0)
+    falls = np.maximum(misfit[:, None] - after.reshape(tried.shape), 0.0)
     relief = np.zeros((count, names), np.float32)
     np.put_along_axis(relief, tried, falls, axis=1)
     best = falls.argmax(axis=1)

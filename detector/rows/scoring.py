@@ -1,4 +1,4 @@
-"""The arithmetic of a row's energies, compiled, one row at a time.
+"""The arithmetic of a row's anomaly scores, compiled, one row at a time.
 
 A row [P] meets its nearest normal rows; the retrieval autoencoder sees the row with the mean of its nearest and how far
 they are, and says what it should have been. Out come
@@ -121,8 +121,8 @@ def residual_of(
         error = row[j] - baseline[j] - correction[j]
         total += importance[j] * present[j] * error * error
         weight += importance[j] * present[j]
-    energy: float = 0.5 * np.log(total / max(weight, np.float32(1e-9)) + smallest * smallest)
-    return energy
+    score: float = 0.5 * np.log(total / max(weight, np.float32(1e-9)) + smallest * smallest)
+    return score
 
 
 class Plane(NamedTuple):

@@ -141,11 +141,11 @@ def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.b
             size=size,
         )
 
-    blind = np.empty_like(values)
+    out_of_fold = np.empty_like(values)
     for block, (weights, offset) in foretold.items():
         charts, repeats, gaps = _read(charts_of(weights, offset, np.ones(z.shape[1], np.float32)), readings)
-        blind[blocks == block] = charts[blocks == block]
-    size = np.asarray(_inverse(np.sqrt((blind.astype(np.float64) ** 2).mean(axis=0))), np.float32)
+        out_of_fold[blocks == block] = charts[blocks == block]
+    size = np.asarray(_inverse(np.sqrt((out_of_fold.astype(np.float64) ** 2).mean(axis=0))), np.float32)
     graded = np.array([len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in z.T], bool)
     still = np.empty(len(z), np.float32)
     for block in foretold:
@@ -156,7 +156,7 @@ def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.b
     longest = np.where(graded, repeats.max(axis=0), -1).astype(np.float32)
     weights, offset = (np.mean(part, axis=0) for part in zip(*foretold.values(), strict=True))
     served = replace(charts_of(weights, offset, size), longest=longest, widest=gaps.max(axis=0))
-    return served, blind * size, still
+    return served, out_of_fold * size, still
 
 
 def _read(charts: Charts, readings: Readings) -> tuple[Floats, Floats, Floats]:

@@ -136,7 +136,7 @@ class SequenceDetector:
             **prefixed("memory.", self.memory.arrays()),
             **prefixed("pace.", self.pace.arrays()),
             **self.calibration.arrays(),
-            **prefixed("youth.", self.warm_up.arrays()),
+            **prefixed("warm_up.", self.warm_up.arrays()),
         }
 
     def meta(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class SequenceDetector:
             schema=schema,
             context=context,
             model=model,
-            warm_up=WarmUp.from_bundle(below(arrays, "youth."), model.scores),
+            warm_up=WarmUp.from_bundle(below(arrays, "warm_up."), model.scores),
             novelty=Novelty(float(meta["missing_usual"])),
             calibration=SequenceCalibration.from_bundle(arrays, meta, model.scores),
             memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),

@@ -25,8 +25,8 @@ _LEAST_SECONDS = 30.0
 _LOOK_SECONDS = 3.0
 _FADE = 0.98
 """What remains of a long gap with each shorter one after it."""
-_BLIND_SECONDS = 10.0
-_BLIND_TIMES_USUAL = 3.0
+_UNSEEN_SECONDS = 10.0
+_UNSEEN_TIMES_USUAL = 3.0
 """A pause of the whole stream longer than both is the source's, or ours, and no entity's."""
 _TOGETHER_SECONDS = 10.0
 """How long one that is silent is kept back where the rest of its partition would be silent too by then."""
@@ -55,7 +55,7 @@ class SilenceWatch:
         if not any((ledger.records[rows] != ledger.counted[rows]).any() for _, rows in members.values()):
             return ()
         pause, self._looked = now - self._looked, now
-        seeing = pause <= max(_BLIND_SECONDS, _BLIND_TIMES_USUAL * self._usual_pause)
+        seeing = pause <= max(_UNSEEN_SECONDS, _UNSEEN_TIMES_USUAL * self._usual_pause)
         self._usual_pause = max(self._usual_pause * _FADE, pause)
         silences: list[Silence] = []
         for partition, (index, rows) in members.items():

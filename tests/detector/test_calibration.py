@@ -33,9 +33,9 @@ def test_realised_rates_match_the_promise(draw, smooth):
 
 @given(st.lists(FINITE, min_size=1, max_size=60), st.lists(FINITE, min_size=2, max_size=60), st.booleans())
 @settings(max_examples=120)
-def test_surprise_never_turns_an_order_round(sample, energies, smooth):
-    """A larger energy never gets a smaller surprise; surprises are finite and not negative."""
-    surprise = fit_calibration(np.array(sample), smooth=smooth).surprise(np.sort(np.array(energies)))
+def test_surprise_never_turns_an_order_round(sample, scores, smooth):
+    """A larger anomaly score never gets a smaller surprise; surprises are finite and not negative."""
+    surprise = fit_calibration(np.array(sample), smooth=smooth).surprise(np.sort(np.array(scores)))
     assert np.isfinite(surprise).all()
     assert (surprise >= 0).all()
     assert (np.diff(surprise) >= 0).all()
@@ -43,24 +43,24 @@ def test_surprise_never_turns_an_order_round(sample, energies, smooth):
 
 @given(st.lists(FINITE, min_size=5, max_size=60, unique=True), st.floats(0.05, 6.0), st.booleans())
 @settings(max_examples=120)
-def test_energy_inverts_surprise(sample, level, smooth):
-    """The energy of a surprise is where the surprise is reached."""
+def test_anomaly_score_inverts_surprise(sample, level, smooth):
+    """The anomaly score of a surprise is where the surprise is reached."""
     calibration = fit_calibration(np.array(sample), smooth=smooth)
-    energy = calibration.energy(level)
-    above = calibration.surprise(np.array([energy + 1e-6 * max(1.0, abs(energy))]))[0]
+    score = calibration.anomaly_score(level)
+    above = calibration.surprise(np.array([score + 1e-6 * max(1.0, abs(score))]))[0]
     assert above >= level - 1e-3
 
 
 def test_what_lies_beyond_the_sample_is_marked():
-    """Only energies beyond the largest of the sample are extrapolated, and they keep growing."""
+    """Only anomaly scores beyond the largest of the sample are extrapolated, and they keep growing."""
     calibration = fit_calibration(np.arange(1000.0))
-    energies = np.array([10.0, 999.0, 1000.0, 2000.0])
-    assert calibration.extrapolated(energies).tolist() == [False, False, True, True]
-    assert (np.diff(calibration.surprise(energies)) > 0).all()
+    scores = np.array([10.0, 999.0, 1000.0, 2000.0])
+    assert calibration.extrapolated(scores).tolist() == [False, False, True, True]
+    assert (np.diff(calibration.surprise(scores)) > 0).all()
 
 
 def test_a_common_value_is_not_surprising():
-    """Energies that many normal records share flag none of them."""
+    """Anomaly scores that many normal records share flag none of them."""
     random = np.random.default_rng(0)
     calibration = fit_calibration(random.integers(0, 3, 5_000).astype(float))
     assert calibration.surprise(np.array([0.0, 1.0, 2.0])).max() < 1.0
@@ -68,13 +68,13 @@ def test_a_common_value_is_not_surprising():
 
 
 def test_an_empty_sample_is_refused():
-    """Without a finite energy there is nothing to calibrate on."""
+    """Without a finite anomaly score there is nothing to calibrate on."""
     with pytest.raises(InvalidHistory, match="train on more records"):
         fit_calibration(np.array([np.nan]))
 
 
 def test_a_sample_that_ends_abruptly_is_followed_to_its_end():
-    """Where the largest energies lie close together a smooth tail promises too much; a composite's keeps its promise."""
+    """Where the largest anomaly scores lie close together a smooth tail promises too much; a composite's keeps its promise."""
     random = np.random.default_rng(3)
     rates = []
     for _ in range(10):
@@ -91,7 +91,7 @@ def test_a_promise_bends_where_the_sample_can_tell_no_more():
     """Up to 1 / (N + 1) as steep as the largest records; beyond, without a corner, ever flatter: p like distance^-2."""
     sample = np.random.default_rng(5).uniform(0.0, 1.0, 9_999)
     calibration = fit_calibration(sample, smooth=False)
-    scale, bend = calibration.tail.scale, calibration.energy(4.0)
+    scale, bend = calibration.tail.scale, calibration.anomaly_score(4.0)
 
     def rise(first: float, last: float) -> float:
         low, high = calibration.surprise(np.array([first, last])).astype(float)
@@ -117,16 +117,16 @@ def test_what_is_smooth_does_not_bend():
 def test_a_bundle_gives_the_same_surprises(smooth):
     """Far out as well; one of format 3 knows no bend and gives what it gave."""
     calibration = fit_calibration(np.random.default_rng(6).gamma(3.0, size=2_000), smooth=smooth)
-    energies = np.linspace(-1.0, 60.0, 500)
+    scores = np.linspace(-1.0, 60.0, 500)
     document = json.loads(json.dumps(calibration.meta()))
     again = Calibration.from_bundle(calibration.arrays(), document)
-    assert (again.surprise(energies) == calibration.surprise(energies)).all()
+    assert (again.surprise(scores) == calibration.surprise(scores)).all()
     del document["tail"]["far_shape"]
     older = Calibration.from_bundle(calibration.arrays(), document)
-    inside = energies < calibration.pieces[1, 0]
+    inside = scores < calibration.pieces[1, 0]
     assert older.tail.far_shape == older.tail.shape
-    assert (older.surprise(energies) == calibration.surprise(energies))[inside].all()
-    assert (older.surprise(energies[-1:]) > calibration.surprise(energies[-1:])).all() != smooth
+    assert (older.surprise(scores) == calibration.surprise(scores))[inside].all()
+    assert (older.surprise(scores[-1:]) > calibration.surprise(scores[-1:])).all() != smooth
 
 
 @pytest.mark.parametrize(

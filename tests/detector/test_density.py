@@ -17,10 +17,10 @@ def _two_clouds(count: int, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_far_places_are_rarer(kind):
-    """The energy far away exceeds that of nearly all normal codes, and grows with distance."""
+    """The anomaly score far away exceeds that of nearly all normal codes, and grows with distance."""
     density = fit_density(kind, _two_clouds(1500, 0))
-    normal = density.energy(_two_clouds(500, 1))
-    far = density.energy(np.array([[12, 0, 0], [60, 0, 0]], np.float32))
+    normal = density.anomaly_score(_two_clouds(500, 1))
+    far = density.anomaly_score(np.array([[12, 0, 0], [60, 0, 0]], np.float32))
     assert far[0] > np.quantile(normal, 0.99)
     assert far[1] > far[0]
 
@@ -29,7 +29,9 @@ def test_far_places_are_rarer(kind):
 def test_the_gap_between_two_clouds_is_rare(kind):
     """A density with components sees that nobody lives between the clouds; one Gaussian cannot."""
     density = fit_density(kind, _two_clouds(1500, 0))
-    assert density.energy(np.zeros((1, 3), np.float32))[0] > np.quantile(density.energy(_two_clouds(500, 1)), 0.9)
+    assert density.anomaly_score(np.zeros((1, 3), np.float32))[0] > np.quantile(
+        density.anomaly_score(_two_clouds(500, 1)), 0.9
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,17 +40,17 @@ def test_a_density_survives_its_bundle(kind):
     codes = _two_clouds(200, 0)
     density = fit_density(kind, codes)
     arrays = density.arrays()
-    assert np.array_equal(density_from_bundle(kind, arrays).energy(codes), density.energy(codes))
+    assert np.array_equal(density_from_bundle(kind, arrays).anomaly_score(codes), density.anomaly_score(codes))
     with pytest.raises(BundleRefused, match="wrong shape"):
         density_from_bundle(kind, {**arrays, "matrix": arrays["matrix"][:2]})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("codes", [np.zeros((1, 2)), np.zeros((30, 2)), np.ones((3, 8))])
-def test_degenerate_codes_give_finite_energies(kind, codes):
-    """One row, equal rows, fewer rows than dimensions: energies stay finite."""
+def test_degenerate_codes_give_finite_scores(kind, codes):
+    """One row, equal rows, fewer rows than dimensions: anomaly scores stay finite."""
     density = fit_density(kind, codes.astype(np.float32))
-    assert np.isfinite(density.energy(np.array([codes[0], codes[0] + 5], np.float32))).all()
+    assert np.isfinite(density.anomaly_score(np.array([codes[0], codes[0] + 5], np.float32))).all()
 
 
 def test_auto_depends_on_the_number_of_rows():

@@ -1,4 +1,4 @@
-"""The state model: what serves says what was trained, judges are blind, and a retrained map keeps its places."""
+"""The state model: what serves says what was trained, judges leave a fold out, and a retrained map keeps its places."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_a_retrained_model_keeps_places_where_a_free_one_does_not(kind):
         assert np.square(free - codes).sum() / np.square(codes - codes.mean(axis=0)).sum() > 0.3
 
 
-def test_a_judge_does_not_know_the_fold_it_is_blind_to():
+def test_a_judge_does_not_know_the_fold_it_leaves_out():
     """Rows of one fold that stand apart are reconstructed badly by the judge of that fold alone."""
     rows = _rows(1500, 0)
     folds = np.arange(1500) * 3 // 1500

@@ -29,11 +29,11 @@ def test_only_a_row_that_was_learned_from_is_suspect_for_its_company():
     assert in_group.sum() == 12
     suspicion = seen.logs[:, COLUMNS.index("suspicion")]
     assert suspicion[in_group].min() > np.quantile(suspicion[~in_group], 0.95)
-    learned, new = (model.energies(values, present, STUDY) for values in (model.memory.rows, beside))
+    learned, new = (model.anomaly_scores(values, present, STUDY) for values in (model.memory.rows, beside))
     assert learned.known.all()
     assert not new.known.any()
     assert (learned.fused - new.fused)[in_group].min() > 1.0
-    as_new = model.energies(model.memory.rows, present, STUDY, as_new=True)
+    as_new = model.anomaly_scores(model.memory.rows, present, STUDY, as_new=True)
     assert np.allclose(learned.fused - as_new.fused, model.weights["suspicion"] * suspicion, atol=1e-4)
 
 

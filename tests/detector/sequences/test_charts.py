@@ -92,11 +92,11 @@ def test_a_sensor_that_falls_silent_counts_beyond_the_widest_gap_in_training():
 def test_a_constant_channel_has_no_chart():
     """What never moves foretells nothing and is foretold by nothing."""
     z = np.hstack([coupled(6), np.zeros((ROWS, 1))])
-    learned, blind, still = fit_charts(readings(z), np.arange(ROWS) * 3 // ROWS, np.ones(ROWS, bool))
+    learned, out_of_fold, still = fit_charts(readings(z), np.arange(ROWS) * 3 // ROWS, np.ones(ROWS, bool))
     assert not learned.weights[3].any()
     assert not learned.weights[:, 3].any()
     assert learned.size[3] == 0.0
-    assert np.isfinite(blind).all()
+    assert np.isfinite(out_of_fold).all()
     assert np.isfinite(still).all()
 
 

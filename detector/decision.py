@@ -27,7 +27,7 @@ def decide(
     """Rows that are flagged, in order, and what rules had to do with each.
 
     A record is flagged where a value crosses a limit, or where its surprise reaches the threshold and still does so when
-    what does not count is taken for what the other features foretell.
+    what does not count is taken for what the other features predict.
     """
     rows = flag(scores, threshold)
     if not rules:

@@ -91,17 +91,17 @@ class Detector(Protocol):
         ...
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
-        """Why each record scored as it did. Dear: call it for flagged rows only."""
+        """Why each record scored as it did. Costly: call it for flagged rows only."""
         ...
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
-        """[N, K] how far each named plain number lies from what the others foretell, in its own unit: now or in an average
-        of its recent past, whichever is furthest; NaN where it is missing. Dear: call it for flagged rows only.
+        """[N, K] how far each named plain number lies from what the others predict, in its own unit: now or in an average
+        of its recent past, whichever is furthest; NaN where it is missing. Costly: call it for flagged rows only.
         """
         ...
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
-        """`score` as if each named number that is left out of a row, [N, K], were as the others foretell. Dear as well."""
+        """`score` as if each named number that is left out of a row, [N, K], were as the others predict. Costly as well."""
         ...
 
     def threshold(self, policy: AlertPolicy) -> float:

@@ -3,7 +3,7 @@
 rows [N, P] → mean [P], inverse of the raised covariance [P, P]
 
 The ridge is the number of columns over that of rows, in variances. With P the inverse of the covariance so raised and x a row
-less its mean, column c differs from what the others foretell by (P x)_c / P_cc.
+less its mean, column c differs from what the others predict by (P x)_c / P_cc.
 """
 
 from dataclasses import dataclass

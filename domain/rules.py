@@ -67,7 +67,7 @@ class Grounds:
 
     crossed: tuple[Crossing, ...] = ()
     discounted: tuple[str, ...] = ()
-    """Features whose deviation does not count: the record was scored again as if each were as the others foretell."""
+    """Features whose deviation does not count: the record was scored again as if each were as the others predict."""
     remaining: float | None = None
     """The surprise of that second score, which was compared with the threshold; None where nothing was discounted."""
 

@@ -1,4 +1,4 @@
-"""Whether each channel shows, over a while, what the others foretell of it. The context keeps the charts that say so."""
+"""Whether each channel shows, over a while, what the others predict of it. The context keeps the charts that say so."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _BARELY_OFF = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """The log of the largest chart, in usual sizes: the channel that is furthest from what the others foretell."""
+    """The log of the largest chart, in usual sizes: the channel that is furthest from what the others predict."""
 
     name: str = "relations"
     scores: tuple[str, ...] = ("relations",)

@@ -125,7 +125,7 @@ class ForecastDetector:
         return off
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
-        """Scores as if the numbers left out, [N, K], were as the others foretell.
+        """Scores as if the numbers left out, [N, K], were as the others predict.
 
         A context row does not tell what was strange lately: the rest is taken to be as rare as it was in training, where
         that is less than the record's own surprise.

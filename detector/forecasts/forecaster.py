@@ -98,7 +98,7 @@ class Forecaster:
         in place, in row order. `times` are microseconds."""
         return self._read(states, at, owners, self.scaled(z), times, 0)[0]
 
-    def blind_errors(self, own: Floats, times: NDArray[np.int64], horizon: int) -> Floats:
+    def errors_ahead(self, own: Floats, times: NDArray[np.int64], horizon: int) -> Floats:
         """[N, C, 2] errors of one entity's forecasts, one record ahead and about `horizon` ahead, of scaled channels [N, C]."""
         owners = np.zeros(len(own), np.intp)
         return self._read(self.fresh()[None], 0, owners, own, times, horizon)[1]
@@ -118,7 +118,7 @@ class Forecaster:
         readings = np.empty((count, width, READINGS), np.float32)
         expected = np.empty((count, width), np.float32)
         ages = np.empty(count, np.int64)
-        blind = np.empty((count if horizon else 0, width, 2), np.float32)
+        errors = np.empty((count if horizon else 0, width, 2), np.float32)
         predict_and_learn(
             states,
             at,
@@ -137,9 +137,9 @@ class Forecaster:
             expected,
             ages,
             horizon,
-            blind,
+            errors,
         )
-        return Forecasts(readings, expected, ages), blind
+        return Forecasts(readings, expected, ages), errors
 
     def stranger(self, states: Floats) -> Floats:
         """[state_size] of an entity that is not known, from those of known ones [E, state_size]: what they have in common, as

@@ -147,7 +147,7 @@ def predict_and_learn(
     expected: Floats,
     ages: NDArray[np.int64],
     horizon: int,
-    blind: Floats,
+    errors: Floats,
 ) -> None:
     """Advance `states` [E, S], whose part begins at `at`, by N records in row order, and read each before it is learned from.
 
@@ -159,7 +159,7 @@ def predict_and_learn(
     step below which less says nothing. Written are `readings` [N, C, READINGS], `expected`
     [N, C] and how many records of its entity came before each since the past began, `ages` [N].
 
-    Where `horizon` is not 0, there is one entity, and `blind` [N, C, 2] receives the error of the forecast and that of another
+    Where `horizon` is not 0, there is one entity, and `errors` [N, C, 2] receives the error of the forecast and that of another
     so many records ahead, made by weights of its own; training compares them with and without a season.
     """
     inputs, gain = np.empty(INPUTS), np.empty(INPUTS)
@@ -234,7 +234,7 @@ def predict_and_learn(
             if not missing:
                 if horizon > 0:
                     far = residual - _forecast(far_weights[c], ahead[n % horizon, c])
-                    blind[n, c, 0], blind[n, c, 1] = np.float32(error), np.float32(far)
+                    errors[n, c, 0], errors[n, c, 1] = np.float32(error), np.float32(far)
                     if n >= horizon:
                         _learn(far_weights[c], far_covariance[c], ahead[n % horizon, c], far, weekdays, gain)
                 clipped = min(max(worth, -_LARGEST_ERROR), _LARGEST_ERROR)
@@ -260,7 +260,7 @@ def predict_and_learn(
             if missing:
                 if horizon > 0:
                     ahead[n % horizon, c] = inputs
-                    blind[n, c, 0] = blind[n, c, 1] = np.float32(np.nan)
+                    errors[n, c, 0] = errors[n, c, 1] = np.float32(np.nan)
                 continue
             pull = error
             if seen >= _CLIPPED_AFTER:

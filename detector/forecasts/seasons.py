@@ -23,7 +23,7 @@ _WORTHWHILE = 0.05
 _FINE_WORTHWHILE = 0.05
 """By what the log of the far error must fall where slots are finer: a job every two hours needs them."""
 _MOST_OF_IT, _HARMLESS = 0.5, 0.02
-"""A cycle that explains so much of the variance is used where it makes errors no worse: what the recent past foretells of a
+"""A cycle that explains so much of the variance is used where it makes errors no worse: what the recent past predicts of a
 smooth wave is lost with the wave, and a peak that does not come is to be missed."""
 _SAME_AS_A_DAY = 0.02
 _FEWEST_WEEKS = 3
@@ -75,7 +75,7 @@ def _asked(alone: Forecaster, series: Series, cycle: float) -> Season:
 
     def errors(slots: int) -> tuple[float, float]:
         with_slots = replace(alone, slots=np.array([slots], np.int64), cycles=np.array([cycle]))
-        found = [with_slots.blind_errors(own, when, _HORIZON)[len(own) // 2 :, 0] for own, when in series]
+        found = [with_slots.errors_ahead(own, when, _HORIZON)[len(own) // 2 :, 0] for own, when in series]
         joined = np.abs(np.concatenate(found))
         near, far = joined[np.isfinite(joined).all(axis=1)].mean(axis=0).tolist()
         return float(np.log(near + 1e-9)), float(np.log(far + 1e-9))

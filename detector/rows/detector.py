@@ -83,11 +83,11 @@ class RowDetector:
         return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, rows, scores)
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
-        """[N, K] how far numbers lie from what the other features foretell, in their own units."""
+        """[N, K] how far numbers lie from what the other features predict, in their own units."""
         return deviations(self.model, self.features, batch, names)
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
-        """Scores as if the numbers left out, [N, K], were as the others foretell."""
+        """Scores as if the numbers left out, [N, K], were as the others predict."""
         return self.cascade.score(self.model, *neutral(self.model, self.features, batch, names, left))
 
     def threshold(self, policy: AlertPolicy) -> float:

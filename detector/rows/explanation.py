@@ -1,7 +1,7 @@
 """Why a record scored as it did, in the record's own terms.
 
 Contributions split the reconstruction surprise, so that they sum to it: one half by how much repairing each feature alone
-would calm the record, the other by how far each stands from what the others foretell, where that can be said. Expected
+would calm the record, the other by how far each stands from what the others predict, where that can be said. Expected
 values are a plausible normal record: the most guilty feature is repaired, and the autoencoder says what the whole should
 have been, given the normal rows near the repaired one.
 """
@@ -215,13 +215,13 @@ def _parts(amounts: NDArray[Any]) -> NDArray[np.float64]:
 def _shares(relief: Floats, beyond: Floats, residual: Floats, missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """[N, F] each feature's share: the mean of its parts of the relief and of what lies beyond the usual.
 
-    Of a value that is missing the others foretell nothing: there the relief alone counts. It does as well where nothing
+    Of a value that is missing the others predict nothing: there the relief alone counts. It does as well where nothing
     lies beyond the usual; what lies there, where no repair helps; where neither speaks, the residual, or all alike.
     """
-    by_relief, foretold = _parts(relief), _parts(beyond)
-    speaks, told = by_relief.any(axis=1, keepdims=True), foretold.any(axis=1, keepdims=True)
+    by_relief, predicted = _parts(relief), _parts(beyond)
+    speaks, told = by_relief.any(axis=1, keepdims=True), predicted.any(axis=1, keepdims=True)
     lacking = np.where(missing, by_relief, 0.0)
-    by_others = lacking + (1.0 - lacking.sum(axis=1, keepdims=True)) * foretold
+    by_others = lacking + (1.0 - lacking.sum(axis=1, keepdims=True)) * predicted
     both = 0.5 * (np.where(speaks, by_relief, by_others) + np.where(told, by_others, by_relief))
     left = _parts(residual)
     left = np.where(left.any(axis=1, keepdims=True), left, 1.0 / left.shape[1])

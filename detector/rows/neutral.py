@@ -1,4 +1,4 @@
-"""Rows as they would be if some features were as the others foretell: as the nearest normal rows show them.
+"""Rows as they would be if some features were as the others predict: as the nearest normal rows show them.
 
 Batch [N] + features to leave out [N, K] → rows [N, P] in the space of the memory
 """
@@ -31,7 +31,7 @@ def neutral(
 
 
 def deviations(model: RowModel, features: Features, batch: Batch, names: Sequence[str]) -> NDArray[np.float64]:
-    """[N, K] how far each named plain number lies from what the others foretell, in its own unit; NaN where it is missing."""
+    """[N, K] how far each named plain number lies from what the others predict, in its own unit; NaN where it is missing."""
     out = np.empty((len(batch), len(names)))
     for place, name in enumerate(names):
         column = features.schema.numbers.index(name)

@@ -1,12 +1,12 @@
-"""What the other features of a row foretell of each, by ridge regression: evidence for whose reading breaks a relation.
+"""What the other features of a row predict of each, by ridge regression: evidence for whose reading breaks a relation.
 
-A feature that is wrong and can be foretold stands far from what is foretold, in standard deviations of what is left, also
+A feature that is wrong and can be predicted stands far from what is predicted, in standard deviations of what is left, also
 where the whole row lies in a strange place. With P the inverse of the covariance of normal rows, raised by a ridge, and x a
 row less their mean, a feature with the columns g stands off by (Px)_g' P_gg^-1 (Px)_g: what x'Px would fall by if those
 columns were free (Alcala and Qin 2009). Of a normal row that is as large as the feature has columns, on average.
 
 Where normal rows lie on a bend, a straight relation blames the wrong feature. So it is asked whether ridge regression
-foretells features about as well as the normal rows nearest in everything else do; where not, nothing is learned.
+predicts features about as well as the normal rows nearest in everything else do; where not, nothing is learned.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ Floats: TypeAlias = NDArray[np.float32]
 FEWEST_ROWS = 16
 """Normal rows below which nothing is learned."""
 MOST_ASKED = 128
-"""Rows on which both ways of foretelling are compared."""
+"""Rows on which both ways of predicting are compared."""
 MOST_FEATURES = 32
-"""Features that are foretold for it."""
+"""Features that are predicted for it."""
 MOST_NEAR = 512
 """Rows among which the nearest are looked for."""
 STRAIGHT = 0.45
 """Share of the squared errors of both ways that is the nearest rows' from which relations count as straight: where nothing
-can be foretold it is a half, on bends it was .3 and less."""
+can be predicted it is a half, on bends it was .3 and less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Relations:
 
     @classmethod
     def none(cls) -> Self:
-        """Nothing is foretold."""
+        """Nothing is predicted."""
         return cls(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
 
     def beyond_usual(self, values: Floats, features: Features) -> Floats:
@@ -92,7 +92,7 @@ def fit_relations(rows: Floats, features: Features) -> Relations:
 
 
 def _straight(rows: Floats, features: Features, columns: NDArray[np.intp]) -> bool:
-    """Whether ridge regression foretells features about as well as the nearest rows do. Each half of the rows foretells
+    """Whether ridge regression predicts features about as well as the nearest rows do. Each half of the rows predicts
     some of the other's."""
     groups = [own for own in _groups(features.owners[columns]) if varies(rows[:, columns[own]])]
     shares: list[float] = []
@@ -105,7 +105,7 @@ def _straight(rows: Floats, features: Features, columns: NDArray[np.intp]) -> bo
 def _errors(
     known: Floats, asked: Floats, owners: NDArray[np.intp], columns: NDArray[np.intp], groups: list[NDArray[np.intp]]
 ) -> list[float]:
-    """By feature: of the squared errors with which rows [M, P] foretell it in others [N, P], by ridge regression and by the
+    """By feature: of the squared errors with which rows [M, P] predict it in others [N, P], by ridge regression and by the
     nearest, the share of the nearest's."""
     learned = regress(known[:, columns])
     pull, near = (asked[:, columns] - learned.mean) @ learned.precision, _some(known, MOST_NEAR)

@@ -1,7 +1,7 @@
 """How far out in the tails of single columns a row lies.
 
 Rows that are strange in many columns a little, each within what was seen, may be near to others like them and easily
-foretold: what gives them away is that they lie at the end of column after column. The component is that of ECOD (Li et al.
+predicted: what gives them away is that they lie at the end of column after column. The component is that of ECOD (Li et al.
 2022): for each column -ln of the share of normal rows that lie as far out or farther, to the left and to the right; mean
 over columns of the left, of the right, and of whichever side the column is skewed to; the largest of the three. Here it
 counts only beyond what three of four normal rows reach, at most 1 however far, and only as far as columns are skewed:

@@ -1,8 +1,8 @@
-"""Control charts: does a channel show what the others foretell, does it still move, and does it speak at all?
+"""Control charts: does a channel show what the others predict, does it still move, and does it speak at all?
 
 values [N, C] → residuals → charts [N, C] in usual sizes; how long every channel has shown one and the same number, or none
 
-A residual is what a channel shows less what a ridge regression on the other channels of the same record foretells. Its
+A residual is what a channel shows less what a ridge regression on the other channels of the same record predicts. Its
 chart is an adaptive exponentially weighted average (Capizzi and Masarotto 2003): small residuals are averaged over many
 records, which brings out what is small and lasts; a large one is followed at once, so that a fault that ends is over.
 """
@@ -35,7 +35,7 @@ _STORED = ("weights", "offset", "size", "longest", "widest")
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """What the other channels foretell of each, and how long one usually stands still or is missing."""
+    """What the other channels predict of each, and how long one usually stands still or is missing."""
 
     weights: Floats
     """[C, C] column c times a record, less `offset`, is the residual of channel c in standard deviations."""
@@ -126,9 +126,9 @@ def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.b
     charts [N, C] in usual sizes, the third standstill [N].
     """
     z, values = readings.z, readings.values
-    foretold = {int(block): _foretell(values[(blocks != block) & inner]) for block in np.unique(blocks)}
+    predicted = {int(block): _predict(values[(blocks != block) & inner]) for block in np.unique(blocks)}
     residuals = np.empty(values.shape)
-    for block, (weights, offset) in foretold.items():
+    for block, (weights, offset) in predicted.items():
         residuals[blocks == block] = values[blocks == block] @ weights - offset
     per_spread = _inverse(np.sqrt((residuals**2).mean(axis=0)))
     untold = Charts.none(z.shape[1])
@@ -142,19 +142,19 @@ def fit_charts(readings: Readings, blocks: NDArray[np.intp], inner: NDArray[np.b
         )
 
     out_of_fold = np.empty_like(values)
-    for block, (weights, offset) in foretold.items():
+    for block, (weights, offset) in predicted.items():
         charts, repeats, gaps = _read(charts_of(weights, offset, np.ones(z.shape[1], np.float32)), readings)
         out_of_fold[blocks == block] = charts[blocks == block]
     size = np.asarray(_inverse(np.sqrt((out_of_fold.astype(np.float64) ** 2).mean(axis=0))), np.float32)
     graded = np.array([len(np.unique(column[np.isfinite(column)])) > DISCRETE_VALUES for column in z.T], bool)
     still = np.empty(len(z), np.float32)
-    for block in foretold:
+    for block in predicted:
         others, inside = blocks != block, blocks == block
         longest = np.where(graded, repeats[others].max(axis=0), -1).astype(np.float32)
         judge = replace(untold, longest=longest, widest=gaps[others].max(axis=0))
         still[inside] = judge.standstill(repeats[inside], gaps[inside])
     longest = np.where(graded, repeats.max(axis=0), -1).astype(np.float32)
-    weights, offset = (np.mean(part, axis=0) for part in zip(*foretold.values(), strict=True))
+    weights, offset = (np.mean(part, axis=0) for part in zip(*predicted.values(), strict=True))
     served = replace(charts_of(weights, offset, size), longest=longest, widest=gaps.max(axis=0))
     return served, out_of_fold * size, still
 
@@ -168,7 +168,7 @@ def _inverse(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(sizes > 1e-6, 1 / np.maximum(sizes, 1e-6), 0.0)
 
 
-def _foretell(values: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _predict(values: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """[C, C] and [C]: residual = values @ weights - offset, by ridge regression of each channel on all others."""
     learned = regress(values)
     weights = learned.precision / np.diag(learned.precision) * np.outer(learned.moving, learned.moving)

@@ -102,11 +102,11 @@ class SequenceDetector:
         return explain_rows(self.model, self.context, self.memory, batch, contexts, scores)
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
-        """[N, K] how far numbers lie, or lately lay, from what the other channels foretell, in their own units."""
+        """[N, K] how far numbers lie, or lately lay, from what the other channels predict, in their own units."""
         return deviations(self.context, self._recent, batch, contexts, names)
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
-        """Scores as if the numbers left out, [N, K], were as the others foretell."""
+        """Scores as if the numbers left out, [N, K], were as the others predict."""
         channels = np.zeros((len(batch), self.context.channels.count), bool)
         channels[:, [self.context.channels.of_number(name) for name in names]] = left
         settled = neutral(self.context, self._recent, contexts.features, channels)

@@ -46,7 +46,7 @@ class Layout:
         return features[:, RECENT * self.channels : (RECENT + self.patches) * self.channels]
 
     def charts(self, features: Floats) -> Floats:
-        """[N, C] the chart of each channel against what the others foretell, in usual sizes."""
+        """[N, C] the chart of each channel against what the others predict, in usual sizes."""
         first = (RECENT + self.patches) * self.channels
         return features[:, first : first + self.channels]
 

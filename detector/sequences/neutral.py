@@ -1,4 +1,4 @@
-"""Context rows as they would be if some channels, now and lately, were as the others foretell.
+"""Context rows as they would be if some channels, now and lately, were as the others predict.
 
 Context rows [N, D] + channels to leave out [N, C] → how far each is off [N, B, C] → context rows [N, D]
 """
@@ -77,10 +77,10 @@ def deviations(
 
 
 def neutral(context: SequenceContext, density: FittedBlockDensity, features: Floats, left: NDArray[np.bool_]) -> Floats:
-    """Context rows [N, D] with the channels left out, [N, C], as the others foretell.
+    """Context rows [N, D] with the channels left out, [N, C], as the others predict.
 
     What the density of the recent past does not look at follows: the window's shape at rest, the activity by the channel's
-    own steps. The charts of the others, which had the channel among what foretells them, are no larger than on the window's
+    own steps. The charts of the others, which had the channel among what predicts them, are no larger than on the window's
     averages as they are now.
     """
     layout, count, charts = context.layout, context.channels.count, context.charts

@@ -1,4 +1,4 @@
-"""What the other features foretell of each: standing off in usual sizes, nothing on bends, nothing of missing values."""
+"""What the other features predict of each: standing off in usual sizes, nothing on bends, nothing of missing values."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_the_feature_that_breaks_a_relation_stands_off_most():
 
 
 def test_nothing_is_learned_of_rows_on_a_bend():
-    """Where the nearest rows foretell far better than a straight relation does, as on a circle, there is none."""
+    """Where the nearest rows predict far better than a straight relation does, as on a circle, there is none."""
     random = np.random.default_rng(1)
     angle = random.uniform(0, 2 * np.pi, 800)
     circle = np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle)], axis=1) + 0.03 * random.normal(size=(800, 3))
@@ -50,7 +50,7 @@ def test_nothing_is_learned_of_rows_on_a_bend():
     assert not relations.beyond_usual(rows, features).any()
 
 
-def test_whether_a_value_is_missing_foretells_nothing():
+def test_whether_a_value_is_missing_predicts_nothing():
     """Columns that only say so have no part in the relations, however rare they are."""
     random = np.random.default_rng(2)
     values = _related(random, 1_000)

@@ -90,7 +90,7 @@ def test_a_sensor_that_falls_silent_counts_beyond_the_widest_gap_in_training():
 
 
 def test_a_constant_channel_has_no_chart():
-    """What never moves foretells nothing and is foretold by nothing."""
+    """What never moves predicts nothing and is predicted by nothing."""
     z = np.hstack([coupled(6), np.zeros((ROWS, 1))])
     learned, out_of_fold, still = fit_charts(readings(z), np.arange(ROWS) * 3 // ROWS, np.ones(ROWS, bool))
     assert not learned.weights[3].any()

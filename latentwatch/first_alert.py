@@ -48,6 +48,10 @@ def first_alert(pace: float | None, owners: int, numbers: int, others: int) -> t
             f"alert: {percent(alert['false_alarm_rate'])} of normal records, to start with: "
             f"about {alert['false_alarm_rate'] * daily:.2g} a day of each series"
         )
+        notes.append(
+            "time of day: training finds out whether a day repeats; days are those of UTC unless the record says, for "
+            "example, 'timezone: Europe/Berlin'"
+        )
     elif daily * owners * _HIGHEST_RATE < _BUDGET:
         alert["false_alarm_rate"] = _HIGHEST_RATE
         notes.append(

@@ -22,6 +22,7 @@ from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Scores
+from latentwatch.streams.context.context_store import ContextStore
 from tests.detector.forecasts.conftest import DAILY, load, metric
 
 THOUSANDTH = AlertPolicy(false_alarm_rate=0.001)
@@ -141,6 +142,19 @@ def test_gaps_missing_values_and_strangers_are_survived(detector):
     strange = replace(late, entities=np.full(len(late), "other", object))
     contexts = detector.context.extend(detector.context.fresh(["other"]), np.zeros(len(late), np.intp), strange)
     assert (detector.score(strange, contexts).surprise[DAILY:] >= 3.0).mean() < 0.05
+
+
+def test_a_scorer_that_restarts_goes_on_where_it_was(detector):
+    """What was lately, tables and weights are in the snapshot: the same scores as without the restart, to the bit."""
+    batch = metric(load(6, seed=33, start=35), 35)
+    halves = [batch.take(slice(0, 3 * DAILY)), batch.take(slice(3 * DAILY, None))]
+    unbroken, before, after = (ContextStore(detector.context) for _ in range(3))
+    expected_scores = [detector.score(half, unbroken.extend(half)) for half in halves]
+    before.extend(halves[0])
+    shot = before.snapshot(0, 3 * DAILY, "bundle")
+    assert after.load(0, shot.head, list(dict(shot.chunks).values()))
+    again = detector.score(halves[1], after.extend(halves[1]))
+    assert np.array_equal(again.surprise, expected_scores[1].surprise)
 
 
 def test_a_silence_is_no_alarm_when_it_ends(detector):

@@ -18,6 +18,7 @@ from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, STREAM_REFUSED, AuditEntry
 from latentwatch.domain.record import Position
 
 DUE, SENT, GIVEN_UP = "due", "sent", "given up"
@@ -27,6 +28,15 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=15)
 ATTEMPTS = 12
 """Tries before a message is given up: about an hour and a half."""
+
+
+_CHANGES = {
+    FIELD_NEW: (Severity.LOW, "field {!r} is new"),
+    FIELD_VANISHED: (Severity.MEDIUM, "field {!r} no longer comes"),
+    FIELD_MOVED: (Severity.HIGH, "field {!r} has another type"),
+    STREAM_REFUSED: (Severity.HIGH, "the stream is refused"),
+}
+"""What people are told of a stream that looks other than it did: how urgent, and in a word."""
 
 
 def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], now: datetime) -> None:
@@ -56,6 +66,26 @@ def announce_silences(
             "body": f"Alert {alert}: nothing has come since {since:%Y-%m-%d %H:%M:%S} UTC, far longer than usual.",
         }
         for alert, (entity, since, last) in silences.items()
+        for channel in channels
+    ]
+    insert_new(connection, NotificationRow, rows)
+
+
+def announce_changes(connection: Connection, monitor: str, entries: Sequence[AuditEntry], now: datetime) -> None:
+    """Put one message per channel about a stream that looks other than it did into the outbox, of one field once a day."""
+    told = [entry for entry in entries if entry.kind in _CHANGES]
+    if not told:
+        return
+    channels = _channels(connection, monitor)
+    rows = [
+        {
+            **_due(
+                monitor, None, f"stream-{monitor}-{entry.kind}-{entry.subject}-{now:%Y%m%d}-{channel}", channel, now
+            ),
+            **_titled(_CHANGES[entry.kind][0], f"{monitor}: {_CHANGES[entry.kind][1].format(entry.subject)}"),
+            "body": entry.message,
+        }
+        for entry in told
         for channel in channels
     ]
     insert_new(connection, NotificationRow, rows)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, select, upda
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
 from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
-from latentwatch.alerts.outbox import announce
+from latentwatch.alerts.outbox import announce, announce_changes
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.silences import end_silences, store_silences
 from latentwatch.alerts.tables import (
@@ -181,6 +181,7 @@ class AlertStore:
             _write_entities(connection, outcome, now)
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
+            announce_changes(connection, outcome.monitor, outcome.audit, now)
             _add_counts(connection, outcome)
         return replace(receipt, alerts_opened=receipt.alerts_opened + silent)
 

@@ -109,6 +109,10 @@ class StoredSnapshot:
     head: bytes
 
 
+FIELD_NEW, FIELD_VANISHED, FIELD_MOVED, STREAM_REFUSED = "field_new", "field_vanished", "field_moved", "stream_refused"
+"""Kinds of audit entries that say that a stream looks other than it did."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Something that happened to the stream and must not pass silently, such as records deleted before scoring."""
@@ -116,6 +120,8 @@ class AuditEntry:
     kind: str
     partition: int | None
     message: str
+    subject: str = ""
+    """What it is about, such as a field: of one kind and subject the channels are told once a day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import StreamRefused, Unavailable
 from latentwatch.domain.monitor import Monitor
-from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome
+from latentwatch.domain.outcome import STREAM_REFUSED, AuditEntry, OffsetMove, Outcome
 from latentwatch.domain.record import Batch, Decoded
 from latentwatch.streams.amending import memory_of
 from latentwatch.streams.assignment import Partitions
@@ -118,7 +118,7 @@ class Scorer:
         except Stopped:
             log.info("stopped while a service was away; what was not committed will be read again")
         except StreamRefused as error:
-            self._write_audit(AuditEntry("stream_refused", None, str(error)))
+            self._write_audit(AuditEntry(STREAM_REFUSED, None, str(error)))
             raise
         finally:
             self._committer.close()
@@ -220,6 +220,7 @@ class Scorer:
                 counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=standing.silences.take_heard(),
+                audit=standing.shapes.look(decoded, messages),
             )
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, found.flagged, model, messages, metrics)
@@ -294,8 +295,7 @@ class Scorer:
                 self._beat(self)
 
     def _tell_silences(self, lag: dict[int, int], stop: Event) -> None:
-        """Open alerts about entities that stopped sending, each with its partition's context: after a restart nothing
-        from before a silence is read again, so the first record read of its entity does end it."""
+        """Open alerts about entities that stopped sending, each with its partition's context, as nothing before is read again."""
         standing = self._standing
         positions = standing.partitions.positions
         admitted = {partition: behind for partition, behind in lag.items() if partition in positions}

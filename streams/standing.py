@@ -1,12 +1,13 @@
 """What a scorer holds from its first model on; before that there is nothing to remember and nowhere to stand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from latentwatch.streams.amending import LateRecords
 from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.outcomes import Serving
+from latentwatch.streams.watching.shape_watch import ShapeWatch
 from latentwatch.streams.watching.silence import SilenceWatch
 
 
@@ -23,3 +24,4 @@ class Standing:
     partitions: Partitions
     decoder: PatientDecoder
     """Reads the fields of `model`; another one from when a model is promoted that reads other fields."""
+    shapes: ShapeWatch = field(default_factory=ShapeWatch)

@@ -25,6 +25,7 @@ from latentwatch.alerts.reading.stream import (
     flagged_places,
     flagged_versions,
     minute_totals,
+    stream_changes,
     trace,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "open_alerts",
     "overview",
     "promotions",
+    "stream_changes",
     "surprise_counts",
     "trace",
 ]

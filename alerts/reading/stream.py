@@ -8,9 +8,17 @@ from sqlalchemy import Engine, Subquery, func, select
 
 from latentwatch.alerts.reading.rows import trace_of
 from latentwatch.alerts.session import reading
-from latentwatch.alerts.tables import AlertRow, DeadLetterRow, EntityRow, FlaggedRecordRow, MinuteCountRow, TraceRow
+from latentwatch.alerts.tables import (
+    AlertRow,
+    AuditRow,
+    DeadLetterRow,
+    EntityRow,
+    FlaggedRecordRow,
+    MinuteCountRow,
+    TraceRow,
+)
 from latentwatch.domain.alert import Severity, Verdict
-from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, STREAM_REFUSED, TracePoint
 from latentwatch.domain.record import DeadLetter, Position
 
 MOST_TRACE = 2000
@@ -18,6 +26,7 @@ MOST_ENTITIES = 500
 MOST_MINUTES = 3000
 MOST_DEAD_LETTERS = 200
 MOST_PLACES = 3000
+_CHANGES = (FIELD_NEW, FIELD_VANISHED, FIELD_MOVED, STREAM_REFUSED)
 PAYLOAD_BYTES = 2000
 """How much of a dead letter's payload is read; the whole stays in the database."""
 
@@ -110,6 +119,18 @@ def minute_totals(engine: Engine, monitor: str, since: datetime, limit: int = MO
     with reading(engine) as session:
         rows = session.execute(query).all()
         return tuple(MinuteTotal(minute, int(scored), int(flagged)) for minute, scored, flagged in reversed(rows))
+
+
+def stream_changes(engine: Engine, monitor: str, since: datetime, limit: int = 20) -> tuple[tuple[datetime, str], ...]:
+    """When the stream was found to look other than it did, and how, latest first."""
+    query = (
+        select(AuditRow.created, AuditRow.message)
+        .where(AuditRow.monitor == monitor, AuditRow.kind.in_(_CHANGES), AuditRow.created >= since)
+        .order_by(AuditRow.created.desc())
+        .limit(max(1, min(limit, MOST_DEAD_LETTERS)))
+    )
+    with reading(engine) as session:
+        return tuple((row.created, row.message) for row in session.execute(query))
 
 
 def dead_letters(engine: Engine, monitor: str, offset: int = 0, limit: int = 50) -> DeadLetterPage:

@@ -1,10 +1,12 @@
-"""Dead letters: which messages could not become records, and why?"""
+"""Dead letters: which messages could not become records, and why? Has the stream changed its shape?"""
+
+from datetime import timedelta
 
 from fastapi import Request
 from markupsafe import Markup
 from nicegui import ui
 
-from latentwatch.alerts.reading import dead_letters
+from latentwatch.alerts.reading import dead_letters, stream_changes
 from latentwatch.domain.record import DeadLetter
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
@@ -14,6 +16,7 @@ from latentwatch.review.templating import render
 
 _SECONDS = 10.0
 _SIZE = 50
+_RECENT = timedelta(days=7)
 
 
 @ui.page("/dead-letters/{name}")
@@ -38,7 +41,8 @@ def dead_markup(room: Room, name: str, page: int) -> Markup:
     """A page of dead letters."""
     found = dead_letters(room.engine, name, page * _SIZE, _SIZE)
     letters = [(letter, preview(letter), created) for letter, created in found.letters]
-    return render("dead.html", name=name, letters=letters, page=page, more=found.more)
+    changes = stream_changes(room.engine, name, room.clock.now() - _RECENT) if page == 0 else ()
+    return render("dead.html", name=name, letters=letters, page=page, more=found.more, changes=changes)
 
 
 def preview(letter: DeadLetter) -> str:

@@ -21,7 +21,7 @@ from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.model import Judgement
-from latentwatch.domain.outcome import EntityState, OffsetMove, Outcome, Silence
+from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry, EntityState, OffsetMove, Outcome, Silence
 from latentwatch.review.charts.latent import VERDICT_LOOKS
 from latentwatch.review.deeds import act, label
 from latentwatch.review.filters import View
@@ -310,6 +310,16 @@ def test_a_label_needs_a_choice(room: Room):
     done = label(room, {"id": 1, "verdict": "", "author": "Ada", "cause": "c", "note": "n"})
     assert done.refused
     assert "choose" in done.sentence
+
+
+def test_a_stream_that_changed_its_shape_is_told_above_the_dead_letters(room: Room):
+    """Of the last week; what the stream's words are is shown as text."""
+    entry = AuditEntry(FIELD_VANISHED, None, f"field '{EVIL}' is missing", EVIL)
+    AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", (), audit=(entry,)))
+    drawn = dead_markup(room, "pump", 0)
+    assert "The stream has changed" in drawn
+    assert str(escape(EVIL)) in drawn
+    assert "The stream has changed" not in dead_markup(room, "pump", 1)
 
 
 def test_every_query_of_a_page_is_bounded(room: Room):

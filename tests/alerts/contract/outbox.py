@@ -18,6 +18,7 @@ from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.monitor import parse_monitor
+from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry
 from latentwatch.domain.rules import Crossing, Grounds
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 
@@ -63,6 +64,26 @@ class OutboxContract:
 
     def notifier(self, engine: Engine, clock: ManualClock, **channels: RecordingChannel) -> Notifier:
         return Notifier(engine, channels, clock)
+
+    def test_a_stream_that_changed_is_told_once_a_day(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """However many scorers notice it; another field, and the next day, are news; other notes are not told."""
+        desk = RecordingChannel()
+        notifier = self.notifier(engine, clock, oncall=RecordingChannel(), desk=desk)
+
+        def notice(*entries: AuditEntry) -> None:
+            store.commit(replace(outcome(0, 0), moves=(), audit=entries))
+            notifier.deliver()
+
+        gone = AuditEntry(FIELD_VANISHED, None, "field 'b' is missing", "b")
+        notice(gone, AuditEntry("gap", 0, "skipped"))
+        notice(gone)
+        assert [each.title for each in desk.taken] == ["[medium] pump: field 'b' no longer comes"]
+        notice(replace(gone, subject="c"))
+        clock.advance(86_400)
+        notice(gone)
+        assert len(desk.taken) == 3
 
     def test_an_alert_tells_each_channel_once(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
         """Opening writes one message per channel; growing writes none; becoming critical writes one more."""

@@ -1,0 +1,156 @@
+"""Whether a stream's records still look as they did: a new field, one that vanished, one whose type moved.
+
+Polls as they are decoded → one note for each change, with what it means for the model. Of what was read before this process
+began nothing is known: a change that happened while nobody read is seen by its dead letters alone.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, AuditEntry
+from latentwatch.domain.record import Batch, Decoded
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.ports import Messages
+
+_USUAL_RECORDS = 200
+"""Records from which on it is known how often a field comes."""
+_USUAL_SHARE = 0.95
+_GONE_RECORDS = 500
+"""Records in a row without a field that came nearly always."""
+_MOVED_LETTERS = 50
+"""Dead letters of one field, by which its type is known to have moved."""
+_LOOKS = 20
+"""Messages whose keys are learned before another key is news; and in how many a new one must come."""
+_MOST_KEYS = 1_000
+_OF_FIELD = re.compile(r"field ('(?:[^'\\]|\\.)+') is (text|a number|a truth value|a list|an object)\b")
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(slots=True)
+class _Coming:
+    """How often a field came."""
+
+    records: int = 0
+    came: int = 0
+    lacking: int = 0
+    """Records in a row without it, up to the last one."""
+    told: bool = False
+
+    def look(self, present: NDArray[np.bool_]) -> bool:
+        """Count some records; whether the field has just been found to be gone."""
+        count = len(present)
+        if present.any():
+            after = int(np.argmax(present[::-1]))
+            self.records += count - after + (0 if self.told else self.lacking)  # what was told is no usual lack
+            self.came += int(present.sum())
+            self.lacking, self.told = after, False
+        else:
+            self.lacking += count
+        usual = self.records >= _USUAL_RECORDS and self.came >= _USUAL_SHARE * self.records
+        if not usual or self.told or self.lacking < _GONE_RECORDS:
+            return False
+        self.told = True
+        return True
+
+
+@dataclass(slots=True)
+class ShapeWatch:
+    """Looks at what was decoded, in order. Used by one thread."""
+
+    _coming: dict[str, _Coming] = field(default_factory=dict)
+    _letters: Counter[str] = field(default_factory=Counter)
+    _keys: dict[str, int] = field(default_factory=dict)
+    _looks: int = 0
+
+    def look(self, decoded: Decoded, messages: Messages) -> tuple[AuditEntry, ...]:
+        """What has changed with these messages; a change is told once."""
+        notes = [*self._vanished(decoded.batch), *self._moved(decoded), *self._new(messages, decoded.batch.schema)]
+        return tuple(notes)
+
+    def _vanished(self, batch: Batch) -> list[AuditEntry]:
+        if not len(batch):
+            return []
+        schema, notes = batch.schema, []
+        columns = [(name, ~np.isnan(batch.numbers[:, place])) for place, name in enumerate(schema.numbers)]
+        for names, words in ((schema.categories, batch.categories), (schema.texts, batch.texts)):
+            columns += [
+                (name, np.fromiter((word is not None for word in words[:, place]), bool, count=len(batch)))
+                for place, name in enumerate(names)
+            ]
+        for name, present in columns:
+            coming = self._coming.setdefault(name, _Coming())
+            if coming.look(present):
+                notes.append(
+                    AuditEntry(
+                        FIELD_VANISHED,
+                        None,
+                        f"field {name!r} is missing in the last {coming.lacking:,} records, and came in {coming.came:,} of the"
+                        f" {coming.records:,} before: the model goes on without it and sees less. Mend the sender, or take the"
+                        " field out of the monitor's record and train",
+                        name,
+                    )
+                )
+        return notes
+
+    def _moved(self, decoded: Decoded) -> list[AuditEntry]:
+        notes = []
+        for letter in decoded.dead_letters:
+            found = _OF_FIELD.search(letter.reason)
+            if found is None:
+                continue
+            name = found[1].strip("'")
+            self._letters[name] += 1
+            if self._letters[name] == _MOVED_LETTERS:
+                notes.append(
+                    AuditEntry(
+                        FIELD_MOVED,
+                        None,
+                        f"field {name!r} has another type than the monitor says in {_MOVED_LETTERS} messages, the latest because:"
+                        f" {letter.reason}. They are dead letters and not scored. Mend the sender, or correct the field in the"
+                        " monitor's record and train",
+                        name,
+                    )
+                )
+        return notes
+
+    def _new(self, messages: Messages, schema: RecordSchema) -> list[AuditEntry]:
+        """Of JSON alone, by the keys of the poll's last message."""
+        keys = _keys_of(next((value for value in reversed(messages.values) if value), b""))
+        if not keys:
+            return []
+        self._looks += 1
+        read = {path.split(".")[0] for path in _paths(schema)}
+        notes = []
+        for key in keys:
+            if len(self._keys) >= _MOST_KEYS and key not in self._keys:
+                continue
+            first = self._looks <= _LOOKS
+            self._keys[key] = _LOOKS + 1 if first or key in read else self._keys.get(key, 0) + 1
+            if self._keys[key] == _LOOKS and not first:
+                notes.append(
+                    AuditEntry(
+                        FIELD_NEW,
+                        None,
+                        f"field {key!r} is new: the monitor does not name it, so that the model does not read it. Add it to the"
+                        " monitor's record to have the next training learn it",
+                        key,
+                    )
+                )
+        return notes
+
+
+def _keys_of(value: bytes) -> list[str]:
+    try:
+        return list(_KEYS.decode(value))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def _paths(schema: RecordSchema) -> list[str]:
+    fields = [feature.path or feature.name for feature in schema.features]
+    return [*fields, *filter(None, (schema.time,)), *schema.entity_fields, *(each.field for each in schema.where)]

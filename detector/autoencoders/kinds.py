@@ -1,22 +1,23 @@
 """How the kinds of autoencoder differ: what they do to their input, their code, and their loss.
 
-All share one shape: affine layers with max(0, x) between them, [members, batch, width].
+All share one shape: affine layers with max(0, x) between them. Values are [members, batch, width].
 """
 
 import itertools
 import math
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import softplus
 
-from latentwatch.detector.autoencoders.adam import Adam
 from latentwatch.detector.autoencoders.batches import Batch
 from latentwatch.detector.autoencoders.examples import TrainingPlan
-from latentwatch.detector.autoencoders.gradient import Affine, SquaredErrorGradient
+from latentwatch.detector.latent.networks import MemberLinear
 from latentwatch.domain.monitor import ModelKind
 
 
-class Autoencoder:
+class Autoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyped
     """An ensemble of affine layers with max(0, x) between them, and the denoising loss (Vincent 2008) to train it with."""
 
     code_outputs = 1
@@ -25,42 +26,26 @@ class Autoencoder:
     """Whether it is trained on corrupted rows. At scoring the clean row goes in."""
 
     def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
+        super().__init__()
         self.random, self.plan = random, plan
         down = (inputs, *plan.hidden, plan.code * self.code_outputs)
         up = (plan.code, *reversed(plan.hidden), outputs)
-        self._encoder = [self._affine(a, b) for a, b in itertools.pairwise(down)]
-        self._decoder = [self._affine(a, b) for a, b in itertools.pairwise(up)]
+        self.encoder = _layers(down, plan.members, random)
+        self.decoder = _layers(up, plan.members, random)
         with torch.no_grad():
-            self._decoder[-1][0].mul_(0.1)
-        self.parameters = [tensor for pair in (*self._encoder, *self._decoder) for tensor in pair]
-
-    def _affine(self, inputs: int, outputs: int) -> Affine:
-        """A weight and a bias, uniform as He 2015 has it for max(0, x)."""
-        bound = math.sqrt(3.0 / inputs)
-        weight = torch.empty(self.plan.members, inputs, outputs).uniform_(-bound, bound, generator=self.random)
-        return weight.requires_grad_(), torch.zeros(self.plan.members, 1, outputs).requires_grad_()
+            self.decoder[-1].weight.mul_(0.1)
 
     def encode(self, seen: Tensor) -> Tensor:
         """Encoder outputs [M, B, K * code_outputs] of what goes in [M, B, P + C]."""
-        return _through(self._encoder, seen)
+        return cast(Tensor, self.encoder(seen))
 
     def decode(self, code: Tensor) -> Tensor:
         """Decoder outputs [M, B, P]."""
-        return _through(self._decoder, code)
-
-    def layers(self) -> tuple[list[Affine], list[Affine]]:
-        """The layers that serve: an encoder to the code itself, and the decoder."""
-        weight, bias = self._encoder[-1]
-        last = (weight[..., : self.plan.code], bias[..., : self.plan.code])
-        return [*self._encoder[:-1], last], self._decoder
+        return cast(Tensor, self.decoder(code))
 
     def loss(self, batch: Batch) -> Tensor:
         """What training minimises, summed over members, so that each one's gradient is its own."""
         return self._squared(batch, self.decode(self.encode(batch.seen))).mean(dim=1).sum()
-
-    def find_gradient(self, batch: Batch) -> None:
-        """Add the gradient of the loss to what stands in each parameter's `grad`, or write it where nothing does."""
-        self.loss(batch).backward()
 
     def error(self, batch: Batch) -> Tensor:
         """[M] error on clean rows, by which training stops: the mean log of the squared error, as it is scored."""
@@ -76,14 +61,7 @@ class Autoencoder:
 
 
 class Denoising(Autoencoder):
-    """The denoising autoencoder as it is, its gradient written out."""
-
-    def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
-        super().__init__(inputs, outputs, plan, random)
-        self._gradient = SquaredErrorGradient(self._encoder, self._decoder, plan.batch)
-
-    def find_gradient(self, batch: Batch) -> None:
-        self._gradient.fill(batch)
+    """The denoising autoencoder as it is."""
 
 
 class Variational(Autoencoder):
@@ -134,34 +112,34 @@ class Adversarial(Autoencoder):
 
     def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
         super().__init__(inputs, outputs, plan, random)
-        self._critic = [self._affine(plan.code, 32), self._affine(32, 1)]
-        self._critic_step = Adam([tensor for pair in self._critic for tensor in pair], (0.5, 0.9))
+        critic = _layers((plan.code, 32, 1), plan.members, random)
+        self._critic = [critic]  # in a list, so that it is not trained with the rest
+        self._optimiser = torch.optim.Adam(critic.parameters(), 1e-3, betas=(0.5, 0.9), fused=True)
         self._latest: Tensor | None = None
 
     def loss(self, batch: Batch) -> Tensor:
         code = self.encode(batch.seen)
         self._latest = code.detach()
-        deceived = torch.nn.functional.softplus(-_through(self._critic, code)).mean(dim=(1, 2))
-        return (self._squared(batch, self.decode(code)).mean(dim=1) + self.strength * deceived).sum()
+        deceived = softplus(-self._critic[0](code)).mean(dim=(1, 2))
+        return cast(Tensor, (self._squared(batch, self.decode(code)).mean(dim=1) + self.strength * deceived).sum())
 
     def after_step(self) -> None:
         if self._latest is None:
             return
         prior = torch.randn(self._latest.shape, generator=self.random)
-        loss = torch.nn.functional.softplus(_through(self._critic, self._latest)).mean(dim=(1, 2))
-        loss = loss + torch.nn.functional.softplus(-_through(self._critic, prior)).mean(dim=(1, 2))
-        for pair in self._critic:
-            for tensor in pair:
-                tensor.grad.zero_()
+        loss = softplus(self._critic[0](self._latest)).mean(dim=(1, 2))
+        loss = loss + softplus(-self._critic[0](prior)).mean(dim=(1, 2))
+        self._optimiser.zero_grad()
         loss.sum().backward()
-        self._critic_step.step(1e-3)
+        self._optimiser.step()
 
 
-def _through(layers: list[Affine], values: Tensor) -> Tensor:
-    for weight, bias in layers[:-1]:
-        values = torch.relu(torch.baddbmm(bias, values, weight))
-    weight, bias = layers[-1]
-    return torch.baddbmm(bias, values, weight)
+def _layers(widths: tuple[int, ...], members: int, random: torch.Generator) -> nn.Sequential:
+    """Affine layers of those widths, max(0, x) between them; weights uniform as He 2015 has it for max(0, x)."""
+    parts: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(widths):
+        parts += [MemberLinear(members, inputs, outputs, random), nn.ReLU()]
+    return nn.Sequential(*parts[:-1])
 
 
 def _log_normal(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -7,14 +7,13 @@ keeps the weights that did best on that fold.
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
-from latentwatch.detector.autoencoders.adam import Adam, one_cycle
 from latentwatch.detector.autoencoders.batches import Draws
 from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
 from latentwatch.detector.autoencoders.kinds import KINDS, Autoencoder
 from latentwatch.detector.autoencoders.linear import fit_linear
-from latentwatch.detector.autoencoders.network import Layer, Network
+from latentwatch.detector.autoencoders.network import Network
+from latentwatch.detector.latent.networks import MemberLinear, stored
 from latentwatch.domain.monitor import ModelKind
 
 LOOKS = 20
@@ -29,38 +28,40 @@ def train_network(examples: Examples, plan: TrainingPlan, progress: Progress | N
         return fit_linear(examples, plan)
     random = torch.Generator().manual_seed(plan.seed)
     draws = Draws(examples, plan.members, plan.batch, random)
-    kind = KINDS[plan.kind](draws.inputs, draws.outputs, plan, random)
-    best = [parameter.detach().clone() for parameter in kind.parameters]
+    network = KINDS[plan.kind](draws.inputs, draws.outputs, plan, random)
+    best = {name: value.clone() for name, value in network.state_dict().items()}
     best_loss = torch.full((plan.members,), torch.inf)
-    optimiser = Adam(kind.parameters, (0.9, 0.98))
+    optimiser = torch.optim.Adam(network.parameters(), plan.learning_rate, betas=(0.9, 0.98), fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, total_steps=plan.steps + 1, pct_start=0.15, cycle_momentum=False
+    )
     every, waited = max(1, plan.steps // LOOKS), 0
     for step in range(1, plan.steps + 1):
-        kind.find_gradient(draws.draw(kind.corrupted))
-        optimiser.step(one_cycle(step / plan.steps, plan.learning_rate))
-        kind.after_step()
+        optimiser.zero_grad()
+        network.loss(draws.draw(network.corrupted)).backward()
+        optimiser.step()
+        schedule.step()
+        network.after_step()
         if step % every and step != plan.steps:
             continue
         with torch.no_grad():
-            loss = kind.error(draws.held_out)
+            loss = network.error(draws.held_out)
         better = loss < best_loss
         best_loss = torch.where(better, loss, best_loss)
-        for kept, parameter in zip(best, kind.parameters, strict=True):
-            kept[better] = parameter.detach()[better]
+        for name, value in network.state_dict().items():
+            best[name][better] = value[better]
         waited = 0 if bool(better.any()) else waited + 1
         if progress is not None:
             progress(step / plan.steps)
         if waited >= plan.patience:
             break
-    return _to_numpy(kind, best)
+    network.load_state_dict(best)
+    return _to_numpy(network)
 
 
-def _to_numpy(kind: Autoencoder, best: list[Tensor]) -> Network:
-    with torch.no_grad():
-        for parameter, kept in zip(kind.parameters, best, strict=True):
-            parameter.copy_(kept)
-    encoder, decoder = kind.layers()
-    return Network(tuple(_layer(*pair) for pair in encoder), tuple(_layer(*pair) for pair in decoder))
-
-
-def _layer(weight: Tensor, bias: Tensor) -> Layer:
-    return Layer(weight.detach().contiguous().numpy().copy(), bias.detach()[:, 0].contiguous().numpy().copy())
+def _to_numpy(network: Autoencoder) -> Network:
+    encoder, decoder = (
+        [layer for layer in half if isinstance(layer, MemberLinear)] for half in (network.encoder, network.decoder)
+    )
+    code = network.plan.code
+    return Network((*map(stored, encoder[:-1]), stored(encoder[-1], code)), tuple(stored(layer) for layer in decoder))

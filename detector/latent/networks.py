@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from latentwatch.detector.autoencoders.network import Layer
 from latentwatch.detector.latent.examples import TrainingPlan
 
 _NOISE = (-8.0, 4.0)
@@ -27,6 +28,12 @@ class MemberLinear(nn.Module):  # type: ignore[misc]  # torch's modules are unty
     def forward(self, values: Tensor) -> Tensor:
         """[M, B, inputs] -> [M, B, outputs]"""
         return torch.baddbmm(self.bias, values, self.weight)
+
+
+def stored(layer: MemberLinear, outputs: int | None = None) -> Layer:
+    """A trained layer, or its first outputs, as numpy serves it."""
+    weight, bias = layer.weight.detach()[..., :outputs], layer.bias.detach()[:, 0, :outputs]
+    return Layer(weight.contiguous().numpy().copy(), bias.contiguous().numpy().copy())
 
 
 class Autoencoder(nn.Module):  # type: ignore[misc]

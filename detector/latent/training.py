@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentwatch.detector.autoencoders.network import Layer, Network
+from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.latent.examples import Examples, TrainingPlan, rows_seen
 from latentwatch.detector.latent.kinds import OBJECTIVES
-from latentwatch.detector.latent.networks import MemberLinear
+from latentwatch.detector.latent.networks import MemberLinear, stored
 
 _HELD = 100.0
 """How much a landmark's squared distance from its place counts against a nat of likelihood."""
@@ -48,7 +48,7 @@ def train_network(examples: Examples, plan: TrainingPlan, progress: Progress) ->
     encoder = [layer for layer in network.encoder if isinstance(layer, MemberLinear)]
     decoder = [layer for layer in network.decoder if isinstance(layer, MemberLinear)]
     return Network(
-        (*map(_stored, encoder[:-1]), _stored(encoder[-1], plan.code)), tuple(_stored(layer) for layer in decoder)
+        (*map(stored, encoder[:-1]), stored(encoder[-1], plan.code)), tuple(stored(layer) for layer in decoder)
     )
 
 
@@ -62,8 +62,3 @@ def _off_their_places(
     rows = torch.from_numpy(landmarks.rows[drawn]).expand(plan.members, -1, -1)
     off = network.encode(rows, plan.code)[-1] - torch.from_numpy(landmarks.codes[drawn])
     return off.square().mean()
-
-
-def _stored(layer: MemberLinear, outputs: int | None = None) -> Layer:
-    weight, bias = layer.weight.detach()[..., :outputs], layer.bias.detach()[:, 0, :outputs]
-    return Layer(weight.contiguous().numpy().copy(), bias.contiguous().numpy().copy())

@@ -33,7 +33,7 @@ SCALE_ROWS = 3_000
 COMMON_WIDTH = 200
 """Columns up to which a training batch has its full size; with more it shrinks, so that a step costs the same."""
 MEMBERS = 5
-STEPS = 140
+STEPS = 100
 """Of training; 200 score tables no better."""
 REACH = 0.1
 """Share of all rows within a row's reach: groups of strange rows smaller than that do not look common."""

@@ -6,10 +6,10 @@ import torch
 
 from latentwatch.detector.autoencoders.batches import Draws
 from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
-from latentwatch.detector.autoencoders.kinds import KINDS, Denoising
+from latentwatch.detector.autoencoders.kinds import KINDS
 from latentwatch.detector.autoencoders.linear import components, fit_linear
 from latentwatch.detector.autoencoders.network import Network
-from latentwatch.detector.autoencoders.training import train_network
+from latentwatch.detector.autoencoders.training import _to_numpy, train_network
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import ModelKind
 
@@ -44,36 +44,13 @@ def test_numpy_serves_what_torch_trained(kind):
     aside = np.ones((50, 2), np.float32)
     plan = _plan(kind)
     model = KINDS[kind](10, 8, plan, torch.Generator().manual_seed(3))
-    encoder, decoder = model.layers()
-    arrays = {
-        f"{half}.{depth}.{part}": tensor.detach().numpy() if part == "weight" else tensor.detach().numpy()[:, 0]
-        for half, layers in (("encoder", encoder), ("decoder", decoder))
-        for depth, pair in enumerate(layers)
-        for part, tensor in zip(("weight", "bias"), pair, strict=True)
-    }
-    network = Network.from_bundle(arrays)
+    network = _to_numpy(model)
     with torch.no_grad():
         seen = torch.from_numpy(np.stack([np.concatenate([rows, aside], axis=1)] * 3))
         code = model.encode(seen)[..., : plan.code]
         out = model.decode(code)
     assert np.abs(network.encode(rows, aside) - code.numpy()).max() < 1e-5
     assert np.abs(network.reconstruct(rows, aside) - out.numpy()).max() < 1e-5
-
-
-def test_the_written_out_gradient_is_the_one_that_torch_finds():
-    """The denoising autoencoder's own gradient equals autograd's of its loss."""
-    plan, random = _plan(ModelKind.DENOISING), torch.Generator().manual_seed(3)
-    present = (np.random.default_rng(2).random((90, 8)) < 0.9).astype(np.float32)
-    draws = Draws(Examples(_rows(90), aside=_rows(90), present=present), plan.members, plan.batch, random)
-    model = Denoising(draws.inputs, draws.outputs, plan, random)
-    for parameter in model.parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    batch = draws.draw(corrupted=True)
-    model.find_gradient(batch)
-    for parameter, expected in zip(
-        model.parameters, torch.autograd.grad(model.loss(batch), model.parameters), strict=True
-    ):
-        assert torch.allclose(parameter.grad, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_holds_what_its_members_may_see():

@@ -73,12 +73,12 @@ class ForecastContext:
         forecasts = self.forecaster.read(states, at, owners, inner.channels.scaled(batch)[0], batch.times)
         composite = self.components.calibration.composite.surprise(read["fused"])
         histograms = states[touched, -_HISTOGRAMS:].reshape(len(touched), HISTOGRAMS, BINS)
-        verdict = self.fusion.judge(histograms, local.astype(np.intp), forecasts, composite)
+        fused = self.fusion.judge(histograms, local.astype(np.intp), forecasts, composite)
         states[touched, :at] = own
         states[touched, -_HISTOGRAMS:] = histograms.reshape(len(touched), _HISTOGRAMS)
         told = [read[name] for name in self.components.parts]
         features = np.column_stack(
-            [contexts.features, *told, forecasts.expected, verdict.strength, verdict.forecast, verdict.surprise]
+            [contexts.features, *told, forecasts.expected, fused.strength, fused.forecast, fused.surprise]
         )
         return Contexts(np.asarray(features, np.float32), contexts.seen)
 

@@ -31,7 +31,7 @@ _POWER = 3.0
 _GROUP_COUNTS = 2.0
 
 
-class Verdict(NamedTuple):
+class Fused(NamedTuple):
     """Of N records."""
 
     forecast: Floats
@@ -64,15 +64,15 @@ class Fusion:
             return float(self.together.surprise(np.array([self.together.seen_until]))[0])
         return float(np.log10(1.0 + self.memory))
 
-    def judge(self, histograms: Floats, owners: NDArray[np.intp], forecasts: Forecasts, composite: Floats) -> Verdict:
+    def judge(self, histograms: Floats, owners: NDArray[np.intp], forecasts: Forecasts, composite: Floats) -> Fused:
         """Judge records by forecasts and the composite's surprise [N]; `histograms` [E, HISTOGRAMS, BINS] fill in place, in row
         order."""
         strength = strengths(self.readings, forecasts.readings)
         forecast = self._settled(self.group.surprise(_mean(strength)), forecasts.ages)
         whole = combine(histograms, owners, forecast, composite, self.memory)
         if self.calibrated:
-            return Verdict(forecast, strength, self.together.surprise(whole))
-        return Verdict(forecast, strength, Lately(self.memory).rank(histograms[:, 2], owners, whole))
+            return Fused(forecast, strength, self.together.surprise(whole))
+        return Fused(forecast, strength, Lately(self.memory).rank(histograms[:, 2], owners, whole))
 
     def _settled(self, forecast: Floats, ages: NDArray[np.int64]) -> Floats:
         """Surprises [N] as they would be with a full past, by how many records came before [N]."""

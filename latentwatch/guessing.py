@@ -34,10 +34,10 @@ from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.first_alert import first_alert, usual_pace
 from latentwatch.long_form import Alignable, alignable, find_long_form, long_form
-from latentwatch.misreadings import DECIMAL_COMMA, refuse_dates, refuse_misreadings
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
+from latentwatch.unsuitable_tables import DECIMAL_COMMA, refuse_dates, refuse_unsuitable_tables
 
 _ENTITY_NAMES = re.compile(
     r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
@@ -104,7 +104,7 @@ def guess_monitor(
     packed, packed_note = packing(path)
     file = open_table(path, unpacker_of(packed))
     sample = read_sample(file)
-    refuse_misreadings(file, {column.name: column.texts for column in sample if column.numbers is None})
+    refuse_unsuitable_tables(file, {column.name: column.texts for column in sample if column.numbers is None})
     shape = known_shape(sample, where, file.decimal_commas)
     columns = shape.columns
     rows = len(columns[0].texts) if columns else 0

@@ -21,6 +21,7 @@ from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import TopicRecreated, Unavailable
 from latentwatch.domain.monitor import Monitor
 from latentwatch.logs import log_as_lines
+from latentwatch.metrics_server import serve_health
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.streams.scorer import Scorer
@@ -30,7 +31,6 @@ from latentwatch.streams.waiting import Stopped
 from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.totals import Totals
-from latentwatch.telling import serve_health
 from latentwatch.wiring import ready_database, registered_to_serve, tell_added
 
 _BEAT_SECONDS = 2.0

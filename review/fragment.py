@@ -14,7 +14,7 @@ from latentwatch.review.templating import render
 Answer = TypeVar("Answer")
 
 
-class Asking:
+class PageQueries:
     """Runs one page's queries in threads; shows a notice while the database is away, and takes it back afterwards.
 
     What was known stays on the page meanwhile. Created inside a page, where the notice should stand.

@@ -8,7 +8,7 @@ from pathlib import Path
 from nicegui import ui
 
 from latentwatch.alerts.reading import open_alerts
-from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.room import Room
 from latentwatch.review.templating import render
 
@@ -26,18 +26,18 @@ _COUNT_SECONDS = 15.0
 
 
 @contextmanager
-def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iterator[Asking]:
+def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iterator[PageQueries]:
     """A page with its bar; inside the block goes its body. Yields what the page asks its questions through."""
     ui.page_title(f"{title} · Latentwatch")
     ui.add_head_html(_HEAD)
     guarded = room.config.guarded
     bar = fragment(render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=None, guarded=guarded))
     with ui.element("div").classes("page"):
-        asking = Asking(room.clock)
-        yield asking
+        queries = PageQueries(room.clock)
+        yield queries
 
     async def count() -> None:
-        waiting = await asking.ask(open_alerts, room.engine)
+        waiting = await queries.ask(open_alerts, room.engine)
         if waiting is not None:
             show(bar, render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=waiting, guarded=guarded))
 

@@ -18,7 +18,7 @@ from latentwatch.review.config import ReviewConfig
 _KEY = "latentwatch.room"
 
 
-class Shelf:
+class BundleCache:
     """Loaded bundles, the few used last; safe to share between threads."""
 
     def __init__(self, root: str, most: int = 4) -> None:
@@ -54,10 +54,10 @@ class Room:
     config: ReviewConfig
     bundles: str
     clock: Clock
-    shelf: Shelf = field(init=False)
+    bundle_cache: BundleCache = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shelf", Shelf(self.bundles))
+        object.__setattr__(self, "bundle_cache", BundleCache(self.bundles))
 
     def now(self) -> datetime:
         """Wall time."""

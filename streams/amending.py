@@ -22,7 +22,7 @@ from latentwatch.streams.context.lateness import Key, LateContexts, Moved
 from latentwatch.streams.context.recent import UNKNOWN_VERSION, Recent, matching
 from latentwatch.streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
 from latentwatch.streams.ports import Messages
-from latentwatch.streams.salvage import Extended, extend_sound, score_sound
+from latentwatch.streams.sound_scoring import Extended, extend_sound, score_sound
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.traces import trace_point
 

@@ -17,7 +17,7 @@ from latentwatch.domain.record import DeadLetter, Passed
 from latentwatch.streams.context.context_store import ContextStore, segments
 from latentwatch.streams.ports import Gap, Messages, Source, Store
 from latentwatch.streams.recreation import RecreationPolicy, refusal
-from latentwatch.streams.salvage import Extended
+from latentwatch.streams.sound_scoring import Extended
 from latentwatch.streams.waiting import Backoff
 
 log = structlog.get_logger()

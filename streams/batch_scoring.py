@@ -23,7 +23,7 @@ from latentwatch.streams.amending import Changed, memory_of
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.outcomes import Scored, Serving, describe, flagged_rows
 from latentwatch.streams.ports import Decoder, Messages, Source
-from latentwatch.streams.salvage import extend_sound, score_sound
+from latentwatch.streams.sound_scoring import extend_sound, score_sound
 
 BATCH_RECORDS = 8_192
 _POLL_SECONDS = 0.5

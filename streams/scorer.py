@@ -22,21 +22,21 @@ from latentwatch.domain.outcome import STREAM_REFUSED, AuditEntry, OffsetMove, O
 from latentwatch.domain.record import Batch, Decoded
 from latentwatch.streams.amending import memory_of
 from latentwatch.streams.assignment import Partitions
+from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.committing import Committer
 from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.context.snapshots import ReportSchedule, SnapshotSchedule
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.failpoints import Reach, pass_by
-from latentwatch.streams.footprint import Footprint
 from latentwatch.streams.judging import Judged, in_pieces, join, judged
 from latentwatch.streams.outcomes import Serving, count_minutes, describe
-from latentwatch.streams.pace import Pace
 from latentwatch.streams.poison import DeadLetterLimit
 from latentwatch.streams.ports import DecodeAs, Messages, Registry, Source, Store
+from latentwatch.streams.process_memory import ProcessMemory
 from latentwatch.streams.recreation import take_up_stream
-from latentwatch.streams.salvage import extend_sound, score_sound
+from latentwatch.streams.scorer_state import ScorerState
 from latentwatch.streams.serving import ChampionWatch
-from latentwatch.streams.standing import Standing
+from latentwatch.streams.sound_scoring import extend_sound, score_sound
 from latentwatch.streams.waiting import Stopped, wait_for
 from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
@@ -67,7 +67,7 @@ class Scorer:
         clock: Clock,
         metrics: ScorerMetrics | None = None,
         health: HealthRecord | None = None,
-        pace: Pace | None = None,
+        pace: BatchSize | None = None,
         limit: DeadLetterLimit | None = None,
         snapshot_seconds: float = 5.0,
         chunk_bytes: int = CHUNK_BYTES,
@@ -89,7 +89,7 @@ class Scorer:
         self._store = store
         self._load = load
         self._clock = clock
-        self._pace = pace or Pace()
+        self._pace = pace or BatchSize()
         self._limit = limit or DeadLetterLimit()
         self._beat = beat
         self._reach = reach
@@ -98,9 +98,9 @@ class Scorer:
         self._chunk_bytes = chunk_bytes
         self._snapshots, self._reports = SnapshotSchedule(clock, snapshot_seconds), ReportSchedule(clock)
         self._traces = TraceSampler(clock, POINTS_PER_SECOND if source.live else REPLAYED_POINTS_PER_SECOND)
-        self._footprint = Footprint(clock)
+        self._process_memory = ProcessMemory(clock)
         self._told = float("-inf")
-        self._begun: Standing | None = None
+        self._begun: ScorerState | None = None
 
     def run(self, stop: Event) -> Totals:
         """Score until stopped, or until a finite source ends.
@@ -114,7 +114,7 @@ class Scorer:
                 self.turn(stop)
             self.finish(stop)
             self._save_context(stop)
-            self._source.acknowledge(dict(self._standing.partitions.positions))
+            self._source.acknowledge(dict(self._running.partitions.positions))
         except Stopped:
             log.info("stopped while a service was away; what was not committed will be read again")
         except StreamRefused as error:
@@ -141,7 +141,7 @@ class Scorer:
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
         silences = SilenceWatch(contexts, self._source.name, self._clock)
-        self._begun = Standing(model, contexts, late_records, silences, partitions, self._decoder_of(model))
+        self._begun = ScorerState(model, contexts, late_records, silences, partitions, self._decoder_of(model))
         self._show_model()
 
     def turn(self, stop: Event) -> None:
@@ -153,8 +153,8 @@ class Scorer:
 
     def _receive(self, stop: Event) -> tuple[Messages, Decoded]:
         """The next messages of the partitions that are ours, decoded; meanwhile the commit before them comes to its end."""
-        standing = self._standing
-        disturbed, decoder = self._committer.disturbed, standing.decoder
+        running = self._running
+        disturbed, decoder = self._committer.disturbed, running.decoder
         with self.metrics.stage("poll"):
             messages = self._source.poll(self._pace.records, 0.0 if self._committer.busy else _POLL_SECONDS)
         decoded = self._decode(messages, stop)
@@ -164,20 +164,20 @@ class Scorer:
             if small and self._committer.disturbed == disturbed and decoded is not None:
                 messages, decoded = self._top_up(messages, decoded, stop)
         self._between_batches(stop)
-        for move, note in standing.partitions.settle(standing.model.detector.bundle):
+        for move, note in running.partitions.settle(running.model.detector.bundle):
             self._send(self._outcome((move,), audit=(note,)))
             if self.finish(stop):
-                standing.partitions.resume_after(move)
-        self._health.turned(standing.model.version, standing.partitions.positions, standing.partitions.waiting)
+                running.partitions.resume_after(move)
+        self._health.turned(running.model.version, running.partitions.positions, running.partitions.waiting)
         self._reach("polled")
-        ours = standing.partitions.ours(messages)
+        ours = running.partitions.ours(messages)
         if self._committer.disturbed > disturbed or decoded is None:
             # The stream may not stand any more where it did when they came.
-            ours = standing.partitions.again(messages)
-        if ours is not messages or standing.decoder is not decoder:
+            ours = running.partitions.again(messages)
+        if ours is not messages or running.decoder is not decoder:
             decoded = self._decode(ours, stop)
         while decoded is None:
-            ours = standing.partitions.again(ours)
+            ours = running.partitions.again(ours)
             decoded = self._decode(ours, stop)  # nothing, which can always be decoded
         self._reach("decoded")
         return ours, decoded
@@ -193,34 +193,34 @@ class Scorer:
 
     def _decode(self, messages: Messages, stop: Event) -> Decoded | None:
         with self.metrics.stage("decode"):
-            return self._standing.decoder.decode(messages, stop)
+            return self._running.decoder.decode(messages, stop)
 
     def _decoder_of(self, model: Serving) -> PatientDecoder:
         return PatientDecoder(self._decode_as(model.detector.schema), self._source, self._clock)
 
     def _judge(self, messages: Messages, decoded: Decoded) -> Outcome:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
-        metrics, standing = self.metrics, self._standing
-        model, late = standing.model, standing.late
+        metrics, running = self.metrics, self._running
+        model, late = running.model, running.late
         pieces = in_pieces(decoded.batch)
         if late is not None:  # a late record may change what is said of any other of its batch
             with metrics.stage("context"):
-                pieces = [late.recall(decoded.batch, messages, standing.partitions.positions, model)]
+                pieces = [late.recall(decoded.batch, messages, running.partitions.positions, model)]
         found = join([self._judge_piece(piece, messages) for piece in pieces])
-        standing.partitions.read(messages)
+        running.partitions.read(messages)
         with metrics.stage("describe"):
-            letters = (*standing.partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
+            letters = (*running.partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
             scored = len(found.verdicts.batch)
             self._limit.check(scored + len(letters), letters)
             outcome = self._outcome(
-                standing.partitions.moves(messages),
+                running.partitions.moves(messages),
                 flagged=describe(found.strange, model),
                 dead_letters=letters,
-                passed=standing.partitions.unpassed(decoded.passed),
+                passed=running.partitions.unpassed(decoded.passed),
                 counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
-                heard=standing.silences.take_heard(),
-                audit=standing.shapes.look(decoded, messages),
+                heard=running.silences.take_heard(),
+                audit=running.shapes.look(decoded, messages),
             )
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, found.flagged, model, messages, metrics)
@@ -230,17 +230,17 @@ class Scorer:
 
     def _judge_piece(self, batch: Batch, messages: Messages) -> Judged:
         """Some of a batch's records in order: extend, score, flag."""
-        standing = self._standing
+        running = self._running
         with self.metrics.stage("context"):
-            extended, unfit = extend_sound(standing.contexts, batch, messages)
-            if standing.late is not None:
-                extended = standing.late.at_their_place(extended)
+            extended, unfit = extend_sound(running.contexts, batch, messages)
+            if running.late is not None:
+                extended = running.late.at_their_place(extended)
         self._reach("extended")
         with self.metrics.stage("score"):
-            fresh = standing.partitions.unscored(extended)
-            scored, unscorable = score_sound(standing.model.detector, fresh, messages)
-            found = judged(scored, standing.model, unfit, unscorable)
-            read_promises(standing.contexts.promises, found.verdicts)
+            fresh = running.partitions.unscored(extended)
+            scored, unscorable = score_sound(running.model.detector, fresh, messages)
+            found = judged(scored, running.model, unfit, unscorable)
+            read_promises(running.contexts.promises, found.verdicts)
         self._reach("scored")
         return found
 
@@ -260,23 +260,23 @@ class Scorer:
         """
         if not self._committer.busy:
             return True
-        standing = self._standing
+        running = self._running
         outcome, lost = self._committer.arrive(stop)
         if lost:
             self.metrics.partitions_lost.inc(len(lost))
             others = (move.partition for move in outcome.moves if move.partition not in lost)
-            standing.partitions.readmit(lost, _READMIT_SECONDS)
-            standing.partitions.readmit(tuple(others), 0.0)
+            running.partitions.readmit(lost, _READMIT_SECONDS)
+            running.partitions.readmit(tuple(others), 0.0)
             return False
-        standing.partitions.advance(outcome.moves)
+        running.partitions.advance(outcome.moves)
         self._note(outcome)
         self._reach("committed")
         return True
 
     def _between_batches(self, stop: Event) -> None:
         """Take up a newly promoted model; once in a while, tell others how it goes."""
-        standing = self._standing
-        found = self._watch.look(standing.model)
+        running = self._running
+        found = self._watch.look(running.model)
         if found is not None:
             self._swap(found, stop)
         now = self._clock.monotonic()
@@ -284,33 +284,33 @@ class Scorer:
             self._told = now
             lag = self._source.lag()
             self._tell_silences(lag, stop)
-            standing.partitions.notice_moves()
+            running.partitions.notice_moves()
             self.metrics.lag(lag)
-            self.metrics.entities.set(len(standing.contexts))
-            self.metrics.promise_broken.set(promise_broken(standing.contexts.promises))
-            self._source.acknowledge(dict(standing.partitions.positions))
-            self._footprint.look(self.totals.batches)
+            self.metrics.entities.set(len(running.contexts))
+            self.metrics.promise_broken.set(promise_broken(running.contexts.promises))
+            self._source.acknowledge(dict(running.partitions.positions))
+            self._process_memory.look(self.totals.batches)
             self._reach("acknowledged")
             if self._beat is not None:
                 self._beat(self)
 
     def _tell_silences(self, lag: dict[int, int], stop: Event) -> None:
         """Open alerts about entities that stopped sending, each with its partition's context, as nothing before is read again."""
-        standing = self._standing
-        positions = standing.partitions.positions
+        running = self._running
+        positions = running.partitions.positions
         admitted = {partition: behind for partition, behind in lag.items() if partition in positions}
-        silences = standing.silences.look(admitted, standing.model) if self._source.live else ()
+        silences = running.silences.look(admitted, running.model) if self._source.live else ()
         if silences:
             self._snapshots.note(silence.partition for silence in silences)
             self._send(self._with_context(self._outcome((), silences=silences)))
             self.finish(stop)
 
     def _swap(self, found: Serving, stop: Event) -> None:
-        standing, before = self._standing, self._standing.model
-        continued = standing.contexts.swap(found.detector.context, found.detector.schema)
-        standing.model = found
+        running, before = self._running, self._running.model
+        continued = running.contexts.swap(found.detector.context, found.detector.schema)
+        running.model = found
         if found.detector.schema.fingerprint() != before.detector.schema.fingerprint():
-            standing.decoder = self._decoder_of(found)
+            running.decoder = self._decoder_of(found)
         self.totals.swaps += 1
         self._reach("swapped")
         log.info("model swapped", version=found.version, before=before.version, context_continued=continued)
@@ -319,24 +319,24 @@ class Scorer:
 
     def _save_context(self, stop: Event) -> None:
         """Write a snapshot of every partition now, and tell of all entities."""
-        positions, outcome = self._standing.partitions.positions, self._outcome(())
+        positions, outcome = self._running.partitions.positions, self._outcome(())
         self._snapshots.note(positions)
-        told = self._standing.contexts.report(sorted(positions))
+        told = self._running.contexts.report(sorted(positions))
         self._send(replace(self._with_context(outcome), entities=told))
         self.finish(stop)
 
     def _with_context(self, outcome: Outcome) -> Outcome:
         """The outcome with snapshots of what moved."""
-        standing = self._standing
+        running = self._running
         self._snapshots.note(move.partition for move in outcome.moves)
-        snapshots = self._snapshots.take(standing.contexts, standing.partitions.read_to, standing.model.detector.bundle)
+        snapshots = self._snapshots.take(running.contexts, running.partitions.read_to, running.model.detector.bundle)
         self._reach("snapshotted")
-        return replace(standing.partitions.fenced(outcome, {each.partition for each in snapshots}), snapshots=snapshots)
+        return replace(running.partitions.fenced(outcome, {each.partition for each in snapshots}), snapshots=snapshots)
 
     def _with_entities(self, outcome: Outcome) -> Outcome:
         """The outcome with the states of entities whose turn it is to be told."""
-        partitions = self._standing.partitions
-        states = outcome.entities + self._reports.take(self._standing.contexts, sorted(partitions.positions))
+        partitions = self._running.partitions
+        states = outcome.entities + self._reports.take(self._running.contexts, sorted(partitions.positions))
         return replace(partitions.fenced(outcome, {state.partition for state in states}), entities=states)
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
@@ -366,8 +366,8 @@ class Scorer:
         self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
 
     def _show_model(self) -> None:
-        self.metrics.model_version.set(self._standing.model.version)
-        self.metrics.threshold.set(self._standing.model.threshold)
+        self.metrics.model_version.set(self._running.model.version)
+        self.metrics.threshold.set(self._running.model.threshold)
 
     @property
     def positions(self) -> dict[int, int]:
@@ -389,7 +389,7 @@ class Scorer:
         return None if self._begun is None else self._begun.model
 
     @property
-    def _standing(self) -> Standing:
+    def _running(self) -> ScorerState:
         assert self._begun is not None  # `begin` comes before anything else
         return self._begun
 

@@ -26,7 +26,7 @@ from deploy.services.kafka import KafkaBroker
 from deploy.services.postgres import PostgresServer
 from latentwatch.alerts.database import migrate, open_database
 from latentwatch.domain.clock import SystemClock
-from latentwatch.streams.pace import LARGEST
+from latentwatch.streams.batch_size import LARGEST
 
 TOPIC = "speed"
 CLOCK = SystemClock()

@@ -10,8 +10,8 @@ from pathlib import Path
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from deploy.services.parts import JAVA, KAFKA_FOLDER, kafka_jars
 from deploy.services.process import Launch, Running, accepts_connections, find, free_port, start, wait_until
+from deploy.services.programs import JAVA, KAFKA_FOLDER, kafka_jars
 from latentwatch.domain.errors import Unavailable
 
 # Small on purpose: a broker for one machine that also runs everything else.

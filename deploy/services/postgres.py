@@ -10,8 +10,8 @@ import tempfile
 from functools import cached_property, partial
 from pathlib import Path
 
-from deploy.services.parts import POSTGRES
 from deploy.services.process import Launch, Running, accepts_connections, find, free_port, start, wait_until
+from deploy.services.programs import POSTGRES
 from latentwatch.domain.errors import Unavailable
 
 ROLE = "latentwatch"

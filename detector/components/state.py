@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Floats, Progress, TrainingRows
 from latentwatch.detector.components.folds import FOLDS
 from latentwatch.detector.components.prototypes import PrototypeDensity, fit_density
 from latentwatch.detector.latent.basis import Basis, begin_basis
 from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.detector.sequences.recursion import RECENT
 from latentwatch.domain.monitor import ModelChoice, ModelKind

@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.forecasts.context import ForecastContext
 from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.lately import BINS
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.domain.monitor import AlertPolicy

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.calibration import Calibration, fit_calibration
 from latentwatch.detector.forecasts.forecaster import Forecasts
 from latentwatch.detector.forecasts.recursion import READINGS
 from latentwatch.detector.lately import BINS, Lately
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.sequences.warm_up import AGES, excess_by_age
 
 Floats = NDArray[np.float32]

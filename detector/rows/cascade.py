@@ -20,8 +20,8 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.calibration import Calibration, fit_calibration
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.model import GLANCE, STUDY, AnomalyScores, RowModel, Work, replace_rows, take_rows
 from latentwatch.domain.scores import Scores

@@ -10,11 +10,11 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.density import AnyDensity, choose_density, density_from_bundle, fit_density
 from latentwatch.detector.neighbours import Memory, build_memory
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.rows.features import Rows
 from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.detector.rows.model import AnomalyScores, Held, RowModel, Work, take_rows

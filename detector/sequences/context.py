@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.interface import ContextEncoder, Contexts
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
 from latentwatch.detector.sequences.charts import BLOCKS_KEPT, Charts, Readings

@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.channels import Channels
 from latentwatch.detector.sequences.context import SequenceContext

@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.block_density import LEVEL
 from latentwatch.detector.components.component import Progress, TrainingRows
 from latentwatch.detector.components.folds import FOLDS, time_blocks
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.carried_basis import carried_basis
 from latentwatch.detector.sequences.channels import Channels, fit_channels
@@ -27,7 +27,7 @@ from latentwatch.detector.sequences.model import SequenceModel, fit_model
 from latentwatch.detector.sequences.novelty import fit_novelty
 from latentwatch.detector.sequences.pace import fit_pace
 from latentwatch.detector.sequences.promise import as_if_fresh, calibrate_together
-from latentwatch.detector.sequences.remembering import remember
+from latentwatch.detector.sequences.reference_records import remember
 from latentwatch.detector.sequences.warm_up import measure_warm_up
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.monitor import ModelChoice, ModelKind

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Coded, Explaining, Fitted, Progress, TrainingRows
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.domain.monitor import ModelChoice

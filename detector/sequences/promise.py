@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.calibration import Calibration, fit_calibration
 from latentwatch.detector.components.folds import FOLDS
-from latentwatch.detector.parts import below, prefixed
 from latentwatch.detector.recipes import SEQUENCE
 
 Floats = NDArray[np.float32]

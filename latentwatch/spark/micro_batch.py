@@ -21,11 +21,11 @@ from latentwatch.domain.errors import LatentwatchError
 from latentwatch.domain.monitor import KafkaSource as Topic
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.unpacking import unpacker
-from latentwatch.streams.pace import Pace
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.sources.array_source import ArraySource
@@ -88,7 +88,7 @@ class Task:
             ModelRegistry(engine, clock),
             lambda bundle: _detector(self.load, self.bundles, bundle),
             clock=clock,
-            pace=Pace(_RECORDS, _RECORDS),
+            pace=BatchSize(_RECORDS, _RECORDS),
         )
         rewound, refused = False, None
         try:

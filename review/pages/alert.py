@@ -12,12 +12,12 @@ from latentwatch.detector.interface import MapGround
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import Monitor
+from latentwatch.review.actions import Done, act, label
 from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
-from latentwatch.review.deeds import Done, act, label
 from latentwatch.review.evidence import expected_for, lines, surprises
-from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
@@ -32,8 +32,8 @@ _BANDS = 8
 async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)]) -> None:
     """One alert."""
     room = room_of(request)
-    with frame(room, f"Alert {alert_id}", "/alerts") as asking:
-        found = await asking.ask(_ask, room, alert_id)
+    with frame(room, f"Alert {alert_id}", "/alerts") as queries:
+        found = await queries.ask(_ask, room, alert_id)
         if found is None:
             ui.timer(2.0, ui.navigate.reload, once=True)
             return
@@ -41,7 +41,7 @@ async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)])
         if detail is None:
             fragment(render("empty.html", what=f"There is no alert {alert_id}.", then="/alerts", word="All alerts"))
             return
-        _AlertView(room, asking, detail, monitor).build()
+        _AlertView(room, queries, detail, monitor).build()
 
 
 def _ask(room: Room, alert_id: int) -> tuple[AlertDetail | None, Monitor | None]:
@@ -55,8 +55,8 @@ def _ask(room: Room, alert_id: int) -> tuple[AlertDetail | None, Monitor | None]
 class _AlertView:
     """The parts of the page, refreshed together."""
 
-    def __init__(self, room: Room, asking: Asking, detail: AlertDetail, monitor: Monitor | None) -> None:
-        self.room, self.asking, self.detail, self.monitor = room, asking, detail, monitor
+    def __init__(self, room: Room, queries: PageQueries, detail: AlertDetail, monitor: Monitor | None) -> None:
+        self.room, self.queries, self.detail, self.monitor = room, queries, detail, monitor
         self.schema = monitor.record if monitor else None
 
     def build(self) -> None:
@@ -82,7 +82,7 @@ class _AlertView:
         ui.timer(_SECONDS, self.refresh, immediate=False)
 
     async def refresh(self) -> None:
-        found = await self.asking.ask(alert_detail, self.room.engine, self.detail.alert.id)
+        found = await self.queries.ask(alert_detail, self.room.engine, self.detail.alert.id)
         if found is None:
             return
         grown = len(found.trace) != len(self.detail.trace)
@@ -130,7 +130,7 @@ class _AlertView:
     def _build_replay(self) -> None:
         async def check() -> None:
             button.disable()
-            done = await self.asking.ask(replay_done, self.room, self.detail)
+            done = await self.queries.ask(replay_done, self.room, self.detail)
             button.enable()
             if done is not None:
                 show(answer, said_markup(done))
@@ -144,7 +144,7 @@ class _AlertView:
         peak = self.detail.peak
         if peak is None:
             return
-        ground = await self.asking.ask(ground_of, self.room, peak.bundle)
+        ground = await self.queries.ask(ground_of, self.room, peak.bundle)
         with self.place:
             fragment("<h2>Where it lies</h2>")
             if isinstance(ground, str):
@@ -172,11 +172,11 @@ class _AlertView:
         )
 
     async def _acted(self, event: events.GenericEventArguments) -> None:
-        self._tell(await self.asking.ask(act, self.room, self._mine(event)))
+        self._tell(await self.queries.ask(act, self.room, self._mine(event)))
         await self.refresh()
 
     async def _labelled(self, event: events.GenericEventArguments) -> None:
-        self._tell(await self.asking.ask(label, self.room, self._mine(event)))
+        self._tell(await self.queries.ask(label, self.room, self._mine(event)))
         await self.refresh()
 
     def _mine(self, event: events.GenericEventArguments) -> dict[str, object]:
@@ -225,7 +225,7 @@ def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
 def ground_of(room: Room, bundle: str) -> MapGround | str:
     """The map of a bundle, or a sentence saying why there is none."""
     try:
-        return room.shelf.detector(bundle).map_ground()
+        return room.bundle_cache.detector(bundle).map_ground()
     except BundleRefused as error:
         return f"What is shown was stored when it was flagged; it no longer replays, and has no map: {error}"
 
@@ -235,7 +235,7 @@ def replay_done(room: Room, detail: AlertDetail) -> Done:
     if detail.peak is None:
         return Done("this alert has no record to replay", refused=True)
     try:
-        found = replay(room.shelf.detector(detail.peak.bundle), detail.peak)
+        found = replay(room.bundle_cache.detector(detail.peak.bundle), detail.peak)
     except BundleRefused as error:
         return Done(f"what is shown was stored when it was flagged; it no longer replays: {error}", refused=True)
     if found.agrees:

@@ -7,16 +7,16 @@ from nicegui import ui
 from latentwatch.alerts.monitors import monitors
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.monitor import Monitor
-from latentwatch.review.fragment import Asking, fragment
+from latentwatch.review.fragment import PageQueries, fragment
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.overview import monitor_states
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
 
 
-async def chosen(room: Room, asking: Asking, page: str, name: str) -> Monitor | None:
+async def chosen(room: Room, queries: PageQueries, page: str, name: str) -> Monitor | None:
     """The monitor of that name, with tabs to the others; None after saying why there is nothing to show."""
-    known = await asking.ask(monitors, room.engine)
+    known = await queries.ask(monitors, room.engine)
     if known is None:
         ui.timer(2.0, ui.navigate.reload, once=True)
         return None

@@ -23,13 +23,13 @@ _RECENT = timedelta(days=7)
 async def dead_letters_page(request: Request, name: str, page: int = 0) -> None:
     """One monitor's dead letters."""
     room = room_of(request)
-    with frame(room, f"{name} dead letters", "", name) as asking:
-        if await chosen(room, asking, "dead-letters", name) is None:
+    with frame(room, f"{name} dead letters", "", name) as queries:
+        if await chosen(room, queries, "dead-letters", name) is None:
             return
         body = fragment()
 
         async def refresh() -> None:
-            content = await asking.ask(dead_markup, room, name, max(0, min(page, 200)))
+            content = await queries.ask(dead_markup, room, name, max(0, min(page, 200)))
             if content is not None:
                 show(body, content)
 

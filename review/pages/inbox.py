@@ -6,7 +6,7 @@ from nicegui import events, ui
 
 from latentwatch.alerts.reading import inbox
 from latentwatch.alerts.reading.inbox import COUNT_LIMIT
-from latentwatch.review.deeds import Done, act
+from latentwatch.review.actions import Done, act
 from latentwatch.review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
@@ -22,7 +22,7 @@ async def inbox_page(request: Request) -> None:
     """The inbox."""
     room = room_of(request)
     view = view_of(request.query_params)
-    with frame(room, "Alerts", "/alerts") as asking:
+    with frame(room, "Alerts", "/alerts") as queries:
         head = fragment()
         form = fragment()
         said = fragment('<p class="said" role="status"></p>')
@@ -30,7 +30,7 @@ async def inbox_page(request: Request) -> None:
         fragment(render("keys.html"))
 
         async def refresh() -> None:
-            content = await asking.ask(inbox_markup, room, view)
+            content = await queries.ask(inbox_markup, room, view)
             if content is not None:
                 show(head, content[0])
                 show(table, content[1])
@@ -41,12 +41,12 @@ async def inbox_page(request: Request) -> None:
             await refresh()
 
         async def acted(event: events.GenericEventArguments) -> None:
-            done = await asking.ask(act, room, event.args)
+            done = await queries.ask(act, room, event.args)
             if done is not None:
                 show(said, said_markup(done))
                 await refresh()
 
-        names = await asking.ask(monitor_names, room)
+        names = await queries.ask(monitor_names, room)
         show(form, render("inbox_filters.html", view=view, monitors=names or [], times=TIMES, narrowed=view != View()))
         await refresh()
         ui.on("filters", filtered)

@@ -12,7 +12,7 @@ from latentwatch.detector.interface import MapGround
 from latentwatch.domain.errors import BundleRefused, NotFound
 from latentwatch.domain.model import ModelVersion
 from latentwatch.review.charts.latent import VERDICT_LOOKS, map_option
-from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.room import Room, room_of
@@ -43,22 +43,22 @@ class LatentMap:
 async def map_page(request: Request, name: str, version: int | None = None) -> None:
     """One monitor's latent map: the champion's, or a former version's."""
     room = room_of(request)
-    with frame(room, f"{name} map", "/map", name) as asking:
-        monitor = await chosen(room, asking, "map", name)
+    with frame(room, f"{name} map", "/map", name) as queries:
+        monitor = await chosen(room, queries, "map", name)
         if monitor is None:
             return
-        drawn = await asking.ask(latent_map, room, name, version)
+        drawn = await queries.ask(latent_map, room, name, version)
         if drawn is None:
             ui.timer(2.0, ui.navigate.reload, once=True)
             return
-        _MapView(room, asking, name, version, drawn).build()
+        _MapView(room, queries, name, version, drawn).build()
 
 
 class _MapView:
     """The map and the list of what is selected on it."""
 
-    def __init__(self, room: Room, asking: Asking, name: str, version: int | None, drawn: LatentMap) -> None:
-        self.room, self.asking, self.name, self.version, self.drawn = room, asking, name, version, drawn
+    def __init__(self, room: Room, queries: PageQueries, name: str, version: int | None, drawn: LatentMap) -> None:
+        self.room, self.queries, self.name, self.version, self.drawn = room, queries, name, version, drawn
 
     def build(self) -> None:
         self.head = fragment()
@@ -77,7 +77,7 @@ class _MapView:
         self.chart.run_chart_method(":dispatchAction", _BRUSH_AT_ONCE)
 
     async def refresh(self) -> None:
-        drawn = await self.asking.ask(latent_map, self.room, self.name, self.version)
+        drawn = await self.queries.ask(latent_map, self.room, self.name, self.version)
         if drawn is None or drawn.version is None:
             return
         if _moved(drawn, self.drawn):
@@ -151,7 +151,7 @@ def latent_map(room: Room, name: str, number: int | None = None) -> LatentMap:
         others = {champion.version: 0} | others
     others.pop(version.version, None)
     try:
-        ground = room.shelf.detector(version.bundle).map_ground()
+        ground = room.bundle_cache.detector(version.bundle).map_ground()
     except BundleRefused as error:
         return LatentMap(version, None, str(error), flagged_places(room.engine, name, [version.version]), others)
     shared = tuple(other for other in others if _share_places(room, registry, name, other, ground))
@@ -164,7 +164,7 @@ def _share_places(room: Room, registry: ModelRegistry, name: str, other: int, gr
     if not ground.basis:
         return False
     try:
-        return room.shelf.basis(registry.version(name, other).bundle) == ground.basis
+        return room.bundle_cache.basis(registry.version(name, other).bundle) == ground.basis
     except (BundleRefused, NotFound):
         return False
 

@@ -13,7 +13,7 @@ from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, has_course, trace_height, trace_option
-from latentwatch.review.fragment import Asking, fragment, show
+from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.room import Room, room_of
@@ -33,10 +33,10 @@ lead_to_monitor("live", "Live")
 async def live_page(request: Request, name: str, entity: str = "", span: str = "") -> None:
     """One monitor's stream, one entity at a time."""
     room = room_of(request)
-    with frame(room, f"{name} live", "/live", name) as asking:
-        monitor = await chosen(room, asking, "live", name)
+    with frame(room, f"{name} live", "/live", name) as queries:
+        monitor = await chosen(room, queries, "live", name)
         if monitor is not None:
-            await _LiveView(room, asking, monitor, entity, _span(span)).build()
+            await _LiveView(room, queries, monitor, entity, _span(span)).build()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class _Look:
 class _LiveView:
     """The page's parts; it holds the points that are drawn, so that each second asks only for newer ones."""
 
-    def __init__(self, room: Room, asking: Asking, monitor: Monitor, entity: str, span: int) -> None:
-        self.room, self.asking, self.monitor = room, asking, monitor
+    def __init__(self, room: Room, queries: PageQueries, monitor: Monitor, entity: str, span: int) -> None:
+        self.room, self.queries, self.monitor = room, queries, monitor
         self.entity, self.span = entity, span
         self.paused = False
         self.look: _Look | None = None
@@ -75,7 +75,7 @@ class _LiveView:
 
     async def observe(self) -> None:
         """Ask what changes slowly: the monitor's state, its entities, the threshold in force."""
-        look = await self.asking.ask(_observe, self.room, self.monitor)
+        look = await self.queries.ask(_observe, self.room, self.monitor)
         if look is None:
             return
         self.look = look
@@ -91,7 +91,7 @@ class _LiveView:
         if self.paused:
             return
         after = self.points[-1].time if self.points else None
-        newer = await self.asking.ask(trace, self.room.engine, self.monitor.name, self.entity, self.span, after)
+        newer = await self.queries.ask(trace, self.room.engine, self.monitor.name, self.entity, self.span, after)
         if newer is None or self.paused:
             return
         if newer:
@@ -185,7 +185,7 @@ def _observe(room: Room, monitor: Monitor) -> _Look:
     threshold, unarmed = None, "no model serves yet"
     if facts is not None and facts.champion_bundle is not None:
         try:
-            threshold, unarmed = room.shelf.detector(facts.champion_bundle).threshold(monitor.alert), ""
+            threshold, unarmed = room.bundle_cache.detector(facts.champion_bundle).threshold(monitor.alert), ""
         except BundleRefused as error:
             unarmed = str(error)
     return _Look(state_of(facts, now) if facts else None, entities(room.engine, monitor.name), threshold, unarmed)

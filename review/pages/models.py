@@ -13,7 +13,7 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.model import ModelVersion, VersionStatus
-from latentwatch.review.deeds import choose_model, roll_back
+from latentwatch.review.actions import choose_model, roll_back
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
@@ -43,27 +43,27 @@ class Level:
 async def models_page(request: Request, name: str) -> None:
     """One monitor's model versions."""
     room = room_of(request)
-    with frame(room, f"{name} models", "/models", name) as asking:
-        monitor = await chosen(room, asking, "models", name)
+    with frame(room, f"{name} models", "/models", name) as queries:
+        monitor = await chosen(room, queries, "models", name)
         if monitor is None:
             return
         said = fragment('<p class="said first" role="status"></p>')
         body = fragment()
 
         async def refresh() -> None:
-            content = await asking.ask(models_markup, room, name)
+            content = await queries.ask(models_markup, room, name)
             if content is not None:
                 show(body, content)
 
         async def back(event: events.GenericEventArguments) -> None:
             author = event.args.get("author", "") if isinstance(event.args, dict) else ""
-            done = await asking.ask(roll_back, room, name, str(author)[:100])
+            done = await queries.ask(roll_back, room, name, str(author)[:100])
             if done is not None:
                 show(said, said_markup(done))
                 await refresh()
 
         async def choose(event: events.GenericEventArguments) -> None:
-            done = await asking.ask(choose_model, room, name, event.args)
+            done = await queries.ask(choose_model, room, name, event.args)
             if done is not None:
                 show(said, said_markup(done))
                 await refresh()
@@ -106,7 +106,7 @@ def _fields_in_words(room: Room, name: str, champion: ModelVersion | None) -> tu
     if champion is None:
         return ()
     try:
-        trained = room.shelf.detector(champion.bundle).schema
+        trained = room.bundle_cache.detector(champion.bundle).schema
     except BundleRefused:
         return ()
     differences = trained.compared_with(registered_monitor(room.engine, name).record)

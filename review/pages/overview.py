@@ -20,11 +20,11 @@ _SECONDS = 3.0
 async def overview_page(request: Request) -> None:
     """One row per monitor, worst first."""
     room = room_of(request)
-    with frame(room, "Overview", "/") as asking:
+    with frame(room, "Overview", "/") as queries:
         table = fragment()
 
         async def refresh() -> None:
-            content = await asking.ask(overview_markup, room)
+            content = await queries.ask(overview_markup, room)
             if content is not None:
                 show(table, content)
 

@@ -43,8 +43,8 @@ _CERTIFICATE_ALERTS = (
 """Of TLS, as OpenSSL spells them."""
 
 
-class FrankClient(KafkaNetClient):  # type: ignore[misc]
-    """Says why a broker refuses us, to be given to consumers as `kafka_client`.
+class RefusalReportingClient(KafkaNetClient):  # type: ignore[misc]
+    """A client that reports why a broker refuses us; consumers take it as `kafka_client`.
 
     The client (3.0.12) logs what ended a connection, tries on, and then reports that it took too long. And it throws away
     what arrives together with a connection's end: mostly that is the broker's refusal.
@@ -61,7 +61,7 @@ class FrankClient(KafkaNetClient):  # type: ignore[misc]
         def note(error: Exception) -> None:
             refusals.extend(refusal for each in _within(error) if (refusal := _as_refusal(each)) is not None)
 
-        def connect_frankly(*place: Any, **options: Any) -> Any:
+        def connect_reporting(*place: Any, **options: Any) -> Any:
             if refusals and not manager.bootstrapped:
                 raise refusals[-1]
             connection = connect(*place, **options)
@@ -74,7 +74,7 @@ class FrankClient(KafkaNetClient):  # type: ignore[misc]
                 connection.connection_made = partial(_read_to_the_end, connection.connection_made)
             return connection
 
-        manager.get_connection = connect_frankly
+        manager.get_connection = connect_reporting
 
     def _tell_loss(self) -> None:
         tell_loss("saying why a broker refuses us", "wrong credentials or certificates look like a broker that is away")

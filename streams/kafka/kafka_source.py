@@ -20,7 +20,7 @@ from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.streams.kafka.client_patches import patch_consumer
 from latentwatch.streams.kafka.group_member import GroupMember, Start
-from latentwatch.streams.kafka.kafka_faults import HOPELESS, FrankClient, out_of_reach
+from latentwatch.streams.kafka.kafka_faults import HOPELESS, RefusalReportingClient, out_of_reach
 from latentwatch.streams.kafka.topic_ids import TopicIds
 from latentwatch.streams.ports import Messages
 
@@ -80,7 +80,7 @@ class KafkaSource(GroupMember):
     def _connect(self) -> KafkaConsumer:
         settings: dict[str, Any] = {
             "bootstrap_servers": self._servers.split(","),
-            "kafka_client": FrankClient,
+            "kafka_client": RefusalReportingClient,
             "group_id": self._group,
             "enable_auto_commit": False,
             "auto_offset_reset": "none",

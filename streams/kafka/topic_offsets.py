@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.errors import Unavailable
 from latentwatch.streams.kafka.access import KafkaAccess
-from latentwatch.streams.kafka.kafka_faults import FrankClient, out_of_reach
+from latentwatch.streams.kafka.kafka_faults import RefusalReportingClient, out_of_reach
 from latentwatch.streams.kafka.topic_ids import TopicIds
 
 
@@ -27,7 +27,7 @@ def onlooker(
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=servers.split(","),
-            kafka_client=FrankClient,
+            kafka_client=RefusalReportingClient,
             group_id=None,
             enable_auto_commit=False,
             allow_auto_create_topics=False,

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from deploy.services.parts import COMPOSE
+from deploy.services.programs import COMPOSE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRETS = {

@@ -22,6 +22,7 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import BundleChanged, LatentwatchError, TopicRecreated
+from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for
@@ -29,7 +30,6 @@ from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.failpoints import Step
 from latentwatch.streams.kafka.confluent_source import ConfluentSource
 from latentwatch.streams.kafka.kafka_source import KafkaSource
-from latentwatch.streams.pace import Pace
 from latentwatch.streams.ports import Source
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.testing import FakeDetector
@@ -120,7 +120,7 @@ def main(settings: dict[str, Any]) -> None:
                 ModelRegistry(engine, clock),
                 partial(load, features=features),
                 clock=clock,
-                pace=Pace(settings.get("records", 100), settings.get("records", 100)),
+                pace=BatchSize(settings.get("records", 100), settings.get("records", 100)),
                 snapshot_seconds=settings.get("snapshot_seconds", 1.0),
                 chunk_bytes=settings.get("chunk_bytes", CHUNK_BYTES),
                 reach=reach,

@@ -4,7 +4,7 @@ import pytest
 
 from latentwatch.alerts.heartbeats import Heartbeat, beat
 from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.review.deeds import choose_model
+from latentwatch.review.actions import choose_model
 from latentwatch.review.pages.models import models_markup
 from latentwatch.review.room import Room
 

@@ -22,8 +22,8 @@ from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.model import Judgement
 from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry, EntityState, OffsetMove, Outcome, Silence
+from latentwatch.review.actions import act, label
 from latentwatch.review.charts.latent import VERDICT_LOOKS
-from latentwatch.review.deeds import act, label
 from latentwatch.review.filters import View
 from latentwatch.review.pages.alert import evidence_markup, ground_of, replay_done
 from latentwatch.review.pages.choosing import monitor_states
@@ -32,7 +32,7 @@ from latentwatch.review.pages.inbox import inbox_markup
 from latentwatch.review.pages.latent import latent_map, selected
 from latentwatch.review.pages.models import levels, models_markup
 from latentwatch.review.pages.overview import overview_markup
-from latentwatch.review.room import Room, Shelf
+from latentwatch.review.room import BundleCache, Room
 from latentwatch.review.templating import render
 from tests.review.conftest import Pages
 from tests.review.sketch import EVIL, NOW, PUMP, trace_point
@@ -235,7 +235,7 @@ def test_versions_that_keep_places_share_a_map(room: Room, monkeypatch: pytest.M
     registry.judge("pump", 2, Judgement(True, ("better",)))
     empty = np.zeros(1, np.float32)
     ground = MapGround(empty, empty, np.zeros((1, 1), np.float32), np.zeros((0, 2), np.float32), basis="kept")
-    monkeypatch.setattr(Shelf, "detector", lambda _shelf, _bundle: SimpleNamespace(map_ground=lambda: ground))
+    monkeypatch.setattr(BundleCache, "detector", lambda _cache, _bundle: SimpleNamespace(map_ground=lambda: ground))
     now = latent_map(room, "pump")
     assert (now.shared, len(now.points), now.others) == ((1,), 22, {})
     head = render("map_head.html", name="pump", drawn=now, counts=dict.fromkeys(VERDICT_LOOKS, 0), looks=VERDICT_LOOKS)
@@ -351,9 +351,9 @@ def test_queries_never_run_on_the_event_loop(room: Room):
     """What pages ask runs in another thread, so that one slow query holds nobody else up."""
     import threading
 
-    from latentwatch.review.fragment import Asking
+    from latentwatch.review.fragment import PageQueries
 
-    class Silent(Asking):
+    class Silent(PageQueries):
         """Asks without a page to put notices on."""
 
         def __init__(self) -> None:
@@ -363,17 +363,17 @@ def test_queries_never_run_on_the_event_loop(room: Room):
         def _tell(self, problem: str) -> None:
             self.problems.append(problem)
 
-    asking = Silent()
+    queries = Silent()
 
     def refuse() -> None:
         raise Unavailable("the database is away")
 
     async def ask() -> None:
-        assert await asking.ask(threading.get_ident) != threading.get_ident()
-        assert await asking.ask(refuse) is None
-        assert asking.problems == ["", "the database is away"]
-        assert await asking.ask(lambda: 1) == 1
-        assert asking.problems[-1] == ""
+        assert await queries.ask(threading.get_ident) != threading.get_ident()
+        assert await queries.ask(refuse) is None
+        assert queries.problems == ["", "the database is away"]
+        assert await queries.ask(lambda: 1) == 1
+        assert queries.problems[-1] == ""
 
     asyncio.run(ask())
 

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy.services.kafka import KafkaBroker, Listener
 from deploy.services.mlflow import MlflowServer
-from deploy.services.parts import CHROMIUM
 from deploy.services.postgres import PostgresServer
+from deploy.services.programs import CHROMIUM
 
 # Root cannot use Chromium's sandbox, and nothing here may dial out.
 CHROMIUM_FLAGS = [

@@ -17,9 +17,9 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from deploy.services.kafka import KafkaBroker
-from deploy.services.parts import PROMTOOL
 from deploy.services.postgres import PostgresServer
 from deploy.services.process import Launch, Running, free_port, start, wait_until
+from deploy.services.programs import PROMTOOL
 from tests.deploy.compose import OURS, ROOT, as_resolved
 from tests.services.conftest import create_topic
 

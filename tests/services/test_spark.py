@@ -17,7 +17,7 @@ from kafka import KafkaProducer
 from pyspark.sql import SparkSession
 from structlog.testing import capture_logs
 
-from deploy.services.parts import spark_jars
+from deploy.services.programs import spark_jars
 from latentwatch.backfilling import archive_files, score_here
 from latentwatch.domain.errors import StreamRefused
 from latentwatch.scoring import open_input, write_scores

@@ -8,10 +8,10 @@ from typing import Any
 
 from latentwatch.domain.clock import Clock, ManualClock
 from latentwatch.domain.monitor import Monitor, parse_monitor
+from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.context.context_blob import ContextHead
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
 from latentwatch.streams.failpoints import Reach, pass_by
-from latentwatch.streams.pace import Pace
 from latentwatch.streams.poison import DeadLetterLimit
 from latentwatch.streams.ports import Decoder, Source
 from latentwatch.streams.scorer import Scorer
@@ -132,7 +132,7 @@ class Stage:
             self.registry,
             self.bundles.load,
             clock=clock or self.clock,
-            pace=Pace(records, records),
+            pace=BatchSize(records, records),
             limit=limit,
             snapshot_seconds=snapshot_seconds,
             chunk_bytes=chunk_bytes,

@@ -4,7 +4,7 @@ LARGEST = 16_384
 """Records in one batch."""
 
 
-class Pace:
+class BatchSize:
     """Doubles after full batches and halves after near-empty or slow ones.
 
     Large batches spread the cost of a commit; small ones bring a verdict sooner.

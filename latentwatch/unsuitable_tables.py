@@ -20,7 +20,7 @@ _SEPARATORS = ";,\t|^~ "
 _MOSTLY = 0.95
 
 
-def refuse_misreadings(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
+def refuse_unsuitable_tables(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
     """Refuse decimal commas, days apart from their hours, and a header that is not the table's own.
 
     Raises InvalidHistory.

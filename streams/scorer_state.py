@@ -1,4 +1,4 @@
-"""What a scorer holds from its first model on; before that there is nothing to remember and nowhere to stand."""
+"""The state of a scorer, which exists once the first model is loaded."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from latentwatch.streams.watching.silence import SilenceWatch
 
 
 @dataclass(slots=True)
-class Standing:
+class ScorerState:
     """The model that scores, the memory of entities that it reads, and where the stream stands. Used by one thread."""
 
     model: Serving

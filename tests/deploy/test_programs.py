@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services.parts import CHROMIUM, JAVA, Part, PartMissing
+from deploy.services.programs import CHROMIUM, JAVA, Part, PartMissing
 
 
 @pytest.mark.parametrize(("part", "words"), [(JAVA, "LATENTWATCH_TEST_KAFKA"), (CHROMIUM, "put a Chromium")])

@@ -1,4 +1,4 @@
-"""Keeps a scorer as small as its work: what only starting up needed goes back to the system.
+"""Gives a scorer's memory back to the system that only starting up needed.
 
 Loading a model compiles or loads its kernels and builds a hundred thousand objects that live as long as the process. Both
 are looked after here, once the first batches have been through, and from then on now and then.
@@ -19,7 +19,7 @@ _EVERY_SECONDS = 60.0
 _FIRST_BATCHES = 3
 
 
-class Footprint:
+class ProcessMemory:
     """Gives memory back when it is due. Acts on the whole process."""
 
     def __init__(self, clock: Clock) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.metrics_server import serve_health
 from latentwatch.streams.watching.health import SILENT_SECONDS, HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
-from latentwatch.telling import serve_health
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Arrays of a whole and of its parts: a part's names stand behind its prefix."""
+"""Names of stored arrays: those of a part begin with its prefix."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -16,6 +16,7 @@ from latentwatch.domain.times import NO_TIME, are_strokes, bounded, parse_times
 from latentwatch.streams.ports import Messages
 
 _NUL = "\0"
+_WORDS = {str, type(None)}
 MAX_AHEAD = timedelta(days=1)
 """How far a live record's time may lie ahead of the clock: time zones and skewed clocks fit in, wrong units do not."""
 _UNSET = to_microseconds(datetime(1970, 1, 2))
@@ -196,7 +197,11 @@ def words(column: Sequence[object]) -> list[str | None]:
     """Values of a category or text column as text; numbers keep their own spelling, NUL characters (which databases
     cannot hold) become the replacement character.
     """
-    plain = [value if value is None or isinstance(value, str) else str(value) for value in column]
+    plain: list[str | None]
+    if set(map(type, column)) <= _WORDS:
+        plain = list(column)  # type: ignore[arg-type]  # as the line above has found
+    else:
+        plain = [value if value is None or isinstance(value, str) else str(value) for value in column]
     return (
         [value and value.replace(_NUL, "\ufffd") for value in plain] if _NUL in "".join(filter(None, plain)) else plain
     )

@@ -130,10 +130,10 @@ class _Reader:
             numbers = np.concatenate([*rows, np.empty((0, len(schema.numbers)), np.float32)])
         categories = np.empty((count, len(schema.categories)), object)
         for column, name in enumerate(schema.categories):
-            categories[:, column] = words([self._words[name](record) for record in records])
+            categories[:, column] = words(list(map(self._words[name], records)))
         texts = np.empty((count, len(schema.texts)), object)
         for column, name in enumerate(schema.texts):
-            texts[:, column] = words([self._words[name](record) for record in records])
+            texts[:, column] = words(list(map(self._words[name], records)))
         return Columns(
             numbers=numbers,
             categories=categories,

@@ -46,9 +46,11 @@ def check_row_order(detector: Bundled, normal: Batch, strange: Batch) -> None:
 
 
 def check_batch_equals_single(detector: Bundled, normal: Batch, strange: Batch) -> None:
-    """A row scored alone gets what it gets in a batch."""
+    """A row scored alone gets what it gets in a batch, and none gets nothing: a stream pauses."""
     contexts = read(detector, normal)
     together = detector.score(normal, contexts)
+    nothing = normal.take(slice(0, 0))
+    _require(not len(detector.score(nothing, read(detector, nothing))), "no record gets a score")
     for row in range(0, len(normal), max(1, len(normal) // 20)):
         one = np.array([row])
         alone = detector.score(normal.take(one), contexts.take(one))

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from latentwatch.detector.entities import count_runs, rows_by_entity
+from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.monitor import AlertPolicy
@@ -56,11 +57,13 @@ def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int 
     flagged = clean.flagged[counted]
     spread = _overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
     found, planted, details = _recall(detector, clean, threshold, seed)
+    gap = policy.gap(detector.cadence)
+    episodes = count_episodes(holdout.times[counted][flagged], holdout.entities[counted][flagged], gap)
     span_days = max(float(np.ptp(holdout.times)) / _DAY_MICROSECONDS, 1e-9)
     details |= {
         "threshold": round(float(threshold), 4),
         "overdispersion": round(spread, 2),
-        "episodes_per_day": round(count_runs(flagged, rows_by_entity(holdout.entities[counted])) / span_days, 3),
+        "episodes_per_day": round(episodes / span_days, 3),
         "warming_records": int((~counted).sum()),
         "follows_drift": detector.follows_drift,
         "notes": list(detector.notes),

@@ -77,6 +77,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def cadence(self) -> float:
+        """Seconds between the records of an entity; 0 where training did not see them come regularly."""
+        ...
+
+    @property
     def follows_drift(self) -> bool:
         """Whether levels that drift slowly are followed, and therefore no anomaly."""
         ...

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.domain.record import Batch
 
@@ -10,8 +11,6 @@ DAY = 86_400e6
 """Microseconds."""
 _FASTEST, _SLOWEST = 60e6, DAY / 4
 """Microseconds between records: faster ones are a machine's, not a metric's, and slower ones show no day."""
-_REGULAR = 0.9
-"""Share of the intervals that must lie within half of the usual one."""
 FEW_CHANNELS = 4
 MOST_CHANNELS = 8
 """Channels up to which forecasts help where a day repeats in at least half of them."""
@@ -37,19 +36,8 @@ def regular_pace(history: Batch) -> float | None:
     if history.schema.time is None or len(history) < _FEWEST_RECORDS:
         return None
     rows_of_each = rows_by_entity(history.entities)
-    intervals = np.concatenate([np.diff(history.times[rows]) for rows in rows_of_each])
-    pace = usual_step(intervals)
-    if pace is None or not _FASTEST <= pace <= _SLOWEST or days_of(history, rows_of_each) < _FEWEST_DAYS:
-        return None
-    return pace
-
-
-def usual_step(intervals: NDArray[np.int64]) -> float | None:
-    """The usual of intervals [N], where nearly all are about as long."""
-    if not len(intervals):
-        return None
-    step = float(np.median(intervals))
-    return step if float((np.abs(intervals - step) <= step / 2).mean()) >= _REGULAR else None
+    pace = cadence_of(history.times, history.entities) * 1e6
+    return pace if _FASTEST <= pace <= _SLOWEST and days_of(history, rows_of_each) >= _FEWEST_DAYS else None
 
 
 def days_of(history: Batch, rows_of_each: list[NDArray[np.intp]]) -> float:

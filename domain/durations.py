@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -46,3 +46,8 @@ def format_duration(value: timedelta) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+DurationOrAuto = Annotated[
+    Literal["auto"] | timedelta,
+    BeforeValidator(lambda value: value if value == "auto" else parse_duration(value)),
+    PlainSerializer(lambda value: value if value == "auto" else format_duration(value), return_type=str),
+]

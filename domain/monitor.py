@@ -16,9 +16,13 @@ from pydantic import (
 )
 
 from latentwatch.domain.bounded_yaml import load_yaml
-from latentwatch.domain.durations import Duration
+from latentwatch.domain.durations import Duration, DurationOrAuto
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.schema import RecordSchema
+
+_LEAST_GAP = timedelta(minutes=5)
+_STEPS_OF_A_GAP = 3
+"""Of one alert, flagged records lie no further apart than so many usual steps, but for the least gap."""
 
 
 class _Part(BaseModel):
@@ -150,8 +154,8 @@ class AlertPolicy(_Part):
     """Budget of alert episodes on normal data per day, over the whole monitor."""
     false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
     """Share of normal records that may be flagged."""
-    group_gap: Duration = timedelta(minutes=5)
-    """Flagged records of one entity no further apart than this belong to one alert."""
+    group_gap: DurationOrAuto = "auto"
+    """Flagged records of one entity no further apart than this belong to one alert; auto goes by their cadence."""
     notify: tuple[str, ...] = ()
     """Names of notification channels in the settings."""
 
@@ -165,6 +169,18 @@ class AlertPolicy(_Part):
             if value.get("false_alarms_per_day") is None and value.get("false_alarm_rate") is None:
                 return {**value, "false_alarms_per_day": 2.0}
         return value
+
+    def gap(self, cadence: float) -> timedelta:
+        """How far apart flagged records of one entity may lie and still be one alert.
+
+        With `auto` three times their cadence, which is seconds or 0 where it is not known, and 5 minutes at least.
+
+        >>> AlertPolicy().gap(1.0), AlertPolicy().gap(1800.0)
+        (datetime.timedelta(seconds=300), datetime.timedelta(seconds=5400))
+        """
+        if self.group_gap != "auto":
+            return self.group_gap
+        return max(_LEAST_GAP, timedelta(seconds=_STEPS_OF_A_GAP * cadence))
 
 
 class LatePolicy(_Part):

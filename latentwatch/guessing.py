@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from latentwatch.collectors import Shape, known_shape, packing
+from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.quantities import growth, sentinel
 from latentwatch.detector.sampled_columns import (
     MOST_CATEGORIES,
@@ -32,7 +33,7 @@ from latentwatch.detector.sampled_columns import (
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
-from latentwatch.first_alert import first_alert, usual_pace
+from latentwatch.first_alert import first_alert
 from latentwatch.long_form import Alignable, alignable, find_long_form, long_form
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
@@ -257,8 +258,8 @@ def _first_alert(
     named = np.zeros(len(moments), np.intp) if owners is None else pd.factorize(owners)[0]
     known = moments != NO_TIME
     numbers = sum("numeric" in (spec, spec["type"] if isinstance(spec, dict) else spec) for spec in features.values())
-    pace = usual_pace(moments[known], named[known])
-    return first_alert(pace, len(np.unique(named)), numbers, len(features) - numbers)
+    cadence = cadence_of(moments[known], named[known])
+    return first_alert(cadence, len(np.unique(named)), numbers, len(features) - numbers)
 
 
 def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bool:

@@ -340,13 +340,9 @@ class Scorer:
         return replace(partitions.fenced(outcome, {state.partition for state in states}), entities=states)
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
-        return Outcome(
-            monitor=self._monitor.name,
-            source=self._source.name,
-            moves=moves,
-            group_gap_seconds=self._monitor.alert.group_gap.total_seconds(),
-            **parts,
-        )
+        cadence = 0.0 if self._begun is None else self._begun.model.detector.cadence
+        gap = self._monitor.alert.gap(cadence).total_seconds()
+        return Outcome(self._monitor.name, self._source.name, moves, group_gap_seconds=gap, **parts)
 
     def _note(self, outcome: Outcome) -> None:
         totals, metrics = self.totals, self.metrics

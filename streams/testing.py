@@ -253,6 +253,7 @@ class FakeDetector:
     """Surprise = gain x the largest distance of a number from its entity's running mean. Both halves are that number."""
 
     kind = "fake"
+    cadence = 0.0
     follows_drift = False
     notes: tuple[str, ...] = ()
 

@@ -52,6 +52,11 @@ class ForecastDetector:
         return self.components.schema
 
     @property
+    def cadence(self) -> float:
+        """Seconds between the records of an entity; 0 where training did not see them come regularly."""
+        return self.pace.cadence
+
+    @property
     def follows_drift(self) -> bool:
         """Whether the components follow levels that drift slowly."""
         return self.components.follows_drift

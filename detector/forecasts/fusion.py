@@ -137,9 +137,8 @@ class Fusion:
 def strengths(calibrations: tuple[Calibration, ...], readings: Floats) -> Floats:
     """[N, C] the mean of the cubes of each channel's surprises."""
     count, channels, _ = readings.shape
-    cubes = [
-        part.surprise(readings.reshape(count, -1)[:, number]) ** _POWER for number, part in enumerate(calibrations)
-    ]
+    flat = readings.reshape(count, channels * READINGS)
+    cubes = [part.surprise(flat[:, number]) ** _POWER for number, part in enumerate(calibrations)]
     return np.asarray(np.stack(cubes, axis=1).reshape(count, channels, READINGS).mean(axis=2), np.float32)
 
 

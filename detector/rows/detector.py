@@ -59,6 +59,8 @@ class RowDetector:
     records_per_day: float
     """How many records the whole stream had a day in training; 0 where that is not known."""
     bundle: str = ""
+    cadence: float = 0.0
+    """Seconds between the records of an entity; 0 where training did not see them come regularly."""
     context = NoContext()
     follows_drift = False
     notes: ClassVar[tuple[str, ...]] = ()
@@ -93,7 +95,7 @@ class RowDetector:
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which normal records are flagged as rarely as the policy asks.
 
-        Records are alone, so that each flagged one is an alert; a budget per day needs the stream's rate, and counts on
+        Records are alone, so that each flagged one is counted as an alert; a budget per day needs the stream's rate, and counts on
         one record a second where training data had no times.
         """
         if policy.false_alarm_rate is not None:
@@ -124,6 +126,7 @@ class RowDetector:
             "detector": "rows",
             "kind": self.kind,
             "records_per_day": self.records_per_day,
+            "cadence": self.cadence,
             "features": self.features.meta(),
             "model": self.model.meta(),
             "cascade": self.cascade.meta(),
@@ -152,4 +155,5 @@ class RowDetector:
             str(meta["kind"]),
             float(meta["records_per_day"]),
             bundle,
+            float(meta.get("cadence", 0.0)),  # bundles of before cadence was told
         )

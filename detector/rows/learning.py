@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
+from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.explanation import fit_map, keep_normal
@@ -36,6 +37,8 @@ class FittedRecords:
     """[N] which of the records it looked at, in order."""
     choice: ModelChoice
     records_per_day: float
+    cadence: float = 0.0
+    """Seconds between the records of an entity; 0 where they do not come regularly."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""
@@ -53,6 +56,7 @@ class FittedRecords:
             "model": self.rows.model.meta(),
             "choice": self.choice.model_dump(mode="json"),
             "records_per_day": self.records_per_day,
+            "cadence": self.cadence,
         }
 
     @classmethod
@@ -61,7 +65,9 @@ class FittedRecords:
         features = Features.from_bundle(below(arrays, "features."), meta["features"])
         rows = FittedRows.from_bundle(below(arrays, "rows."), meta["model"], len(features.owners))
         choice = ModelChoice.model_validate(meta["choice"])
-        return cls(features, rows, arrays["chosen"], choice, float(meta["records_per_day"]))
+        return cls(
+            features, rows, arrays["chosen"], choice, float(meta["records_per_day"]), float(meta.get("cadence", 0.0))
+        )
 
 
 def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> FittedRecords:
@@ -69,7 +75,8 @@ def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> Fitted
     features = fit_features(batch, choice.seed)
     fitted, chosen = fit_rows(features.transform(batch), choice, progress)
     span = float(np.ptp(batch.times)) / MICROSECONDS_PER_DAY
-    return FittedRecords(features, fitted, chosen, choice, len(batch) / span if span > 0 else 0.0)
+    daily = len(batch) / span if span > 0 else 0.0
+    return FittedRecords(features, fitted, chosen, choice, daily, cadence_of(batch.times, batch.entities))
 
 
 def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Batch) -> RowDetector:
@@ -105,4 +112,5 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         relations=fit_relations(model.memory.rows, fitted.features),
         kind=kind.value,
         records_per_day=fitted.records_per_day,
+        cadence=fitted.cadence,
     )

@@ -51,6 +51,11 @@ class SequenceDetector:
     kind: str = "denoising"
 
     @property
+    def cadence(self) -> float:
+        """Seconds between the records of an entity; 0 where training did not see them come regularly."""
+        return self.pace.cadence
+
+    @property
     def follows_drift(self) -> bool:
         """Whether levels that drift slowly are followed."""
         return self.context.levels.followed

@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from latentwatch.alerts.grouping import Episode, group
 from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.clock import to_microseconds
+from latentwatch.domain.episodes import count_episodes
 from tests.alerts.build import flagged
 from tests.alerts.contract.grouping import GroupingContract
 
@@ -48,6 +51,15 @@ def test_any_cutting_gives_the_same_alerts(records: list[FlaggedRecord], data: s
     """However a stream is cut into commits, late records included, the alerts are the same."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=6)))
     assert described(grouped(records, cuts)) == described(grouped(records, []))
+
+
+@given(streams)
+def test_as_many_alerts_as_are_counted_beforehand(records: list[FlaggedRecord]) -> None:
+    """In order of time, the store opens as many as budget and judge count."""
+    ordered = sorted(records, key=lambda record: record.time)
+    times = np.array([to_microseconds(record.time) for record in ordered], np.int64)
+    entities = np.array([record.entity for record in ordered], object)
+    assert len(grouped(ordered, [])) == count_episodes(times, entities, GAP)
 
 
 @given(streams)

@@ -46,6 +46,7 @@ class NormalDetector:
 
     bundle = ""
     kind = "known"
+    cadence = 0.0
     follows_drift = False
     notes = ()
     schema = SCHEMA

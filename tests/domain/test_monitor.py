@@ -51,6 +51,8 @@ def test_everything_but_name_source_and_features_has_a_default():
     monitor = parse_monitor("name: a\nsource: {file: {path: '-'}}\nrecord: {features: {x: numeric}}\n")
     assert monitor.alert.false_alarms_per_day == 2
     assert monitor.window == "auto"
+    assert monitor.alert.group_gap == "auto"
+    assert "group_gap" not in dump_monitor(monitor)
     assert monitor.group == "latentwatch-a"
 
 

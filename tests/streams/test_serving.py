@@ -127,3 +127,13 @@ def test_a_field_that_was_added_waits_for_its_model(late_seconds: int) -> None:
     assert (scorer.totals.swaps, stage.accounted()) == (1, 600)
     read = {(found.bundle, tuple(found.values)) for outcome in stage.store.outcomes for found in outcome.flagged}
     assert read == {("first", ("a",)), ("wider", ("b", "a"))}
+
+
+def test_alerts_go_by_the_cadence_that_the_model_learned() -> None:
+    """Half-hourly records within ninety minutes are one alert; where no cadence is known, those within five."""
+    for cadence, gap in ((0.0, 300.0), (1800.0, 5400.0)):
+        stage = Stage()
+        stage.bundles.detectors["first"].cadence = cadence
+        stage.produce(range(100))
+        stage.run()
+        assert {outcome.group_gap_seconds for outcome in stage.store.outcomes} == {gap}

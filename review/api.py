@@ -13,9 +13,9 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
 from latentwatch.domain.errors import NotFound
 from latentwatch.review import schemas
-from latentwatch.review.pages.latent import latent_map
-from latentwatch.review.pages.overview import monitor_states
+from latentwatch.review.latent_map import latent_map
 from latentwatch.review.room import InRoom
+from latentwatch.review.state import monitor_states
 
 router = APIRouter(prefix="/api")
 

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from latentwatch.alerts.monitor_upkeep import is_orphaned
-from latentwatch.alerts.reading import MonitorFacts, ScorerFacts
+from latentwatch.alerts.reading import MonitorFacts, ScorerFacts, overview
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.alert import Severity
 from latentwatch.review import words
 from latentwatch.review.promise import Promise, promise_of
+from latentwatch.review.room import Room
 
 FRESH = timedelta(seconds=30)
 """A scorer that has not been heard of for longer is taken for dead."""
@@ -156,3 +157,9 @@ def _without_scorer(facts: MonitorFacts, now: datetime) -> tuple[Word, str]:
     if now - facts.last_commit <= FRESH:
         return Word.SCORING, "as it should"
     return Word.STALE, f"nothing scored since {words.ago(facts.last_commit, now)}: start 'latentwatch score'"
+
+
+def monitor_states(room: Room) -> list[MonitorState]:
+    """Every monitor's state, worst first."""
+    now = room.now()
+    return worst_first([state_of(facts, now) for facts in overview(room.engine, now)])

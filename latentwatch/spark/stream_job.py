@@ -5,12 +5,8 @@ the results. Whatever dies, also Spark itself, the job begins again where the da
 """
 
 import json
-import os
-import secrets
-import socket
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from latentwatch.alerts.database import Engine
-from latentwatch.alerts.heartbeats import Heartbeat, beat, farewell
+from latentwatch.alerts.heartbeats import Heartbeat
 from latentwatch.alerts.store import AlertStore
 from latentwatch.console import say
 from latentwatch.detector.bundle import load_bundle
@@ -30,6 +26,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, StreamRefused, Unavailable
 from latentwatch.domain.monitor import Monitor
+from latentwatch.heartbeat import HeartbeatWriter
 from latentwatch.logs import log_as_lines
 from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
@@ -45,7 +42,6 @@ from latentwatch.wiring import ready_database, registered_to_serve
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 0.2
-_BEAT_SECONDS = 2.0
 _OFFSETS_PER_TRIGGER = 400_000
 """Messages of one micro-batch, over all partitions; they wait in the workers' memory."""
 _FAILURES = 5
@@ -96,7 +92,9 @@ class StreamJob:
         self._access = settings.kafka_access()
         self._clock = clock
         self._store = AlertStore(engine, monitor.name, clock)
-        self._pulse = _Pulse(engine, monitor.name, clock)
+        self._heartbeat = HeartbeatWriter(engine, monitor.name, clock)
+        self._version: int | None = None
+        self._last_commit: datetime | None = None
         self._offsets_per_trigger = offsets_per_trigger
         registry = registry_of(topic, settings.registry_access())
         assert registry is not None  # it was given one
@@ -126,7 +124,7 @@ class StreamJob:
         except Stopped:
             log.info("stopped while a service was away; what was not committed will be read again")
         finally:
-            self._pulse.end()
+            self._heartbeat.end()
         return self.totals
 
     def _run_query(self, stop: Event) -> str | None:
@@ -137,12 +135,22 @@ class StreamJob:
             try:
                 while query.isActive and not stop.is_set():
                     query.awaitTermination(_LOOK_SECONDS)
-                    self._pulse.beat(self.totals, self._task.begins)
+                    self._heartbeat.scoring(self.totals.records, self._completed)
             except StreamingQueryException as error:
                 return None if self._refused or self._rewound else reason_of(error)
             finally:
                 query.stop()
         return None
+
+    def _completed(self, heartbeat: Heartbeat) -> Heartbeat:
+        """A heartbeat with what the job knows of itself."""
+        return replace(
+            heartbeat,
+            last_commit=self._last_commit,
+            partitions=sorted(self._task.begins),
+            model_version=self._version,
+            state="scoring with Spark",
+        )
 
     def _take_up(self) -> None:
         """Where each partition is to be read from: its context's offset, its position, or its beginning."""
@@ -198,56 +206,7 @@ class StreamJob:
             self.totals.records += row.records
             self.totals.flagged += row.flagged
             self.totals.dead_letters += row.dead_letters
-            self._pulse.version = row.version
+            self._version = row.version
         self.totals.batches += 1
+        self._last_commit = self._clock.now()
         self._task = replace(self._task, begins={**self._task.begins, **{row.partition: row.end for row in done}})
-
-
-class _Pulse:
-    """The job's heartbeat, so that people see it among the scorers; a database that is away costs a beat."""
-
-    def __init__(self, engine: Engine, monitor: str, clock: Clock) -> None:
-        self.version: int | None = None
-        self._engine = engine
-        self._monitor = monitor
-        self._clock = clock
-        self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._started = clock.now()
-        self._last = float("-inf")
-        self._records = self._batches = 0
-        self._last_commit: datetime | None = None
-
-    def beat(self, totals: Totals, begins: Mapping[int, int]) -> None:
-        """Say how it goes, unless that was said a moment ago."""
-        now = self._clock.monotonic()
-        elapsed = now - self._last
-        if totals.batches != self._batches:
-            self._batches, self._last_commit = totals.batches, self._clock.now()
-        if elapsed < _BEAT_SECONDS:
-            return
-        rate = 0.0 if elapsed == float("inf") else (totals.records - self._records) / elapsed
-        self._last, self._records = now, totals.records
-        heartbeat = Heartbeat(
-            id=self._id,
-            monitor=self._monitor,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started=self._started,
-            seen=self._clock.now(),
-            last_commit=self._last_commit,
-            partitions=sorted(begins),
-            model_version=self.version,
-            lag=None,
-            records=totals.records,
-            records_per_second=round(rate, 1),
-            state="scoring with Spark",
-        )
-        try:
-            beat(self._engine, heartbeat)
-        except Unavailable as error:
-            log.warning("heartbeat not written", reason=str(error))
-
-    def end(self) -> None:
-        """Say goodbye."""
-        with suppress(Unavailable):
-            farewell(self._engine, self._id, self._clock.now())

@@ -9,8 +9,8 @@ from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.monitor import Monitor
 from latentwatch.review.fragment import PageQueries, fragment
 from latentwatch.review.frame import frame
-from latentwatch.review.pages.overview import monitor_states
 from latentwatch.review.room import Room, room_of
+from latentwatch.review.state import monitor_states
 from latentwatch.review.templating import render
 
 

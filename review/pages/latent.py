@@ -1,19 +1,15 @@
 """Map: where does this live? Normal density as the ground, flagged records on it, a selection lists its records."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 from nicegui import events, ui
 
-from latentwatch.alerts.reading import MapPoint, flagged_places, flagged_versions
-from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.detector.interface import MapGround
-from latentwatch.domain.errors import BundleRefused, NotFound
-from latentwatch.domain.model import ModelVersion
+from latentwatch.alerts.reading import MapPoint
 from latentwatch.review.charts.latent import VERDICT_LOOKS, map_option
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
+from latentwatch.review.latent_map import VersionMap, latent_map
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
@@ -23,20 +19,6 @@ _MOST_LISTED = 200
 _VERDICTS = tuple(VERDICT_LOOKS)
 
 lead_to_monitor("map", "Map")
-
-
-@dataclass(frozen=True, slots=True)
-class LatentMap:
-    """What the page draws. Without a ground, `problem` says why."""
-
-    version: ModelVersion | None
-    ground: MapGround | None
-    problem: str
-    points: tuple[MapPoint, ...]
-    others: dict[int, int] = field(default_factory=dict)
-    """Versions that have maps with flagged records of their own, and how many of the latest each holds."""
-    shared: tuple[int, ...] = ()
-    """Former versions whose flagged records are drawn too, since their places are the same."""
 
 
 @ui.page("/map/{name}")
@@ -57,7 +39,7 @@ async def map_page(request: Request, name: str, version: int | None = None) -> N
 class _MapView:
     """The map and the list of what is selected on it."""
 
-    def __init__(self, room: Room, queries: PageQueries, name: str, version: int | None, drawn: LatentMap) -> None:
+    def __init__(self, room: Room, queries: PageQueries, name: str, version: int | None, drawn: VersionMap) -> None:
         self.room, self.queries, self.name, self.version, self.drawn = room, queries, name, version, drawn
 
     def build(self) -> None:
@@ -139,42 +121,5 @@ def selected(points: tuple[MapPoint, ...], said: object) -> list[MapPoint] | Non
     return found
 
 
-def latent_map(room: Room, name: str, number: int | None = None) -> LatentMap:
-    """A version's map with its latest flagged records; the champion's where no number is given or none has it."""
-    registry = ModelRegistry(room.engine)
-    champion = registry.champion(name)
-    version = champion if number is None else _version(registry, name, number) or champion
-    if version is None:
-        return LatentMap(None, None, "", ())
-    others = flagged_versions(room.engine, name)
-    if champion is not None:
-        others = {champion.version: 0} | others
-    others.pop(version.version, None)
-    try:
-        ground = room.bundle_cache.detector(version.bundle).map_ground()
-    except BundleRefused as error:
-        return LatentMap(version, None, str(error), flagged_places(room.engine, name, [version.version]), others)
-    shared = tuple(other for other in others if _share_places(room, registry, name, other, ground))
-    others = {other: count for other, count in others.items() if other not in shared}
-    points = flagged_places(room.engine, name, [version.version, *shared])
-    return LatentMap(version, ground, "", points, others, shared)
-
-
-def _share_places(room: Room, registry: ModelRegistry, name: str, other: int, ground: MapGround) -> bool:
-    if not ground.basis:
-        return False
-    try:
-        return room.bundle_cache.basis(registry.version(name, other).bundle) == ground.basis
-    except (BundleRefused, NotFound):
-        return False
-
-
-def _version(registry: ModelRegistry, name: str, number: int) -> ModelVersion | None:
-    try:
-        return registry.version(name, number)
-    except (NotFound, OverflowError):  # no version has this number, or no database could hold it
-        return None
-
-
-def _moved(new: LatentMap, old: LatentMap) -> bool:
+def _moved(new: VersionMap, old: VersionMap) -> bool:
     return (new.points, new.version, new.others) != (old.points, old.version, old.others)

@@ -4,13 +4,12 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import ui
 
-from latentwatch.alerts.reading import overview
 from latentwatch.alerts.reading.overview import SPARK_MINUTES
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.spark import spark
-from latentwatch.review.state import MonitorState, Word, state_of, worst_first
+from latentwatch.review.state import MonitorState, Word, monitor_states
 from latentwatch.review.templating import render
 
 _SECONDS = 3.0
@@ -30,12 +29,6 @@ async def overview_page(request: Request) -> None:
 
         await refresh()
         ui.timer(_SECONDS, refresh, immediate=False)
-
-
-def monitor_states(room: Room) -> list[MonitorState]:
-    """Every monitor's state, worst first."""
-    now = room.now()
-    return worst_first([state_of(facts, now) for facts in overview(room.engine, now)])
 
 
 def overview_markup(room: Room) -> Markup:

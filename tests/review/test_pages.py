@@ -25,14 +25,15 @@ from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry, EntityState, 
 from latentwatch.review.actions import act, label
 from latentwatch.review.charts.latent import VERDICT_LOOKS
 from latentwatch.review.filters import View
+from latentwatch.review.latent_map import latent_map
 from latentwatch.review.pages.alert import evidence_markup, ground_of, replay_done
-from latentwatch.review.pages.choosing import monitor_states
 from latentwatch.review.pages.dead import dead_markup
 from latentwatch.review.pages.inbox import inbox_markup
-from latentwatch.review.pages.latent import latent_map, selected
+from latentwatch.review.pages.latent import selected
 from latentwatch.review.pages.models import levels, models_markup
 from latentwatch.review.pages.overview import overview_markup
 from latentwatch.review.room import BundleCache, Room
+from latentwatch.review.state import monitor_states
 from latentwatch.review.templating import render
 from tests.review.conftest import Pages
 from tests.review.sketch import EVIL, NOW, PUMP, trace_point

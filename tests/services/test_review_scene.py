@@ -9,8 +9,8 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.domain.monitor import Monitor
 from latentwatch.review.config import ReviewConfig
 from latentwatch.review.evidence import lines
+from latentwatch.review.latent_map import latent_map
 from latentwatch.review.pages.alert import replay_done
-from latentwatch.review.pages.latent import latent_map
 from latentwatch.review.pages.overview import overview_markup
 from latentwatch.review.replay import replay
 from latentwatch.review.room import Room

@@ -22,9 +22,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from latentwatch.detector.bundle_store import open_store
-from latentwatch.detector.interface import Detector
+from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.domain.errors import BundleAway, BundleChanged, BundleRefused
 from latentwatch.domain.private_files import make_private_folder, write_private_file
+from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 
 FORMAT = 10
@@ -69,6 +70,14 @@ class Bundled(Detector, Storable, Protocol):
 
     def reading(self, schema: RecordSchema) -> Self:
         """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
+        ...
+
+    def codes(self, batch: Batch, contexts: Contexts) -> NDArray[np.float32]:
+        """[N, K] latent codes of records."""
+        ...
+
+    def decoded(self, codes: NDArray[np.float32]) -> list[dict[str, Value]]:
+        """The mean record at each code [N, K]. Raises InvalidInput where a code alone does not make a record."""
         ...
 
 

@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import TransformerTags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwatch.detector.explained_frame import frame_of
 from latentwatch.detector.interface import Contexts
+from latentwatch.detector.latent_mixin import LatentSpaceMixin
 from latentwatch.detector.reading import Reading
-from latentwatch.detector.roles import Role, Roles, check_order
+from latentwatch.detector.roles import Role, Roles, check_order, unnamed
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sequences.choice import choose_window
 from latentwatch.domain.errors import InvalidInput
@@ -38,7 +39,7 @@ _SECOND = 1_000_000
 """Microseconds between rows without times."""
 
 
-class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Learns what normal rows look like and says how surprising a row is: -log10 of the chance that a normal row is
     at least as strange.
 
@@ -132,6 +133,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_samples_fit_: int | None = len(batch)
         self.span_ = self.reading_.span(batch)
         self.offset_ = float(np.log10(self.false_alarm_rate))
+        self._remember(batch)
         self.reset_stream()
         return surprise
 
@@ -143,7 +145,7 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         out_of_fold = self._learn(X, groups, times)
         if out_of_fold is None:
-            return self.predict(X, groups=_unnamed(groups), times=_unnamed(times))
+            return self.predict(X, groups=unnamed(groups), times=unnamed(times))
         return np.where(-out_of_fold.astype(np.float64) < self.offset_, -1, 1)
 
     def surprise(self, X: Rows, *, groups: Role = None, times: Role = None) -> NDArray[np.float64]:
@@ -293,10 +295,12 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = width
         if columns is not None:
             self.feature_names_in_ = np.array(columns, object)
+        self._remember(None)
         self.reset_stream()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
@@ -364,8 +368,3 @@ class LatentDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         batch = self._read(X, groups, times)
         contexts = RunningContext(self.detector_.context).extend(batch)
         return batch, contexts, self.detector_.score(batch, contexts)
-
-
-def _unnamed(role: Role) -> Role:
-    """What `predict` is to be given after `fit` was given `role`: a name is known by then."""
-    return None if isinstance(role, str) else role

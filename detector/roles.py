@@ -57,6 +57,11 @@ def check_order(roles: Roles, count: int) -> None:
             )
 
 
+def unnamed(role: Role) -> Role:
+    """What `predict` is to be given after `fit` was given `role`: a name is known by then."""
+    return None if isinstance(role, str) else role
+
+
 def _values(X: Any, role: Role, what: str) -> Any:
     if role is None:
         return None

@@ -145,6 +145,10 @@ class Coded(Protocol):
         """[N, K] latent codes of context rows [N, D]."""
         ...
 
+    def decode(self, codes: Floats) -> Floats:
+        """[N, W] the mean of the first W numbers of a context row at codes [N, K]."""
+        ...
+
 
 class Scoring(Protocol):
     """Anything that gives rows [N, W] anomaly scores [N]."""

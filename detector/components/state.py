@@ -55,6 +55,10 @@ class FittedState:
         """[N, K] latent codes of context rows [N, D]."""
         return self.model.encode(self.look(features))
 
+    def decode(self, codes: Floats) -> Floats:
+        """[N, W] the mean of what the state model sees, at codes [N, K]."""
+        return self.model.decode(codes)
+
     def places(self, codes: Floats) -> Floats:
         """[N, 2] where codes [N, K] lie on the map."""
         return self.basis.places(codes)

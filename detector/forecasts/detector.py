@@ -16,7 +16,7 @@ from latentwatch.detector.lately import BINS
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.domain.monitor import AlertPolicy
-from latentwatch.domain.record import Batch
+from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
@@ -114,6 +114,14 @@ class ForecastDetector:
             usual = {**explanation.expected, **dict(zip(names, values[row], strict=True))}
             out.append(replace(explanation, expected=usual, contributions=shares))
         return out
+
+    def codes(self, batch: Batch, contexts: Contexts) -> Floats:
+        """[N, K] latent codes of records."""
+        return self.components.codes(batch, self._inner(contexts))
+
+    def decoded(self, codes: Floats) -> list[dict[str, Value]]:
+        """The mean record at each code [N, K], whatever is forecast."""
+        return self.components.decoded(codes)
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
         """[N, K] how far numbers lie from what was forecast of them, or lately lay from what the components know, whichever

@@ -41,6 +41,11 @@ class TrainingPlan:
     judges: int = 3
     """Members that each leave one fold out; one more sees all rows."""
     hidden: int = 64
+    layers: int = 1
+    """Of `hidden` units, in the encoder and in the decoder each."""
+    noise_by_record: bool = False
+    """Whether the decoder says how wide the noise of each record is, instead of one width per column. Only to sample from: a
+    detector that may widen its noise excuses what it cannot reconstruct."""
     steps: int = 300
     batch: int = 128
     learning_rate: float = 3e-3

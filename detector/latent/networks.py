@@ -37,22 +37,16 @@ def stored(layer: MemberLinear, outputs: int | None = None) -> Layer:
 
 
 class Autoencoder(nn.Module):  # type: ignore[misc]
-    """Encoder D -> hidden -> K, or K means and K log variances; decoder K -> hidden -> D with one noise per column."""
+    """Encoder D -> hidden -> K, or K means and K log variances; decoder K -> hidden -> D, with one noise per column or, where
+    the plan says so, D log variances more."""
 
     def __init__(self, width: int, plan: TrainingPlan, stochastic: bool, random: torch.Generator) -> None:
         super().__init__()
         members, outputs = plan.members, 2 * plan.code if stochastic else plan.code
-        self.encoder = nn.Sequential(
-            MemberLinear(members, width, plan.hidden, random),
-            nn.ReLU(),
-            MemberLinear(members, plan.hidden, outputs, random),
-        )
-        self.decoder = nn.Sequential(
-            MemberLinear(members, plan.code, plan.hidden, random),
-            nn.ReLU(),
-            MemberLinear(members, plan.hidden, width, random, gain=0.1),
-        )
+        self.encoder = _layers(width, outputs, plan, random)
+        self.decoder = _layers(plan.code, width * (2 if plan.noise_by_record else 1), plan, random, gain=0.1)
         self.log_noise = nn.Parameter(torch.full((members, 1, width), -1.0))
+        self._noise_by_record = plan.noise_by_record
 
     def encode(self, rows: Tensor, code: int) -> Tensor:
         """[M, B, K] codes of rows [M, B, D]: their posterior means where the encoder is stochastic."""
@@ -63,11 +57,29 @@ class Autoencoder(nn.Module):  # type: ignore[misc]
         mean, log_variance = self.encoder(rows).chunk(2, dim=-1)
         return mean, log_variance.clamp(*_SPREAD)
 
+    def decode(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """[M, B, D] the mean record at codes [M, B, K], and the log variance of the noise around it, of the same shape or
+        [M, 1, D]."""
+        decoded = self.decoder(codes)
+        if not self._noise_by_record:
+            return decoded, self.log_noise.clamp(*_NOISE)
+        mean, change = decoded.chunk(2, dim=-1)
+        return mean, (self.log_noise + change).clamp(*_NOISE)
+
     def negative_log_likelihood(self, rows: Tensor, codes: Tensor) -> Tensor:
         """[M] mean over rows [M, B, D] of -log N(row; decoded code, noise), less its constant, in nats."""
-        log_noise = self.log_noise.clamp(*_NOISE)
-        squared = (rows - self.decoder(codes)).square()
+        mean, log_noise = self.decode(codes)
+        squared = (rows - mean).square()
         return 0.5 * (squared * (-log_noise).exp() + log_noise).sum(dim=-1).mean(dim=-1)
+
+
+def _layers(inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator, gain: float = 1.0) -> nn.Sequential:
+    """Inputs -> hidden, as many times as the plan says -> outputs; `gain` is the last one's."""
+    layers: list[nn.Module] = []
+    for _ in range(plan.layers):
+        layers += [MemberLinear(plan.members, inputs, plan.hidden, random), nn.ReLU()]
+        inputs = plan.hidden
+    return nn.Sequential(*layers, MemberLinear(plan.members, inputs, outputs, random, gain))
 
 
 class Critic(nn.Module):  # type: ignore[misc]

@@ -52,6 +52,13 @@ class Standardised:
         return np.asarray(standardised * self.scale + self.centre, np.float32)
 
 
+def standardised_by(rows: Floats) -> Standardised:
+    """By the mean and spread of rows [N, D]; what hardly moves in them is left out."""
+    centre, scale = rows.mean(axis=0), rows.std(axis=0)
+    scale[scale < _NEVER_MOVED] = 0.0
+    return Standardised(centre, scale)
+
+
 @dataclass(frozen=True, slots=True)
 class StateModel:
     """M members of one shape; all but the last judge."""
@@ -156,9 +163,7 @@ def fit_state_model(
     progress: Callable[[float], None],
 ) -> StateModel:
     """Train on rows [N, D]; judge j does not see those of fold j. `landmarks` are records as they are, not standardised."""
-    centre, scale = rows.mean(axis=0), rows.std(axis=0)
-    scale[scale < _NEVER_MOVED] = 0.0
-    standardised = Standardised(centre, scale)
+    standardised = standardised_by(rows)
     held = None if landmarks is None else Landmarks(standardised(landmarks.rows), landmarks.codes)
     examples = Examples(standardised(rows), folds, held)
     if plan.kind is ModelKind.LINEAR:

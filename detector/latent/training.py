@@ -13,7 +13,7 @@ from torch import Tensor
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.latent.examples import Examples, TrainingPlan, rows_seen
 from latentwatch.detector.latent.kinds import OBJECTIVES
-from latentwatch.detector.latent.networks import MemberLinear, stored
+from latentwatch.detector.latent.networks import Autoencoder, MemberLinear, stored
 
 _HELD = 100.0
 """How much a landmark's squared distance from its place counts against a nat of likelihood."""
@@ -23,6 +23,16 @@ Progress = Callable[[float], None]
 
 
 def train_network(examples: Examples, plan: TrainingPlan, progress: Progress) -> Network:
+    """M trained members as they serve."""
+    network = train_autoencoder(examples, plan, progress)
+    encoder = [layer for layer in network.encoder if isinstance(layer, MemberLinear)]
+    decoder = [layer for layer in network.decoder if isinstance(layer, MemberLinear)]
+    return Network(
+        (*map(stored, encoder[:-1]), stored(encoder[-1], plan.code)), tuple(stored(layer) for layer in decoder)
+    )
+
+
+def train_autoencoder(examples: Examples, plan: TrainingPlan, progress: Progress) -> Autoencoder:
     """M trained members. Deterministic given the plan's seed; `progress` is told the share done, 0 to 1."""
     random = torch.Generator().manual_seed(plan.seed)
     rows = torch.from_numpy(np.ascontiguousarray(examples.rows, np.float32))
@@ -45,11 +55,7 @@ def train_network(examples: Examples, plan: TrainingPlan, progress: Progress) ->
         schedule.step()
         if step % 25 == 0:
             progress(step / plan.steps)
-    encoder = [layer for layer in network.encoder if isinstance(layer, MemberLinear)]
-    decoder = [layer for layer in network.decoder if isinstance(layer, MemberLinear)]
-    return Network(
-        (*map(stored, encoder[:-1]), stored(encoder[-1], plan.code)), tuple(stored(layer) for layer in decoder)
-    )
+    return network
 
 
 def _off_their_places(

@@ -14,12 +14,12 @@ from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.rows.cascade import Cascade
 from latentwatch.detector.rows.explanation import LatentMap, Normal, explain_rows
 from latentwatch.detector.rows.features import Features
-from latentwatch.detector.rows.model import RowModel
+from latentwatch.detector.rows.model import STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
 from latentwatch.detector.rows.relations import Relations
-from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.errors import BundleRefused, InvalidInput
 from latentwatch.domain.monitor import AlertPolicy
-from latentwatch.domain.record import Batch
+from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
@@ -83,6 +83,18 @@ class RowDetector:
         """Why each record scored as it did."""
         rows = self.features.transform(batch)
         return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, rows, scores)
+
+    def codes(self, batch: Batch, contexts: Contexts) -> NDArray[np.float32]:
+        """[N, K] latent codes: of what a record has beyond its neighbours."""
+        values, present = self.model.prepare(self.features.transform(batch))
+        return self.model.look(values, present, STUDY).codes
+
+    def decoded(self, codes: NDArray[np.float32]) -> list[dict[str, Value]]:
+        """Refused."""
+        raise InvalidInput(
+            "without a window a code says how a record differs from its neighbours, and makes no record by itself; "
+            "learn with a window"
+        )
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
         """[N, K] how far numbers lie from what the other features predict, in their own units."""

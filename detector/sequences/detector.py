@@ -14,7 +14,7 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.recipes import SEQUENCE
-from latentwatch.detector.sequences.channels import Channels
+from latentwatch.detector.sequences.channels import Channels, unclip
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.explanation import Memory, explain_rows
 from latentwatch.detector.sequences.model import SequenceModel
@@ -24,7 +24,7 @@ from latentwatch.detector.sequences.pace import Pace
 from latentwatch.detector.sequences.promise import SequenceCalibration
 from latentwatch.detector.sequences.warm_up import WarmUp
 from latentwatch.domain.monitor import AlertPolicy
-from latentwatch.domain.record import Batch
+from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
@@ -124,6 +124,20 @@ class SequenceDetector:
         if not isinstance(found, FittedBlockDensity):
             raise TypeError("the component that explains is no density")
         return found
+
+    def codes(self, batch: Batch, contexts: Contexts) -> Floats:
+        """[N, K] latent codes of records."""
+        return self.model.coded.codes(contexts.features)
+
+    def decoded(self, codes: Floats) -> list[dict[str, Value]]:
+        """The mean record at each code [N, K], at the level that all entities have in common. Raises ValueError where codes
+        are not of K numbers."""
+        size, channels = self.model.coded.basis.codes.shape[1], self.context.channels
+        if codes.ndim != 2 or codes.shape[1] != size:
+            raise ValueError(f"codes must be of {size} columns, not of shape {codes.shape}")
+        drawn = self.model.coded.decode(codes)[:, : channels.count]
+        nobody = np.full(len(codes), "", object)
+        return channels.values(unclip(drawn) * self.context.levels.spreads, nobody, self.memory.span)
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged: by share of records, or by episodes a day."""

@@ -68,11 +68,11 @@ def evaluate_candidate(folder: str) -> int:
 
 @task
 @retried_where_it_helps()
-def judge_candidate(folder: str) -> dict[str, Any]:
-    """Decide, with reasons in words."""
+def judge_candidate(folder: str, accept_blind: str) -> dict[str, Any]:
+    """Decide, with reasons in words; a first model that finds next to nothing is let in by `accept_blind` in the run's configuration."""
     from latentwatch import retraining
 
-    return retraining.judge_candidate(folder)
+    return retraining.judge_candidate(folder, accept_blind=accept_blind == "True")
 
 
 @task
@@ -107,7 +107,7 @@ def retrain_dag(monitor: Planned) -> DAG:
             >> fit_candidate(folder)
             >> calibrate_candidate(folder)
             >> evaluate_candidate(folder)
-            >> judge_candidate(folder)
+            >> judge_candidate(folder, accept_blind="{{ (dag_run.conf or {}).get('accept_blind', False) }}")
             >> promote_candidate(folder)
         )
     return dag

@@ -4,30 +4,45 @@ Detector + holdout → Evaluation; challenger + champion → Judgement with its 
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from latentwatch.detector.decision import decide
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.sensitivity import smallest_changes
+from latentwatch.domain.durations import format_duration
 from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.percent import percent
 from latentwatch.domain.record import Batch
+from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.scores import Scores
 
 PROMISE_FACTOR = 2.0
 """A promise counts as kept while the realised rate's 95 % interval reaches down to this multiple of the promised rate."""
 
 _FAULTS_PER_KIND = 4
+_SIZES = (1.0, 2.0, 4.0)
+"""Of what is planted: three spreads of a sensor are much on one, and within the usual of another."""
 _FAULT_RECORDS = 60
 _DAY_MICROSECONDS = 86_400_000_000
+BLIND_BELOW = 0.1
+"""Share of the planted faults below which a model finds next to nothing."""
+_FEWEST_TO_TELL = 8
+"""Planted faults below which that says nothing."""
+FAR_LARGER = 4.0
+"""How many times the champion's smallest change is worth telling: sizes are told apart by factors of two."""
+MOST_TOLD = 8
+"""Features whose smallest change stands in the reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +55,37 @@ class _Reading:
     flagged: NDArray[np.bool_]
 
 
-def evaluate(detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int = 0) -> Evaluation:
+def evaluate(
+    detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int = 0, rules: FeatureRules = NO_RULES
+) -> Evaluation:
     """Measure realised against promised false alarms on `holdout`, and recall on faults planted into it.
 
     `holdout` is taken as normal. Records that the detector marks as warming up count only where nothing else is there.
     A planted fault is found when one of its records is flagged that is not flagged without the fault; so a detector
-    that flags everything finds nothing. Raises InvalidHistory when the holdout is empty.
+    that flags everything finds nothing. `rules` are what the monitor says matters of its features. Raises InvalidHistory when the holdout is empty.
     """
     if not len(holdout):
         raise InvalidHistory("the holdout is empty; train on a longer history")
     threshold = detector.threshold(policy)
-    clean = _read(detector, holdout, threshold)
+    clean = _read(detector, holdout, threshold, rules)
     counted = ~clean.scores.warming
     if not counted.any():
         counted = np.ones(len(holdout), bool)
     flagged = clean.flagged[counted]
     spread = _overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
-    found, planted, details = _recall(detector, clean, threshold, seed)
     gap = policy.gap(detector.cadence)
     episodes = count_episodes(holdout.times[counted][flagged], holdout.entities[counted][flagged], gap)
+    found, planted, details = _recall(detector, clean, threshold, seed, rules)
+    changes = smallest_changes(
+        holdout,
+        lambda batch: _read(detector, batch, threshold, rules).flagged,
+        seed,
+        in_time=detector.context.width > 0,
+    )
+    details["smallest_changes"] = [
+        {"unit": holdout.schema.feature(each.feature).unit, **asdict(each)} for each in changes
+    ]
+    details["seconds_a_record"] = _pace(holdout)
     span_days = max(float(np.ptp(holdout.times)) / _DAY_MICROSECONDS, 1e-9)
     details |= {
         "threshold": round(float(threshold), 4),
@@ -94,16 +121,28 @@ def rate_interval(flagged: int, records: int, overdispersion: float = 1.0) -> tu
     return low, high
 
 
-def judge(challenger: Evaluation, champion: Evaluation | None, unfit: int | None = None) -> Judgement:
+def is_blind(evaluation: Evaluation) -> bool:
+    """Whether next to nothing of what was planted is found."""
+    return evaluation.faults_planted >= _FEWEST_TO_TELL and _recall_of(evaluation) < BLIND_BELOW
+
+
+def judge(
+    challenger: Evaluation, champion: Evaluation | None, unfit: int | None = None, *, accept_blind: bool = False
+) -> Judgement:
     """Whether the challenger is let in. Both must have been evaluated on the same holdout with the same seed.
 
-    The first model is let in whatever it measures, since nothing serves otherwise, and its reasons say what to expect;
-    so is one whose champion, version `unfit`, could not be evaluated and therefore cannot serve these records either.
+    The first model is let in whatever it promises, since nothing serves otherwise, and its reasons say what to expect;
+    so is one whose champion, version `unfit`, could not be evaluated and therefore cannot serve these records either. Where
+    it finds next to nothing it is held, unless that is accepted: people would think themselves watched.
     Later ones are let in when they keep the promise and find at least as many planted faults as the champion; when the
     champion no longer keeps the promise, a challenger that does is let in if it still finds faults; when neither keeps
     it, one that is nearer to it and finds at least as many.
     """
-    reasons = [_promise_in_words("The challenger", challenger), _recall_in_words("it", challenger)]
+    reasons = [
+        _promise_in_words("The challenger", challenger),
+        _recall_in_words("it", challenger),
+        *_changes_in_words(challenger),
+    ]
     if challenger.details.get("follows_drift"):
         reasons.append(
             "It follows levels that drift slowly, as its history's do: what is as slow as that it takes for normal."
@@ -111,11 +150,20 @@ def judge(challenger: Evaluation, champion: Evaluation | None, unfit: int | None
     reasons += challenger.details.get("notes", ())
     if champion is None:
         kept = keeps_promise(challenger)
+        finds_nothing = is_blind(challenger)
         if unfit is not None:
             reasons.append(
                 f"Nothing to compare it with: version {unfit}, the champion, cannot score these records any more; its "
                 "bundle is missing or damaged, or the monitor's fields are others."
             )
+        if finds_nothing and not accept_blind:
+            reasons.append(
+                "Held: it finds next to nothing, so that who relied on it would not be watched. Give it a longer history, "
+                "features that tell more, or a promise of more false alarms; --accept-blind lets it in all the same."
+            )
+            return Judgement(promote=False, reasons=tuple(reasons))
+        if finds_nothing:
+            reasons.append("It finds next to nothing; that was accepted (--accept-blind). Do not rely on it.")
         reasons.append(
             f"It is {'the first model of this monitor and is ' if unfit is None else ''}let in."
             if kept
@@ -124,6 +172,7 @@ def judge(challenger: Evaluation, champion: Evaluation | None, unfit: int | None
         )
         return Judgement(promote=True, reasons=tuple(reasons))
     reasons += [_promise_in_words("The champion", champion), _recall_in_words("it", champion)]
+    reasons += _worse_in_words(challenger, champion)
     promote, verdict = _compare(challenger, champion)
     return Judgement(promote=promote, reasons=(*reasons, verdict))
 
@@ -169,19 +218,69 @@ def _recall_in_words(who: str, evaluation: Evaluation) -> str:
         return f"No fault could be planted into the holdout, so what {who} finds is unknown."
     missed = [kind for kind, recall in evaluation.recall_by_fault.items() if recall < 0.5]
     tail = f"; it mostly misses {', '.join(missed)}" if missed else ""
+    half = evaluation.details.get("half_found_at")
+    if half is not None and _recall_of(evaluation) < 0.5:
+        tail += f"; half of them would be found at a promise of {percent(half)} of records"
     return f"Of {evaluation.faults_planted} planted faults {who} finds {evaluation.faults_found}{tail}."
 
 
-def _read(detector: Detector, batch: Batch, threshold: float) -> _Reading:
+def _changes_in_words(evaluation: Evaluation) -> list[str]:
+    """What must happen to each feature to be caught; of the first ones, where there are many."""
+    changes = evaluation.details.get("smallest_changes") or []
+    told = [
+        f"{each['feature']} {_amount(each['change'], each['unit'])}" for each in changes if each["change"] is not None
+    ][:MOST_TOLD]
+    unseen = [each["feature"] for each in changes if each["change"] is None][:MOST_TOLD]
+    said = []
+    if told:
+        records, pace = changes[0]["records"], evaluation.details.get("seconds_a_record")
+        lasting = f" for {records} records" if records > 1 else ""
+        if lasting and pace:
+            lasting += f" ({format_duration(timedelta(seconds=round(records * pace, 1)))})"
+        said.append(f"The smallest change that would be caught, up or down{lasting}: {', '.join(told)}.")
+    if unseen:
+        said.append(f"No change that was tried, however large, would be caught of {', '.join(unseen)}.")
+    return said
+
+
+def _worse_in_words(challenger: Evaluation, champion: Evaluation) -> list[str]:
+    """The features of which the challenger needs a far larger change than the champion."""
+    before = {each["feature"]: each["change"] for each in champion.details.get("smallest_changes") or []}
+    said = []
+    for each in challenger.details.get("smallest_changes") or []:
+        known, now = before.get(each["feature"]), each["change"]
+        if known is not None and (now is None or now >= FAR_LARGER * known):
+            needs = "none of those tried" if now is None else f"{_amount(now, each['unit'])} or more"
+            said.append(f"{each['feature']} ({needs} instead of {_amount(known, each['unit'])})")
+    return [f"Less is caught than by the champion of {', '.join(said[:MOST_TOLD])}."] if said else []
+
+
+def _amount(change: float, unit: str) -> str:
+    """Two significant digits and the unit."""
+    return f"{float(f'{change:.2g}'):g}{f' {unit}' if unit else ''}"
+
+
+def _read(detector: Detector, batch: Batch, threshold: float, rules: FeatureRules) -> _Reading:
     entities, owners = np.unique(batch.entities.astype(str), return_inverse=True)
     states = detector.context.fresh(entities.tolist())
     contexts = detector.context.extend(states, owners.astype(np.intp), batch)
     scores = detector.score(batch, contexts)
-    return _Reading(batch, contexts, scores, scores.surprise >= threshold)
+    flagged = np.zeros(len(batch), bool)
+    flagged[decide(detector, rules, threshold, batch, contexts, scores)[0]] = True
+    return _Reading(batch, contexts, scores, flagged)
+
+
+def _pace(batch: Batch) -> float | None:
+    """The usual number of seconds between records of an entity; None where that is not known."""
+    if batch.schema.time is None:
+        return None
+    steps = np.concatenate([np.diff(batch.times[rows]) for rows in rows_by_entity(batch.entities)])
+    usual = float(np.median(steps[steps > 0])) / 1e6 if (steps > 0).any() else 0.0
+    return round(usual, 3) or None
 
 
 def _recall(
-    detector: Detector, clean: _Reading, threshold: float, seed: int
+    detector: Detector, clean: _Reading, threshold: float, seed: int, rules: FeatureRules
 ) -> tuple[dict[str, int], dict[str, int], dict[str, Any]]:
     """Faults found and planted by kind, and what else is worth telling about them."""
     in_time = detector.context.width > 0
@@ -189,10 +288,12 @@ def _recall(
     length = max(4, min(_FAULT_RECORDS, longest // 12)) if in_time else 1
     per_kind = _FAULTS_PER_KIND if in_time else 10 * _FAULTS_PER_KIND
     try:
-        faulty, faults = plant_faults(clean.batch, seed, per_kind=per_kind, length=length, in_time=in_time)
+        faulty, faults = plant_faults(
+            clean.batch, seed, per_kind=per_kind, length=length, in_time=in_time, sizes=_SIZES
+        )
     except InvalidHistory as error:
         return {}, {}, {"no_faults": str(error)}
-    reading = _read(detector, faulty, threshold)
+    reading = _read(detector, faulty, threshold, rules)
     found: dict[str, int] = defaultdict(int)
     planted: dict[str, int] = defaultdict(int)
     delays: list[int] = []
@@ -204,7 +305,11 @@ def _recall(
             found[fault.kind.value] += 1
             delays.append(int(hits[0]))
             peaks.append((fault, int(fault.rows[np.argmax(reading.scores.surprise[fault.rows])])))
-    details: dict[str, Any] = {"fault_records": length}
+    strangest = [float(reading.scores.surprise[fault.rows].max()) for fault in faults]
+    details: dict[str, Any] = {
+        "fault_records": length,
+        "half_found_at": float(f"{min(1.0, 10.0 ** -float(np.median(strangest))):.2g}"),
+    }
     if peaks:
         details["median_delay_records"] = float(np.median(delays))
         details["guilty_in_top_2"] = round(_named(detector, reading, peaks), 3)

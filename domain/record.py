@@ -116,6 +116,10 @@ class Batch:
             offsets=self.offsets[rows],
         )
 
+    def with_numbers(self, numbers: NDArray[np.float32]) -> "Batch":
+        """The same records with other numbers, of the same shape."""
+        return replace(self, numbers=numbers)
+
     def narrowed(self, schema: RecordSchema) -> "Batch":
         """The same records with the features of another schema, in its order. Raises KeyError for one that is not here."""
         if schema == self.schema:

@@ -37,6 +37,9 @@ app.add_typer(database_app, name="database")
 
 MonitorFile = Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")]
+AcceptBlind = Annotated[
+    bool, typer.Option("--accept-blind", help="Let a first model in even where it finds next to nothing.")
+]
 Histories = Annotated[
     list[str] | None,
     typer.Option(
@@ -142,12 +145,13 @@ def train(
         list[str] | None, typer.Argument(metavar="DATA", help="More history, as a shell's glob leaves it.")
     ] = None,
     history: Histories = None,
+    accept_blind: AcceptBlind = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn what normal looks like; register the model and, when it is judged good, let it serve."""
     from latentwatch.commands import train_monitor
 
-    train_monitor(monitor, [*(history or []), *(more or [])], as_json=as_json)
+    train_monitor(monitor, [*(history or []), *(more or [])], as_json=as_json, accept_blind=accept_blind)
 
 
 @app.command(
@@ -245,11 +249,13 @@ def serve(
 
 
 @app.command(epilog="Example: latentwatch retrain monitor.yaml --history 'last-month/*.parquet'")
-def retrain(monitor: MonitorFile, history: Histories = None, as_json: AsJson = False) -> None:
+def retrain(
+    monitor: MonitorFile, history: Histories = None, accept_blind: AcceptBlind = False, as_json: AsJson = False
+) -> None:
     """Train a challenger on recent history without its incidents, judge it against the champion, promote the better one."""
     from latentwatch.commands import retrain_monitor
 
-    retrain_monitor(monitor, history or [], as_json=as_json)
+    retrain_monitor(monitor, history or [], as_json=as_json, accept_blind=accept_blind)
 
 
 @app.command(epilog="Example: LATENTWATCH_CHANNELS_FILE=channels.yaml latentwatch notify")

@@ -3,13 +3,16 @@
 import shlex
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latentwatch.console import print_json, progress_bars, say
 from latentwatch.domain.clock import SystemClock
-from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput, LoopFailed
 from latentwatch.domain.monitor import load_monitor
 from latentwatch.settings import load_settings
+
+if TYPE_CHECKING:
+    from latentwatch.retraining import Retraining
 
 
 def init_monitor(
@@ -52,23 +55,24 @@ def _condition(text: str) -> tuple[str, str]:
     return field, value
 
 
-def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool) -> None:
+def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool, accept_blind: bool = False) -> None:
     """Train, register, judge, and promote what is good enough."""
-    _retrain(monitor_file, history, as_json)
+    _retrain(monitor_file, history, as_json, accept_blind)
 
 
-def retrain_monitor(monitor_file: Path, history: list[str], *, as_json: bool) -> None:
+def retrain_monitor(monitor_file: Path, history: list[str], *, as_json: bool, accept_blind: bool = False) -> None:
     """The same steps: training for the first time is retraining without a champion."""
-    _retrain(monitor_file, history, as_json)
+    _retrain(monitor_file, history, as_json, accept_blind)
 
 
-def _retrain(monitor_file: Path, history: list[str], as_json: bool) -> None:
-    from latentwatch.retraining import Retraining, retrain
+def _retrain(monitor_file: Path, history: list[str], as_json: bool, accept_blind: bool) -> None:
+    """Raises LoopFailed where nothing serves afterwards, because the first model finds next to nothing."""
+    from latentwatch.retraining import retrain
 
     started = SystemClock().now()
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
     with progress_bars() as progress:
-        result: Retraining = retrain(monitor_file, run_id, history, progress)
+        result: Retraining = retrain(monitor_file, run_id, history, progress, accept_blind=accept_blind)
     version = result.version
     seconds = (SystemClock().now() - started).total_seconds()
     if as_json:
@@ -85,6 +89,7 @@ def _retrain(monitor_file: Path, history: list[str], as_json: bool) -> None:
                 "seconds": round(seconds, 1),
             }
         )
+        _require_service(result)
         return
     say(
         f"{version.monitor} version {version.version}: {version.status.value} (bundle {version.bundle[:12]}, {seconds:.0f} s)"
@@ -92,6 +97,16 @@ def _retrain(monitor_file: Path, history: list[str], as_json: bool) -> None:
     say(f"learned from {result.records:,} records; {result.left_out:,} left out as incidents")
     for reason in result.judgement.reasons:
         say(f"- {reason}")
+    _require_service(result)
+
+
+def _require_service(result: "Retraining") -> None:
+    """Raises LoopFailed where no model serves the monitor after its training."""
+    if result.unserved:
+        raise LoopFailed(
+            f"{result.version.monitor} version {result.version.version} finds next to nothing and is held; no model serves."
+            " Its reasons say what would help; --accept-blind lets it in all the same"
+        )
 
 
 def score_file(monitor_file: Path, input_: str, output: str, *, version: int | None, format_: str) -> None:

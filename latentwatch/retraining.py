@@ -24,6 +24,7 @@ from latentwatch.domain.errors import BundleRefused, InvalidHistory
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch
+from latentwatch.domain.rules import FeatureRules
 from latentwatch.history import read_history, read_topic_history, without_incidents
 from latentwatch.run_folders import JUDGED, RunFolder, delete_judged_runs, run_folder
 from latentwatch.settings import Settings, load_settings
@@ -45,6 +46,8 @@ class Retraining:
     records: int
     """Records of history, before incidents were left out."""
     left_out: int
+    unserved: bool = False
+    """Whether no model serves, since none did before and this one is held."""
 
     @property
     def promoted(self) -> bool:
@@ -141,7 +144,7 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     trained, clean = folder.need("trained"), folder.need("clean")
     holdout = read_snapshot(folder.holdout)
     challenger = load_bundle(settings.bundles, trained["bundle"])
-    evaluation = evaluate(challenger, holdout, monitor.alert)
+    evaluation = evaluate(challenger, holdout, monitor.alert, rules=FeatureRules.of(monitor.record, challenger.schema))
     if progress:
         progress("evaluating", 0.5)
     registry = ModelRegistry(engine)
@@ -170,8 +173,9 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     return version.version
 
 
-def judge_candidate(folder_path: str) -> dict[str, Any]:
-    """Say whether the challenger is let in, in words. Nothing changes yet."""
+def judge_candidate(folder_path: str, *, accept_blind: bool = False) -> dict[str, Any]:
+    """Say whether the challenger is let in, in words; a first one that finds next to nothing only with `accept_blind`.
+    Nothing changes yet."""
     folder = RunFolder(folder_path)
     done = folder.noted("judgement")
     if done is not None:
@@ -187,6 +191,7 @@ def judge_candidate(folder_path: str) -> dict[str, Any]:
             _evaluation(candidate["evaluation"]),
             None if rival is None else _evaluation(rival),
             candidate["champion"] if rival is None else None,
+            accept_blind=accept_blind,
         )
     return folder.note("judgement", {"promote": judgement.promote, "reasons": list(judgement.reasons)})
 
@@ -208,7 +213,9 @@ def promote_candidate(folder_path: str) -> dict[str, Any]:
     return outcome
 
 
-def retrain(monitor_file: Path, run_id: str, history: list[str], progress: Progress) -> Retraining:
+def retrain(
+    monitor_file: Path, run_id: str, history: list[str], progress: Progress, *, accept_blind: bool = False
+) -> Retraining:
     """All steps in a straight line, as the command line takes them."""
     settings = load_settings()
     registered(monitor_file, ready_database(settings))
@@ -223,13 +230,14 @@ def retrain(monitor_file: Path, run_id: str, history: list[str], progress: Progr
     progress("evaluating", 0.0)
     evaluate_candidate(path, progress)
     progress("evaluating", 1.0)
-    judged = judge_candidate(path)
+    judged = judge_candidate(path, accept_blind=accept_blind)
     folder = RunFolder(path)
     name, records = folder.monitor().name, folder.need("snapshot")["records"]
+    unserved = not judged["promote"] and folder.need("candidate")["champion"] is None
     promoted = promote_candidate(path)  # after which another run may delete this one's folder
     version = ModelRegistry(ready_database(settings)).version(name, promoted["version"])
     judgement = Judgement(judged["promote"], tuple(judged["reasons"]))
-    return Retraining(version, judgement, records, clean["left_out"])
+    return Retraining(version, judgement, records, clean["left_out"], unserved)
 
 
 def gather_history(
@@ -256,7 +264,12 @@ def evaluate_champion(
     if detector.schema.compared_with(holdout.schema).prevent_scoring:
         log.warning("champion reads fields that are not there any more, judging without it", version=champion.version)
         return None
-    return evaluate(detector, holdout.narrowed(detector.schema), monitor.alert)
+    return evaluate(
+        detector,
+        holdout.narrowed(detector.schema),
+        monitor.alert,
+        rules=FeatureRules.of(monitor.record, detector.schema),
+    )
 
 
 def _champion(champion: ModelVersion, settings: Settings) -> Detector | None:

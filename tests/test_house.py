@@ -182,7 +182,9 @@ def test_files_do_not_hold(what: str, pattern: str) -> None:
 def test_words_are_those_of_the_glossary() -> None:
     """Words that the glossary replaced do not come back. The glossary names them, and the database and its readers keep a
     column's name."""
-    replaced = re.compile(r"witness|\benerg(?:y|ies)\b|\bblind\b|familiar|\byouth\b|foret(?:ell|old)", re.IGNORECASE)
+    replaced = re.compile(
+        r"witness|\benerg(?:y|ies)\b|(?<!accept-)\bblind\b|familiar|\byouth\b|foret(?:ell|old)", re.IGNORECASE
+    )
     keep = {Path("docs/glossary.md"), Path("tests/test_house.py"), Path("review/flagged_schemas.py")}
     found = [
         f"{path}:{number}: {line.strip()[:120]}"

@@ -60,9 +60,37 @@ def test_rows_on_their_own_get_row_faults():
     """Without time order each fault is one row of a kind that a single row can show."""
     batch = sensors(500)
     _, faults = plant_faults(batch, seed=4, per_kind=20, in_time=False)
-    assert {fault.kind for fault in faults} == set(ROW_FAULTS)
+    of_numbers = set(ROW_FAULTS) - {FaultKind.UNKNOWN_WORD, FaultKind.ODD_TEXT}
+    assert {fault.kind for fault in faults} == of_numbers
     assert all(len(fault.rows) == 1 for fault in faults)
-    assert len(faults) == 20 * len(ROW_FAULTS)
+    assert len(faults) == 20 * len(of_numbers)
+
+
+def test_payments_that_are_entities_each_get_faults_of_their_size():
+    """Their spread is that of all; words, texts and far values are among the faults, and no amount becomes negative."""
+    rng = np.random.default_rng(0)
+    told = {"amount": "numeric", "country": "category", "note": "text"}
+    schema = RecordSchema.model_validate({"entity": "id", "features": told})
+    columns = {"amount": np.exp(rng.normal(3, 1, 400)), "country": ["DE", "FR"] * 200, "note": ["a purchase"] * 400}
+    batch = batch_from_columns(schema, columns, entities=[f"tx{row}" for row in range(400)])
+    faulty, faults = plant_faults(batch, seed=0, in_time=False)
+    kinds = {fault.kind: fault for fault in faults}
+    assert set(kinds) == {*ROW_FAULTS} - {FaultKind.CONSTANT_MOVES, FaultKind.CORRELATION_BREAK}
+    far = kinds[FaultKind.FAR].rows
+    assert faulty.numbers[far, 0] > 1.9 * batch.numbers.max()
+    assert faulty.categories[kinds[FaultKind.UNKNOWN_WORD].rows, 0][0] not in ("DE", "FR")
+    assert faulty.texts[kinds[FaultKind.ODD_TEXT].rows, 0] != "a purchase"
+
+
+def test_a_fault_in_things_told_as_one_series_befalls_one_of_them():
+    """Of five hosts in one series without an entity each fault touches one record of each time."""
+    values = np.random.default_rng(0).normal(size=5000)
+    schema = RecordSchema.model_validate({"time": "at", "features": {"value": "numeric"}})
+    batch = batch_from_columns(schema, {"value": values}, times=np.arange(5000) // 5 * 60_000_000)
+    _, faults = plant_faults(batch, seed=0, length=20)
+    long = [fault.rows for fault in faults if len(fault.rows) == 20]
+    assert long
+    assert all((np.diff(rows) == 5).all() for rows in long)
 
 
 def test_too_short_a_batch_is_refused():

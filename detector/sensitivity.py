@@ -1,0 +1,102 @@
+"""The smallest change of each feature that would be caught at a threshold, in the feature's own unit.
+
+Normal records + detector -> a size a feature, by bisection: all features are changed at once, each at places of its own
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.faults import find_places
+from latentwatch.domain.record import Batch
+from latentwatch.domain.schema import FeatureType
+
+SIZES = tuple(2.0**power for power in range(-2, 7))
+"""Sizes that are tried, in robust spreads of the feature; what lies between two is not told apart."""
+_RECORDS = 12
+"""How long a change lasts, where records follow one another."""
+_MOST_PLACES = 10
+_FEWEST_PLACES = 3
+_MOST_RECORDS = 10_000
+"""Records that are changed and scored again, the newest."""
+
+Flagging = Callable[[Batch], NDArray[np.bool_]]
+"""Which records of a batch a detector flags, each entity started fresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallestChange:
+    """What must happen to one feature to be seen."""
+
+    feature: str
+    change: float | None
+    """Up or down, caught in half of the places or more; None where not even the largest tried is."""
+    tried: float
+    """The largest change that was tried."""
+    records: int
+    """How many records it lasts."""
+
+
+def smallest_changes(batch: Batch, flags: Flagging, seed: int, *, in_time: bool) -> list[SmallestChange]:
+    """Of each numeric feature that moves; of the first ones only, where the records have room for no more.
+
+    A change is caught at a place where a record is flagged that is not flagged without it.
+    """
+    batch = batch.take(slice(max(0, len(batch) - _MOST_RECORDS), len(batch)))
+    length = _RECORDS if in_time else 1
+    columns, spreads = _moving(batch)
+    rng = np.random.default_rng(seed)
+    room = find_places(batch, rng, len(columns) * _MOST_PLACES, length)
+    columns = columns[: len(room) // _FEWEST_PLACES]
+    if not len(columns):
+        return []
+    own = [room[at :: len(columns)] for at in range(len(columns))]
+    clean = flags(batch)
+    low, high = np.zeros(len(columns), int), np.full(len(columns), len(SIZES))
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, len(SIZES) - 1)
+        caught = _caught(batch, flags, clean, columns, np.array([SIZES[at] for at in middle]) * spreads[columns], own)
+        open_ = low < high
+        high = np.where(open_ & caught, middle, high)
+        low = np.where(open_ & ~caught, middle + 1, low)
+    found = [SIZES[at] if at < len(SIZES) else None for at in high.tolist()]
+    return [
+        SmallestChange(
+            batch.schema.numbers[column],
+            None if size is None else float(size * spreads[column]),
+            float(SIZES[-1] * spreads[column]),
+            length,
+        )
+        for column, size in zip(columns.tolist(), found, strict=True)
+    ]
+
+
+def _moving(batch: Batch) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Columns of the numeric features that move, and [F] the robust spread of every column."""
+    numbers = np.where(np.isfinite(batch.numbers), batch.numbers, np.nan).astype(np.float64)
+    spreads = np.zeros(numbers.shape[1])
+    for column, name in enumerate(batch.schema.numbers):
+        known = numbers[~np.isnan(numbers[:, column]), column]
+        if batch.schema.feature(name).type is FeatureType.NUMERIC and len(known):
+            low, high = np.quantile(known, (0.05, 0.95))
+            spreads[column] = (high - low) / 3.29 or known.std()
+    return np.flatnonzero(spreads > 0), spreads
+
+
+def _caught(
+    batch: Batch,
+    flags: Flagging,
+    clean: NDArray[np.bool_],
+    columns: NDArray[np.intp],
+    changes: NDArray[np.float64],
+    own: Sequence[Sequence[NDArray[np.intp]]],
+) -> NDArray[np.bool_]:
+    """[K] of each column whether its change is caught in half of its places."""
+    numbers = batch.numbers.copy()
+    for column, change, mine in zip(columns, changes, own, strict=True):
+        for place, rows in enumerate(mine):
+            numbers[rows, column] += change if place % 2 else -change
+    flagged = flags(batch.with_numbers(numbers)) & ~clean
+    return np.array([np.mean([flagged[rows].any() for rows in mine]) >= 0.5 for mine in own])

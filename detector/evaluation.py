@@ -95,8 +95,11 @@ def evaluate(
         "follows_drift": detector.follows_drift,
         "notes": list(detector.notes),
     }
+    promised = policy.false_alarm_rate or float(10.0**-threshold)
+    if holdout.schema.time is not None and span_days >= 1:
+        details["promised_records_per_day"] = float(f"{promised * len(holdout) / span_days:.3g}")
     return Evaluation(
-        promised_rate=policy.false_alarm_rate or float(10.0**-threshold),
+        promised_rate=promised,
         realised_rate=float(flagged.mean()),
         realised_interval=rate_interval(int(flagged.sum()), len(flagged), spread),
         holdout_records=len(holdout),
@@ -207,9 +210,11 @@ def _recall_of(evaluation: Evaluation) -> float:
 def _promise_in_words(who: str, evaluation: Evaluation) -> str:
     low, high = evaluation.realised_interval
     verdict = "keeps" if keeps_promise(evaluation) else "does not keep"
+    records = evaluation.details.get("promised_records_per_day")
+    daily = f", about {records:.2g} records a day" if records is not None else ""
     return (
         f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
-        f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised."
+        f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised{daily}."
     )
 
 

@@ -20,6 +20,10 @@ from latentwatch.domain.durations import Duration, DurationOrAuto
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.schema import RecordSchema
 
+HIGHEST_RATE = 0.003
+"""Share of normal records that may be flagged at most where no budget is said."""
+_DAILY = 2.0
+"""Alert episodes a day, where no budget is said."""
 _LEAST_GAP = timedelta(minutes=5)
 _STEPS_OF_A_GAP = 3
 """Of one alert, flagged records lie no further apart than so many usual steps, but for the least gap."""
@@ -148,7 +152,10 @@ class ModelChoice(_Part):
 
 
 class AlertPolicy(_Part):
-    """How many false alarms people accept, and how flagged records become alerts."""
+    """How many false alarms people accept, and how flagged records become alerts.
+
+    Where no budget is said it is the smaller of .3 % of normal records and two alerts a day; of metrics, one record a day.
+    """
 
     false_alarms_per_day: float | None = Field(default=None, gt=0)
     """Budget of alert episodes on normal data per day, over the whole monitor."""
@@ -159,16 +166,28 @@ class AlertPolicy(_Part):
     notify: tuple[str, ...] = ()
     """Names of notification channels in the settings."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_budget(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            both = value.get("false_alarms_per_day") is not None and value.get("false_alarm_rate") is not None
-            if both:
-                raise ValueError("give 'false_alarms_per_day' or 'false_alarm_rate', not both")
-            if value.get("false_alarms_per_day") is None and value.get("false_alarm_rate") is None:
-                return {**value, "false_alarms_per_day": 2.0}
-        return value
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.false_alarms_per_day is not None and self.false_alarm_rate is not None:
+            raise ValueError("give 'false_alarms_per_day' or 'false_alarm_rate', not both")
+        return self
+
+    @property
+    def is_default(self) -> bool:
+        """Whether no budget is said."""
+        return self.false_alarms_per_day is None and self.false_alarm_rate is None
+
+    @property
+    def daily_budget(self) -> float:
+        """Alert episodes a day that may be false; of a policy that counts by records, no limit."""
+        if self.false_alarm_rate is not None:
+            return float("inf")
+        return self.false_alarms_per_day or _DAILY
+
+    @property
+    def highest_rate(self) -> float:
+        """Share of normal records that may be flagged, whatever is allowed a day; 1 where only that counts."""
+        return self.false_alarm_rate or (HIGHEST_RATE if self.is_default else 1.0)
 
     def gap(self, cadence: float) -> timedelta:
         """How far apart flagged records of one entity may lie and still be one alert.
@@ -219,7 +238,7 @@ class Monitor(_Part):
     model: ModelChoice = ModelChoice()
     window: Literal["auto"] | int = Field(default="auto")
     """How many records of an entity a score may look back; 1 scores each record on its own."""
-    alert: AlertPolicy = Field(default_factory=lambda: AlertPolicy(false_alarms_per_day=2.0))
+    alert: AlertPolicy = AlertPolicy()
     late: LatePolicy = LatePolicy()
     retrain: RetrainPolicy = RetrainPolicy()
 

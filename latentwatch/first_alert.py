@@ -7,13 +7,11 @@ import numpy as np
 
 from latentwatch.detector.metrics import FEW_CHANNELS
 from latentwatch.domain.durations import format_duration
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.monitor import HIGHEST_RATE, AlertPolicy
 from latentwatch.domain.percent import percent
 
 _DAY = 86_400.0
 _MINUTE = 60.0
-_HIGHEST_RATE = 0.003
-"""Share of normal records that may be flagged at most, to start with."""
 _BUDGET = 2.0
 """False alarms a day where records are fast."""
 
@@ -27,7 +25,7 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
     alert: dict[str, Any] = {}
     notes = []
     if cadence >= _MINUTE and not others and numbers <= FEW_CHANNELS:
-        alert["false_alarm_rate"] = _rounded_down(min(_HIGHEST_RATE, 1.0 / daily))
+        alert["false_alarm_rate"] = _rounded_down(min(HIGHEST_RATE, 1.0 / daily))
         notes.append(
             f"alert: {percent(alert['false_alarm_rate'])} of normal records, to start with: "
             f"about {alert['false_alarm_rate'] * daily:.2g} a day of each series"
@@ -36,10 +34,10 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
             "time of day: training finds out whether a day repeats; days are those of UTC unless the record says, for "
             "example, 'timezone: Europe/Berlin'"
         )
-    elif daily * owners * _HIGHEST_RATE < _BUDGET:
-        alert["false_alarm_rate"] = _HIGHEST_RATE
+    elif daily * owners * HIGHEST_RATE < _BUDGET:
+        alert["false_alarm_rate"] = HIGHEST_RATE
         notes.append(
-            f"alert: {percent(_HIGHEST_RATE)} of normal records, to start with; two false alarms a day would be more of them"
+            f"alert: {percent(HIGHEST_RATE)} of normal records, to start with; two false alarms a day would be more of them"
         )
     else:
         alert["false_alarms_per_day"] = _BUDGET

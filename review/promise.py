@@ -68,12 +68,12 @@ def promise_of(facts: PromiseFacts, policy: AlertPolicy) -> Promise:
     seconds = (facts.end - facts.start).total_seconds() if facts.start and facts.end else 0.0
     days = max(seconds / 86_400, _SHORTEST_DAYS)
     doubtful = facts.episodes - facts.confirmed
-    if policy.false_alarms_per_day is not None:
-        per_day, promised = True, policy.false_alarms_per_day
+    if policy.false_alarm_rate is None:
+        per_day, promised = True, policy.daily_budget
         size = refuted_size = 1 / days
     else:
         # A rate of records: episodes carry the uncertainty, their mean length turns them into records.
-        per_day, promised = False, policy.false_alarm_rate or 0.0
+        per_day, promised = False, policy.false_alarm_rate
         records = max(0, facts.flagged - facts.confirmed_records)
         size = (records / doubtful if doubtful else 1.0) / max(1, facts.scored)
         refuted_size = (facts.refuted_records / facts.refuted if facts.refuted else 1.0) / max(1, facts.scored)

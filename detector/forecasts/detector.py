@@ -13,6 +13,7 @@ from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.lately import BINS
+from latentwatch.detector.metrics import DAY
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.domain.monitor import AlertPolicy
@@ -168,8 +169,14 @@ class ForecastDetector:
         return np.asarray(expected, np.float32), tail[:, len(chosen) :]
 
     def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which records are flagged: by share of records, or by episodes a day."""
-        return self.pace.threshold(policy)
+        """The surprise from which records are flagged: by share of records, or by episodes a day.
+
+        Where no budget is said, at most one record a day of each entity as well.
+        """
+        threshold = self.pace.threshold(policy)
+        if not policy.is_default or not self.cadence:
+            return threshold
+        return max(threshold, float(-np.log10(self.cadence * 1e6 / DAY)))
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""

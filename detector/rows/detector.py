@@ -110,11 +110,9 @@ class RowDetector:
         Records are alone, so that each flagged one is counted as an alert; a budget per day needs the stream's rate, and counts on
         one record a second where training data had no times.
         """
-        if policy.false_alarm_rate is not None:
-            return float(-np.log10(policy.false_alarm_rate))
         daily = self.records_per_day if self.records_per_day > 0 else SECONDS_PER_DAY
-        rate = min(0.5, (policy.false_alarms_per_day or 2.0) / daily)
-        return float(-np.log10(rate))
+        most = 0.5 if policy.false_alarm_rate is None else policy.false_alarm_rate
+        return float(-np.log10(min(most, policy.highest_rate, policy.daily_budget / daily)))
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the latent map."""

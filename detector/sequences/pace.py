@@ -42,14 +42,15 @@ class Pace:
     """Seconds between the records of an entity; 0 where they do not come regularly."""
 
     def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise s with 10^-s = rate, or from which on records a day x 10^-s / episode length <= alarms a day."""
+        """The lowest surprise s with 10^-s <= rate, from which on records a day x 10^-s / episode length <= alarms a day."""
+        least = float(-np.log10(policy.highest_rate))
         if policy.false_alarm_rate is not None:
-            return float(-np.log10(policy.false_alarm_rate))
-        budget = policy.false_alarms_per_day or 2.0
+            return least
         levels = np.linspace(_LOWEST, _HIGHEST, 2301)
         episodes = self.records_per_day * 10.0**-levels / np.interp(levels, LEVELS, self._lengths(policy))
-        beyond = np.flatnonzero(episodes > budget)
-        return float(levels[min(beyond[-1] + 1, len(levels) - 1)]) if len(beyond) else _LOWEST
+        beyond = np.flatnonzero(episodes > policy.daily_budget)
+        lowest = float(levels[min(beyond[-1] + 1, len(levels) - 1)]) if len(beyond) else _LOWEST
+        return max(least, lowest)
 
     def _lengths(self, policy: AlertPolicy) -> Floats:
         """[len(LEVELS)] records of an episode, for the gap between alerts."""

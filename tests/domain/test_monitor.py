@@ -49,7 +49,8 @@ def test_a_whole_monitor_is_read():
 def test_everything_but_name_source_and_features_has_a_default():
     """The smallest monitor is complete and has an alarm budget."""
     monitor = parse_monitor("name: a\nsource: {file: {path: '-'}}\nrecord: {features: {x: numeric}}\n")
-    assert monitor.alert.false_alarms_per_day == 2
+    assert monitor.alert.is_default
+    assert (monitor.alert.daily_budget, monitor.alert.highest_rate) == (2, 0.003)
     assert monitor.window == "auto"
     assert monitor.alert.group_gap == "auto"
     assert "group_gap" not in dump_monitor(monitor)

@@ -102,6 +102,13 @@ def test_a_short_history_is_promised_by_what_was_lately(detector):
     assert 0.002 < (scores.surprise >= short.threshold(AlertPolicy(false_alarm_rate=0.01))).mean() < 0.02
 
 
+def test_where_no_budget_is_said_a_metric_has_a_record_a_day_at_most(detector):
+    """Of a metric every ten minutes one in 144 would be more than .3 %; of one every minute it is the smaller."""
+    assert detector.threshold(AlertPolicy()) >= -np.log10(0.003)
+    minutely = replace(detector, pace=replace(detector.pace, cadence=60.0))
+    assert minutely.threshold(AlertPolicy()) >= np.log10(1440)
+
+
 def test_what_was_found_is_said(detector):
     """Most of the variance is the day's; a metric without one says that too."""
     assert detector.notes[0].startswith("load repeats every day: 9")

@@ -47,6 +47,14 @@ def test_chance_meetings_are_no_length():
     assert pace.threshold(AlertPolicy(false_alarms_per_day=2)) == pytest.approx(np.log10(86_400 / 2), abs=0.15)
 
 
+@pytest.mark.parametrize(("step", "threshold"), [(1.0, np.log10(86_400 / 2)), (3600.0, -np.log10(0.003))])
+def test_where_no_budget_is_said_the_smaller_of_both_counts(step, threshold):
+    """Two a day of a plant's seconds, .3 % of hours, of which two a day would be a twelfth; who says two gets them."""
+    pace = Pace(86_400 / step, np.ones(len(LEVELS)), step)
+    assert pace.threshold(AlertPolicy()) == pytest.approx(threshold, abs=0.01)
+    assert pace.threshold(AlertPolicy(false_alarms_per_day=2)) == pytest.approx(np.log10(43_200 / step), abs=0.01)
+
+
 def test_a_pace_of_before_gaps_were_told_apart_is_read():
     """Bundles that were written then serve on, whatever the gap."""
     old = Pace.from_bundle({"lengths": np.full(len(LEVELS), 2.0)}, {"records_per_day": 86_400.0})

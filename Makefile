@@ -73,7 +73,7 @@ bench-quality: setup ## detection quality beside the peers, under half an hour; 
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 .PHONY: bench-latent
-bench-latent: setup ## whether the latent space is real: map, retraining, factors, sampling; under 25 minutes; ARGS=--json
+bench-latent: setup ## whether the latent space is real: map, retraining, factors, sampling; ARGS=--json
 	$(BIN)/python -m benchmarks.latent $(ARGS)
 
 .PHONY: bench-speed

@@ -17,8 +17,9 @@ import numpy as np
 from benchmarks.latent.aims import AIMS, Value, as_table
 from benchmarks.latent.decoding import measure_adversarial, measure_midpoint
 from benchmarks.latent.factors import fit_present, measure_factors, present_records
+from benchmarks.latent.generation import TABLES, measure_plant_samples, measure_table_samples
 from benchmarks.latent.halves import SUITES, measure_suite
-from benchmarks.latent.places import HISTORY_DAYS, measure_chain, measure_map, measure_retraining
+from benchmarks.latent.places import HELD_OUT_DAY, HISTORY_DAYS, measure_chain, measure_map, measure_retraining
 from benchmarks.latent.rigs import Rigs, trained
 from benchmarks.quality.datasets import data_folder
 from latentwatch.detector.sequences.detector import SequenceDetector
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     chosen = options.only or list(PARTS)
     data: Path | None = None
-    if "halves" in chosen:
+    if {"halves", "tables"} & {*chosen}:
         try:
             data = data_folder(options.data)
         except InvalidInput as error:
@@ -62,7 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
                 for name, value in numbers.items():
                     found.setdefault(name, []).append(value)
     numbers = {name: _mean(values) for name, values in found.items()}
-    if data is not None:
+    if data is not None and "tables" in chosen:
+        numbers |= _tables(data)
+    nearest = [value for name in ("nearest_plant", "nearest_tables") if isinstance(value := numbers.get(name), float)]
+    if nearest:
+        numbers["nearest_ratio"] = min(nearest)
+    if data is not None and "halves" in chosen:
         numbers |= _halves(data)
     whole = {aim.name: numbers.get(aim.name) for aim in AIMS}
     missing = [name for name, value in whole.items() if value is None]
@@ -79,10 +85,11 @@ def _retraining(plant: Plantlike) -> dict[str, Value]:
 def _present(plant: Plantlike) -> dict[str, Value]:
     channels = plant.detector.context.channels
     records = present_records(channels, plant.rigs.days(0, HISTORY_DAYS))
+    later = present_records(channels, plant.rigs.days(HELD_OUT_DAY, 1))
     model = fit_present(records, plant.seed)
     return {
         **measure_factors(plant.rigs, channels, records, model),
-        **measure_midpoint(records, model, plant.seed),
+        **measure_midpoint(records, later, model, plant.seed),
     }
 
 
@@ -90,10 +97,25 @@ PLANT_PARTS: dict[str, Callable[[Plantlike], Mapping[str, Value]]] = {
     "map": lambda plant: measure_map(plant.rigs, plant.detector),
     "retraining": _retraining,
     "present": _present,
+    "sampling": lambda plant: measure_plant_samples(plant.rigs, plant.detector, HISTORY_DAYS, plant.seed),
     "adversarial": lambda plant: measure_adversarial(plant.rigs, plant.seed),
 }
 """What is measured on the plant, anew for each seed."""
-PARTS = (*PLANT_PARTS, "halves")
+PARTS = (*PLANT_PARTS, "tables", "halves")
+
+
+def _tables(data: Path) -> dict[str, Value]:
+    found = []
+    for table in TABLES:
+        numbers = measure_table_samples(data, table, 0)
+        _tell(f"{table}: {_told(numbers)}")
+        found.append([numbers[name] for name in ("variational_auc", "mixture_auc", "nearest")])
+    variational, mixture, _ = np.mean(found, axis=0).tolist()
+    return {
+        "variational_auc_tables": variational,
+        "mixture_auc_tables": mixture,
+        "nearest_tables": min(row[2] for row in found),
+    }
 
 
 def _halves(data: Path) -> dict[str, Value]:

@@ -30,7 +30,7 @@ AIMS = (
     Aim("variational_auc_plant", "<= .62", "sampled records told from real ones of the same time"),
     Aim("variational_auc_tables", "mixture's + .03", "mean of eight tables"),
     Aim("mixture_auc_tables", "", "a Gaussian mixture of the records, for comparison"),
-    Aim("nearest_ratio", ">= .85", "distance of sampled rows to training rows, of that of held-out rows"),
+    Aim("nearest_ratio", ">= .85", "distance of sampled rows to training rows, of that of held-out rows; the least"),
     Aim("variational_midpoint", "<= 1.10", "decoded mean between two codes: distance to a record, 1 is typical"),
     Aim("mig", ">= .2 each", "mutual information gap of mode, voltage, ambient temperature"),
     Aim("adversarial_code_auc", "<= .65", "codes told from draws of N(0, I)"),

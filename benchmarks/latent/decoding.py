@@ -32,16 +32,18 @@ def told_apart(real: NDArray[np.floating], made: NDArray[np.floating], seed: int
     return auroc(truth, found)
 
 
-def measure_midpoint(records: Floats, model: StateModel, seed: int) -> dict[str, float]:
-    """How far the decoded mean between two records' codes is from the nearest record, of how far a record is from its next.
+def measure_midpoint(records: Floats, later: Floats, model: StateModel, seed: int) -> dict[str, float]:
+    """How far the decoded mean between two records' codes is from the nearest training record, of how far a later record is.
 
     Distances are by standardised columns; 1 is typical. The middle of the straight line between the records stands beside it.
-    `records` [N, F] are what the model learned from.
+    `records` [N, F] are what the model learned from, `later` [M, F] normal ones of another day: those of the same minutes lie
+    closer than any fresh one.
     """
     random = np.random.default_rng(seed)
     rows = records[spread_over(len(records), 2 * COMPARED)]
     near = NearestNeighbors().fit(model.standardised(rows))
-    typical = np.median(near.kneighbors(model.standardised(rows), 2)[0][:, 1])
+    fresh = later[spread_over(len(later), COMPARED)]
+    typical = np.median(near.kneighbors(model.standardised(fresh), 1)[0])
     one, other = (rows[random.permutation(len(rows))[:_PAIRS]] for _ in range(2))
     half = np.float32(0.5)
     decoded = model.decode(half * (model.encode(one) + model.encode(other)))

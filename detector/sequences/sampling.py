@@ -20,7 +20,7 @@ from latentwatch.domain.record import Batch, Value
 
 Floats = NDArray[np.float32]
 
-_TRAINING_ROWS = 20_000
+TRAINING_ROWS = 20_000
 _STEPS = 3_000
 
 
@@ -58,7 +58,7 @@ def fit_record_sampler(context: SequenceContext, history: Batch, kind: ModelKind
     kind = ModelKind.VARIATIONAL if kind in (ModelKind.AUTO, ModelKind.WINDOWED) else kind
     refuse_to_sample(kind)
     features = encode(context, history).features
-    rows = np.ascontiguousarray(features[evenly(len(features), _TRAINING_ROWS), : RECENT * context.channels.count])
+    rows = np.ascontiguousarray(features[evenly(len(features), TRAINING_ROWS), : RECENT * context.channels.count])
     plan = TrainingPlan(kind, code_size(rows.shape[1]), judges=0, steps=_STEPS, seed=seed)
     columns = [column[np.isfinite(column)] for column in history.numbers.T]
     span = [(column.min(), column.max()) if len(column) else (0.0, 0.0) for column in columns]

@@ -9,6 +9,7 @@ from benchmarks.latent.__main__ import main
 from benchmarks.latent.aims import AIMS, as_table
 from benchmarks.latent.decoding import told_apart
 from benchmarks.latent.factors import information_gap
+from benchmarks.latent.generation import nearest_ratio
 from benchmarks.latent.halves import without_halves
 from benchmarks.latent.places import neighbours_kept, unexplained
 
@@ -39,6 +40,13 @@ def test_trees_tell_what_differs_and_nothing_else():
     one, same = (codes[np.argsort(codes[:, 0])] for codes in (_codes(0), _codes(1)))
     assert told_apart(one, same, 0) == pytest.approx(0.5, abs=0.1)
     assert told_apart(_codes(0), 3 * _codes(1), 0) > 0.8
+
+
+def test_copies_lie_nearer_than_fresh_rows_do():
+    """Training rows themselves have no distance, rows like them that of others."""
+    trained, real = _codes(0), _codes(1)
+    assert nearest_ratio(trained, real, trained) == 0.0
+    assert nearest_ratio(trained, real, _codes(2)) == pytest.approx(1.0, abs=0.15)
 
 
 def test_without_both_halves_the_others_are_weighed_anew():

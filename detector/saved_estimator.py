@@ -22,11 +22,11 @@ from latentwatch.domain.schema import RecordSchema
 DESCRIPTION = "estimator.json"
 
 
-class _Part(BaseModel):
+class _SavedPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Parameters(_Part):
+class Parameters(_SavedPart):
     """The estimator's parameters, under their own names."""
 
     kind: str
@@ -38,7 +38,7 @@ class Parameters(_Part):
     random_state: int | None
 
 
-class Learned(_Part):
+class Learned(_SavedPart):
     """What `fit` found beside the detector."""
 
     offset: float
@@ -72,7 +72,7 @@ class Learned(_Part):
         return Reading(named, self.shift, self.grouped, self.timed, self.by_name)
 
 
-class SavedEstimator(_Part):
+class SavedEstimator(_SavedPart):
     """The content of `estimator.json`."""
 
     format: Literal[1] = 1

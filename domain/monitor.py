@@ -33,7 +33,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class KafkaSource(_Part):
+class TopicSettings(_Part):
     """A Kafka topic read by a consumer group."""
 
     topic: str = Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")
@@ -68,18 +68,18 @@ class KafkaSource(_Part):
         return self
 
 
-class FileSource(_Part):
+class FileSettings(_Part):
     """A file, or standard input for `-`."""
 
     path: str
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
 
 
-class Source(_Part):
+class SourceSettings(_Part):
     """Where records come from: exactly one of its fields."""
 
-    kafka: KafkaSource | None = None
-    file: FileSource | None = None
+    kafka: TopicSettings | None = None
+    file: FileSettings | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -233,7 +233,7 @@ class Monitor(_Part):
     """One thing that is watched."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    source: Source
+    source: SourceSettings
     record: RecordSchema
     model: ModelChoice = ModelChoice()
     window: Literal["auto"] | int = Field(default="auto")

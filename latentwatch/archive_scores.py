@@ -20,7 +20,7 @@ SCORED = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ArchiveTally:
     """What an archive came to."""
 
     records: int

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.archive_scores import SCORED, Tally, complete
+from latentwatch.archive_scores import SCORED, ArchiveTally, complete
 from latentwatch.console import print_json, progress_bars, say
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
@@ -108,7 +108,7 @@ def score_here(
     clock: Clock | None = None,
     record: RecordSchema | None = None,
     rules: FeatureRules = NO_RULES,
-) -> Tally:
+) -> ArchiveTally:
     """Score files in one process into a new folder. Raises InvalidInput where the folder is not new."""
     if output.exists():
         raise InvalidInput(f"--output {output}: exists already; give a folder that does not")
@@ -137,4 +137,4 @@ def score_here(
             source.close()
             report("scoring", sum(sizes[: number + 1]) / max(1, sum(sizes)))
     os.replace(written, output)
-    return Tally(records, flagged, unreadable, reason)
+    return ArchiveTally(records, flagged, unreadable, reason)

@@ -35,7 +35,7 @@ WHOSE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class CollectedShape:
     """How records of a known shape are read."""
 
     columns: list[Column]
@@ -101,7 +101,7 @@ def _is_records(value: Any) -> bool:
 
 def known_shape(
     columns: Sequence[Column], only: Mapping[str, str] | None = None, decimal_commas: bool = False
-) -> Shape:
+) -> CollectedShape:
     """How the columns are read, by the names that a shape is known by; all of them, where none is.
 
     `only` is what a person said of which records count.
@@ -113,10 +113,10 @@ def known_shape(
         shape = recognise(list(columns), given)
         if shape is not None:
             return shape
-    return Shape(list(columns), where=given)
+    return CollectedShape(list(columns), where=given)
 
 
-def _telegraf(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+def _telegraf(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
     """One measurement of several: each has fields and tags of its own."""
     names = {column.name for column in columns}
     inside = [column for column in columns if column.name.startswith(("fields.", "tags."))]
@@ -134,7 +134,9 @@ def _telegraf(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
     columns = _those(columns, {"name": (where["name"],)})
     tags = [column for column in columns if column.name.startswith("tags.") and not column.texts.isna().any()]
     kept = [column for column in columns if column.name.startswith("fields.") or column.name == "timestamp"]
-    return Shape(kept, tuple(notes), where, telling_apart(tags, _of(columns, "timestamp").texts), prefix="fields.")
+    return CollectedShape(
+        kept, tuple(notes), where, telling_apart(tags, _of(columns, "timestamp").texts), prefix="fields."
+    )
 
 
 def telling_apart(tags: Sequence[Column], times: "pd.Series[Any]") -> tuple[str, ...]:
@@ -155,7 +157,7 @@ def _shared(tags: Sequence[Column], times: "pd.Series[Any]") -> float:
     return float(table.duplicated().mean())
 
 
-def _change_capture(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+def _change_capture(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
     """Debezium's envelope: what a row is after its change; deletions have none."""
     names = {column.name for column in columns}
     for base in ("", "payload."):
@@ -163,7 +165,7 @@ def _change_capture(columns: list[Column], given: Mapping[str, str]) -> Shape | 
         if after and f"{base}op" in names and any(name.startswith(f"{base}source.") for name in names):
             changes = ("c", "u", "r")
             kept = _those([*after, _of(columns, f"{base}op")], {f"{base}op": changes})
-            return Shape(
+            return CollectedShape(
                 [column for column in kept if column.name != f"{base}op"],
                 (f"where: Debezium's changes that leave a row ({', '.join(changes)}); deletions are passed over",),
                 {**given, f"{base}op": list(changes)},
@@ -173,16 +175,16 @@ def _change_capture(columns: list[Column], given: Mapping[str, str]) -> Shape | 
     return None
 
 
-def _connect(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+def _connect(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
     """Kafka Connect's envelope: a schema beside each record."""
     inside = [column for column in columns if column.name.startswith("payload.")]
     others = [column for column in columns if not column.name.startswith(("payload.", "schema."))]
     if not inside or any(column.name != "schema" for column in others):
         return None
-    return Shape(inside, ("Kafka Connect's envelope: the record is its payload",), given, prefix="payload.")
+    return CollectedShape(inside, ("Kafka Connect's envelope: the record is its payload",), given, prefix="payload.")
 
 
-def _ngsi(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+def _ngsi(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
     """A context broker's entities: each attribute has a type, a value and metadata."""
     names = {column.name for column in columns}
     values = [column for column in columns if column.name.endswith(".value") and column.name.count(".") == 1]
@@ -204,10 +206,12 @@ def _ngsi(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
     chosen = _those(
         [column for column in columns if column.name in kept], {"type": (where.get("type", kinds.index[0]),)}
     )
-    return Shape([column for column in chosen if column.name != "type"], tuple(notes), where, ("id",), suffix=".value")
+    return CollectedShape(
+        [column for column in chosen if column.name != "type"], tuple(notes), where, ("id",), suffix=".value"
+    )
 
 
-def _otlp(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
+def _otlp(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
     """OpenTelemetry's records, as they are taken apart: whose they are stands in the resource and in the series."""
     names = {column.name for column in columns}
     if not {"time", "series"} <= names or not any(name.startswith("resource.") for name in names):
@@ -216,7 +220,7 @@ def _otlp(columns: list[Column], given: Mapping[str, str]) -> Shape | None:
     several = _of(columns, "series").distinct > 1
     entity = tuple(name for name in (service, "series" if several else None) if name)
     kept = [column for column in columns if column.name != "series" and not column.name.startswith("resource.")]
-    return Shape(kept, (), given, entity)
+    return CollectedShape(kept, (), given, entity)
 
 
 def _of(columns: Sequence[Column], name: str) -> Column:

@@ -15,7 +15,7 @@ from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import LatentwatchError
 from latentwatch.domain.model import VersionStatus
 from latentwatch.domain.private_files import open_to_others
-from latentwatch.findings import Finding, Scene, State
+from latentwatch.findings import Finding, FindingState, Scene
 
 _CLOCK_TOLERANCE = timedelta(seconds=10)
 """Clocks that are kept by NTP differ by less than a tenth of a second."""
@@ -27,26 +27,28 @@ def check_database(scene: Scene) -> Iterator[Finding]:
     try:
         state = schema_state(scene.answering())
     except LatentwatchError as error:
-        yield Finding("database", State.FAILURE, str(error), "start it, or correct LATENTWATCH_DATABASE")
+        yield Finding("database", FindingState.FAILURE, str(error), "start it, or correct LATENTWATCH_DATABASE")
         return
     file = scene.settings.database.removeprefix("sqlite:///")
     if file != scene.settings.database and Path(file).exists() and not os.access(file, os.W_OK):
-        yield Finding("database", State.FAILURE, f"{file} cannot be written", f"chown or chmod {file}")
+        yield Finding("database", FindingState.FAILURE, f"{file} cannot be written", f"chown or chmod {file}")
         return
     if file != scene.settings.database and Path(file).exists() and open_to_others(file):
-        yield Finding("database", State.WARNING, f"{file} can be read by others on this machine", f"chmod 600 {file}*")
+        yield Finding(
+            "database", FindingState.WARNING, f"{file} can be read by others on this machine", f"chmod 600 {file}*"
+        )
     if state is SchemaState.CURRENT:
-        yield Finding("database", State.FINE, f"{shown} answers, its tables are up to date")
+        yield Finding("database", FindingState.FINE, f"{shown} answers, its tables are up to date")
     elif state is SchemaState.NEWER:
         detail = f"{shown} answers, but a newer latentwatch has changed its tables: this one cannot use it"
         yield Finding(
-            "database", State.FAILURE, detail, "install the version that the other processes run, or a newer one"
+            "database", FindingState.FAILURE, detail, "install the version that the other processes run, or a newer one"
         )
     else:
         missing = "not made yet" if state is SchemaState.ABSENT else "of an older version"
         detail = f"{shown} answers, its tables are {missing}"
         yield Finding(
-            "database", State.WARNING, detail, "nothing: the next train, score or serve brings them up to date"
+            "database", FindingState.WARNING, detail, "nothing: the next train, score or serve brings them up to date"
         )
 
 
@@ -62,7 +64,7 @@ def check_models(scene: Scene) -> Iterator[Finding]:
         return  # the database's own finding says so
     for name, champion, versions in found:
         if champion is not None:
-            yield Finding("models", State.FINE, f"{name}: version {champion.version} serves")
+            yield Finding("models", FindingState.FINE, f"{name}: version {champion.version} serves")
         elif versions:
             counted = Counter(version.status for version in versions)
             each = ", ".join(f"{number} {status.value}" for status, number in counted.items())
@@ -73,7 +75,7 @@ def check_models(scene: Scene) -> Iterator[Finding]:
                 if newest
                 else f"'latentwatch models restore {name} {versions[0].version}', or train again"
             )
-            yield Finding("models", State.FAILURE, detail, fix)
+            yield Finding("models", FindingState.FAILURE, detail, fix)
 
 
 def check_clocks(scene: Scene) -> Iterator[Finding]:
@@ -88,9 +90,9 @@ def check_clocks(scene: Scene) -> Iterator[Finding]:
         seconds = (beat.seen - now).total_seconds()
         detail = f"the scorer {beat.id} of {beat.monitor} was last heard from {seconds:,.0f} s in the future"
         fix = f"set the clock of {beat.host} by NTP, or this machine's"
-        yield Finding("clocks", State.FAILURE, detail, fix)
+        yield Finding("clocks", FindingState.FAILURE, detail, fix)
     if beats and not ahead:
-        yield Finding("clocks", State.FINE, "no scorer's clock is ahead of this machine's")
+        yield Finding("clocks", FindingState.FINE, "no scorer's clock is ahead of this machine's")
 
 
 def check_outbox(scene: Scene) -> Iterator[Finding]:
@@ -110,9 +112,9 @@ def check_outbox(scene: Scene) -> Iterator[Finding]:
             f"messages to people are not due before {farthest:%Y-%m-%d %H:%M:%S} UTC: {number:,} of them ({counted})"
         )
         fix = "set the clocks by NTP: whoever wrote them had one that was ahead, or this machine's is behind"
-        yield Finding("outbox", State.FAILURE, detail, fix)
+        yield Finding("outbox", FindingState.FAILURE, detail, fix)
     elif messages.get(GIVEN_UP):
         fix = "the reasons are in the table notifications, column error; correct the channel"
-        yield Finding("outbox", State.WARNING, f"messages to people were given up: {counted}", fix)
+        yield Finding("outbox", FindingState.WARNING, f"messages to people were given up: {counted}", fix)
     else:
-        yield Finding("outbox", State.FINE, f"messages to people: {counted}")
+        yield Finding("outbox", FindingState.FINE, f"messages to people: {counted}")

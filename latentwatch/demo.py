@@ -33,10 +33,10 @@ from latentwatch.domain.durations import parse_duration
 from latentwatch.domain.errors import InvalidInput, LoopFailed
 from latentwatch.domain.monitor import (
     AlertPolicy,
-    FileSource,
+    FileSettings,
     Monitor,
     RetrainPolicy,
-    Source,
+    SourceSettings,
     dump_monitor,
 )
 from latentwatch.plant import plant_schema
@@ -328,7 +328,7 @@ class Demo:
 def _monitor() -> Monitor:
     return Monitor(
         name=NAME,
-        source=Source(file=FileSource(path="-", format="jsonl")),
+        source=SourceSettings(file=FileSettings(path="-", format="jsonl")),
         record=plant_schema(),
         alert=AlertPolicy(false_alarms_per_day=FALSE_ALARMS_PER_DAY),
         retrain=RetrainPolicy(source="history"),

@@ -21,7 +21,7 @@ from latentwatch.detector.bundle_store import ReadOnlyStore, check_store
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.findings import Finding, Scene, State
+from latentwatch.findings import Finding, FindingState, Scene
 from latentwatch.serving import review_config
 from latentwatch.settings import InvalidSettings, load_settings, unknown_variables
 from latentwatch.streams.sources.opening import registry_of
@@ -32,15 +32,15 @@ Check = Callable[[Scene], Iterator[Finding]]
 def examine(monitor_files: Sequence[Path], only: Sequence[str], *, as_json: bool) -> int:
     """Look at everything, or only at some of it; print what was found; 0 when nothing failed, else 1."""
     findings = list(_findings(monitor_files, only))
-    failed = any(finding.state is State.FAILURE for finding in findings)
+    failed = any(finding.state is FindingState.FAILURE for finding in findings)
     if as_json:
         print_json({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
         return int(failed)
     console = people()
     marks = {
-        State.FINE: "[green]✓ fine   [/]",
-        State.WARNING: "[yellow]! warning[/]",
-        State.FAILURE: "[red]✗ failure[/]",
+        FindingState.FINE: "[green]✓ fine   [/]",
+        FindingState.WARNING: "[yellow]! warning[/]",
+        FindingState.FAILURE: "[red]✗ failure[/]",
     }
     for finding in findings:
         console.print(f"{marks[finding.state]}  {finding.what:<12} ", end="")
@@ -55,7 +55,7 @@ def _findings(monitor_files: Sequence[Path], only: Sequence[str]) -> Iterator[Fi
         settings = load_settings()
     except InvalidSettings as error:
         for line in str(error).splitlines():
-            yield Finding("settings", State.FAILURE, line, "correct or unset the variable")
+            yield Finding("settings", FindingState.FAILURE, line, "correct or unset the variable")
         return
     checks: dict[str, Check] = {
         "settings": _settings,
@@ -86,9 +86,9 @@ def _settings(_: Scene) -> Iterator[Finding]:
     strays = unknown_variables(os.environ)
     for name, meant in strays.items():
         fix = f"rename it to {meant}" if meant else "unset it"
-        yield Finding("settings", State.WARNING, f"{name} is not a setting and has no effect", fix)
+        yield Finding("settings", FindingState.WARNING, f"{name} is not a setting and has no effect", fix)
     if not strays:
-        yield Finding("settings", State.FINE, "every LATENTWATCH_ variable is a setting")
+        yield Finding("settings", FindingState.FINE, "every LATENTWATCH_ variable is a setting")
 
 
 def _bundles(scene: Scene) -> Iterator[Finding]:
@@ -97,12 +97,12 @@ def _bundles(scene: Scene) -> Iterator[Finding]:
         check_store(root)
     except ReadOnlyStore as error:
         fix = "correct its permissions, where training is meant to run"
-        yield Finding("bundles", State.WARNING, f"{error}; nothing can be trained here", fix)
+        yield Finding("bundles", FindingState.WARNING, f"{error}; nothing can be trained here", fix)
     except LatentwatchError as error:
-        yield Finding("bundles", State.FAILURE, str(error), "correct LATENTWATCH_BUNDLES, or what it names")
+        yield Finding("bundles", FindingState.FAILURE, str(error), "correct LATENTWATCH_BUNDLES, or what it names")
         return
     else:
-        yield Finding("bundles", State.FINE, f"{root}: written, read and deleted")
+        yield Finding("bundles", FindingState.FINE, f"{root}: written, read and deleted")
     try:
         registry = ModelRegistry(scene.prepared())
         champions = [registry.champion(monitor.name) for monitor in scene.registered()]
@@ -115,14 +115,14 @@ def _bundles(scene: Scene) -> Iterator[Finding]:
             detector = load_bundle(root, champion.bundle)
         except LatentwatchError as error:
             fix = f"restore {root}/{champion.bundle}, or 'latentwatch models rollback {champion.monitor}'"
-            yield Finding("bundles", State.FAILURE, f"{name}: {error}", fix)
+            yield Finding("bundles", FindingState.FAILURE, f"{name}: {error}", fix)
         else:
-            yield Finding("bundles", State.FINE, f"{name} loads from {root}")
+            yield Finding("bundles", FindingState.FINE, f"{name} loads from {root}")
             for monitor in _known(scene):
                 if monitor.name == champion.monitor:
                     yield from _fields(monitor, name, detector.schema)
     if not serving:
-        yield Finding("bundles", State.FINE, f"{root}: no model serves yet")
+        yield Finding("bundles", FindingState.FINE, f"{root}: no model serves yet")
 
 
 def _fields(monitor: Monitor, model: str, trained: RecordSchema) -> Iterator[Finding]:
@@ -131,10 +131,12 @@ def _fields(monitor: Monitor, model: str, trained: RecordSchema) -> Iterator[Fin
     wrong = [*(f"{name!r} is missing, which the model reads" for name in differences.lost), *differences.changed]
     if wrong:
         fix = "restore them in the monitor file, or train a model on the fields as they are"
-        yield Finding("bundles", State.FAILURE, f"{model} cannot serve monitor {monitor.name}: {'; '.join(wrong)}", fix)
+        yield Finding(
+            "bundles", FindingState.FAILURE, f"{model} cannot serve monitor {monitor.name}: {'; '.join(wrong)}", fix
+        )
     if differences.added:
         fix = f"nothing: 'latentwatch retrain' of {monitor.name} takes it up"
-        yield Finding("bundles", State.WARNING, f"{monitor.name}: {differences.added_in_words}", fix)
+        yield Finding("bundles", FindingState.WARNING, f"{monitor.name}: {differences.added_in_words}", fix)
 
 
 def _kafka(scene: Scene) -> Iterator[Finding]:
@@ -148,9 +150,11 @@ def _kafka(scene: Scene) -> Iterator[Finding]:
             partitions = len(topic_offsets(topic, scene.settings.kafka_access()))
         except LatentwatchError as error:
             fix = f"start the broker or correct LATENTWATCH_KAFKA; create {topic!r} or correct source.kafka.topic"
-            yield Finding("kafka", State.FAILURE, f"{name}: {error}", fix)
+            yield Finding("kafka", FindingState.FAILURE, f"{name}: {error}", fix)
         else:
-            yield Finding("kafka", State.FINE, f"{name}: {topic} at {scene.settings.kafka} has {partitions} partitions")
+            yield Finding(
+                "kafka", FindingState.FINE, f"{name}: {topic} at {scene.settings.kafka} has {partitions} partitions"
+            )
 
 
 def _registry(scene: Scene) -> Iterator[Finding]:
@@ -160,18 +164,20 @@ def _registry(scene: Scene) -> Iterator[Finding]:
     for access in reached:
         if access is None or not access.url:
             detail = "a monitor reads Avro, but there is no registry of its schemas"
-            yield Finding("registry", State.FAILURE, detail, "set LATENTWATCH_REGISTRY to http://host:8081")
+            yield Finding("registry", FindingState.FAILURE, detail, "set LATENTWATCH_REGISTRY to http://host:8081")
             continue
         try:
             from latentwatch.streams.decoding.schema_registry import HttpSchemaRegistry
 
             HttpSchemaRegistry(access).check()
         except ImportError:
-            yield Finding("registry", State.FAILURE, "Avro cannot be read here", "pip install 'latentwatch[avro]'")
+            yield Finding(
+                "registry", FindingState.FAILURE, "Avro cannot be read here", "pip install 'latentwatch[avro]'"
+            )
         except LatentwatchError as error:
-            yield Finding("registry", State.FAILURE, str(error), "start it, or correct LATENTWATCH_REGISTRY")
+            yield Finding("registry", FindingState.FAILURE, str(error), "start it, or correct LATENTWATCH_REGISTRY")
         else:
-            yield Finding("registry", State.FINE, f"{access.url} answers")
+            yield Finding("registry", FindingState.FINE, f"{access.url} answers")
 
 
 def _monitor_files(scene: Scene) -> Iterator[Finding]:
@@ -180,30 +186,32 @@ def _monitor_files(scene: Scene) -> Iterator[Finding]:
             monitor = load_monitor(file)
         except LatentwatchError as error:
             fix = "correct the line it names" if file.is_file() else "give the path of a monitor file"
-            yield Finding("monitors", State.FAILURE, str(error), fix)
+            yield Finding("monitors", FindingState.FAILURE, str(error), fix)
             continue
         source = monitor.source.file
         if source and source.path != "-" and not os.access(source.path, os.R_OK):
             yield Finding(
-                "monitors", State.FAILURE, f"{file}: {source.path} cannot be read", "correct source.file.path"
+                "monitors", FindingState.FAILURE, f"{file}: {source.path} cannot be read", "correct source.file.path"
             )
             continue
         strangers = sorted(set(monitor.alert.notify) - set(scene.settings.channels))
         if strangers:
             detail = f"{file}: nobody is told, for there is no channel {', '.join(strangers)}"
-            yield Finding("monitors", State.WARNING, detail, "add it to LATENTWATCH_CHANNELS_FILE")
+            yield Finding("monitors", FindingState.WARNING, detail, "add it to LATENTWATCH_CHANNELS_FILE")
         else:
-            yield Finding("monitors", State.FINE, f"{file}: monitor {monitor.name}")
+            yield Finding("monitors", FindingState.FINE, f"{file}: monitor {monitor.name}")
 
 
 def _review(scene: Scene) -> Iterator[Finding]:
     try:
         config = review_config(scene.settings)
     except LatentwatchError as error:
-        yield Finding("review app", State.FAILURE, str(error), "set a password or token, or LATENTWATCH_HOST=127.0.0.1")
+        yield Finding(
+            "review app", FindingState.FAILURE, str(error), "set a password or token, or LATENTWATCH_HOST=127.0.0.1"
+        )
     else:
         guarded = "guarded" if config.guarded else "open to this machine only"
-        yield Finding("review app", State.FINE, f"would listen on {config.host}:{config.port}, {guarded}")
+        yield Finding("review app", FindingState.FINE, f"would listen on {config.host}:{config.port}, {guarded}")
 
 
 def _work(scene: Scene) -> Iterator[Finding]:
@@ -211,10 +219,10 @@ def _work(scene: Scene) -> Iterator[Finding]:
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
-            yield Finding("work folder", State.FINE, f"{folder} can be written")
+            yield Finding("work folder", FindingState.FINE, f"{folder} can be written")
     except OSError as error:
         detail = f"{folder} cannot be written ({error.strerror}), so nothing can be retrained here"
-        yield Finding("work folder", State.WARNING, detail, f"chmod {existing}, or set LATENTWATCH_WORK")
+        yield Finding("work folder", FindingState.WARNING, detail, f"chmod {existing}, or set LATENTWATCH_WORK")
 
 
 def _mlflow(scene: Scene) -> Iterator[Finding]:
@@ -223,10 +231,10 @@ def _mlflow(scene: Scene) -> Iterator[Finding]:
         return
     try:
         with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=5):
-            yield Finding("mlflow", State.FINE, f"{address} answers")
+            yield Finding("mlflow", FindingState.FINE, f"{address} answers")
     except (OSError, urllib.error.URLError) as error:
         detail = f"{address} does not answer ({error}); models are trained all the same, but not logged"
-        yield Finding("mlflow", State.WARNING, detail, "start it, or correct or unset LATENTWATCH_MLFLOW")
+        yield Finding("mlflow", FindingState.WARNING, detail, "start it, or correct or unset LATENTWATCH_MLFLOW")
 
 
 def _channels(scene: Scene) -> Iterator[Finding]:
@@ -234,23 +242,25 @@ def _channels(scene: Scene) -> Iterator[Finding]:
         try:
             open_channels({name: address.get_secret_value()})
         except LatentwatchError as error:
-            yield Finding("channels", State.FAILURE, str(error), "correct its address in LATENTWATCH_CHANNELS_FILE")
+            yield Finding(
+                "channels", FindingState.FAILURE, str(error), "correct its address in LATENTWATCH_CHANNELS_FILE"
+            )
         except ImportError:
             yield Finding(
-                "channels", State.WARNING, "nothing can be sent from here", "pip install 'latentwatch[notify]'"
+                "channels", FindingState.WARNING, "nothing can be sent from here", "pip install 'latentwatch[notify]'"
             )
             return
         else:
-            yield Finding("channels", State.FINE, f"{name} can be sent to")
+            yield Finding("channels", FindingState.FINE, f"{name} can be sent to")
 
 
 def _training(_: Scene) -> Iterator[Finding]:
     if find_spec("torch"):
-        yield Finding("training", State.FINE, "torch is installed")
+        yield Finding("training", FindingState.FINE, "torch is installed")
     else:
         detail = "torch is not installed: this environment scores and reviews, but cannot train"
         yield Finding(
-            "training", State.WARNING, detail, "pip install 'latentwatch[train]', where training is meant to run"
+            "training", FindingState.WARNING, detail, "pip install 'latentwatch[train]', where training is meant to run"
         )
 
 

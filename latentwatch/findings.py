@@ -16,7 +16,7 @@ from latentwatch.settings import Settings
 _PATIENCE_SECONDS = 3.0
 
 
-class State(StrEnum):
+class FindingState(StrEnum):
     """How a finding stands."""
 
     FINE = "fine"
@@ -29,7 +29,7 @@ class Finding:
     """One thing that was looked at."""
 
     what: str
-    state: State
+    state: FindingState
     detail: str
     fix: str = ""
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from latentwatch.collectors import Shape, known_shape, packing
+from latentwatch.collectors import CollectedShape, known_shape, packing
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.quantities import growth, sentinel
 from latentwatch.detector.sampled_columns import (
@@ -311,7 +311,7 @@ def _is_measured(column: Column) -> bool:
 
 
 def _guess_features(
-    columns: Sequence[Column], owners: "pd.Series[Any] | None", notes: list[str], shape: Shape
+    columns: Sequence[Column], owners: "pd.Series[Any] | None", notes: list[str], shape: CollectedShape
 ) -> dict[str, Any]:
     rows = len(columns[0].texts) if columns else 0
     features: dict[str, Any] = {}

@@ -21,7 +21,7 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 def serve_health(host: str, port: int, registry: CollectorRegistry, health: HealthRecord) -> WSGIServer:
     """Answer on a thread of its own until the process ends, or `shutdown`. Raises InvalidInput where nothing can listen."""
-    kind = _ServerV6 if ":" in host else _Server
+    kind = _MetricsServerV6 if ":" in host else _MetricsServer
     try:
         server = make_server(host, port, application(registry, health), kind, _Quiet)
     except OSError as error:
@@ -56,7 +56,7 @@ def application(registry: CollectorRegistry, health: HealthRecord) -> Applicatio
     return answer
 
 
-class _Server(ThreadingMixIn, WSGIServer):
+class _MetricsServer(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
@@ -68,7 +68,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
 
-class _ServerV6(_Server):
+class _MetricsServerV6(_MetricsServer):
     address_family = socket.AF_INET6
 
 

@@ -26,7 +26,7 @@ _NO_SCORE = {"surprise": None, "reconstruction": None, "density": None, "flagged
 
 
 @dataclass(slots=True)
-class Tally:
+class FileTally:
     """What a file came to."""
 
     records: int = 0
@@ -42,13 +42,13 @@ class Tally:
 
 def write_scores(
     source: FileSource, detector: Detector, monitor: Monitor, out: BinaryIO, batch_records: int = BATCH_RECORDS
-) -> Tally:
+) -> FileTally:
     """Score every record of a source into `out`; a number that is not finite is null.
 
     Where the monitor allows late records, a line with `amended_by` takes the place of the one before it of its position.
     Raises InvalidInput where the source cannot be read at all.
     """
-    tally, encode = Tally(), msgspec.json.Encoder().encode
+    tally, encode = FileTally(), msgspec.json.Encoder().encode
     source.open()
     try:
         scorer = StreamScorer.of(detector, monitor, source.name)

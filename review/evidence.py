@@ -12,7 +12,7 @@ _LEAST_GUILTY, _MOST_GUILTY = 3, 6
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FeatureLine:
     """One feature, actual beside expected."""
 
     name: str
@@ -69,13 +69,13 @@ _CALLED = {
 """How people call a component, and what it looks at."""
 
 
-def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Line], list[Line]]:
+def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[FeatureLine], list[FeatureLine]]:
     """The guilty features, strongest first, and the rest. The guilty explain nine tenths of the reconstruction half."""
     shares = flagged.explanation.contributions
     units = {feature.name: feature.unit for feature in schema.features} if schema else {}
     names = sorted(flagged.values, key=lambda name: -shares.get(name, 0.0))
     everything = [
-        Line(
+        FeatureLine(
             name,
             units.get(name, ""),
             flagged.values[name],

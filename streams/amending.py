@@ -20,7 +20,7 @@ from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.context.lateness import Key, LateContexts, Moved
 from latentwatch.streams.context.recent import UNKNOWN_VERSION, Recent, matching
-from latentwatch.streams.outcomes import Scored, Serving, Verdicts, count_minutes, describe, flagged_rows
+from latentwatch.streams.outcomes import Scored, ScoredBatch, Serving, count_minutes, describe, flagged_rows
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.sound_scoring import Extended, extend_sound, score_sound
 from latentwatch.streams.watching.metrics import ScorerMetrics
@@ -91,7 +91,7 @@ class LateRecords:
     def amend(
         self,
         outcome: Outcome,
-        scored: Verdicts,
+        scored: ScoredBatch,
         flagged: NDArray[np.intp],
         model: Serving,
         messages: Messages,
@@ -109,14 +109,16 @@ class LateRecords:
         changed = self.judge(scored, flagged, model, messages)
         return outcome if changed is None else _with_amendments(outcome, changed, model)
 
-    def judge(self, scored: Verdicts, flagged: NDArray[np.intp], model: Serving, messages: Messages) -> Changed | None:
+    def judge(
+        self, scored: ScoredBatch, flagged: NDArray[np.intp], model: Serving, messages: Messages
+    ) -> Changed | None:
         """Take note of a batch's verdicts, of which some rows are flagged; what its late records change in earlier ones."""
         changed = self._judge_again(model, messages)
         self._note(scored, flagged, model, np.ones(len(scored.batch), bool))
         self._contexts.take_arrivals()  # whoever wants to know has asked
         return changed
 
-    def _note(self, scored: Verdicts, rows: NDArray[np.intp], model: Serving, ours: NDArray[np.bool_]) -> None:
+    def _note(self, scored: ScoredBatch, rows: NDArray[np.intp], model: Serving, ours: NDArray[np.bool_]) -> None:
         flagged = np.zeros(len(scored.batch), bool)
         flagged[rows] = True
         version = np.where(ours, model.version, UNKNOWN_VERSION).astype(np.int32)

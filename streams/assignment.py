@@ -11,7 +11,7 @@ import structlog
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, TopicRecreated, Unavailable
-from latentwatch.domain.monitor import KafkaSource as KafkaTopic
+from latentwatch.domain.monitor import TopicSettings
 from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome, StoredSnapshot
 from latentwatch.domain.record import DeadLetter, Passed
 from latentwatch.streams.context.context_store import ContextStore, segments
@@ -42,7 +42,7 @@ class Partitions:
         contexts: ContextStore,
         load: Callable[[str], Detector],
         clock: Clock,
-        topic: KafkaTopic | None,
+        topic: TopicSettings | None,
         on_no_context: Callable[[int], None],
     ) -> None:
         """`load` opens the bundle that wrote a snapshot; `topic` says what to do about gaps, none is to stop;

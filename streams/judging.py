@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.interface import Contexts
 from latentwatch.domain.record import Batch, DeadLetter, concatenate
 from latentwatch.domain.scores import Scores
-from latentwatch.streams.outcomes import Scored, Serving, Verdicts, flagged_rows
+from latentwatch.streams.outcomes import Scored, ScoredBatch, Serving, flagged_rows
 
 PIECE_RECORDS = 2_048
 
@@ -23,7 +23,7 @@ PIECE_RECORDS = 2_048
 class Judged:
     """What was found of some records."""
 
-    verdicts: Verdicts
+    verdicts: ScoredBatch
     """Of every record that could be scored."""
     flagged: NDArray[np.intp]
     """Rows of the verdicts that reach the threshold in force, in order."""
@@ -45,7 +45,7 @@ def in_pieces(batch: Batch) -> list[Batch]:
 def judged(scored: Scored, model: Serving, unfit: tuple[DeadLetter, ...], unscorable: tuple[DeadLetter, ...]) -> Judged:
     """What is kept of a scored piece."""
     flagged = flagged_rows(scored, model)
-    return Judged(Verdicts(scored.batch, scored.scores), flagged, scored.take(flagged), unfit, unscorable)
+    return Judged(ScoredBatch(scored.batch, scored.scores), flagged, scored.take(flagged), unfit, unscorable)
 
 
 def join(parts: Sequence[Judged]) -> Judged:
@@ -54,7 +54,7 @@ def join(parts: Sequence[Judged]) -> Judged:
         return parts[0]
     starts = np.cumsum([0, *(len(part.verdicts.batch) for part in parts)])[:-1]
     return Judged(
-        Verdicts(
+        ScoredBatch(
             concatenate(part.verdicts.batch for part in parts), _join_scores([part.verdicts.scores for part in parts])
         ),
         np.concatenate([part.flagged + start for part, start in zip(parts, starts, strict=True)]),

@@ -37,7 +37,7 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class ScoredBatch:
     """A batch with its scores."""
 
     batch: Batch
@@ -45,7 +45,7 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored(Verdicts):
+class Scored(ScoredBatch):
     """A batch with its scores and with the contexts that explain them."""
 
     contexts: Contexts
@@ -110,7 +110,7 @@ def _as_lists(decided: tuple[NDArray[np.intp], tuple[Grounds, ...]]) -> tuple[li
 
 
 def count_minutes(
-    scored: Verdicts, flagged: NDArray[np.intp] | NDArray[np.bool_], serving: Serving
+    scored: ScoredBatch, flagged: NDArray[np.intp] | NDArray[np.bool_], serving: Serving
 ) -> tuple[MinuteCount, ...]:
     """Exact counts of every event-time minute in the batch; `flagged` are its flagged rows."""
     if not len(scored.batch):

@@ -179,6 +179,17 @@ def test_files_do_not_hold(what: str, pattern: str) -> None:
     assert not found, f"{what}: {found}"
 
 
+def test_no_two_classes_share_a_name() -> None:
+    """A class of the product is found by its name alone."""
+    places: dict[str, list[str]] = {}
+    for path, module in modules().items():
+        if path.parts[0] in (*ROOMS, "benchmarks", "deploy"):
+            for node in ast.walk(module):
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(f"{path}:{node.lineno}")
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_words_are_those_of_the_glossary() -> None:
     """Words that the glossary replaced do not come back. The glossary names them, and the database and its readers keep a
     column's name."""

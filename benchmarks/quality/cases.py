@@ -28,7 +28,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseResult:
     """What came of a case: its numbers, or why there are none."""
 
     case: Case
@@ -72,7 +72,7 @@ class Cache:
         self._folder = folder
         self._ours = _code_hash(house)
 
-    def load(self, case: Case, method: Method) -> Outcome | None:
+    def load(self, case: Case, method: Method) -> CaseResult | None:
         """The kept outcome, if the code that made it is still the code here."""
         try:
             kept = json.loads(self._file(case).read_text(encoding="utf-8"))
@@ -80,9 +80,9 @@ class Cache:
             return None
         if kept.get("code") != self._code(method):
             return None
-        return Outcome(case, kept["numbers"])
+        return CaseResult(case, kept["numbers"])
 
-    def save(self, outcome: Outcome, method: Method) -> None:
+    def save(self, outcome: CaseResult, method: Method) -> None:
         """Keep a measured outcome; a failed one is tried again next time."""
         if outcome.error:
             return

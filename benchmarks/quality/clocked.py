@@ -16,7 +16,7 @@ from benchmarks.quality.cases import Numbers
 from benchmarks.quality.everyday import Clocked
 from benchmarks.quality.measuring import finite, fitted
 from benchmarks.quality.methods import Flags, Floats, Method, Outliers
-from benchmarks.quality.metrics import Verdicts, auroc
+from benchmarks.quality.metrics import FlagCounts, auroc
 from benchmarks.quality.vus import segments, vus_pr
 
 DAY = 86_400.0
@@ -55,7 +55,7 @@ def measure(stream: Clocked, method: Method, seed: int) -> Numbers:
     model, seconds = fitted(method, seed, stream.train)
     scores = finite(model.strangeness(stream.test))
     flags, truth = model.flags(stream.test, scores), stream.truth
-    verdicts = Verdicts.count(truth, flags)
+    verdicts = FlagCounts.count(truth, flags)
     events = segments(truth)
     met = [bool(flags[first : last + 1][: BUFFER + 1].any()) for first, last in events]
     ever = [bool(flags[first : last + 1].any()) for first, last in events]
@@ -206,13 +206,15 @@ class ClockedLatentwatch:
     def fit(self, train: Floats) -> None:
         """Train on all rows, as a monitor's training does after its split."""
         from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, window_of
-        from latentwatch.domain.monitor import FileSource, ModelChoice, Monitor, Source
+        from latentwatch.domain.monitor import FileSettings, ModelChoice, Monitor, SourceSettings
         from latentwatch.domain.schema import RecordSchema
 
         names = {f"x{column}": "numeric" for column in range(1, train.shape[1])}
         self._schema = RecordSchema.model_validate({"time": "at", "features": names})
         choice = ModelChoice(seed=self._seed)
-        monitor = Monitor(name="metric", source=Source(file=FileSource(path="-")), record=self._schema, model=choice)
+        monitor = Monitor(
+            name="metric", source=SourceSettings(file=FileSettings(path="-")), record=self._schema, model=choice
+        )
         history = self._batch(train)
         window = window_of(history, monitor)
         fit_set, nothing = FitSet(history), CalibrationSet(history.take(slice(0, 0)))

@@ -20,7 +20,7 @@ SKAB_NOT_SENSORS = ("anomaly", "changepoint")
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class DatasetSplit:
     """Training rows, and test rows with their labels."""
 
     train: Floats
@@ -48,21 +48,21 @@ def table_names(folder: Path) -> list[str]:
     return sorted(file.stem for file in (folder / "tabular").glob("*.npz"))
 
 
-def clean_split(folder: Path, name: str, seed: int) -> Split:
+def clean_split(folder: Path, name: str, seed: int) -> DatasetSplit:
     """Half of the shuffled normal rows train; the other half and every anomaly test; standardised on train."""
     rows, truth, random = _drawn(folder, name, seed)
     normal = random.permutation(np.flatnonzero(~truth))
     train, held = normal[: len(normal) // 2], normal[len(normal) // 2 :]
     test = np.concatenate([held, np.flatnonzero(truth)])
     scale = standardiser(rows[train])
-    return Split(scale(rows[train]), scale(rows[test]), truth[test])
+    return DatasetSplit(scale(rows[train]), scale(rows[test]), truth[test])
 
 
-def contaminated_split(folder: Path, name: str, seed: int) -> Split:
+def contaminated_split(folder: Path, name: str, seed: int) -> DatasetSplit:
     """Every row trains, labels unused, and every row is tested; standardised on all."""
     rows, truth, _ = _drawn(folder, name, seed)
     scaled = standardiser(rows)(rows)
-    return Split(scaled, scaled, truth)
+    return DatasetSplit(scaled, scaled, truth)
 
 
 def _drawn(folder: Path, name: str, seed: int) -> tuple[Floats, Truth, np.random.Generator]:
@@ -88,12 +88,12 @@ def skab_names(folder: Path) -> list[str]:
     return sorted(name for name in runs if name != "anomaly-free")
 
 
-def skab_split(folder: Path, name: str) -> Split:
+def skab_split(folder: Path, name: str) -> DatasetSplit:
     """The first 400 rows of a run train, the rest test; in the sensors' own units."""
     table = pd.read_csv(folder / "sensors" / "skab" / f"{name}.csv", sep=";", index_col="datetime")
     rows = table.drop(columns=list(SKAB_NOT_SENSORS)).to_numpy(np.float64)
     truth = table["anomaly"].to_numpy() > 0
-    return Split(rows[:SKAB_TRAIN_ROWS], rows[SKAB_TRAIN_ROWS:], truth[SKAB_TRAIN_ROWS:])
+    return DatasetSplit(rows[:SKAB_TRAIN_ROWS], rows[SKAB_TRAIN_ROWS:], truth[SKAB_TRAIN_ROWS:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,11 @@ def server_names(folder: Path) -> list[str]:
     return sorted(file.stem.removesuffix("-test") for file in files)
 
 
-def server_split(folder: Path, name: str) -> Split:
+def server_split(folder: Path, name: str) -> DatasetSplit:
     """A server's first half, treated as normal, trains; its second half tests."""
     root = folder / "sensors" / "server-machine"
     test, truth = _labelled(root / f"{name}-test.parquet")
-    return Split(_labelled(root / f"{name}-train.parquet")[0], test, truth)
+    return DatasetSplit(_labelled(root / f"{name}-train.parquet")[0], test, truth)
 
 
 def _labelled(file: Path) -> tuple[Floats, Truth]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.quality.cases import Numbers
-from benchmarks.quality.datasets import Floats, Split
+from benchmarks.quality.datasets import DatasetSplit, Floats
 from benchmarks.quality.measuring import exceedances, finite, fitted
 from benchmarks.quality.methods import Flags, Method
 from benchmarks.quality.metrics import auroc
@@ -27,7 +27,7 @@ _DELAY = 15
 class Stream:
     """One stream's stretches: normal ones, and the later one again with faults in it."""
 
-    split: Split
+    split: DatasetSplit
     normal: Floats
     """The tested stretch without its faults."""
 
@@ -43,7 +43,7 @@ def generate(kind: str, seed: int, wander: float = 0.0) -> Stream:
         rows = rows + wander * rows[:TRAIN_RECORDS].std(axis=0) * walk
     train, normal = rows[:TRAIN_RECORDS], rows[TRAIN_RECORDS + GAP_RECORDS :]
     test, truth = with_faults(normal, train.std(axis=0), random)
-    return Stream(Split(train, test, truth), normal)
+    return Stream(DatasetSplit(train, test, truth), normal)
 
 
 def stream(folder: Path, name: str, method: Method, seed: int) -> Numbers:

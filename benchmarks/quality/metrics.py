@@ -23,7 +23,7 @@ def average_precision(truth: Truth, scores: Floats) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class FlagCounts:
     """Counts of flagged and unflagged rows; added up over sets before rates are taken."""
 
     hits: int = 0
@@ -32,7 +32,7 @@ class Verdicts:
     quiet: int = 0
 
     @classmethod
-    def count(cls, truth: Truth, flags: Truth) -> "Verdicts":
+    def count(cls, truth: Truth, flags: Truth) -> "FlagCounts":
         """Of one set."""
         return cls(
             int((truth & flags).sum()),
@@ -41,8 +41,8 @@ class Verdicts:
             int((~truth & ~flags).sum()),
         )
 
-    def __add__(self, other: "Verdicts") -> "Verdicts":
-        return Verdicts(
+    def __add__(self, other: "FlagCounts") -> "FlagCounts":
+        return FlagCounts(
             self.hits + other.hits,
             self.misses + other.misses,
             self.false_alarms + other.false_alarms,

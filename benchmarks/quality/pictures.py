@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.cases import Outcome
+from benchmarks.quality.cases import CaseResult
 from benchmarks.quality.measuring import SURPRISES
 from benchmarks.quality.metrics import rate_interval
 from benchmarks.quality.ours import OURS
@@ -13,7 +13,7 @@ from benchmarks.quality.statistics import standings, table
 INK, QUIET, ACCENT = "#1f2933", "#9aa5b1", "#0b6e99"
 
 
-def draw(outcomes: Sequence[Outcome], folder: Path) -> list[Path]:
+def draw(outcomes: Sequence[CaseResult], folder: Path) -> list[Path]:
     """Write the pictures that the outcomes allow; returns their files."""
     import matplotlib as mpl
 
@@ -22,7 +22,7 @@ def draw(outcomes: Sequence[Outcome], folder: Path) -> list[Path]:
     return [file for file in drawn if file]
 
 
-def _quality(outcomes: Sequence[Outcome], file: Path) -> Path | None:
+def _quality(outcomes: Sequence[CaseResult], file: Path) -> Path | None:
     """Mean AUROC and AP on clean tables, with their intervals over sets."""
     from matplotlib import pyplot
 
@@ -52,7 +52,7 @@ def _quality(outcomes: Sequence[Outcome], file: Path) -> Path | None:
     return file
 
 
-def _promise(outcomes: Sequence[Outcome], file: Path) -> Path | None:
+def _promise(outcomes: Sequence[CaseResult], file: Path) -> Path | None:
     """Realised against promised false-alarm rate, by suite."""
     from matplotlib import pyplot
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality.cases import Numbers, Outcome, Suite
+from benchmarks.quality.cases import CaseResult, Numbers, Suite
 from benchmarks.quality.measuring import SURPRISES
-from benchmarks.quality.metrics import Verdicts, rate_interval
+from benchmarks.quality.metrics import FlagCounts, rate_interval
 from benchmarks.quality.ours import OURS
 from benchmarks.quality.pictures import draw
 from benchmarks.quality.plant import AFTERMATH_RECORDS
@@ -55,7 +55,7 @@ NAMES = {
 }
 
 
-def write(outcomes: Sequence[Outcome], suites: Sequence[Suite], about: str, folder: Path) -> Path:
+def write(outcomes: Sequence[CaseResult], suites: Sequence[Suite], about: str, folder: Path) -> Path:
     """Write report.md, report.json and the pictures into the folder; returns the former."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(
@@ -68,7 +68,7 @@ def write(outcomes: Sequence[Outcome], suites: Sequence[Suite], about: str, fold
     return file
 
 
-def markdown(outcomes: Sequence[Outcome], suites: Sequence[Suite], about: str) -> str:
+def markdown(outcomes: Sequence[CaseResult], suites: Sequence[Suite], about: str) -> str:
     """The report as text."""
     parts: list[str] = ["# Detection quality", about]
     for suite in suites:
@@ -129,13 +129,13 @@ def _ranking(values: Table, metric: str) -> Iterable[str]:
     )
 
 
-def _verdicts(outcomes: Sequence[Outcome]) -> str:
+def _verdicts(outcomes: Sequence[CaseResult]) -> str:
     """Pooled verdicts at the default threshold; always on scores about 0.70 here, so this does not decide."""
-    pooled: dict[str, Verdicts] = {}
+    pooled: dict[str, FlagCounts] = {}
     for outcome in outcomes:
         if "hits" in outcome.numbers and outcome.case.seed == 0:
             counts = (int(outcome.numbers[name]) for name in ("hits", "misses", "false_alarms", "quiet"))
-            pooled[outcome.case.method] = pooled.get(outcome.case.method, Verdicts()) + Verdicts(*counts)
+            pooled[outcome.case.method] = pooled.get(outcome.case.method, FlagCounts()) + FlagCounts(*counts)
     rows = [
         (
             _bold(method),
@@ -150,7 +150,7 @@ def _verdicts(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _events(outcomes: Sequence[Outcome]) -> str:
+def _events(outcomes: Sequence[CaseResult]) -> str:
     """What happens at the default threshold: the smaller of 0.3 % of records and one flagged record a day."""
     found: dict[str, list[Numbers]] = {}
     for outcome in outcomes:
@@ -185,7 +185,7 @@ def _events(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _by_fault(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> Iterable[str]:
+def _by_fault(outcomes: Sequence[CaseResult], metrics: Sequence[str]) -> Iterable[str]:
     found: dict[str, list[Numbers]] = {}
     for outcome in outcomes:
         if outcome.numbers:
@@ -222,7 +222,7 @@ def _by_fault(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> Iterable[s
     )
 
 
-def _speed(outcomes: Sequence[Outcome]) -> str:
+def _speed(outcomes: Sequence[CaseResult]) -> str:
     columns = {
         "microseconds_per_row": "µs a row, batches of 1,024",
         "microseconds_single": "µs, one record",
@@ -251,7 +251,7 @@ def _per_set(values: Table, metric: str) -> str:
     return f"### {NAMES[metric]} by set\n\n" + grid(("set", *values), rows)
 
 
-def _promise(outcomes: Sequence[Outcome]) -> str:
+def _promise(outcomes: Sequence[CaseResult]) -> str:
     rows = []
     found = [outcome for outcome in outcomes if "normal_rows" in outcome.numbers]
     for suite, method in dict.fromkeys((outcome.case.suite, outcome.case.method) for outcome in found):
@@ -277,7 +277,7 @@ def _promise(outcomes: Sequence[Outcome]) -> str:
     return grid(("suite", "method", "promised", "realised", "95 % interval", "normal rows", "within"), rows)
 
 
-def _fit_seconds(outcomes: Sequence[Outcome], suites: Sequence[Suite]) -> str:
+def _fit_seconds(outcomes: Sequence[CaseResult], suites: Sequence[Suite]) -> str:
     rows = []
     for suite in suites:
         values = {} if suite.alone else table(outcomes, suite.name, "fit_seconds")

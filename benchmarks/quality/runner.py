@@ -9,13 +9,13 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.quality.cases import Cache, Case, Outcome, Suite
+from benchmarks.quality.cases import Cache, Case, CaseResult, Suite
 from benchmarks.quality.stopwatch import Stopwatch
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def run(suites: Sequence[Suite], cases: Sequence[Case], data: Path, cache: Cache, workers: int) -> list[Outcome]:
+def run(suites: Sequence[Suite], cases: Sequence[Case], data: Path, cache: Cache, workers: int) -> list[CaseResult]:
     """Outcomes of all cases, in their order; kept ones are read, the others measured on one thread each."""
     by_name = {suite.name: suite for suite in suites}
     outcomes = {case: kept for case in cases if (kept := cache.load(case, by_name[case.suite].method(case.method)))}
@@ -41,7 +41,7 @@ def run(suites: Sequence[Suite], cases: Sequence[Case], data: Path, cache: Cache
     return [outcomes[case] for case in cases]
 
 
-def _in_processes(cases: Sequence[Case], data: Path, workers: int) -> Iterator[Outcome]:
+def _in_processes(cases: Sequence[Case], data: Path, workers: int) -> Iterator[CaseResult]:
     if not cases:
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
@@ -49,7 +49,7 @@ def _in_processes(cases: Sequence[Case], data: Path, workers: int) -> Iterator[O
             yield future.result()
 
 
-def _one_by_one(cases: Sequence[Case], data: Path) -> Iterator[Outcome]:
+def _one_by_one(cases: Sequence[Case], data: Path) -> Iterator[CaseResult]:
     for case in cases:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
             yield fresh.submit(measure, case, data).result()
@@ -62,7 +62,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def measure(case: Case, data: Path) -> Outcome:
+def measure(case: Case, data: Path) -> CaseResult:
     """One case. A method that fails is reported with its reason and does not stop the others."""
     from benchmarks.quality.suites import suites
 
@@ -73,5 +73,5 @@ def measure(case: Case, data: Path) -> Outcome:
             warnings.simplefilter("always" if method.group == "ours" else "ignore")
             numbers = suite.measure(data, case.dataset, method, case.seed)
     except Exception as error:  # any peer may fail in any way on any set
-        return Outcome(case, {}, f"failed: {type(error).__name__}: {error}")
-    return Outcome(case, {**numbers, "seconds": watch.seconds, "warnings": float(len(heard))})
+        return CaseResult(case, {}, f"failed: {type(error).__name__}: {error}")
+    return CaseResult(case, {**numbers, "seconds": watch.seconds, "warnings": float(len(heard))})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
-from benchmarks.quality.cases import Outcome
+from benchmarks.quality.cases import CaseResult
 
 BOOTSTRAPS = 5_000
 
@@ -42,7 +42,7 @@ Table = Mapping[str, Mapping[str, Mapping[int, float]]]
 """method -> set -> seed -> value"""
 
 
-def table(outcomes: Iterable[Outcome], suite: str, metric: str) -> Table:
+def table(outcomes: Iterable[CaseResult], suite: str, metric: str) -> Table:
     """The values of one metric in one suite."""
     values: dict[str, dict[str, dict[int, float]]] = {}
     for outcome in outcomes:

@@ -8,8 +8,8 @@ import numpy as np
 from benchmarks.quality import baselines, clocked, everyday, generated, ours, peers, plant, speed
 from benchmarks.quality.cases import Numbers, Suite
 from benchmarks.quality.datasets import (
+    DatasetSplit,
     Floats,
-    Split,
     clean_split,
     contaminated_split,
     server_names,
@@ -21,7 +21,7 @@ from benchmarks.quality.datasets import (
 )
 from benchmarks.quality.measuring import exceedances, finite, fitted
 from benchmarks.quality.methods import Flags, Method
-from benchmarks.quality.metrics import Verdicts, auroc, average_precision, delay
+from benchmarks.quality.metrics import FlagCounts, auroc, average_precision, delay
 from benchmarks.quality.stopwatch import Stopwatch
 from benchmarks.quality.vus import period, vus_pr
 
@@ -99,10 +99,10 @@ def server(folder: Path, name: str, method: Method, seed: int) -> Numbers:
     return _sequence(server_split(folder, name), method, seed)
 
 
-def _sequence(split: Split, method: Method, seed: int) -> Numbers:
+def _sequence(split: DatasetSplit, method: Method, seed: int) -> Numbers:
     model, seconds = fitted(method, seed, split.train)
     scores = finite(model.strangeness(split.test))
-    verdicts = Verdicts.count(split.truth, model.flags(split.test, scores))
+    verdicts = FlagCounts.count(split.truth, model.flags(split.test, scores))
     return {
         **_ranking(split, scores),
         "vus_pr": vus_pr(split.truth, scores, period(split.test[:, 0])),
@@ -135,5 +135,5 @@ def chemical_plant(folder: Path, name: str, method: Method, seed: int) -> Number
     return numbers
 
 
-def _ranking(split: Split, scores: Floats) -> dict[str, float]:
+def _ranking(split: DatasetSplit, scores: Floats) -> dict[str, float]:
     return {"auroc": auroc(split.truth, scores), "ap": average_precision(split.truth, scores)}

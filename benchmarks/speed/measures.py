@@ -25,7 +25,7 @@ import psutil
 import structlog
 
 from benchmarks.speed.stream import FIELDS, monitor
-from benchmarks.speed.timing import CLOCK, FETCHED_RECORDS, POLL_RECORDS, Settings, Step, cpu_seconds
+from benchmarks.speed.timing import CLOCK, FETCHED_RECORDS, POLL_RECORDS, RunSettings, Step, cpu_seconds
 from latentwatch.domain.errors import InvalidInput
 
 
@@ -54,7 +54,7 @@ def serve(step: Step, core: int | None) -> None:
         sys.stdout.flush()
 
 
-def reading(settings: Settings, work: Callable[[list[Any]], None], max_records: int = POLL_RECORDS) -> Step:
+def reading(settings: RunSettings, work: Callable[[list[Any]], None], max_records: int = POLL_RECORDS) -> Step:
     """A step that polls kafka-python as users do, and does `work` with each partition's records."""
     from kafka import KafkaConsumer
 
@@ -81,12 +81,12 @@ def reading(settings: Settings, work: Callable[[list[Any]], None], max_records: 
     return step
 
 
-def poll(settings: Settings) -> Step:
+def poll(settings: RunSettings) -> Step:
     """(a) The client's bare poll."""
     return reading(settings, lambda records: None)
 
 
-def decode(settings: Settings) -> Step:
+def decode(settings: RunSettings) -> Step:
     """(b) Poll and decode to a float32 matrix: as little as a scorer could do."""
     import msgspec
 
@@ -101,14 +101,14 @@ def decode(settings: Settings) -> Step:
     return reading(settings, work)
 
 
-def scorer(settings: Settings) -> Step:
+def scorer(settings: RunSettings) -> Step:
     """(c) The whole scorer into a database."""
     from benchmarks.speed.scorers import stepwise
 
     return stepwise(settings)
 
 
-def drain(settings: Settings) -> dict[str, Any]:
+def drain(settings: RunSettings) -> dict[str, Any]:
     """(g) A scorer of the group, from when it is told to begin until it is killed."""
     from threading import Event
 
@@ -121,7 +121,7 @@ def drain(settings: Settings) -> dict[str, Any]:
     return {}
 
 
-def latency(settings: Settings) -> dict[str, Any]:
+def latency(settings: RunSettings) -> dict[str, Any]:
     """(e) Record in topic to committed row, when told to begin."""
     from benchmarks.speed.latency import measure
     from benchmarks.speed.scorers import build_scorer, warm_up
@@ -132,7 +132,7 @@ def latency(settings: Settings) -> dict[str, Any]:
     return measure(build, settings.servers, settings.topic, settings.rate, settings.seconds)
 
 
-def user_batch(settings: Settings) -> Step:
+def user_batch(settings: RunSettings) -> Step:
     """(d) The loop of the tutorials: json.loads, PyOD's AutoEncoder on batches of 500, flagged rows into SQLite."""
     model, table = _user_model(settings), _user_table()
 
@@ -149,7 +149,7 @@ def user_batch(settings: Settings) -> Step:
     return reading(settings, work)
 
 
-def user_record(settings: Settings) -> Step:
+def user_record(settings: RunSettings) -> Step:
     """(d) The same, record by record."""
     model, table = _user_model(settings), _user_table()
 
@@ -163,7 +163,7 @@ def user_record(settings: Settings) -> Step:
     return reading(settings, work, max_records=100)
 
 
-def user_trees(settings: Settings) -> Step:
+def user_trees(settings: RunSettings) -> Step:
     """(d) river's HalfSpaceTrees, record by record."""
     from river.anomaly import HalfSpaceTrees
 
@@ -181,7 +181,7 @@ def user_trees(settings: Settings) -> Step:
     return reading(settings, work, max_records=100)
 
 
-def _user_model(settings: Settings) -> Any:
+def _user_model(settings: RunSettings) -> Any:
     import torch
     from pyod.models.auto_encoder import AutoEncoder
 
@@ -205,7 +205,7 @@ def _keep(connection: sqlite3.Connection, rows: list[tuple[str, float]]) -> None
     connection.commit()
 
 
-def prepare(settings: Settings) -> dict[str, Any]:
+def prepare(settings: RunSettings) -> dict[str, Any]:
     """Train the variants, and find the thresholds that flag one record in a hundred and one in a thousand.
 
     As after any training, scorers find every compiled loop on disk: to compile one costs 10 MB that stay.
@@ -236,7 +236,7 @@ ONCE = {each.__name__: each for each in (drain, latency, prepare)}
 
 def main() -> None:
     """Run one measure."""
-    name, settings = sys.argv[1], Settings(**json.loads(sys.argv[2]))
+    name, settings = sys.argv[1], RunSettings(**json.loads(sys.argv[2]))
     # Standard output holds the figures, and what goes well need not be told.
     structlog.configure(
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),

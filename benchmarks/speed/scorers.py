@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from benchmarks.speed.stream import monitor, sample
-from benchmarks.speed.timing import CLOCK, Settings, Step
+from benchmarks.speed.timing import CLOCK, RunSettings, Step
 from latentwatch.alerts.database import migrate, open_database
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.registry import ModelRegistry
@@ -54,7 +54,7 @@ class AtThreshold:
 
 
 def build_scorer(
-    settings: Settings,
+    settings: RunSettings,
     reach: Callable[[Any], None] = lambda step: None,
     around: Callable[[Source], Any] = lambda source: source,
 ) -> Scorer:
@@ -92,7 +92,7 @@ def build_scorer(
     )
 
 
-def warm_up(settings: Settings) -> None:
+def warm_up(settings: RunSettings) -> None:
     """Load the compiled loops that a scorer of these settings needs, or compile them."""
     detector = load_bundle(settings.bundles, settings.bundle)
     records = sample(settings.variant, 256)
@@ -103,7 +103,7 @@ def warm_up(settings: Settings) -> None:
     scan(np.frombuffer(b"", np.uint8), 0, np.empty((4, 0), np.int64))
 
 
-def stepwise(settings: Settings) -> Step:
+def stepwise(settings: RunSettings) -> Step:
     """A step of the scorer: every record of it is in the database when it ends, nothing is on its way."""
     built, stop = build_scorer(settings), Event()
     built.begin(stop)

@@ -18,7 +18,7 @@ CLOCK = SystemClock()
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """What a measure needs to know."""
 
     servers: str

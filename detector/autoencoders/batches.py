@@ -1,6 +1,6 @@
 """Draws what a step of training looks at: for each member a batch of its own rows, half of them swapped, half noisy.
 
-Examples -> Batch
+RowExamples -> TrainingBatch
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentwatch.detector.autoencoders.examples import Examples, Floats
+from latentwatch.detector.autoencoders.examples import Floats, RowExamples
 
 HELD_OUT = 2
 """How many batches of held-out rows a look may cost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """B rows for each of M members."""
 
     seen: Tensor
@@ -31,7 +31,7 @@ class Batch:
 class Draws:
     """Rows, and which of them each member may draw."""
 
-    def __init__(self, examples: Examples, members: int, size: int, random: torch.Generator) -> None:
+    def __init__(self, examples: RowExamples, members: int, size: int, random: torch.Generator) -> None:
         """For batches of `size` rows a member."""
         count, width = examples.rows.shape
         self._random, self._size = random, size
@@ -44,7 +44,7 @@ class Draws:
         held_out = _held_out_rows(examples.folds, count, members, HELD_OUT * size, random)
         self.held_out = self._batch(torch.from_numpy(held_out))
 
-    def draw(self, corrupted: bool) -> Batch:
+    def draw(self, corrupted: bool) -> TrainingBatch:
         """The next batch.
 
         Where corrupted, half of the rows have values swapped with another row the member may see, at a rate drawn per
@@ -55,12 +55,14 @@ class Draws:
     def _drawn(self, count: int) -> Tensor:
         return torch.stack([mine[torch.randint(len(mine), (count,), generator=self._random)] for mine in self._own])
 
-    def _batch(self, index: Tensor, corrupted: bool = False) -> Batch:
+    def _batch(self, index: Tensor, corrupted: bool = False) -> TrainingBatch:
         rows = self._rows[index]
         seen = self._corrupted(rows) if corrupted else rows
         if self._aside is not None:
             seen = torch.cat([seen, self._aside[index]], dim=2)
-        return Batch(seen, self._wanted[index], self._share[index] if len(self._share) > 1 else self._share[None])
+        return TrainingBatch(
+            seen, self._wanted[index], self._share[index] if len(self._share) > 1 else self._share[None]
+        )
 
     def _corrupted(self, rows: Tensor) -> Tensor:
         half = rows.shape[1] // 2
@@ -76,7 +78,7 @@ def _tensor(values: Floats) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
 
 
-def _shares(examples: Examples) -> Floats:
+def _shares(examples: RowExamples) -> Floats:
     width = examples.rows.shape[1]
     weight = np.ones((1, width), np.float32) if examples.importance is None else examples.importance[None]
     weight = weight if examples.present is None else weight * examples.present

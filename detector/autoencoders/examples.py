@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class RowExamples:
     """N training rows of P columns, already scaled: a column's spread is of order 1."""
 
     rows: Floats
@@ -29,7 +29,7 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan:
+class RowTrainingPlan:
     """Size and schedule of training."""
 
     kind: ModelKind = ModelKind.DENOISING

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from latentwatch.detector.autoencoders.batches import Batch
-from latentwatch.detector.autoencoders.examples import TrainingPlan
+from latentwatch.detector.autoencoders.batches import TrainingBatch
+from latentwatch.detector.autoencoders.examples import RowTrainingPlan
 from latentwatch.detector.latent.networks import MemberLinear
 from latentwatch.domain.monitor import ModelKind
 
 
-class Autoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyped
+class RowAutoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyped
     """An ensemble of affine layers with max(0, x) between them, and the denoising loss (Vincent 2008) to train it with."""
 
     code_outputs = 1
@@ -25,7 +25,7 @@ class Autoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyp
     corrupted = True
     """Whether it is trained on corrupted rows. At scoring the clean row goes in."""
 
-    def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
+    def __init__(self, inputs: int, outputs: int, plan: RowTrainingPlan, random: torch.Generator) -> None:
         super().__init__()
         self.random, self.plan = random, plan
         down = (inputs, *plan.hidden, plan.code * self.code_outputs)
@@ -43,11 +43,11 @@ class Autoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyp
         """Decoder outputs [M, B, P]."""
         return cast(Tensor, self.decoder(code))
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TrainingBatch) -> Tensor:
         """What training minimises, summed over members, so that each one's gradient is its own."""
         return self._squared(batch, self.decode(self.encode(batch.seen))).mean(dim=1).sum()
 
-    def error(self, batch: Batch) -> Tensor:
+    def error(self, batch: TrainingBatch) -> Tensor:
         """[M] error on clean rows, by which training stops: the mean log of the squared error, as it is scored."""
         code = self.encode(batch.seen)[..., : self.plan.code]
         return torch.log(self._squared(batch, self.decode(code)) + 1e-6).mean(dim=1)
@@ -55,23 +55,23 @@ class Autoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyp
     def after_step(self) -> None:
         """What a kind does between the steps of the autoencoder itself."""
 
-    def _squared(self, batch: Batch, correction: Tensor) -> Tensor:
+    def _squared(self, batch: TrainingBatch, correction: Tensor) -> Tensor:
         """[M, B] weighted mean squared error of a row."""
         return ((batch.wanted - correction).square() * batch.share).sum(dim=-1)
 
 
-class Denoising(Autoencoder):
+class RowDenoising(RowAutoencoder):
     """The denoising autoencoder as it is."""
 
 
-class Variational(Autoencoder):
+class RowVariational(RowAutoencoder):
     """The variational autoencoder (Kingma 2014): a Gaussian code, drawn near N(0, I) by beta times its divergence."""
 
     code_outputs = 2
     corrupted = False
     beta = 0.02
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TrainingBatch) -> Tensor:
         mean, log_variance = self.encode(batch.seen).chunk(2, dim=-1)
         log_variance = log_variance.clamp(-8.0, 4.0)
         code = mean + torch.randn(mean.shape, generator=self.random) * (0.5 * log_variance).exp()
@@ -83,7 +83,7 @@ class Variational(Autoencoder):
         return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean(dim=(1, 2))
 
 
-class Disentangled(Variational):
+class Disentangled(RowVariational):
     """The beta-TC-VAE (Chen 2018): the total correlation of the code costs more than the rest of its divergence.
 
     KL(q(z|x) p(z)) = index-code mutual information + total correlation + dimension-wise KL, estimated among at most
@@ -105,19 +105,19 @@ class Disentangled(Variational):
         return terms.mean(dim=1) / code.shape[-1]
 
 
-class Adversarial(Autoencoder):
+class RowAdversarial(RowAutoencoder):
     """The adversarial autoencoder (Makhzani 2015): a critic tells codes from N(0, I), and the encoder deceives it."""
 
     strength = 0.05
 
-    def __init__(self, inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generator) -> None:
+    def __init__(self, inputs: int, outputs: int, plan: RowTrainingPlan, random: torch.Generator) -> None:
         super().__init__(inputs, outputs, plan, random)
         critic = _layers((plan.code, 32, 1), plan.members, random)
         self._critic = [critic]  # in a list, so that it is not trained with the rest
         self._optimiser = torch.optim.Adam(critic.parameters(), 1e-3, betas=(0.5, 0.9), fused=True)
         self._latest: Tensor | None = None
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TrainingBatch) -> Tensor:
         code = self.encode(batch.seen)
         self._latest = code.detach()
         deceived = softplus(-self._critic[0](code)).mean(dim=(1, 2))
@@ -146,9 +146,9 @@ def _log_normal(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return -0.5 * (math.log(2 * math.pi) + log_variance + (value - mean).square() * (-log_variance).exp())
 
 
-KINDS: dict[ModelKind, type[Autoencoder]] = {
-    ModelKind.DENOISING: Denoising,
-    ModelKind.VARIATIONAL: Variational,
+KINDS: dict[ModelKind, type[RowAutoencoder]] = {
+    ModelKind.DENOISING: RowDenoising,
+    ModelKind.VARIATIONAL: RowVariational,
     ModelKind.DISENTANGLED: Disentangled,
-    ModelKind.ADVERSARIAL: Adversarial,
+    ModelKind.ADVERSARIAL: RowAdversarial,
 }

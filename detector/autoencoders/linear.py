@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.autoencoders.examples import Examples, Floats, TrainingPlan
+from latentwatch.detector.autoencoders.examples import Floats, RowExamples, RowTrainingPlan
 from latentwatch.detector.autoencoders.network import Layer, Network
 
 
-def fit_linear(examples: Examples, plan: TrainingPlan) -> Network:
+def fit_linear(examples: RowExamples, plan: RowTrainingPlan) -> Network:
     """Each member's best linear code of size K for the rows it may see, least squares.
 
     Where there is a baseline, what is coded is the deviation from it; `aside` then begins with the baseline.

@@ -1,6 +1,6 @@
 """Trains an ensemble of autoencoders at once: every product is over [members, batch, width], never a loop over members.
 
-Examples, TrainingPlan -> Network. Each member draws its own rows and its own corruption, leaves out its own fold, and
+RowExamples, RowTrainingPlan -> Network. Each member draws its own rows and its own corruption, leaves out its own fold, and
 keeps the weights that did best on that fold.
 """
 
@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 
 from latentwatch.detector.autoencoders.batches import Draws
-from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
-from latentwatch.detector.autoencoders.kinds import KINDS, Autoencoder
+from latentwatch.detector.autoencoders.examples import RowExamples, RowTrainingPlan
+from latentwatch.detector.autoencoders.kinds import KINDS, RowAutoencoder
 from latentwatch.detector.autoencoders.linear import fit_linear
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.latent.networks import MemberLinear, stored
@@ -22,7 +22,7 @@ LOOKS = 20
 Progress = Callable[[float], None]
 
 
-def train_network(examples: Examples, plan: TrainingPlan, progress: Progress | None = None) -> Network:
+def train_network(examples: RowExamples, plan: RowTrainingPlan, progress: Progress | None = None) -> Network:
     """Train `plan.members` autoencoders of `plan.kind` on the examples. Deterministic given the plan's seed."""
     if plan.kind is ModelKind.LINEAR:
         return fit_linear(examples, plan)
@@ -59,7 +59,7 @@ def train_network(examples: Examples, plan: TrainingPlan, progress: Progress | N
     return _to_numpy(network)
 
 
-def _to_numpy(network: Autoencoder) -> Network:
+def _to_numpy(network: RowAutoencoder) -> Network:
     encoder, decoder = (
         [layer for layer in half if isinstance(layer, MemberLinear)] for half in (network.encoder, network.decoder)
     )

@@ -37,7 +37,7 @@ ENOUGH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class CascadeCalibration:
     """What anomaly scores mean: where a row is studied, and the surprise of its cheap or its careful score."""
 
     gate: float
@@ -89,9 +89,9 @@ class Cascade:
     """The calibrated cascade of one effort."""
 
     effort: Effort
-    new: Levels
+    new: CascadeCalibration
     """For rows that the memory does not hold."""
-    learned: Levels
+    learned: CascadeCalibration
     """For rows that it holds."""
     told: dict[str, Calibration]
     """By name in Scores, of what the recipe tells beside the whole."""
@@ -145,7 +145,7 @@ class Cascade:
         """The inverse of `arrays` and `meta`."""
         effort = meta["effort"]
         new, learned = (
-            Levels.from_bundle(below(arrays, f"{name}."), meta[name], effort) for name in ("new", "learned")
+            CascadeCalibration.from_bundle(below(arrays, f"{name}."), meta[name], effort) for name in ("new", "learned")
         )
         told = {name: Calibration.from_bundle(below(arrays, f"{name}."), meta[name]) for name, _ in ALONE.told}
         return cls(effort, new, learned, told)
@@ -158,7 +158,7 @@ def fit_cascade(effort: Effort, new: tuple[int, Judge], learned: tuple[int, Judg
     return Cascade(effort, levels, _fit_levels(effort, *learned)[0], told)
 
 
-def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[Levels, AnomalyScores]:
+def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[CascadeCalibration, AnomalyScores]:
     """Levels learned on `count` normal records, and their anomaly scores at this effort."""
     everyone = np.arange(count)
     if effort == "light":
@@ -172,9 +172,9 @@ def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[Levels, Anoma
     mixed = take_rows(cheap, everyone)
     replace_rows(mixed, careful, rows)
     calibrations = (fit_calibration(scores.fused, smooth=False) for scores in (cheap, careful))
-    return Levels(gate, len(rows) / count, *calibrations), mixed
+    return CascadeCalibration(gate, len(rows) / count, *calibrations), mixed
 
 
-def _of_one(gate: float, scores: AnomalyScores) -> tuple[Levels, AnomalyScores]:
+def _of_one(gate: float, scores: AnomalyScores) -> tuple[CascadeCalibration, AnomalyScores]:
     fused = fit_calibration(scores.fused, smooth=False)
-    return Levels(gate, 1.0, fused, fused), scores
+    return CascadeCalibration(gate, 1.0, fused, fused), scores

@@ -16,7 +16,7 @@ from latentwatch.detector.rows.explanation import LatentMap, Normal, explain_row
 from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.model import STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
-from latentwatch.detector.rows.relations import Relations
+from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.domain.errors import BundleRefused, InvalidInput
 from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.record import Batch, Value
@@ -54,7 +54,7 @@ class RowDetector:
     normal: Normal
     """The memory's records as they were."""
     map: LatentMap
-    relations: Relations
+    relations: RowRelations
     kind: str
     records_per_day: float
     """How many records the whole stream had a day in training; 0 where that is not known."""
@@ -161,7 +161,7 @@ class RowDetector:
             Cascade.from_bundle(part["cascade"], meta["cascade"]),
             normal,
             LatentMap.from_bundle(part["map"], model.network.code_size),
-            Relations.from_bundle(part["relations"], len(features.owners)),
+            RowRelations.from_bundle(part["relations"], len(features.owners)),
             str(meta["kind"]),
             float(meta["records_per_day"]),
             bundle,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.interface import MapGround
 from latentwatch.detector.rows.features import Features, Rows
 from latentwatch.detector.rows.model import STUDY, RowModel, Seen
-from latentwatch.detector.rows.relations import Relations
+from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.detector.rows.repair import repair
 from latentwatch.detector.rows.scoring import SHOWN
 from latentwatch.domain.errors import BundleRefused
@@ -149,7 +149,7 @@ def _blurred(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def explain_rows(
     features: Features,
     model: RowModel,
-    relations: Relations,
+    relations: RowRelations,
     normal: Normal,
     latent: LatentMap,
     batch: Batch,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
-from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
+from latentwatch.detector.autoencoders.examples import RowExamples, RowTrainingPlan
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.density import AnyDensity, choose_density, density_from_bundle, fit_density
 from latentwatch.detector.neighbours import Memory, build_memory
@@ -198,7 +198,7 @@ def _fit_network(
 ) -> Network:
     """The ensemble."""
     baseline = aside[:, :-1]
-    examples = Examples(
+    examples = RowExamples(
         rows=values,
         aside=aside,
         baseline=baseline,
@@ -208,7 +208,7 @@ def _fit_network(
     kind = ModelKind.DENOISING if choice.kind is ModelKind.AUTO else choice.kind
     widest = int(256 * min(1.0, COMMON_WIDTH / values.shape[1]))
     batch = int(np.clip(len(values) // 2, 32, max(32, widest)))
-    plan = TrainingPlan(kind=kind, members=MEMBERS, code=32, steps=STEPS, batch=batch, seed=choice.seed)
+    plan = RowTrainingPlan(kind=kind, members=MEMBERS, code=32, steps=STEPS, batch=batch, seed=choice.seed)
     if kind is ModelKind.LINEAR:
         from latentwatch.detector.autoencoders.linear import components, fit_linear
 

@@ -36,7 +36,7 @@ can be predicted it is a half, on bends it was .3 and less."""
 
 
 @dataclass(frozen=True, slots=True)
-class Relations:
+class RowRelations:
     """Straight relations between the columns of a row; none where `weights` is empty."""
 
     weights: Floats
@@ -71,14 +71,14 @@ class Relations:
         return cls(weights, offset)
 
 
-def fit_relations(rows: Floats, features: Features) -> Relations:
+def fit_relations(rows: Floats, features: Features) -> RowRelations:
     """Learn the relations of normal rows [M, P], or none where they are not straight.
 
     Columns that only say whether a value is missing are left out: it is rare, so that it would outweigh everything.
     """
     columns = np.flatnonzero(features.readings)
     if len(rows) < FEWEST_ROWS or not _straight(rows, features, columns):
-        return Relations.none()
+        return RowRelations.none()
     learned = regress(rows[:, columns])
     precision = learned.precision
     standing = np.zeros_like(precision)
@@ -88,7 +88,7 @@ def fit_relations(rows: Floats, features: Features) -> Relations:
     weights, offset = np.zeros((rows.shape[1], rows.shape[1]), np.float32), np.zeros(rows.shape[1], np.float32)
     weights[np.ix_(columns, columns)] = standing
     offset[columns] = learned.mean @ standing
-    return Relations(weights, offset)
+    return RowRelations(weights, offset)
 
 
 def _straight(rows: Floats, features: Features, columns: NDArray[np.intp]) -> bool:

@@ -16,7 +16,7 @@ from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.channels import Channels, unclip
 from latentwatch.detector.sequences.context import SequenceContext
-from latentwatch.detector.sequences.explanation import Memory, explain_rows
+from latentwatch.detector.sequences.explanation import ReferenceRecords, explain_rows
 from latentwatch.detector.sequences.model import SequenceModel
 from latentwatch.detector.sequences.neutral import deviations, neutral
 from latentwatch.detector.sequences.novelty import Novelty
@@ -45,7 +45,7 @@ class SequenceDetector:
     warm_up: WarmUp
     novelty: Novelty
     calibration: SequenceCalibration
-    memory: Memory
+    memory: ReferenceRecords
     pace: Pace
     bundle: str = ""
     kind: str = "denoising"
@@ -185,7 +185,7 @@ class SequenceDetector:
             warm_up=WarmUp.from_bundle(below(arrays, "warm_up."), model.scores),
             novelty=Novelty(float(meta["missing_usual"])),
             calibration=SequenceCalibration.from_bundle(arrays, meta, model.scores),
-            memory=Memory.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
+            memory=ReferenceRecords.from_bundle(schema, below(arrays, "memory."), meta["memory"]),
             pace=Pace.from_bundle(below(arrays, "pace."), meta["pace"]),
             bundle=bundle,
             kind=str(meta["kind"]),

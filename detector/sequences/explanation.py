@@ -26,7 +26,7 @@ _CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ReferenceRecords:
     """Some normal training records, and the map that codes are shown on."""
 
     whitened: Floats
@@ -82,7 +82,12 @@ class Memory:
 
 
 def explain_rows(
-    model: SequenceModel, context: SequenceContext, memory: Memory, batch: Batch, contexts: Contexts, scores: Scores
+    model: SequenceModel,
+    context: SequenceContext,
+    memory: ReferenceRecords,
+    batch: Batch,
+    contexts: Contexts,
+    scores: Scores,
 ) -> list[Explanation]:
     """One explanation per row of the batch."""
     whitened = model.explaining.whiten(contexts.features)
@@ -107,7 +112,7 @@ def explain_rows(
     ]
 
 
-def _neighbours(whitened: Floats, memory: Memory, schema: RecordSchema) -> list[tuple[Neighbour, ...]]:
+def _neighbours(whitened: Floats, memory: ReferenceRecords, schema: RecordSchema) -> list[tuple[Neighbour, ...]]:
     """The remembered records nearest to each row [N, K], nearest first."""
     known = memory.whitened
     squares = np.einsum("mk,mk->m", known, known)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.components.folds import time_blocks
 from latentwatch.detector.latent.ground import ground_of
 from latentwatch.detector.sequences.context import SequenceContext
-from latentwatch.detector.sequences.explanation import Memory
+from latentwatch.detector.sequences.explanation import ReferenceRecords
 from latentwatch.detector.sequences.model import SequenceModel
 from latentwatch.domain.record import Batch
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 _REMEMBERED = 256
 
 
-def remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> Memory:
+def remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> ReferenceRecords:
     """Normal records spread over the history, and the map of their codes."""
     chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
     whitened = model.explaining.whiten(features[chosen])
@@ -27,7 +27,7 @@ def remember(model: SequenceModel, context: SequenceContext, history: Batch, fea
     numbers = remembered.numbers.copy()
     gaps = ~np.isfinite(numbers)
     numbers[gaps] = np.broadcast_to(_usual(history), numbers.shape)[gaps]
-    return Memory(
+    return ReferenceRecords(
         whitened=whitened[kept],
         numbers=numbers,
         words=tuple(tuple("" if word is None else str(word) for word in row) for row in remembered.categories),

@@ -18,7 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from latentwatch.archive_scores import Tally, complete
+from latentwatch.archive_scores import ArchiveTally, complete
 from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock, to_microseconds
@@ -85,7 +85,7 @@ def score_archive(
     schema: RecordSchema,
     score: ScoreRows,
     report: Callable[[str, float], None],
-) -> Tally:
+) -> ArchiveTally:
     """Score an archive into a new folder. Raises InvalidInput where it cannot be read or written."""
     try:
         read = spark.read.option("mergeSchema", "true").parquet(input_)
@@ -107,7 +107,7 @@ def score_archive(
         records, flagged, unreadable, reason = found.collect()[0]
     except PySparkException as error:
         raise InvalidInput(f"Spark cannot score {input_} into {output}: {reason_of(error)}") from error
-    return Tally(records - unreadable, flagged, unreadable, reason or "")
+    return ArchiveTally(records - unreadable, flagged, unreadable, reason or "")
 
 
 def _needed(rows: DataFrame, schema: RecordSchema) -> list[Column]:

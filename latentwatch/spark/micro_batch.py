@@ -18,8 +18,7 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import LatentwatchError
-from latentwatch.domain.monitor import KafkaSource as Topic
-from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.monitor import Monitor, TopicSettings
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.context.context_store import segments
@@ -72,7 +71,7 @@ class Task:
         if len(messages):
             yield pa.RecordBatch.from_pylist(self._score(messages, topic), schema=_DONE)
 
-    def _score(self, messages: Messages, topic: Topic) -> list[dict[str, object]]:
+    def _score(self, messages: Messages, topic: TopicSettings) -> list[dict[str, object]]:
         clock, stop = SystemClock(), Event()
         engine = _engine(self.database)
         source: Source = SliceSource(messages, self.begins, self.earliest, clock=clock)

@@ -5,8 +5,7 @@ from threading import Event
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import KafkaSource as Topic
-from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.monitor import Monitor, TopicSettings
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for, default_header
 from latentwatch.streams.decoding.registry_access import RegistryAccess
@@ -75,14 +74,14 @@ def topic_decoding(monitor: Monitor, registry: RegistryAccess | None, bound: Tim
     )
 
 
-def registry_of(topic: Topic, registry: RegistryAccess | None) -> RegistryAccess | None:
+def registry_of(topic: TopicSettings, registry: RegistryAccess | None) -> RegistryAccess | None:
     """The registry of a topic's schemas: the address the monitor gives, else that of the settings."""
     if not topic.registry:
         return registry
     return replace(registry, url=topic.registry) if registry else RegistryAccess(topic.registry)
 
 
-def open_member(topic: Topic, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
+def open_member(topic: TopicSettings, kafka: KafkaAccess, group: str, client: Client, clock: Clock) -> Source:
     """A member of a group that reads a topic, not opened yet."""
     if client == "confluent":
         from latentwatch.streams.kafka.confluent_source import ConfluentSource  # an extra

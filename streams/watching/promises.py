@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from latentwatch.detector.drift import BROKEN, PromiseState, recalibrated, watch
 from latentwatch.streams.context.context_store import segments
-from latentwatch.streams.outcomes import Verdicts
+from latentwatch.streams.outcomes import ScoredBatch
 
 
-def read_promises(promises: dict[int, PromiseState], scored: Verdicts) -> None:
+def read_promises(promises: dict[int, PromiseState], scored: ScoredBatch) -> None:
     """Move the states of a batch's partitions on, in place. Entities that are warming up say nothing yet."""
     surprise, warming = scored.scores.surprise, scored.scores.warming
     for partition, first, last in segments(scored.batch.partitions):

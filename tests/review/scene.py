@@ -27,7 +27,7 @@ from latentwatch.detector.training import learn
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
 from latentwatch.domain.model import Judgement
-from latentwatch.domain.monitor import AlertPolicy, FileSource, KafkaSource, ModelChoice, Monitor, Source
+from latentwatch.domain.monitor import AlertPolicy, FileSettings, ModelChoice, Monitor, SourceSettings, TopicSettings
 from latentwatch.domain.outcome import OffsetMove, Outcome
 from latentwatch.domain.record import Batch, DeadLetter, Position
 from latentwatch.plant import Plant, plant_schema
@@ -45,12 +45,12 @@ SHORT_HISTORY, LONG_HISTORY = 400, 4320
 """Records of each rig's history: enough for a detector, and a day and a half, enough for a good one."""
 PLANT = Monitor(
     name="plant",
-    source=Source(kafka=KafkaSource(topic="plant.rigs")),
+    source=SourceSettings(kafka=TopicSettings(topic="plant.rigs")),
     record=plant_schema(),
     model=ModelChoice(effort="light"),
     alert=AlertPolicy(false_alarms_per_day=2.0),
 )
-KILN = PLANT.model_copy(update={"name": "kiln", "source": Source(file=FileSource(path="kiln.csv"))})
+KILN = PLANT.model_copy(update={"name": "kiln", "source": SourceSettings(file=FileSettings(path="kiln.csv"))})
 ODD_ENTITY = '<img src=x onerror="document.title=1">'
 """An entity whose name would run as a program if a page did not escape it."""
 

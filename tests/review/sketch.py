@@ -15,7 +15,7 @@ from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.model import Evaluation, Judgement
-from latentwatch.domain.monitor import AlertPolicy, FileSource, Monitor, Source
+from latentwatch.domain.monitor import AlertPolicy, FileSettings, Monitor, SourceSettings
 from latentwatch.domain.outcome import EntityState, MinuteCount, OffsetMove, Outcome, TracePoint
 from latentwatch.domain.record import DeadLetter, Position
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
@@ -28,7 +28,7 @@ BUNDLE = "b" * 64
 EVIL = "<script>document.title='owned'</script>"
 PUMP = Monitor(
     name="pump",
-    source=Source(file=FileSource(path="pump.csv")),
+    source=SourceSettings(file=FileSettings(path="pump.csv")),
     record=RecordSchema(
         time="time",
         entity="rig",

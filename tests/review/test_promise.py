@@ -11,7 +11,7 @@ from scipy.stats import poisson
 from latentwatch.alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.alert import Severity
-from latentwatch.domain.monitor import AlertPolicy, KafkaSource, Source
+from latentwatch.domain.monitor import AlertPolicy, SourceSettings, TopicSettings
 from latentwatch.review.promise import poisson_interval, promise_of
 from latentwatch.review.state import Word, state_of, worst_first
 from tests.review.sketch import NOW, PUMP
@@ -20,7 +20,7 @@ DAY = PromiseFacts(NOW - timedelta(days=1), NOW, 86_400, 50, 5, 2, 0, 20, 0)
 PER_DAY = AlertPolicy(false_alarms_per_day=2.0)
 RATE = AlertPolicy(false_alarm_rate=0.001)
 ALIVE = ScorerFacts("s", "edge-1", 1, NOW, NOW, NOW, (0,), 1, 7, 10.0, "scoring", False)
-ON_A_TOPIC = PUMP.model_copy(update={"source": Source(kafka=KafkaSource(topic="pump"))})
+ON_A_TOPIC = PUMP.model_copy(update={"source": SourceSettings(kafka=TopicSettings(topic="pump"))})
 CALM = MonitorFacts(
     monitor=PUMP,
     champion=1,

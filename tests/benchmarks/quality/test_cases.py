@@ -1,6 +1,6 @@
 """Kept results: peers once, ours again when its code changes."""
 
-from benchmarks.quality.cases import Cache, Case, Outcome, Suite
+from benchmarks.quality.cases import Cache, Case, CaseResult, Suite
 from benchmarks.quality.methods import Method
 from benchmarks.quality.peers import AlwaysOn
 
@@ -18,15 +18,15 @@ def _house(folder, text):
 
 def test_a_kept_peer_survives_a_change_of_our_code(tmp_path):
     """Peers need not be measured again when the detector changes."""
-    Cache(tmp_path / "kept", _house(tmp_path, "one")).save(Outcome(CASE, {"auroc": 0.5}), PEER)
+    Cache(tmp_path / "kept", _house(tmp_path, "one")).save(CaseResult(CASE, {"auroc": 0.5}), PEER)
     found = Cache(tmp_path / "kept", _house(tmp_path, "two")).load(CASE, PEER)
-    assert found == Outcome(CASE, {"auroc": 0.5})
+    assert found == CaseResult(CASE, {"auroc": 0.5})
 
 
 def test_our_own_results_are_dropped_when_our_code_changes(tmp_path):
     """A result of older code is not shown as one of this code."""
     cache = Cache(tmp_path / "kept", _house(tmp_path, "one"))
-    cache.save(Outcome(CASE, {"auroc": 0.5}), OURS)
+    cache.save(CaseResult(CASE, {"auroc": 0.5}), OURS)
     assert cache.load(CASE, OURS) is not None
     assert Cache(tmp_path / "kept", _house(tmp_path, "two")).load(CASE, OURS) is None
 
@@ -34,14 +34,14 @@ def test_our_own_results_are_dropped_when_our_code_changes(tmp_path):
 def test_failures_are_not_kept(tmp_path):
     """A failed measurement is tried again."""
     cache = Cache(tmp_path / "kept", _house(tmp_path, "one"))
-    cache.save(Outcome(CASE, {}, "failed: out of luck"), PEER)
+    cache.save(CaseResult(CASE, {}, "failed: out of luck"), PEER)
     assert cache.load(CASE, PEER) is None
 
 
 def test_a_cut_short_file_is_measured_again(tmp_path):
     """A file that is no JSON does not stop the run."""
     cache = Cache(tmp_path / "kept", _house(tmp_path, "one"))
-    cache.save(Outcome(CASE, {"auroc": 0.5}), PEER)
+    cache.save(CaseResult(CASE, {"auroc": 0.5}), PEER)
     file = next((tmp_path / "kept").rglob("*.json"))
     file.write_text(file.read_text()[:20])
     assert cache.load(CASE, PEER) is None

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.metrics import Verdicts, delay, rate_interval
+from benchmarks.quality.metrics import FlagCounts, delay, rate_interval
 
 
 def test_verdicts_are_pooled_before_rates_are_taken():
     """Counts add up; F1, FAR and MAR follow from the sums."""
-    one = Verdicts.count(np.array([True, True, False, False]), np.array([True, False, True, False]))
-    pooled = one + Verdicts(hits=2, misses=0, false_alarms=0, quiet=4)
-    assert pooled == Verdicts(hits=3, misses=1, false_alarms=1, quiet=5)
+    one = FlagCounts.count(np.array([True, True, False, False]), np.array([True, False, True, False]))
+    pooled = one + FlagCounts(hits=2, misses=0, false_alarms=0, quiet=4)
+    assert pooled == FlagCounts(hits=3, misses=1, false_alarms=1, quiet=5)
     assert pooled.f1 == pytest.approx(6 / 8)
     assert pooled.false_alarm_rate == pytest.approx(1 / 6)
     assert pooled.missed_alarm_rate == pytest.approx(1 / 4)

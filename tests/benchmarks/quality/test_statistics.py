@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.cases import Case, Outcome
+from benchmarks.quality.cases import Case, CaseResult
 from benchmarks.quality.statistics import bootstrap, duel, standings, table
 
 
 def _outcomes(values):
     return [
-        Outcome(Case("tables", dataset, method, seed), {"auroc": value})
+        CaseResult(Case("tables", dataset, method, seed), {"auroc": value})
         for method, sets in values.items()
         for dataset, seeds in sets.items()
         for seed, value in seeds.items()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from latentwatch.detector.autoencoders.batches import Draws
-from latentwatch.detector.autoencoders.examples import Examples, TrainingPlan
+from latentwatch.detector.autoencoders.examples import RowExamples, RowTrainingPlan
 from latentwatch.detector.autoencoders.kinds import KINDS
 from latentwatch.detector.autoencoders.linear import components, fit_linear
 from latentwatch.detector.autoencoders.network import Network
@@ -24,15 +24,15 @@ def _rows(count: int = 400) -> np.ndarray:
     return (rows + 0.05 * random.normal(size=rows.shape)).astype(np.float32)
 
 
-def _plan(kind: ModelKind) -> TrainingPlan:
-    return TrainingPlan(kind=kind, members=3, hidden=(24,), code=3, steps=250, batch=64)
+def _plan(kind: ModelKind) -> RowTrainingPlan:
+    return RowTrainingPlan(kind=kind, members=3, hidden=(24,), code=3, steps=250, batch=64)
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_every_kind_reconstructs_what_it_never_saw(kind):
     """Residuals of rows left out are far smaller than the rows' own spread."""
     rows = _rows()
-    network = train_network(Examples(rows[:300], folds=np.arange(300) % 3), _plan(kind))
+    network = train_network(RowExamples(rows[:300], folds=np.arange(300) % 3), _plan(kind))
     residual = np.square(network.reconstruct(rows[300:]) - rows[300:]).mean()
     assert residual < 0.4 * rows.var()
 
@@ -56,7 +56,7 @@ def test_numpy_serves_what_torch_trained(kind):
 def test_a_batch_holds_what_its_members_may_see():
     """Clean rows are rows of other folds; half of the corrupted ones have values of others, half are moved a little."""
     rows, folds = _rows(90), np.arange(90) % 3
-    examples = Examples(rows, aside=rows + 1.0, baseline=np.ones_like(rows), folds=folds)
+    examples = RowExamples(rows, aside=rows + 1.0, baseline=np.ones_like(rows), folds=folds)
     clean = Draws(examples, 3, 64, torch.Generator().manual_seed(1)).draw(corrupted=False)
     seen, wanted = clean.seen.numpy(), clean.wanted.numpy()
     for member in range(3):
@@ -73,7 +73,7 @@ def test_a_batch_holds_what_its_members_may_see():
 
 def test_training_is_deterministic():
     """The same seed gives the same weights."""
-    first, second = (train_network(Examples(_rows()), _plan(ModelKind.DENOISING)) for _ in range(2))
+    first, second = (train_network(RowExamples(_rows()), _plan(ModelKind.DENOISING)) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first.arrays().values(), second.arrays().values(), strict=True))
 
 
@@ -82,8 +82,8 @@ def test_a_member_does_not_see_its_fold():
     rows, folds = _rows(90), np.arange(90) % 3
     spoiled = rows.copy()
     spoiled[folds == 1] = 0.5
-    plan = TrainingPlan(kind=ModelKind.LINEAR, members=3, code=2)
-    here, there = (fit_linear(Examples(each, folds=folds), plan).member(1) for each in (rows, spoiled))
+    plan = RowTrainingPlan(kind=ModelKind.LINEAR, members=3, code=2)
+    here, there = (fit_linear(RowExamples(each, folds=folds), plan).member(1) for each in (rows, spoiled))
     assert np.array_equal(here.encoder[0].weight, there.encoder[0].weight)
 
 
@@ -94,7 +94,7 @@ def test_missing_values_are_not_learned():
     rows, other = _rows(200), _rows(200)
     rows[:, 7] = 0.0
     other[:, 7] = 1000.0
-    network = train_network(Examples(rows, present=present), _plan(ModelKind.DENOISING))
+    network = train_network(RowExamples(rows, present=present), _plan(ModelKind.DENOISING))
     error = np.square(network.reconstruct(rows)[..., :7] - rows[:, :7]).mean()
     assert error < 0.4 * rows[:, :7].var()
 
@@ -102,7 +102,7 @@ def test_missing_values_are_not_learned():
 def test_the_linear_code_is_the_principal_one():
     """Reconstruction by K components is as good as the singular value decomposition says."""
     rows = _rows(200)
-    network = fit_linear(Examples(rows), TrainingPlan(kind=ModelKind.LINEAR, members=1, code=3))
+    network = fit_linear(RowExamples(rows), RowTrainingPlan(kind=ModelKind.LINEAR, members=1, code=3))
     residual = np.square(network.reconstruct(rows)[0] - rows).sum()
     spread = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False) ** 2
     assert residual == pytest.approx(spread[3:].sum(), rel=1e-3)
@@ -112,14 +112,14 @@ def test_the_linear_code_is_the_principal_one():
 def test_progress_is_told_to_the_end():
     """Training says how far it is, and never goes back."""
     told: list[float] = []
-    train_network(Examples(_rows(60)), TrainingPlan(steps=40, batch=16, members=1, patience=99), told.append)
+    train_network(RowExamples(_rows(60)), RowTrainingPlan(steps=40, batch=16, members=1, patience=99), told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
 
 
 def test_weights_that_do_not_fit_are_refused():
     """A network whose layers have other widths than their neighbours is damaged."""
-    arrays = fit_linear(Examples(_rows(20)), TrainingPlan(kind=ModelKind.LINEAR, members=1, code=3)).arrays()
+    arrays = fit_linear(RowExamples(_rows(20)), RowTrainingPlan(kind=ModelKind.LINEAR, members=1, code=3)).arrays()
     arrays["decoder.0.weight"] = arrays["decoder.0.weight"][:, :2]
     with pytest.raises(BundleRefused, match="do not fit"):
         Network.from_bundle(arrays)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.rows.features import Features, fit_features
-from latentwatch.detector.rows.relations import Relations, fit_relations
+from latentwatch.detector.rows.relations import RowRelations, fit_relations
 from latentwatch.detector.tables import batch_of_array, schema_of_array
 from latentwatch.domain.errors import BundleRefused
 
@@ -74,7 +74,7 @@ def test_few_or_constant_rows_are_no_obstacle(count: int):
 
 def test_relations_of_another_width_are_refused():
     """A bundle whose relations do not fit its columns is refused."""
-    found = Relations.from_bundle(Relations.none().arrays(), 3)
+    found = RowRelations.from_bundle(RowRelations.none().arrays(), 3)
     assert found.weights.shape == (0, 0)
     with pytest.raises(BundleRefused, match="relations"):
-        Relations.from_bundle({"weights": np.eye(3, dtype=np.float32), "offset": np.zeros(2, np.float32)}, 3)
+        RowRelations.from_bundle({"weights": np.eye(3, dtype=np.float32), "offset": np.zeros(2, np.float32)}, 3)

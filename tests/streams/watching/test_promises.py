@@ -11,7 +11,7 @@ from latentwatch.detector.interface import Contexts
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.scores import Scores
 from latentwatch.streams.context.context_blob import unpack_head
-from latentwatch.streams.outcomes import Verdicts
+from latentwatch.streams.outcomes import ScoredBatch
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.testing import FakeDetector
 from latentwatch.streams.watching.promises import promise_broken, read_promises, state_in_words
@@ -126,7 +126,7 @@ def test_warming_entities_say_nothing() -> None:
     batch = batch_from_columns(stage.monitor.record, {"a": np.zeros(count), "b": np.zeros(count)})
     high, none = np.full(count, 5.0, np.float32), np.zeros(0, bool)
     promises: dict[int, PromiseState] = {}
-    read_promises(promises, Verdicts(batch, Scores(high, high, high, {}, none, np.ones(count, bool))))
+    read_promises(promises, ScoredBatch(batch, Scores(high, high, high, {}, none, np.ones(count, bool))))
     assert state_in_words(promises) == "scoring"
-    read_promises(promises, Verdicts(batch, Scores(high, high, high, {}, none, none)))
+    read_promises(promises, ScoredBatch(batch, Scores(high, high, high, {}, none, none)))
     assert promise_broken(promises)

@@ -88,8 +88,8 @@ class RowScorer:
         self._tell = tell
 
     def score(self, messages: Messages) -> list[dict[str, Any]]:
-        """One row a message, in their order; then those of earlier records again of which a late one changed the verdict,
-        each with the position of that one as `amended_by` and whether it was `formerly_flagged`.
+        """One row a message, in their order; then the rows of earlier records again whose score a late record changed,
+        each with the position of the late record as `amended_by` and whether it was `formerly_flagged`.
         """
         decoded = decode_sound(self.decoder, messages)
         found = self._scorer.score(decoded.batch, messages)

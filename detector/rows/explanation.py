@@ -215,8 +215,8 @@ def _parts(amounts: NDArray[Any]) -> NDArray[np.float64]:
 def _shares(relief: Floats, beyond: Floats, residual: Floats, missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """[N, F] each feature's share: the mean of its parts of the relief and of what lies beyond the usual.
 
-    Of a value that is missing the others predict nothing: there the relief alone counts. It does as well where nothing
-    lies beyond the usual; what lies there, where no repair helps; where neither speaks, the residual, or all alike.
+    If one of them is empty, the other counts alone, and so does the relief of a missing value, of which the others predict
+    nothing. If both are empty the residual counts; if that is too, the shares are equal.
     """
     by_relief, predicted = _parts(relief), _parts(beyond)
     speaks, told = by_relief.any(axis=1, keepdims=True), predicted.any(axis=1, keepdims=True)

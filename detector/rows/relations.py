@@ -31,8 +31,11 @@ MOST_FEATURES = 32
 MOST_NEAR = 512
 """Rows among which the nearest are looked for."""
 STRAIGHT = 0.45
-"""Share of the squared errors of both ways that is the nearest rows' from which relations count as straight: where nothing
-can be predicted it is a half, on bends it was .3 and less."""
+"""Linear relations are used where
+
+    nearest / (nearest + ridge) >= STRAIGHT
+
+with the squared errors of both predictions. It is .5 where nothing can be predicted, and was .3 or less on bent relations."""
 
 
 @dataclass(frozen=True, slots=True)

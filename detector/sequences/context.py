@@ -3,7 +3,8 @@
 z [N, C] → context rows [N, D]: z itself, averages over a quarter and one window, the logarithm of the short-term variance
 of steps over its usual size; the window's shape in segments, where it is looked at; the chart of
 each channel against what the others predict; the recent number of moved constants, of missing values, and of moved
-constants over four windows; how many channels are moving; how much longer than ever one has stood still or been missing.
+constants over four windows; how many channels are moving; log(longest current run / longest run in training) of stuck
+or missing values.
 """
 
 from collections.abc import Mapping, Sequence

@@ -31,7 +31,7 @@ RATE = 3e-3
 REACH = 1.0
 """Deviation, in scales, beyond which a level is pulled no harder."""
 _VISIBLE = 0.1
-"""Log distance by which out-of-fold scores lie above in-sample ones where a history may be called drifting."""
+"""A history may drift where out-of-fold scores lie at least so far above in-sample ones, in log distance."""
 _WORTHWHILE = 0.8
 """What following may leave of it at most to be worth its price."""
 STRETCHES = 24

@@ -14,7 +14,7 @@ from scipy.stats import beta
 
 from latentwatch.detector.decision import decide
 from latentwatch.detector.entities import rows_by_entity
-from latentwatch.detector.faults import PlantedFault, plant_faults
+from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.sensitivity import smallest_changes
 from latentwatch.domain.durations import format_duration
@@ -289,7 +289,7 @@ def _recall(
 ) -> tuple[dict[str, int], dict[str, int], dict[str, Any]]:
     """Faults found and planted by kind, and what else is worth telling about them."""
     in_time = detector.context.width > 0
-    longest = int(np.unique(clean.batch.entities.astype(str), return_counts=True)[1].max())
+    longest = max(map(len, rows_by_series(clean.batch)))
     length = max(4, min(_FAULT_RECORDS, longest // 12)) if in_time else 1
     per_kind = _FAULTS_PER_KIND if in_time else 10 * _FAULTS_PER_KIND
     try:

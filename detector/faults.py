@@ -147,9 +147,9 @@ def plant_faults(
         else:
             name = batch.schema.numbers[feature]
             same_entity = np.flatnonzero(batch.entities == batch.entities[rows[0]])
-            numbers[rows, feature] = _faulty(
-                kind, batch.numbers[:, feature], rows, same_entity, spread[feature] * size, rng
-            )
+            usual = _own_spread(batch, rows, feature) if len(rows) > 1 else None
+            sized = (usual or float(spread[feature])) * size
+            numbers[rows, feature] = _faulty(kind, batch.numbers[:, feature], rows, same_entity, sized, rng)
         planted.append(
             PlantedFault(
                 kind=kind,
@@ -205,6 +205,15 @@ def _predicted_share(batch: Batch, spread: NDArray[np.float64]) -> NDArray[np.fl
     return np.asarray(1.0 - left / np.maximum(values.var(axis=0), 1e-9))
 
 
+def _own_spread(batch: Batch, rows: NDArray[np.intp], feature: int) -> float | None:
+    """The standard deviation of the one thing that rows belong to, where several are told as one series."""
+    mine = next((series for series in rows_by_series(batch) if rows[0] in series), None)
+    entity = np.flatnonzero(batch.entities == batch.entities[rows[0]])
+    if mine is None or len(mine) == len(entity):
+        return None
+    return float(np.nanstd(batch.numbers[mine, feature].astype(np.float64))) or None
+
+
 def _targets(
     batch: Batch,
     kind: FaultKind,
@@ -234,7 +243,7 @@ def find_places(batch: Batch, rng: np.random.Generator, count: int, length: int)
     """
     slots: list[NDArray[np.intp]] = []
     step = 2 * length if length > 1 else 1
-    for rows in _things(batch) if length > 1 else rows_by_entity(batch.entities):
+    for rows in rows_by_series(batch) if length > 1 else rows_by_entity(batch.entities):
         # The first slot stays free where there is room: a context needs something normal to begin with.
         first = length if len(rows) >= step + length else 0
         slots += [rows[start : start + length] for start in range(first, len(rows) - length + 1, step)]
@@ -242,7 +251,7 @@ def find_places(batch: Batch, rng: np.random.Generator, count: int, length: int)
     return [slots[index] for index in chosen]
 
 
-def _things(batch: Batch) -> list[NDArray[np.intp]]:
+def rows_by_series(batch: Batch) -> list[NDArray[np.intp]]:
     """Rows by entity, and those of an entity of which k records share each time as k series."""
     found: list[NDArray[np.intp]] = []
     for rows in rows_by_entity(batch.entities):

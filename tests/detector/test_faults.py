@@ -84,10 +84,14 @@ def test_payments_that_are_entities_each_get_faults_of_their_size():
 
 def test_a_fault_in_things_told_as_one_series_befalls_one_of_them():
     """Of five hosts in one series without an entity each fault touches one record of each time."""
-    values = np.random.default_rng(0).normal(size=5000)
+    host = np.arange(5000) % 5
+    values = np.random.default_rng(0).normal(size=5000) * 10.0**host
     schema = RecordSchema.model_validate({"time": "at", "features": {"value": "numeric"}})
     batch = batch_from_columns(schema, {"value": values}, times=np.arange(5000) // 5 * 60_000_000)
-    _, faults = plant_faults(batch, seed=0, length=20)
+    faulty, faults = plant_faults(batch, seed=0, length=20)
+    for fault in (fault for fault in faults if fault.kind is FaultKind.SHIFT):  # by three of its own spreads
+        moved = np.abs(faulty.numbers[fault.rows, 0] - batch.numbers[fault.rows, 0])
+        assert moved == pytest.approx(3.0 * 10.0 ** host[fault.rows[0]], rel=0.1)
     long = [fault.rows for fault in faults if len(fault.rows) == 20]
     assert long
     assert all((np.diff(rows) == 5).all() for rows in long)

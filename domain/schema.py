@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -27,6 +26,10 @@ from latentwatch.domain.shape import Condition, FileEntity, LongForm
 
 Missing = tuple[float | str, ...]
 """Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
+
+
+_LARGEST_FLOAT32 = 3.4028234663852886e38
+"""Numbers are kept as such; numpy would tell, but whoever only parses monitors (Airflow, every half minute) does without."""
 
 
 class FeatureType(StrEnum):
@@ -369,7 +372,7 @@ def _missing(value: Any) -> Any:
     for each in values:
         if isinstance(each, bool) or not isinstance(each, int | float | str):
             raise ValueError(f"{each!r} is neither a number nor a word; write numbers, or words in quotes")
-        if not isinstance(each, str) and not abs(each) <= float(np.finfo(np.float32).max):
+        if not isinstance(each, str) and not abs(each) <= _LARGEST_FLOAT32:
             raise ValueError(f"{each!r} is no number that 32 bits hold, so that no record can have it; remove it")
     return [each if isinstance(each, str) else float(each) for each in values]
 

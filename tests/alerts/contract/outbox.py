@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, select
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.outbox import ATTEMPTS, LEASE, LONGEST_PAUSE, Delivery, Notification, Notifier, outbox_state
 from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
@@ -115,7 +116,7 @@ class OutboxContract:
         self.notifier(engine, clock, oncall=oncall).deliver()
         assert oncall.taken[0].severity is Severity.HIGH
         assert "Pressure is 9.5 bar, above its limit of 9 bar." in oncall.taken[0].body
-        detail = alert_detail(engine, 1)
+        detail = alert_detail(engine, inbox(engine, AlertFilter()).alerts[0].id)
         assert detail is not None
         assert (detail.alert.severity, detail.alert.crossed) == (Severity.HIGH, grounds.crossed)
         assert detail.flagged[0].grounds == grounds

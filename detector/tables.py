@@ -86,7 +86,7 @@ def schema_of_frame(frame: pd.DataFrame, owners: NDArray[np.object_] | None = No
         elif kind is not None:
             features.append(Feature(name=label, type=FeatureType(kind)))
     for note in notes:
-        warnings.warn(note, stacklevel=4)  # where `fit` was called
+        warnings.warn(note, stacklevel=5)  # where `fit` was called
     if not features:
         raise ValueError("no column is left to learn from; give one that is no identifier, counter or clock")
     return RecordSchema(features=tuple(features))

@@ -37,7 +37,7 @@ def present_records(channels: Channels, batch: Batch) -> Floats:
 def fit_present(records: Floats, seed: int) -> StateModel:
     """A variational state model of the records alone [N, F]."""
     folds, _ = time_blocks(np.zeros(len(records), np.intp), 0)
-    plan = TrainingPlan(kind=ModelKind.VARIATIONAL, code=CODE, steps=STEPS, seed=seed)
+    plan = TrainingPlan(kind=ModelKind.VARIATIONAL, code=CODE, steps=STEPS, map_steps=STEPS, seed=seed)
     return fit_state_model(records, folds, plan, None, lambda _share: None)
 
 

@@ -74,6 +74,18 @@ class Network:
         """The first members alone."""
         return self._members(slice(count))
 
+    def beside(self, other: "Network") -> "Network":
+        """The members of both, which have one shape."""
+        halves = ((self.encoder, other.encoder), (self.decoder, other.decoder))
+        encoder, decoder = (
+            tuple(
+                Layer(np.concatenate([one.weight, two.weight]), np.concatenate([one.bias, two.bias]))
+                for one, two in zip(*half, strict=True)
+            )
+            for half in halves
+        )
+        return Network(encoder, decoder)
+
     def _members(self, keep: slice) -> "Network":
         return Network(
             tuple(Layer(layer.weight[keep], layer.bias[keep]) for layer in self.encoder),

@@ -29,7 +29,7 @@ class Basis:
     centre: Floats
     """[K] the code in the middle of the map."""
     axes: Floats
-    """[K, 2] from codes to the map: the two principal components of the first version's codes."""
+    """[K, 2] from codes to the map: see `begin_basis`."""
 
     @property
     def landmarks(self) -> Landmarks:
@@ -78,16 +78,25 @@ class Basis:
 
 
 def begin_basis(rows: Floats, codes: Floats) -> Basis:
-    """The basis of a first version, from rows [N, D] and their codes [N, K] in order of time."""
+    """The basis of a first version, from rows [N, D] and their codes [N, K] in order of time.
+
+    The axes are the two principal components of what codes say of the rows, by least squares: a variational code gives each of
+    its dimensions about the same variance, however little it says.
+    """
     centre = codes.mean(axis=0)
-    _, _, directions = np.linalg.svd((codes - centre).astype(np.float64), full_matrices=False)
+    offsets = (codes - centre).astype(np.float64)
+    spread = rows.std(axis=0)
+    moving = spread > 0
+    scaled = (rows[:, moving] - rows[:, moving].mean(axis=0)) / spread[moving]
+    loadings = np.linalg.lstsq(offsets, scaled, rcond=None)[0]
+    _, strength, directions = np.linalg.svd(offsets @ loadings, full_matrices=False)
     axes = np.zeros((codes.shape[1], 2), np.float32)
-    count = min(2, len(directions))
-    leading = directions[:count].T
+    count = min(2, len(directions), int((strength > 0).sum()))
+    leading = loadings @ directions[:count].T / np.sqrt(max(1, int(moving.sum())))
     signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(count)])
     axes[:, :count] = leading * np.where(signs == 0, 1.0, signs)
-    spread = _spread_over(len(rows), LANDMARKS)
-    chosen = np.concatenate([spread[::2], spread[1::2]])  # both halves from all of the time
+    evenly = _spread_over(len(rows), LANDMARKS)
+    chosen = np.concatenate([evenly[::2], evenly[1::2]])  # both halves from all of the time
     return Basis(rows[chosen].copy(), codes[chosen].copy(), centre.astype(np.float32), axes)
 
 

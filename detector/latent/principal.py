@@ -13,7 +13,7 @@ def fit_principal(examples: Examples, plan: TrainingPlan) -> Network:
     The last member's are turned towards the landmarks' places by the orthogonal matrix nearest to that (Schönemann 1966),
     and shifted.
     """
-    maps = [_principal(examples.rows[rows_seen(member, examples)], plan.code) for member in range(plan.members)]
+    maps = [_principal(examples.rows[rows_seen(member, examples, plan)], plan.code) for member in range(plan.members)]
     if examples.landmarks is not None:
         maps[-1] = _turned(*maps[-1], examples.landmarks)
     down, shift, up, mean = (np.stack(part).astype(np.float32) for part in zip(*maps, strict=True))

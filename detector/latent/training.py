@@ -1,10 +1,11 @@
-"""Trains the members of a state model together, by torch.optim.
+"""Trains the members of a state model by torch.optim: the judges together, then the one that sees all rows.
 
-Examples, TrainingPlan -> Network. Each member draws its own rows. The last one sees all rows and is held to landmarks, so
-that records keep their codes from one version to the next.
+Examples, TrainingPlan -> Network. Each member draws its own rows. The last one is held to landmarks, so that records keep
+their codes from one version to the next, and is trained for longer.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from latentwatch.detector.latent.examples import Examples, TrainingPlan, rows_se
 from latentwatch.detector.latent.kinds import OBJECTIVES
 from latentwatch.detector.latent.networks import Autoencoder, MemberLinear, stored
 
-_HELD = 100.0
+_HELD = 300.0
 """How much a landmark's squared distance from its place counts against a nat of likelihood."""
 _HELD_BATCH = 64
 
@@ -23,8 +24,15 @@ Progress = Callable[[float], None]
 
 
 def train_network(examples: Examples, plan: TrainingPlan, progress: Progress) -> Network:
-    """M trained members as they serve."""
-    network = train_autoencoder(examples, plan, progress)
+    """M trained members as they serve; `progress` is told the share done, 0 to 1."""
+    judging, mapping = replace(plan, mapped=False), replace(plan, judges=0, steps=plan.map_steps)
+    apart = plan.steps / (plan.steps + plan.map_steps)  # a step of one member takes about as long as one of three
+    judges = train_autoencoder(replace(examples, landmarks=None), judging, lambda share: progress(apart * share))
+    last = train_autoencoder(examples, mapping, lambda share: progress(apart + (1 - apart) * share))
+    return _served(judges, plan).beside(_served(last, plan))
+
+
+def _served(network: Autoencoder, plan: TrainingPlan) -> Network:
     encoder = [layer for layer in network.encoder if isinstance(layer, MemberLinear)]
     decoder = [layer for layer in network.decoder if isinstance(layer, MemberLinear)]
     return Network(
@@ -36,7 +44,7 @@ def train_autoencoder(examples: Examples, plan: TrainingPlan, progress: Progress
     """M trained members. Deterministic given the plan's seed; `progress` is told the share done, 0 to 1."""
     random = torch.Generator().manual_seed(plan.seed)
     rows = torch.from_numpy(np.ascontiguousarray(examples.rows, np.float32))
-    seen = [torch.from_numpy(rows_seen(member, examples)) for member in range(plan.members)]
+    seen = [torch.from_numpy(rows_seen(member, examples, plan)) for member in range(plan.members)]
     objective = OBJECTIVES[plan.kind](rows.shape[1], plan, random)
     network = objective.network
     optimiser = torch.optim.Adam(network.parameters(), plan.learning_rate, betas=(0.9, 0.98), fused=True)

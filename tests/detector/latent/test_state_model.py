@@ -41,7 +41,7 @@ def _rows(count: int, seed: int) -> np.ndarray:
 def _trained(
     kind: ModelKind, rows: np.ndarray, basis: Basis | None = None, seed: int = 0, steps: int = 150
 ) -> StateModel:
-    plan = TrainingPlan(kind=kind, code=3, steps=steps, seed=seed)
+    plan = TrainingPlan(kind=kind, code=3, steps=steps, map_steps=steps, seed=seed)
     folds = np.arange(len(rows)) * 3 // len(rows)
     return fit_state_model(rows, folds, plan, None if basis is None else basis.landmarks, lambda _share: None)
 

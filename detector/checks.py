@@ -10,8 +10,8 @@ import numpy as np
 from latentwatch.detector.bundle import Bundled, decode_bundle, encode_bundle
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.running_context import RunningContext
-from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.percent import percent
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.scores import Scores
 

@@ -21,7 +21,7 @@ from latentwatch.detector.roles import Role, Roles, check_order, unnamed
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sequences.choice import choose_window
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch
 from latentwatch.domain.scores import Explanation, Scores
 

@@ -21,8 +21,8 @@ from latentwatch.domain.durations import format_duration
 from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model import Evaluation, Judgement
-from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.percent import percent
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.scores import Scores

@@ -13,7 +13,7 @@ from latentwatch.detector.reading import Reading
 from latentwatch.detector.roles import Role, unnamed
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch
 
 if TYPE_CHECKING:

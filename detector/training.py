@@ -23,7 +23,8 @@ from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_out_of_fold, fit_sequences
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.domain.monitor import ModelChoice, ModelKind, Monitor
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.record import Batch
 
 Progress: TypeAlias = Callable[[str, float], None]

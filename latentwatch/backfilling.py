@@ -18,7 +18,8 @@ from latentwatch.console import print_json, progress_bars, say
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import AlertPolicy, load_monitor
+from latentwatch.domain.monitor import load_monitor
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.settings import load_settings

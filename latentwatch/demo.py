@@ -31,14 +31,9 @@ from latentwatch.domain.alert import Alert
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.durations import parse_duration
 from latentwatch.domain.errors import InvalidInput, LoopFailed
-from latentwatch.domain.monitor import (
-    AlertPolicy,
-    FileSettings,
-    Monitor,
-    RetrainPolicy,
-    SourceSettings,
-    dump_monitor,
-)
+from latentwatch.domain.monitor import Monitor, dump_monitor
+from latentwatch.domain.policies import AlertPolicy, RetrainPolicy
+from latentwatch.domain.sources import FileSettings, SourceSettings
 from latentwatch.plant import plant_schema
 from latentwatch.processes import Child
 from latentwatch.serving import free_port

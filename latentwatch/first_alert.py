@@ -7,8 +7,8 @@ import numpy as np
 
 from latentwatch.detector.metrics import FEW_CHANNELS
 from latentwatch.domain.durations import format_duration
-from latentwatch.domain.monitor import HIGHEST_RATE, AlertPolicy
 from latentwatch.domain.percent import percent
+from latentwatch.domain.policies import HIGHEST_RATE, AlertPolicy
 
 _DAY = 86_400.0
 _MINUTE = 60.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.stats import chi2
 
 from latentwatch.alerts.reading import PromiseFacts
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 
 _SHORTEST_DAYS = 1 / 1440
 

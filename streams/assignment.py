@@ -11,9 +11,9 @@ import structlog
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, TopicRecreated, Unavailable
-from latentwatch.domain.monitor import TopicSettings
 from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome, StoredSnapshot
 from latentwatch.domain.record import DeadLetter, Passed
+from latentwatch.domain.sources import TopicSettings
 from latentwatch.streams.context.context_store import ContextStore, segments
 from latentwatch.streams.ports import Gap, Messages, Source, Store
 from latentwatch.streams.recreation import RecreationPolicy, refusal

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import AlertPolicy, Monitor
+from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, DeadLetter
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.streams.amending import Changed, memory_of

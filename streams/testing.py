@@ -13,8 +13,8 @@ from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.errors import BundleChanged, BundleRefused, PartitionLost, Unavailable
 from latentwatch.domain.model import ModelVersion, VersionStatus
-from latentwatch.domain.monitor import AlertPolicy
 from latentwatch.domain.outcome import AuditEntry, Outcome, Receipt, StoredSnapshot
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Position, first_name
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores

@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.latent.rigs import Rigs, context_rows, spread_over, trained
 from benchmarks.quality.metrics import auroc
 from latentwatch.detector.latent.state_model import StateModel
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 Floats = NDArray[np.float32]
 

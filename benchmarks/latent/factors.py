@@ -16,7 +16,7 @@ from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.factors import to_factors
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
 from latentwatch.detector.sequences.channels import Channels
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]

@@ -21,7 +21,7 @@ from latentwatch.detector.rows.sampling import fit_row_sampler, normal_scores
 from latentwatch.detector.sequences.channels import Channels
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.sampling import TRAINING_ROWS, fit_record_sampler
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.latent.rigs import Rigs, context_rows, spread_over, trained
 from benchmarks.quality.metrics import auroc
 from latentwatch.detector.sequences.detector import SequenceDetector
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]

@@ -11,7 +11,7 @@ from latentwatch.detector.sequences.choice import choose_window
 from latentwatch.detector.sequences.context import encode
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
 from latentwatch.plant import Plant
 

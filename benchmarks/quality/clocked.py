@@ -206,8 +206,10 @@ class ClockedLatentwatch:
     def fit(self, train: Floats) -> None:
         """Train on all rows, as a monitor's training does after its split."""
         from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, window_of
-        from latentwatch.domain.monitor import FileSettings, ModelChoice, Monitor, SourceSettings
+        from latentwatch.domain.model_choice import ModelChoice
+        from latentwatch.domain.monitor import Monitor
         from latentwatch.domain.schema import RecordSchema
+        from latentwatch.domain.sources import FileSettings, SourceSettings
 
         names = {f"x{column}": "numeric" for column in range(1, train.shape[1])}
         self._schema = RecordSchema.model_validate({"time": "at", "features": names})
@@ -234,7 +236,7 @@ class ClockedLatentwatch:
 
     def flags(self, rows: Floats, strangeness: Floats) -> Flags:
         """[N] at the threshold of the promised rate."""
-        from latentwatch.domain.monitor import AlertPolicy
+        from latentwatch.domain.policies import AlertPolicy
 
         del rows
         return np.asarray(strangeness >= self._detector.threshold(AlertPolicy(false_alarm_rate=self._rate)))

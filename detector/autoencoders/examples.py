@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 Floats = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 from latentwatch.detector.autoencoders.batches import TrainingBatch
 from latentwatch.detector.autoencoders.examples import RowTrainingPlan
 from latentwatch.detector.latent.networks import MemberLinear
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 
 class RowAutoencoder(nn.Module):  # type: ignore[misc]  # torch's modules are untyped

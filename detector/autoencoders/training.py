@@ -14,7 +14,7 @@ from latentwatch.detector.autoencoders.kinds import KINDS, RowAutoencoder
 from latentwatch.detector.autoencoders.linear import fit_linear
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.latent.networks import MemberLinear, stored
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 LOOKS = 20
 """How often training looks at held-out rows."""

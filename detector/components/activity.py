@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.components.component import LEARNED, Floats, Progress, TrainingRows
 from latentwatch.detector.sequences.layout import ACTIVITY, Layout
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 
 _AT_REST = 1e-3
 """Activity below which less says nothing."""

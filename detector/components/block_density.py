@@ -20,7 +20,7 @@ from latentwatch.detector.components.component import (
 )
 from latentwatch.detector.components.prototypes import PrototypeDensity, fit_density
 from latentwatch.detector.sequences.layout import Layout
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 
 _PROTOTYPES = 16
 

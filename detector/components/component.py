@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.components.folds import FOLDS
 from latentwatch.detector.latent.basis import Basis
 from latentwatch.detector.sequences.layout import Layout
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 
 Floats: TypeAlias = NDArray[np.float32]
 Progress: TypeAlias = Callable[[str, float], None]

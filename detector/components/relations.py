@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.components.component import LEARNED, Floats, Progress, TrainingRows
 from latentwatch.detector.sequences.layout import Layout
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 
 _BARELY_OFF = 0.1
 """Usual sizes of a chart below which a smaller one says nothing."""

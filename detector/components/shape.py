@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.components.component import LEARNED, Floats, Progress, TrainingRows, score_out_of_fold
 from latentwatch.detector.components.prototypes import UsualShapes, fit_shapes
 from latentwatch.detector.sequences.layout import Layout
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 
 _SHAPES = 32
 

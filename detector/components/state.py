@@ -19,7 +19,7 @@ from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.detector.sequences.recursion import RECENT
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
 _CODE_PROTOTYPES = 16

@@ -16,7 +16,7 @@ from latentwatch.detector.lately import BINS
 from latentwatch.detector.metrics import DAY
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import Pace
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores

@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 
 from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.networks import Autoencoder, Critic
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 
 class Objective(Protocol):

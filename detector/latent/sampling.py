@@ -18,7 +18,7 @@ from latentwatch.detector.latent.networks import Autoencoder
 from latentwatch.detector.latent.state_model import Standardised, standardised_by
 from latentwatch.detector.latent.training import train_autoencoder
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 COMPONENTS = 48
 _ROWS_A_COMPONENT = 20

@@ -17,7 +17,7 @@ from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.detector.latent.examples import Examples, Floats, Landmarks, TrainingPlan
 from latentwatch.detector.latent.factors import to_factors
 from latentwatch.detector.latent.principal import fit_principal
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 _FURTHEST = 20.0
 """Standard deviations beyond which a value counts as no further off."""

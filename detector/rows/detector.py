@@ -18,7 +18,7 @@ from latentwatch.detector.rows.model import STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
 from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.domain.errors import BundleRefused, InvalidInput
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores

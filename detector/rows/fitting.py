@@ -20,7 +20,7 @@ from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.detector.rows.model import AnomalyScores, Held, RowModel, Work, take_rows
 from latentwatch.detector.rows.scoring import SHOWN
 from latentwatch.detector.rows.tails import fit_tails
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 
 Floats: TypeAlias = NDArray[np.float32]
 Progress: TypeAlias = Callable[[float], None]

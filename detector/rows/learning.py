@@ -19,7 +19,7 @@ from latentwatch.detector.rows.features import Features, fit_features
 from latentwatch.detector.rows.fitting import FittedRows, Progress, fit_rows
 from latentwatch.detector.rows.model import GLANCE, AnomalyScores, Work, join
 from latentwatch.detector.rows.relations import fit_relations
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
 
 ENOUGH_TO_CALIBRATE = 1_000

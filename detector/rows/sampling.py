@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.latent.examples import Floats, TrainingPlan
 from latentwatch.detector.latent.sampling import LatentSampler, evenly, fit_sampler, refuse_to_sample
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import RecordSchema
 

@@ -23,7 +23,7 @@ from latentwatch.detector.sequences.novelty import Novelty
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.detector.sequences.promise import SequenceCalibration
 from latentwatch.detector.sequences.warm_up import WarmUp
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores

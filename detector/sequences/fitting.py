@@ -30,7 +30,7 @@ from latentwatch.detector.sequences.promise import as_if_fresh, calibrate_togeth
 from latentwatch.detector.sequences.reference_records import remember
 from latentwatch.detector.sequences.warm_up import measure_warm_up
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import RecordSchema
 

@@ -14,7 +14,7 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Coded, Explaining, Fitted, Progress, TrainingRows
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.layout import Layout
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 
 Floats = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.domain.episodes import count_episodes
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from latentwatch.detector.latent.sampling import LatentSampler, evenly, fit_samp
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, unclip
 from latentwatch.detector.sequences.context import SequenceContext, encode
 from latentwatch.detector.sequences.recursion import RECENT
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 from latentwatch.domain.record import Batch, Value
 
 Floats = NDArray[np.float32]

@@ -23,7 +23,7 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock, to_microseconds
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.spark.session import reason_of

@@ -18,8 +18,9 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import LatentwatchError
-from latentwatch.domain.monitor import Monitor, TopicSettings
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.sources import TopicSettings
 from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound

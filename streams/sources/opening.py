@@ -5,7 +5,8 @@ from threading import Event
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.monitor import Monitor, TopicSettings
+from latentwatch.domain.monitor import Monitor
+from latentwatch.domain.sources import TopicSettings
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.formats import decoder_for, default_header
 from latentwatch.streams.decoding.registry_access import RegistryAccess

@@ -24,7 +24,7 @@ from latentwatch.detector.bundle import (
 from latentwatch.detector.checks import read
 from latentwatch.detector.training import learn
 from latentwatch.domain.errors import BundleAway, BundleRefused
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 

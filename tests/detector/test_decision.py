@@ -8,7 +8,7 @@ from latentwatch.detector.checks import read
 from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.rules import Crossing, FeatureRules, Grounds
 from latentwatch.domain.schema import RecordSchema

@@ -11,7 +11,7 @@ from latentwatch.detector.evaluation import evaluate, judge, keeps_promise, rate
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model import Evaluation
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.rules import FeatureRules
 from latentwatch.domain.schema import RecordSchema

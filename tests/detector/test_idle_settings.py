@@ -5,7 +5,7 @@ import pytest
 
 from latentwatch.detector.tables import batch_of_array, schema_of_array
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
 
 

@@ -8,7 +8,7 @@ import torch
 from numba.core.dispatcher import Dispatcher
 
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.plant import Plant
 from latentwatch.streams.context.context_store import ContextStore
 

@@ -9,7 +9,7 @@ import pytest
 from latentwatch.detector.bundle import encode_bundle, load_bundle, load_fitted, save_bundle
 from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, split
 from latentwatch.domain.errors import BundleRefused, InvalidHistory
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 

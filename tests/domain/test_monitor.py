@@ -9,12 +9,8 @@ from hypothesis import strategies as st
 
 from latentwatch.domain.durations import format_duration, parse_duration
 from latentwatch.domain.errors import InvalidMonitor
-from latentwatch.domain.monitor import (
-    ModelKind,
-    dump_monitor,
-    load_monitor,
-    parse_monitor,
-)
+from latentwatch.domain.model_choice import ModelKind
+from latentwatch.domain.monitor import dump_monitor, load_monitor, parse_monitor
 from latentwatch.domain.schema import FeatureType
 
 PUMP = """\

@@ -15,7 +15,8 @@ from latentwatch.alerts.heartbeats import Heartbeat, heartbeats
 from latentwatch.detector.bundle import save_bundle
 from latentwatch.detector.training import learn
 from latentwatch.domain.model import ModelVersion
-from latentwatch.domain.monitor import ModelChoice, ModelKind, Monitor, dump_monitor
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
+from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from tests.faults.scene import Scene

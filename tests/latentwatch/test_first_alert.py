@@ -3,7 +3,7 @@
 import pytest
 
 from latentwatch.domain.durations import parse_duration
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.first_alert import first_alert
 
 

@@ -27,9 +27,12 @@ from latentwatch.detector.training import learn
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds
 from latentwatch.domain.model import Judgement
-from latentwatch.domain.monitor import AlertPolicy, FileSettings, ModelChoice, Monitor, SourceSettings, TopicSettings
+from latentwatch.domain.model_choice import ModelChoice
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import OffsetMove, Outcome
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, DeadLetter, Position
+from latentwatch.domain.sources import FileSettings, SourceSettings, TopicSettings
 from latentwatch.plant import Plant, plant_schema
 from latentwatch.review.app import create_app, server
 from latentwatch.review.config import ReviewConfig

@@ -15,11 +15,13 @@ from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.model import Evaluation, Judgement
-from latentwatch.domain.monitor import AlertPolicy, FileSettings, Monitor, SourceSettings
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import EntityState, MinuteCount, OffsetMove, Outcome, TracePoint
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import DeadLetter, Position
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.scores import Explanation, Neighbour
+from latentwatch.domain.sources import FileSettings, SourceSettings
 from latentwatch.review.app import create_app, server
 from latentwatch.review.config import ReviewConfig
 

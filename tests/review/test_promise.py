@@ -11,7 +11,8 @@ from scipy.stats import poisson
 from latentwatch.alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.alert import Severity
-from latentwatch.domain.monitor import AlertPolicy, SourceSettings, TopicSettings
+from latentwatch.domain.policies import AlertPolicy
+from latentwatch.domain.sources import SourceSettings, TopicSettings
 from latentwatch.review.promise import poisson_interval, promise_of
 from latentwatch.review.state import Word, state_of, worst_first
 from tests.review.sketch import NOW, PUMP

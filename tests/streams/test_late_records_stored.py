@@ -17,7 +17,7 @@ from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import AlertRow, MinuteCountRow
 from latentwatch.detector.training import learn
 from latentwatch.domain.alert import AlertStatus
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.review.flagged_schemas import FormerVerdictOut
 from latentwatch.review.replay import replay

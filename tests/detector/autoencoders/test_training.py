@@ -11,7 +11,7 @@ from latentwatch.detector.autoencoders.linear import components, fit_linear
 from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.autoencoders.training import _to_numpy, train_network
 from latentwatch.domain.errors import BundleRefused
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 pytestmark = pytest.mark.slow
 

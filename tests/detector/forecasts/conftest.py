@@ -8,7 +8,7 @@ import torch
 
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 

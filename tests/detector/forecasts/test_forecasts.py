@@ -17,7 +17,8 @@ from latentwatch.detector.interface import Contexts
 from latentwatch.detector.metrics import is_metric, regular_pace
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import AlertPolicy, ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema

@@ -10,7 +10,7 @@ from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.factors import to_factors, varimax, whitened
 from latentwatch.detector.latent.networks import Autoencoder
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
-from latentwatch.domain.monitor import ModelKind
+from latentwatch.domain.model_choice import ModelKind
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import torch
 
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch
 from latentwatch.plant import Plant
 

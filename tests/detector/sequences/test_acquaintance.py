@@ -11,7 +11,8 @@ from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.context import encode
 from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
 from latentwatch.detector.training import train
-from latentwatch.domain.monitor import ModelChoice, Monitor
+from latentwatch.domain.model_choice import ModelChoice
+from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.plant import Plant, plant_schema

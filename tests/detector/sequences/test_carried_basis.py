@@ -8,7 +8,7 @@ import pytest
 
 from latentwatch.detector.sequences.carried_basis import carried_basis
 from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from tests.detector.sequences.conftest import PLANT
 
 pytestmark = pytest.mark.slow

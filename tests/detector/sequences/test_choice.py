@@ -6,7 +6,7 @@ import pytest
 from latentwatch.detector.sequences.choice import WINDOW, choose_window, lag_one_autocorrelation
 from latentwatch.detector.sequences.fitting import fit_sequences
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 

@@ -17,7 +17,8 @@ from latentwatch.detector.sequences.context import encode
 from latentwatch.detector.sequences.promise import as_if_fresh, drift_allowance
 from latentwatch.detector.training import learn
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.domain.monitor import AlertPolicy, ModelChoice, ModelKind
+from latentwatch.domain.model_choice import ModelChoice, ModelKind
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Scores

@@ -14,7 +14,7 @@ from latentwatch.detector.sequences.context import encode, fit_context
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.following import RATE, REACH, Levels, drifts, fit_levels, growth_of_levels
 from latentwatch.detector.training import learn
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 

@@ -5,7 +5,7 @@ import pytest
 
 from latentwatch.detector.sequences.pace import LEVELS, Pace, fit_pace
 from latentwatch.domain.episodes import count_episodes
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 
 
 def bursts(step: float, every: int, length: int, records: int = 60_000) -> tuple[np.ndarray, ...]:

@@ -6,7 +6,7 @@ import pytest
 from latentwatch.detector.sequences.context import PATCHES
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
-from latentwatch.domain.monitor import ModelChoice
+from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentwatch.domain.monitor import AlertPolicy
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Decoded, RawMessage
 from latentwatch.streams.batch_scoring import RowScorer, StreamScorer
 from latentwatch.streams.ports import Messages, messages_of

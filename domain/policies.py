@@ -1,0 +1,95 @@
+"""What a monitor says of alerts, late records and retraining."""
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from latentwatch.domain.durations import Duration, DurationOrAuto
+from latentwatch.domain.monitor_part import MonitorPart
+
+HIGHEST_RATE = 0.003
+"""Share of normal records that may be flagged at most where no budget is said."""
+_DAILY = 2.0
+"""Alert episodes a day, where no budget is said."""
+_LEAST_GAP = timedelta(minutes=5)
+_STEPS_OF_A_GAP = 3
+"""Of one alert, flagged records lie no further apart than so many usual steps, but for the least gap."""
+
+
+class AlertPolicy(MonitorPart):
+    """How many false alarms people accept, and how flagged records become alerts.
+
+    Where no budget is said it is the smaller of .3 % of normal records and two alerts a day; of metrics, one record a day.
+    """
+
+    false_alarms_per_day: float | None = Field(default=None, gt=0)
+    """Budget of alert episodes on normal data per day, over the whole monitor."""
+    false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
+    """Share of normal records that may be flagged."""
+    group_gap: DurationOrAuto = "auto"
+    """Flagged records of one entity no further apart than this belong to one alert; auto goes by their cadence."""
+    notify: tuple[str, ...] = ()
+    """Names of notification channels in the settings."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.false_alarms_per_day is not None and self.false_alarm_rate is not None:
+            raise ValueError("give 'false_alarms_per_day' or 'false_alarm_rate', not both")
+        return self
+
+    @property
+    def is_default(self) -> bool:
+        """Whether no budget is said."""
+        return self.false_alarms_per_day is None and self.false_alarm_rate is None
+
+    @property
+    def daily_budget(self) -> float:
+        """Alert episodes a day that may be false; of a policy that counts by records, no limit."""
+        if self.false_alarm_rate is not None:
+            return float("inf")
+        return self.false_alarms_per_day or _DAILY
+
+    @property
+    def highest_rate(self) -> float:
+        """Share of normal records that may be flagged, whatever is allowed a day; 1 where only that counts."""
+        return self.false_alarm_rate or (HIGHEST_RATE if self.is_default else 1.0)
+
+    def gap(self, cadence: float) -> timedelta:
+        """How far apart flagged records of one entity may lie and still be one alert.
+
+        With `auto` three times their cadence, which is seconds or 0 where it is not known, and 5 minutes at least.
+
+        >>> AlertPolicy().gap(1.0), AlertPolicy().gap(1800.0)
+        (datetime.timedelta(seconds=300), datetime.timedelta(seconds=5400))
+        """
+        if self.group_gap != "auto":
+            return self.group_gap
+        return max(_LEAST_GAP, timedelta(seconds=_STEPS_OF_A_GAP * cadence))
+
+
+class LatePolicy(MonitorPart):
+    """What is done with a record that is older, by event time, than its entity's newest."""
+
+    allowed: Duration = timedelta(0)
+    """A record no later than this is put at its place in event time, and the verdicts after it are amended.
+
+    0 scores records in the order they arrive.
+    """
+
+    @field_validator("allowed")
+    @classmethod
+    def _not_negative(cls, value: timedelta) -> timedelta:
+        if value < timedelta(0):
+            raise ValueError("must not be negative; 0 scores records in the order they arrive")
+        return value
+
+
+class RetrainPolicy(MonitorPart):
+    """When the next model is trained, and on how much history."""
+
+    schedule: str = "@daily"
+    """Cron expression or Airflow preset."""
+    history: Duration = timedelta(days=14)
+    source: str | None = None
+    """Training data when it is not the monitor's own stream: a CSV, JSONL or Parquet path or glob."""

@@ -235,7 +235,7 @@ def flagged_row(monitor: str, record: FlaggedRecord, episode: Episode | None) ->
         "surprise": record.surprise,
         "reconstruction": record.reconstruction,
         "density": record.density,
-        "witnesses": record.components,
+        "components": record.components,
         "extrapolated": record.extrapolated,
         "warming": record.warming,
         "threshold": record.threshold,

@@ -34,9 +34,9 @@ class Heartbeat:
     stopped: bool = False
     """It ended cleanly."""
 
-    def is_alive(self, now: datetime, silence: timedelta = timedelta(seconds=30)) -> bool:
+    def is_alive(self, now: datetime, unheard: timedelta = timedelta(seconds=30)) -> bool:
         """Whether it was heard from lately and has not said goodbye."""
-        return not self.stopped and now - self.seen <= silence
+        return not self.stopped and now - self.seen <= unheard
 
 
 def beat(engine: Engine, heartbeat: Heartbeat) -> None:

@@ -51,21 +51,21 @@ def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], 
     insert_new(connection, NotificationRow, rows)
 
 
-def announce_silences(
-    connection: Connection, monitor: str, silences: Mapping[int, tuple[str, datetime, Position]], now: datetime
+def announce_stopped(
+    connection: Connection, monitor: str, stops: Mapping[int, tuple[str, datetime, Position]], now: datetime
 ) -> None:
-    """Put one message per silence and channel into the outbox.
+    """Put one message per entity that stopped sending and channel into the outbox.
 
-    `silences` is alert to entity, and the event time and position of its last record.
+    `stops` is alert to entity, and the event time and position of its last record.
     """
     channels = _channels(connection, monitor)
     rows = [
         {
-            **_due(monitor, alert, f"alert-{monitor}-{last}-silent-{channel}", channel, now),
+            **_due(monitor, alert, f"alert-{monitor}-{last}-stopped-sending-{channel}", channel, now),
             **_titled(Severity.MEDIUM, f"{_subject(monitor, entity)}: stopped sending"),
             "body": f"Alert {alert}: nothing has come since {since:%Y-%m-%d %H:%M:%S} UTC, far longer than usual.",
         }
-        for alert, (entity, since, last) in silences.items()
+        for alert, (entity, since, last) in stops.items()
         for channel in channels
     ]
     insert_new(connection, NotificationRow, rows)

@@ -17,7 +17,7 @@ from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, 
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.outbox import announce, announce_changes
 from latentwatch.alerts.session import reading, transaction
-from latentwatch.alerts.silences import end_silences, store_silences
+from latentwatch.alerts.stopped_sending import close_stopped, open_stopped
 from latentwatch.alerts.tables import (
     AuditRow,
     DeadLetterRow,
@@ -175,15 +175,15 @@ class AlertStore:
                 )
                 announce(connection, self.monitor, urgent, now)
             remember_raised(connection, self.monitor, outcome.amendments, now)
-            end_silences(connection, self.monitor, outcome.heard, now)
-            silent = store_silences(connection, self.monitor, outcome.source, outcome.silences, now)
+            close_stopped(connection, self.monitor, outcome.heard, now)
+            stopped = open_stopped(connection, self.monitor, outcome.source, outcome.stopped, now)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)
             _add_counts(connection, outcome)
-        return replace(receipt, alerts_opened=receipt.alerts_opened + silent)
+        return replace(receipt, alerts_opened=receipt.alerts_opened + stopped)
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, StoredSnapshot]:
         """The newest snapshot of each of these partitions that has one. Raises Unavailable."""

@@ -107,8 +107,8 @@ class FlaggedRecordRow(Row):
     surprise: Mapped[float]
     reconstruction: Mapped[float]
     density: Mapped[float]
-    witnesses: Mapped[dict[str, float]] = mapped_column(JSON)
-    """What is called components elsewhere; the column keeps the name it was made with."""
+    components: Mapped[dict[str, float]] = mapped_column(JSON)
+    """The surprise of each component, by its name."""
     extrapolated: Mapped[bool]
     warming: Mapped[bool]
     threshold: Mapped[float]

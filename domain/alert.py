@@ -109,7 +109,7 @@ class AlertKind(StrEnum):
     """What an alert is about."""
 
     ANOMALY = "anomaly"
-    SILENCE = "silence"
+    STOPPED_SENDING = "stopped_sending"
     """An entity stopped sending."""
 
 

@@ -59,13 +59,13 @@ class EntityState:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class StoppedSending:
     """An entity that has sent nothing for far longer than it usually takes."""
 
     entity: str
     partition: int
     offset: int
-    """Of its last record: tells one silence from another, so that it is told once whoever notices it again."""
+    """Of its last record: tells one time that it stopped from another, so that it is told once whoever notices it again."""
     since: datetime
     """Event time of its last record."""
     model_version: int
@@ -141,11 +141,11 @@ class Outcome:
     entities: tuple[EntityState, ...] = ()
     snapshots: tuple[ContextSnapshot, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
-    silences: tuple[Silence, ...] = ()
+    stopped: tuple[StoppedSending, ...] = ()
     passed: int = 0
     """Messages that the monitor's `where` passes over; counted, not stored."""
     heard: Mapping[str, datetime] = field(default_factory=dict)
-    """Entities whose silence, where one is open, ends with this batch, and the event time at which they spoke."""
+    """Entities that sent again in this batch, where an alert says that they stopped, and the event time at which they did."""
     group_gap_seconds: float = 300.0
 
 

@@ -41,8 +41,8 @@ def list_alerts(
             alert.status,
             alert.started,
             alert.records,
-            "" if alert.kind is AlertKind.SILENCE else f"{alert.peak_surprise:.1f}",
-            "stopped sending" if alert.kind is AlertKind.SILENCE else ", ".join(alert.features),
+            "" if alert.kind is AlertKind.STOPPED_SENDING else f"{alert.peak_surprise:.1f}",
+            "stopped sending" if alert.kind is AlertKind.STOPPED_SENDING else ", ".join(alert.features),
             alert.verdict,
         )
         for alert in found

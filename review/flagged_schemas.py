@@ -34,7 +34,7 @@ class FlaggedOut(BaseModel):
     surprise: float
     reconstruction: float
     density: float
-    witnesses: dict[str, float] = Field(description="the surprise of each component, by its name")
+    components: dict[str, float] = Field(description="the surprise of each component, by its name")
     extrapolated: bool
     warming: bool
     threshold: float
@@ -64,7 +64,7 @@ class FlaggedOut(BaseModel):
             surprise=flagged.surprise,
             reconstruction=flagged.reconstruction,
             density=flagged.density,
-            witnesses=flagged.components,
+            components=flagged.components,
             extrapolated=flagged.extrapolated,
             warming=flagged.warming,
             threshold=flagged.threshold,

@@ -50,7 +50,7 @@ class MonitorOut(Answer):
     last_commit: datetime | None
     entities: int
     warming: int
-    silent: int
+    stopped_sending: int
     open_alerts: dict[Severity, int]
     model_version: int | None
     model_promoted: datetime | None
@@ -72,7 +72,7 @@ class MonitorOut(Answer):
             last_commit=facts.last_commit,
             entities=facts.entities,
             warming=facts.warming,
-            silent=facts.silent,
+            stopped_sending=facts.stopped,
             open_alerts=facts.open_by_severity,
             model_version=facts.champion,
             model_promoted=facts.promoted,

@@ -15,7 +15,7 @@ from latentwatch.review.room import Room
 FRESH = timedelta(seconds=30)
 """A scorer that has not been heard of for longer is taken for dead."""
 QUIET = timedelta(minutes=2)
-"""A stream without a new record for longer is called silent."""
+"""A stream without a new record for longer has stopped sending."""
 
 
 class Word(StrEnum):
@@ -23,7 +23,7 @@ class Word(StrEnum):
 
     STALE = "stale"
     BROKEN = "promise broken"
-    SILENT = "silent"
+    STOPPED_SENDING = "stopped sending"
     WAITING = "waiting"
     ORPHANED = "orphaned"
     SCORING = "scoring"
@@ -32,7 +32,7 @@ class Word(StrEnum):
 _MARKS = {
     Word.STALE: "critical",
     Word.BROKEN: "high",
-    Word.SILENT: "medium",
+    Word.STOPPED_SENDING: "medium",
     Word.WAITING: "idle",
     Word.ORPHANED: "idle",
     Word.SCORING: "good",
@@ -122,14 +122,14 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
         return Word.WAITING, f"{odd.host}: {odd.state}"
     if now - facts.last_commit > QUIET:
         return (
-            Word.SILENT,
+            Word.STOPPED_SENDING,
             f"no record for {words.duration((now - facts.last_commit).total_seconds())}: is the source up?",
         )
-    if facts.silent_partitions:
-        partitions = "1 partition" if facts.silent_partitions == 1 else f"{facts.silent_partitions} partitions"
-        return Word.SILENT, f"all entities of {partitions} stopped sending together"
-    if facts.silent:
-        return Word.SILENT, f"{facts.silent} of {facts.entities} entities stopped sending"
+    if facts.stopped_partitions:
+        partitions = "1 partition" if facts.stopped_partitions == 1 else f"{facts.stopped_partitions} partitions"
+        return Word.STOPPED_SENDING, f"all entities of {partitions} stopped sending together"
+    if facts.stopped:
+        return Word.STOPPED_SENDING, f"{facts.stopped} of {facts.entities} entities stopped sending"
     if day.unreviewed:
         return (
             Word.SCORING,

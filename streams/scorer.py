@@ -41,7 +41,7 @@ from latentwatch.streams.waiting import Stopped, wait_for
 from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.promises import promise_broken, read_promises, state_in_words
-from latentwatch.streams.watching.silence import SilenceWatch
+from latentwatch.streams.watching.stopped_sending import SendingWatch
 from latentwatch.streams.watching.totals import Totals
 from latentwatch.streams.watching.traces import POINTS_PER_SECOND, REPLAYED_POINTS_PER_SECOND, TraceSampler
 
@@ -140,8 +140,8 @@ class Scorer:
         partitions = Partitions(
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
-        silences = SilenceWatch(contexts, self._source.name, self._clock)
-        self._begun = ScorerState(model, contexts, late_records, silences, partitions, self._decoder_of(model))
+        sending = SendingWatch(contexts, self._source.name, self._clock)
+        self._begun = ScorerState(model, contexts, late_records, sending, partitions, self._decoder_of(model))
         self._show_model()
 
     def turn(self, stop: Event) -> None:
@@ -219,7 +219,7 @@ class Scorer:
                 passed=running.partitions.unpassed(decoded.passed),
                 counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
-                heard=running.silences.take_heard(),
+                heard=running.sending.take_heard(),
                 audit=running.shapes.look(decoded, messages),
             )
             if late is not None:
@@ -283,7 +283,7 @@ class Scorer:
         if now - self._told >= _TELL_SECONDS:
             self._told = now
             lag = self._source.lag()
-            self._tell_silences(lag, stop)
+            self._tell_stopped(lag, stop)
             running.partitions.notice_moves()
             self.metrics.lag(lag)
             self.metrics.entities.set(len(running.contexts))
@@ -294,15 +294,15 @@ class Scorer:
             if self._beat is not None:
                 self._beat(self)
 
-    def _tell_silences(self, lag: dict[int, int], stop: Event) -> None:
+    def _tell_stopped(self, lag: dict[int, int], stop: Event) -> None:
         """Open alerts about entities that stopped sending, each with its partition's context, as nothing before is read again."""
         running = self._running
         positions = running.partitions.positions
         admitted = {partition: behind for partition, behind in lag.items() if partition in positions}
-        silences = running.silences.look(admitted, running.model) if self._source.live else ()
-        if silences:
-            self._snapshots.note(silence.partition for silence in silences)
-            self._send(self._with_context(self._outcome((), silences=silences)))
+        stops = running.sending.look(admitted, running.model) if self._source.live else ()
+        if stops:
+            self._snapshots.note(entity.partition for entity in stops)
+            self._send(self._with_context(self._outcome((), stopped=stops)))
             self.finish(stop)
 
     def _swap(self, found: Serving, stop: Event) -> None:

@@ -8,7 +8,7 @@ from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.outcomes import Serving
 from latentwatch.streams.watching.shape_watch import ShapeWatch
-from latentwatch.streams.watching.silence import SilenceWatch
+from latentwatch.streams.watching.stopped_sending import SendingWatch
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class ScorerState:
     contexts: ContextStore
     late: LateRecords | None
     """None where the monitor allows no late records."""
-    silences: SilenceWatch
+    sending: SendingWatch
     partitions: Partitions
     decoder: PatientDecoder
     """Reads the fields of `model`; another one from when a model is promoted that reads other fields."""

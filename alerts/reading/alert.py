@@ -41,7 +41,7 @@ class AlertDetail:
     opened: datetime
     """Wall time."""
     peak: FlaggedRecord | None
-    """Its strangest record; None for an alert without records, such as silence."""
+    """Its strangest record; None for an alert without records, such as of an entity that stopped sending."""
     flagged: tuple[FlaggedRecord, ...]
     """Its strangest records, in time order, at most MOST_FLAGGED."""
     trace: tuple[TracePoint, ...]

@@ -88,10 +88,10 @@ class MonitorFacts:
     records: int
     entities: int
     warming: int
-    silent: int
-    """Entities with an open silence alert."""
-    silent_partitions: int
-    """Partitions all of whose entities fell silent together."""
+    stopped: int
+    """Entities that stopped sending, by their open alerts."""
+    stopped_partitions: int
+    """Partitions all of whose entities stopped sending together."""
     open_by_severity: dict[Severity, int]
     """Alerts that nobody acknowledged."""
     day: PromiseFacts
@@ -145,11 +145,11 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
             .group_by(AlertRow.severity)
         )
     ]
-    # A silence that bears no entity's name is its partition's.
+    # A stop that bears no entity's name is its partition's.
     of_entity = AlertRow.entity.in_(select(EntityRow.entity).where(EntityRow.monitor == name))
-    silent, silent_partitions = session.execute(
+    stopped, stopped_partitions = session.execute(
         select(func.count().filter(of_entity), func.count().filter(~of_entity)).where(
-            AlertRow.monitor == name, AlertRow.status != AlertStatus.CLOSED, AlertRow.kind == AlertKind.SILENCE
+            AlertRow.monitor == name, AlertRow.status != AlertStatus.CLOSED, AlertRow.kind == AlertKind.STOPPED_SENDING
         )
     ).one()
     last_minute = session.scalar(
@@ -167,8 +167,8 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
         records=int(records),
         entities=count,
         warming=int(warming),
-        silent=silent,
-        silent_partitions=silent_partitions,
+        stopped=stopped,
+        stopped_partitions=stopped_partitions,
         open_by_severity=dict(loud),
         day=_promise(session, name, since=last_minute - _DAY if last_minute else now),
         tenure=_promise(session, name, version=champion.version if champion else -1),

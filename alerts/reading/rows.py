@@ -51,7 +51,7 @@ def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
         surprise=row.surprise,
         reconstruction=row.reconstruction,
         density=row.density,
-        components=row.witnesses,
+        components=row.components,
         extrapolated=row.extrapolated,
         warming=row.warming,
         threshold=row.threshold,

@@ -51,7 +51,7 @@ class ContextStore:
         live: bool = False,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
-        """`live` keeps account of entities that speak again after what may have been a silence, for `take_heard`;
+        """`live` keeps account of entities that speak again after they may have stopped, for `take_heard`;
         `chunk_bytes` is about how large a snapshot's chunks are."""
         self._live = live
         self._chunk_bytes = chunk_bytes
@@ -191,7 +191,7 @@ class ContextStore:
             self._free = [*range(capacity - 1, used - 1, -1), *self._free]
         rows = np.array([self._free.pop() for _ in range(count)], np.intp)
         self.ledger.clear(rows)
-        self.ledger.doubted[rows] = self._live  # they may have been here before, called silent and forgotten
+        self.ledger.doubted[rows] = self._live  # they may have been here before, said to have stopped, and forgotten
         return rows
 
     def _forget_silent(self, partition: int) -> None:
@@ -203,12 +203,12 @@ class ContextStore:
             self._free.append(roster.forget(names[place], self.ledger))
 
     def take_heard(self) -> dict[str, datetime]:
-        """Entities that spoke since the last call and may have been called silent before, with the event time."""
+        """Entities that spoke since the last call and may have been said to have stopped, with the event time."""
         heard, self._heard = self._heard, {}
         return {entity: from_microseconds(time) for entity, time in heard.items()}
 
     def take_heard_partitions(self) -> dict[int, datetime]:
-        """Partitions of the entities of `take_heard`, since the last call of this: their own silence ends too."""
+        """Partitions of the entities of `take_heard`, since the last call of this: where a whole one stopped it sends again too."""
         heard, self._heard_partitions = self._heard_partitions, {}
         return {partition: from_microseconds(time) for partition, time in heard.items()}
 

@@ -23,15 +23,15 @@ class Ledger:
         self.place = np.zeros(0, np.int64)
         """The entity's place in its partition's snapshots."""
         self.doubted = np.zeros(0, np.bool_)
-        """Whether a silence of the entity may stand open in the database: until its next record."""
-        self.silent = np.zeros(0, np.bool_)
-        """Whether its silence was told."""
+        """Whether an alert that the entity stopped may stand open in the database: until its next record."""
+        self.stopped = np.zeros(0, np.bool_)
+        """Whether it was said that it stopped sending."""
         self.together = np.zeros(0, np.bool_)
         """Whether it was told as its whole partition's."""
         self.counted = np.zeros(0, np.int64)
-        """Its records when the silence watch last looked."""
+        """Its records when the watch last looked."""
         self.heard = np.zeros(0, np.float64)
-        """When the silence watch last heard it, monotonic seconds; NaN before the first look."""
+        """When the watch last heard it, monotonic seconds; NaN before the first look."""
         self.usual_gap = np.zeros(0, np.float64)
         """Seconds between its arrivals: the longest lately."""
         self.gaps = np.zeros(0, np.int64)

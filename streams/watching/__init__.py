@@ -1,1 +1,1 @@
-"""What is said of a running scorer and its stream: metrics, health, promise, silence, stalls, traces."""
+"""What is said of a running scorer and its stream: metrics, health, promise, entities that stopped sending, stalls, traces."""

@@ -21,7 +21,7 @@ from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.model import Judgement
-from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry, EntityState, OffsetMove, Outcome, Silence
+from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry, EntityState, OffsetMove, Outcome, StoppedSending
 from latentwatch.review.actions import act, label
 from latentwatch.review.charts.latent import VERDICT_LOOKS
 from latentwatch.review.filters import View
@@ -129,14 +129,14 @@ def test_the_overview_tells_state_promise_and_alerts(room: Room):
     assert 'href="/models/pump"' in content
 
 
-def test_a_silence_has_its_own_words(room: Room):
+def test_an_entity_that_stopped_sending_has_its_own_words(room: Room):
     """An entity that stopped sending is told in the inbox, on its page and on the overview, without made-up numbers."""
     since = room.now() - timedelta(minutes=7)
     here = (OffsetMove(0, 7200, 7200),)
-    silence = Silence("rig-a", 0, 7199, since, 1, 3.0)
+    stop = StoppedSending("rig-a", 0, 7199, since, 1, 3.0)
     (number,) = (
         AlertStore(room.engine, "pump", room.clock)
-        .commit(Outcome("pump", "pump.csv", here, silences=(silence,)))
+        .commit(Outcome("pump", "pump.csv", here, stopped=(stop,)))
         .alerts_opened
     )
     inbox = inbox_markup(room, View())[1]
@@ -148,12 +148,12 @@ def test_a_silence_has_its_own_words(room: Room):
     assert detail is not None
     assert "has sent nothing since" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
     assert "1 of 2 entities stopped sending" in overview_markup(room)
-    assert ", 1 silent" in overview_markup(room), "also where a louder word stands in the state"
-    both = replace(silence, entity="pump.csv[0]")
-    AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, silences=(both,)))
+    assert ", 1 stopped sending" in overview_markup(room), "also where a louder word stands in the state"
+    both = replace(stop, entity="pump.csv[0]")
+    AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, stopped=(both,)))
     content = overview_markup(room)
     assert "all entities of 1 partition stopped sending" in content
-    assert ", 1 silent" in content, "a partition is no entity"
+    assert ", 1 stopped sending" in content, "a partition is no entity"
     spoke = {"rig-a": since + timedelta(minutes=5)}
     AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, heard=spoke))
     ended = alert_detail(room.engine, number)

@@ -20,7 +20,7 @@ from tests.alerts.contract.offsets import OffsetsContract
 from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
-from tests.alerts.contract.silences import SilenceContract
+from tests.alerts.contract.stopped_sending import StoppedSendingContract
 from tests.alerts.contract.store import StoreContract
 
 
@@ -61,8 +61,8 @@ class TestMonitorUpkeep(MonitorUpkeepContract):
     """Promises about a monitor's name and its end, kept by PostgreSQL."""
 
 
-class TestSilences(SilenceContract):
-    """Silences, kept by PostgreSQL."""
+class TestStoppedSending(StoppedSendingContract):
+    """Entities that stopped sending, kept by PostgreSQL."""
 
 
 class TestAmending(AmendingContract):

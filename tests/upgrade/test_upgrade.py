@@ -40,7 +40,7 @@ from latentwatch.review.pages.overview import overview_markup
 from latentwatch.review.room import Room
 
 ARCHIVE = Path(__file__).parent / "a60691e.tar.xz"
-OF_THE_SERVING, OF_THE_REFUSED, SILENT = 1, 4, 5
+OF_THE_SERVING, OF_THE_REFUSED, STOPPED = 1, 4, 5
 """Alerts of pump: of version 1, of version 2, whose bundle is damaged, and of a rig that stopped sending."""
 KEPT = (
     "monitors", "offsets", "alerts", "flagged_records", "kept_trace", "alert_events", "labels", "dead_letters",
@@ -155,8 +155,8 @@ def test_scoring_goes_on_where_it_stood(
 def test_alerts_read_as_they_were_left(engine: Engine) -> None:
     """Kinds, verdicts, labels and flagged records."""
     found = {alert.id: alert for alert in inbox(engine, AlertFilter()).alerts}
-    assert sorted(found) == [1, 2, 3, OF_THE_REFUSED, SILENT]
-    assert found[SILENT].kind is AlertKind.SILENCE
+    assert sorted(found) == [1, 2, 3, OF_THE_REFUSED, STOPPED]
+    assert found[STOPPED].kind is AlertKind.STOPPED_SENDING
     assert [found[number].verdict for number in (1, 2, 3)] == [Verdict.TRUE, None, Verdict.TRUE]
     detail = alert_detail(engine, OF_THE_SERVING)
     assert detail is not None
@@ -198,7 +198,7 @@ def test_the_api_answers(room: Room) -> None:
     for path in (
         "/api/alerts",
         f"/api/alerts/{OF_THE_REFUSED}",
-        f"/api/alerts/{SILENT}",
+        f"/api/alerts/{STOPPED}",
         "/api/monitors",
         "/api/monitors/pump/models",
     ):

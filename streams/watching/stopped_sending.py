@@ -1,10 +1,10 @@
 """Which entities have stopped sending, told by what arrives, not by event time.
 
 Every few seconds every entity's count is compared with that of the look before. An entity that was not heard of for ten times
-its usual gap, and half a minute at least, is silent, but only while others speak and the scorer reads what is new: a
-broker, a database or a scorer that was away makes nobody silent, since time in which nothing at all came does not count.
+its usual gap, and half a minute at least, has stopped sending, but only while others speak and the scorer reads what is new: a
+broker, a database or a scorer that was away makes nobody stop, since time in which nothing at all came does not count.
 
-Entities of one partition that fall silent together are one silence, the partition's: something between them and the
+Entities of one partition that stop together are told as one, the partition: something between them and the
 topic failed. It ends with the partition's next record, from which on the clocks of the others run anew.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.clock import Clock, from_microseconds
-from latentwatch.domain.outcome import Silence
+from latentwatch.domain.outcome import StoppedSending
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.context.ledger import GAPS_TO_LEARN
 from latentwatch.streams.outcomes import Serving
@@ -29,16 +29,16 @@ _UNSEEN_SECONDS = 10.0
 _UNSEEN_TIMES_USUAL = 3.0
 """A pause of the whole stream longer than both is the source's, or ours, and no entity's."""
 _TOGETHER_SECONDS = 10.0
-"""How long one that is silent is kept back where the rest of its partition would be silent too by then."""
+"""How long one that stopped is kept back where the rest of its partition would have stopped too by then."""
 SMALL_LAG = 1_000
 """Records behind the end up to which a partition counts as read to its end."""
 
 
-class SilenceWatch:
+class SendingWatch:
     """Watches the entities of a context store."""
 
     def __init__(self, contexts: ContextStore, source: str, clock: Clock) -> None:
-        """`source` is the name by which the partitions' silences are told."""
+        """`source` is the name by which the partitions are told."""
         self._contexts = contexts
         self._source = source
         self._clock = clock
@@ -46,8 +46,8 @@ class SilenceWatch:
         self._usual_pause = _LOOK_SECONDS
         self._seen: set[int] = set()
 
-    def look(self, lag: dict[int, int], serving: Serving) -> tuple[Silence, ...]:
-        """Entities that are silent since this look. Call it often; `lag` tells of the partitions read now."""
+    def look(self, lag: dict[int, int], serving: Serving) -> tuple[StoppedSending, ...]:
+        """Entities that stopped, as this look finds. Call it often; `lag` tells of the partitions read now."""
         ledger, now = self._contexts.ledger, self._clock.monotonic()
         if now - self._looked < _LOOK_SECONDS:
             return ()
@@ -57,7 +57,7 @@ class SilenceWatch:
         pause, self._looked = now - self._looked, now
         seeing = pause <= max(_UNSEEN_SECONDS, _UNSEEN_TIMES_USUAL * self._usual_pause)
         self._usual_pause = max(self._usual_pause * _FADE, pause)
-        silences: list[Silence] = []
+        stops: list[StoppedSending] = []
         for partition, (index, rows) in members.items():
             if partition not in self._seen:  # what was not looked at for a while is looked at anew
                 ledger.heard[rows] = np.nan
@@ -71,28 +71,28 @@ class SilenceWatch:
             if self._may_be_together(rows, now):
                 if self._all_due(rows, now):
                     told = rows[self._regular(rows)]
-                    silences.append(self._silence(partition_name(self._source, partition), partition, rows, serving))
-                    ledger.silent[told] = ledger.together[told] = True
+                    stops.append(self._stopped(partition_name(self._source, partition), partition, rows, serving))
+                    ledger.stopped[told] = ledger.together[told] = True
                     ledger.doubted[rows] = True  # whoever speaks first ends it
                 continue
             for place in np.flatnonzero(due).tolist():
                 row = rows[place : place + 1]
-                silences.append(self._silence(names[place], partition, row, serving))
-                ledger.silent[row] = ledger.doubted[row] = True
+                stops.append(self._stopped(names[place], partition, row, serving))
+                ledger.stopped[row] = ledger.doubted[row] = True
         self._seen = set(members)
-        return tuple(silences)
+        return tuple(stops)
 
     def take_heard(self) -> dict[str, datetime]:
-        """Entities, and partitions by name, whose silence may have ended since the last call, with the event time."""
+        """Entities, and partitions by name, that may send again since the last call, with the event time."""
         partitions = self._contexts.take_heard_partitions()
         named = {partition_name(self._source, partition): time for partition, time in partitions.items()}
         return named | self._contexts.take_heard()
 
-    def _silence(self, name: str, partition: int, rows: NDArray[np.intp], serving: Serving) -> Silence:
-        """That of these rows, from the last record of any."""
+    def _stopped(self, name: str, partition: int, rows: NDArray[np.intp], serving: Serving) -> StoppedSending:
+        """These rows as one, from the last record of any."""
         ledger = self._contexts.ledger
         last = rows[np.argmax(ledger.last_offset[rows])]
-        return Silence(
+        return StoppedSending(
             entity=name,
             partition=partition,
             offset=int(ledger.last_offset[last]),
@@ -102,16 +102,16 @@ class SilenceWatch:
         )
 
     def _regular(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which of them are waited for: their cadence is known, and their silence was not told yet."""
+        """Which of them are waited for: their cadence is known, and that they stopped was not told yet."""
         ledger = self._contexts.ledger
-        return (ledger.gaps[rows] >= GAPS_TO_LEARN) & ~ledger.silent[rows]
+        return (ledger.gaps[rows] >= GAPS_TO_LEARN) & ~ledger.stopped[rows]
 
     def _limits(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Seconds without a record after which each is silent."""
+        """Seconds without a record after which each has stopped."""
         return np.maximum(_TIMES_USUAL * self._contexts.ledger.usual_gap[rows], _LEAST_SECONDS)
 
     def _may_be_together(self, rows: NDArray[np.intp], now: float) -> bool:
-        """Whether at least two are waited for, and all of the partition are silent now or may be shortly."""
+        """Whether at least two are waited for, and all of the partition have stopped or may have shortly."""
         waited = rows[self._regular(rows)]
         unheard = now + _TOGETHER_SECONDS - self._contexts.ledger.heard
         return (
@@ -121,29 +121,29 @@ class SilenceWatch:
         )
 
     def _all_due(self, rows: NDArray[np.intp], now: float) -> bool:
-        """Whether all that are waited for are silent, and nothing else of the partition came meanwhile."""
+        """Whether all that are waited for have stopped, and nothing else of the partition came meanwhile."""
         waited, heard = rows[self._regular(rows)], self._contexts.ledger.heard
         return bool((now - heard[waited] > self._limits(waited)).all() and (now - heard[rows] > _LEAST_SECONDS).all())
 
     def _listen(self, rows: NDArray[np.intp], now: float, pause: float, watched: bool) -> NDArray[np.bool_]:
-        """Learn from those that spoke; which of the others [len(rows)] are silent now and were not told so yet."""
+        """Learn from those that spoke; which of the others [len(rows)] have stopped and were not told so yet."""
         ledger = self._contexts.ledger
         new = np.isnan(ledger.heard[rows])
         spoke = (ledger.records[rows] != ledger.counted[rows]) & ~new
         ledger.counted[rows] = ledger.records[rows]
         ledger.heard[rows[new]] = now
         if watched:
-            heard = rows[spoke & ~ledger.silent[rows]]
+            heard = rows[spoke & ~ledger.stopped[rows]]
             ledger.usual_gap[heard] = np.maximum(ledger.usual_gap[heard] * _FADE, now - ledger.heard[heard])
             ledger.gaps[heard] += 1
             ledger.changed[heard] = True
         else:
             ledger.heard[rows[~spoke & ~new]] += pause
         ledger.heard[rows[spoke]] = now
-        ledger.silent[rows[spoke]] = False
+        ledger.stopped[rows[spoke]] = False
         if (spoke | new).any():
             waited_anew = rows[ledger.together[rows]]
-            ledger.silent[waited_anew] = ledger.together[waited_anew] = False
+            ledger.stopped[waited_anew] = ledger.together[waited_anew] = False
             ledger.heard[waited_anew] = now
         return self._regular(rows) & (now - ledger.heard[rows] > self._limits(rows)) & watched
 

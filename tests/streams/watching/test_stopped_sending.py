@@ -1,4 +1,4 @@
-"""Entities that stop sending are told once; a source, a database or a scorer that was away makes nobody silent."""
+"""Entities that stop sending are told once; a source, a database or a scorer that was away makes nobody stop."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.outcomes import Serving
 from latentwatch.streams.testing import FakeContext, FakeDetector
-from latentwatch.streams.watching.silence import SilenceWatch
+from latentwatch.streams.watching.stopped_sending import SendingWatch
 from tests.streams.stage import Stage, record
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})
@@ -25,7 +25,7 @@ class Yard:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.contexts = ContextStore(FakeContext(1), live=True)
-        self.watch = SilenceWatch(self.contexts, "plant.pump", self.clock)
+        self.watch = SendingWatch(self.contexts, "plant.pump", self.clock)
         self.offsets: dict[int, int] = {}
 
     def speak(self, names: Iterable[str], partition: int = 0) -> None:
@@ -40,14 +40,14 @@ class Yard:
         )
 
     def live(self, seconds: int, names: Iterable[str], lag: int = 0, every: int = 1) -> list[str]:
-        """Time goes by, these speak every few seconds; who was called silent, in order."""
-        listed, silent = list(names), list[str]()
+        """Time goes by, these speak every few seconds; who was said to have stopped, in order."""
+        listed, stopped = list(names), list[str]()
         for second in range(seconds):
             self.clock.advance(1)
             if second % every == 0:
                 self.speak(listed)
-            silent += [silence.entity for silence in self.watch.look(dict.fromkeys(self.offsets, lag), SERVING)]
-        return silent
+            stopped += [entity.entity for entity in self.watch.look(dict.fromkeys(self.offsets, lag), SERVING)]
+        return stopped
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def yard() -> Yard:
     return yard
 
 
-def test_who_stops_while_others_speak_is_silent_once(yard: Yard) -> None:
+def test_who_stops_while_others_speak_is_told_once(yard: Yard) -> None:
     """Half a minute is waited for; it is told once, and again only after the entity has spoken again."""
     assert yard.live(25, ["a"]) == []
     assert yard.live(20, ["a"]) == ["b"]
@@ -68,7 +68,7 @@ def test_who_stops_while_others_speak_is_silent_once(yard: Yard) -> None:
 
 
 def test_a_slow_entity_is_given_its_time() -> None:
-    """Ten times the usual gap: one that speaks every half minute is silent after five."""
+    """Ten times the usual gap: one that speaks every half minute has stopped after five."""
     yard = Yard()
     for _ in range(15):
         assert yard.live(29, ["a"]) == []
@@ -85,20 +85,20 @@ def test_a_new_entity_is_not_missed() -> None:
 
 
 @pytest.mark.parametrize("away", [60, 3600])
-def test_a_source_that_was_away_makes_nobody_silent(yard: Yard, away: int) -> None:
+def test_a_source_that_was_away_makes_nobody_stop(yard: Yard, away: int) -> None:
     """While nothing comes at all nobody is late, and when it comes back everybody has time to report."""
     assert yard.live(away, []) == []
     assert yard.live(20, ["a"]) == []
     assert yard.live(20, ["a", "b"]) == []
 
 
-def test_a_backlog_makes_nobody_silent(yard: Yard) -> None:
+def test_a_backlog_makes_nobody_stop(yard: Yard) -> None:
     """Far behind the end, what an entity sent last is not known."""
     assert yard.live(300, ["a"], lag=50_000) == []
     assert yard.live(20, ["a"]) == []
 
 
-def test_a_partition_that_was_not_read_makes_nobody_silent(yard: Yard) -> None:
+def test_a_partition_that_was_not_read_makes_nobody_stop(yard: Yard) -> None:
     """While a partition is held back nothing is known of its entities, and afterwards they have time to report."""
     yard.speak(["c"], partition=1)
     offsets, yard.offsets = yard.offsets, {1: yard.offsets[1]}
@@ -110,13 +110,13 @@ def test_a_partition_that_was_not_read_makes_nobody_silent(yard: Yard) -> None:
     assert yard.live(20, ["a"]) == []
 
 
-def test_who_speaks_in_another_partition_is_not_silent(yard: Yard) -> None:
+def test_who_speaks_in_another_partition_has_not_stopped(yard: Yard) -> None:
     """A producer may spread an entity over partitions."""
-    silent = list[str]()
+    stopped = list[str]()
     for _ in range(100):
         yard.speak(["b"], partition=1)
-        silent += yard.live(1, ["a"])
-    assert silent == []
+        stopped += yard.live(1, ["a"])
+    assert stopped == []
 
 
 @pytest.fixture
@@ -129,22 +129,22 @@ def halls() -> Yard:
 
 
 def both(yard: Yard, seconds: int, first: list[str]) -> list[str]:
-    """Time goes by in which all of partition 1 speak, and these of partition 0; who was called silent."""
-    silent = list[str]()
+    """Time goes by in which all of partition 1 speak, and these of partition 0; who was said to have stopped."""
+    stopped = list[str]()
     for _ in range(seconds):
         yard.speak(["c", "d"], partition=1)
-        silent += yard.live(1, first)
-    return silent
+        stopped += yard.live(1, first)
+    return stopped
 
 
-def test_a_partition_that_falls_silent_is_told_as_one(halls: Yard) -> None:
-    """One silence in place of one an entity, though one of them spoke last by some seconds."""
+def test_a_partition_that_stops_is_told_as_one(halls: Yard) -> None:
+    """One alert in place of one an entity, though one of them spoke last by some seconds."""
     assert both(halls, 4, ["a"]) == []
     assert both(halls, 500, []) == ["plant.pump[0]"]
 
 
 def test_a_partition_speaks_again_with_its_first_record(halls: Yard) -> None:
-    """Its silence ends then, and who does not come back is silent by a clock that began at that moment."""
+    """It ends then, and who does not come back has stopped by a clock that began at that moment."""
     assert both(halls, 60, []) == ["plant.pump[0]"]
     assert both(halls, 1, ["a"]) == []
     assert halls.watch.take_heard().keys() == {"plant.pump[0]", "a"}
@@ -158,16 +158,16 @@ def test_who_was_told_before_its_partition_stays_told(halls: Yard) -> None:
     assert both(halls, 60, []) == ["a"]
 
 
-def test_a_newcomer_shows_that_a_partition_is_not_silent(halls: Yard) -> None:
+def test_a_newcomer_shows_that_a_partition_has_not_stopped(halls: Yard) -> None:
     """Whose cadence is not known still shows that records of the partition arrive."""
-    silent = both(halls, 15, [])
+    stopped = both(halls, 15, [])
     for _ in range(4):
-        silent += both(halls, 9, []) + both(halls, 1, ["new"])
-    assert silent == ["a", "b"]
+        stopped += both(halls, 9, []) + both(halls, 1, ["new"])
+    assert stopped == ["a", "b"]
 
 
 def test_a_restart_remembers_the_cadence(yard: Yard) -> None:
-    """An entity that fell silent while nobody looked is missed by the next process."""
+    """An entity that stopped while nobody looked is missed by the next process."""
     after = Yard()
     after.offsets = dict(yard.offsets)
     shot = yard.contexts.snapshot(0, 0, "bundle")
@@ -175,8 +175,8 @@ def test_a_restart_remembers_the_cadence(yard: Yard) -> None:
     assert after.live(60, ["a"]) == ["b"]
 
 
-def test_who_may_have_been_silent_is_heard_once(yard: Yard) -> None:
-    """The first record after a start, and after a silence, says that the entity was heard; others do not."""
+def test_who_may_have_stopped_is_heard_once(yard: Yard) -> None:
+    """The first record after a start, and after it stopped, says that the entity was heard; others do not."""
     assert yard.contexts.take_heard().keys() == {"a", "b"}
     yard.live(60, ["a"])
     assert yard.contexts.take_heard() == {}
@@ -208,21 +208,21 @@ class LiveStage(Stage):
         self.broker.leave(source)
 
     def told(self) -> list[tuple[str, int]]:
-        """Each silence that reached the store, with the offset of the entity's last record."""
-        return [(silence.entity, silence.offset) for outcome in self.store.outcomes for silence in outcome.silences]
+        """Each entity that stopped, as it reached the store, with the offset of the entity's last record."""
+        return [(entity.entity, entity.offset) for outcome in self.store.outcomes for entity in outcome.stopped]
 
 
-def test_the_scorer_tells_silence_and_hears_the_next_record() -> None:
-    """The outcome that opens a silence fences its partition and carries its context; the next record ends it."""
+def test_the_scorer_tells_who_stopped_and_hears_the_next_record() -> None:
+    """The outcome that opens the alert fences its partition and carries its context; the next record ends it."""
     stage = LiveStage()
     stage.live(60)
     stage.rigs = {0}
     stage.live(60)
-    opening = next(outcome for outcome in stage.store.outcomes if outcome.silences)
-    assert [silence.entity for silence in opening.silences] == ["rig-1"]
+    opening = next(outcome for outcome in stage.store.outcomes if outcome.stopped)
+    assert [entity.entity for entity in opening.stopped] == ["rig-1"]
     assert [(move.partition, move.start == move.end) for move in opening.moves] == [(0, True)]
     assert [snapshot.partition for snapshot in opening.snapshots] == [0]
-    last = opening.silences[0].offset
+    last = opening.stopped[0].offset
     stage.rigs = {0, 1}
     stage.live(5)
     after = stage.store.outcomes[stage.store.outcomes.index(opening) :]
@@ -230,7 +230,7 @@ def test_the_scorer_tells_silence_and_hears_the_next_record() -> None:
     assert stage.told() == [("rig-1", last)]
 
 
-def test_processes_that_die_again_and_again_name_the_same_silence() -> None:
+def test_processes_that_die_again_and_again_name_the_same_stop() -> None:
     """Each may tell it anew, always with the same last record, and none ends it before the entity speaks."""
     stage = LiveStage()
     stage.live(60)
@@ -238,12 +238,12 @@ def test_processes_that_die_again_and_again_name_the_same_silence() -> None:
     for _ in range(4):
         stage.live(45)
     assert len(set(stage.told())) == 1
-    opened = next(number for number, outcome in enumerate(stage.store.outcomes) if outcome.silences)
+    opened = next(number for number, outcome in enumerate(stage.store.outcomes) if outcome.stopped)
     later: list[Outcome] = stage.store.outcomes[opened:]
     assert not any("rig-1" in outcome.heard for outcome in later)
 
 
-def test_a_partition_silent_before_a_restart_is_the_same_silence_after(halls: Yard) -> None:
+def test_a_partition_that_stopped_before_a_restart_is_the_same_after(halls: Yard) -> None:
     """The next process names it by the same last record, and the partition's first record ends it there too."""
     after = Yard()
     after.offsets = dict(halls.offsets)

@@ -1,6 +1,6 @@
-"""Alerts about entities that stopped sending: one for each silence, closed in the transaction of the next record.
+"""Alerts about entities that stopped sending: one for each time, closed in the transaction of the next record.
 
-A silence is known by the last record before it. Noticed again, after a restart, it is the same one, even where people
+Each time is known by the last record before it. Noticed again, after a restart, it is the same one, even where people
 have closed its alert meanwhile.
 """
 
@@ -10,60 +10,60 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from latentwatch.alerts.episodes import entity_key
-from latentwatch.alerts.outbox import announce_silences
+from latentwatch.alerts.outbox import announce_stopped
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
-from latentwatch.domain.outcome import Silence
+from latentwatch.domain.outcome import StoppedSending
 from latentwatch.domain.record import Position
 
 _NAMES_AT_ONCE = 1_000
 
 
-def store_silences(
-    connection: Connection, monitor: str, source: str, silences: Sequence[Silence], now: datetime
+def open_stopped(
+    connection: Connection, monitor: str, source: str, stops: Sequence[StoppedSending], now: datetime
 ) -> tuple[int, ...]:
-    """Open an alert for each silence that has none, unless its entity has an open one; returns the new alerts."""
-    latest = {entity_key(silence.entity): silence for silence in silences}
+    """Open an alert for each entity that stopped and has none for this time, unless it has an open one; returns the new alerts."""
+    latest = {entity_key(stop.entity): stop for stop in stops}
     for names in _pieces(sorted(latest)):
         known = connection.execute(
             select(AlertRow.entity, AlertRow.status, AlertRow.peak_source, AlertRow.peak_partition, AlertRow.peak_offset)
-            .where(AlertRow.monitor == monitor, AlertRow.kind == AlertKind.SILENCE, AlertRow.entity.in_(names))
+            .where(AlertRow.monitor == monitor, AlertRow.kind == AlertKind.STOPPED_SENDING, AlertRow.entity.in_(names))
         )  # fmt: skip
         for entity, status, *last in known:
-            silence = latest.get(entity)
-            if silence is None:
+            stop = latest.get(entity)
+            if stop is None:
                 continue
-            if status is not AlertStatus.CLOSED or last == [source, silence.partition, silence.offset]:
+            if status is not AlertStatus.CLOSED or last == [source, stop.partition, stop.offset]:
                 del latest[entity]
     if not latest:
         return ()
-    rows = [_row(monitor, source, entity, silence, now) for entity, silence in sorted(latest.items())]
+    rows = [_row(monitor, source, entity, stop, now) for entity, stop in sorted(latest.items())]
     numbered = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows)
     opened = dict(zip(numbered.scalars(), sorted(latest.items()), strict=True))
     told = {
         alert: (entity, one.since, Position(source, one.partition, one.offset))
         for alert, (entity, one) in opened.items()
     }
-    announce_silences(connection, monitor, told, now)
+    announce_stopped(connection, monitor, told, now)
     return tuple(opened)
 
 
-def _row(monitor: str, source: str, entity: str, silence: Silence, now: datetime) -> dict[str, object]:
+def _row(monitor: str, source: str, entity: str, stop: StoppedSending, now: datetime) -> dict[str, object]:
     return {
         "monitor": monitor,
         "entity": entity,
-        "kind": AlertKind.SILENCE,
+        "kind": AlertKind.STOPPED_SENDING,
         "status": AlertStatus.OPEN,
         "severity": Severity.MEDIUM,
-        "started": silence.since,
-        "ended": silence.since,
+        "started": stop.since,
+        "ended": stop.since,
         "records": 0,
         "peak_surprise": 0.0,
         "peak_source": source,
-        "peak_partition": silence.partition,
-        "peak_offset": silence.offset,
-        "threshold": silence.threshold,
-        "model_version": silence.model_version,
+        "peak_partition": stop.partition,
+        "peak_offset": stop.offset,
+        "threshold": stop.threshold,
+        "model_version": stop.model_version,
         "features": [],
         "created": now,
         "updated": now,
@@ -77,15 +77,15 @@ _END = (
 )
 
 
-def end_silences(connection: Connection, monitor: str, heard: Mapping[str, datetime], now: datetime) -> None:
-    """Close the silence alerts of entities that speak again; the others, mostly all, cost one look together."""
+def close_stopped(connection: Connection, monitor: str, heard: Mapping[str, datetime], now: datetime) -> None:
+    """Close the alerts of entities that send again; the others, mostly all, cost one look together."""
     spoke = {entity_key(entity): time for entity, time in heard.items()}
     for names in _pieces(sorted(spoke)):
         found = connection.execute(
             select(AlertRow.id, AlertRow.entity, AlertRow.started)
             .where(
                 AlertRow.monitor == monitor,
-                AlertRow.kind == AlertKind.SILENCE,
+                AlertRow.kind == AlertKind.STOPPED_SENDING,
                 AlertRow.status != AlertStatus.CLOSED,
                 AlertRow.entity.in_(names),
             )
@@ -98,7 +98,7 @@ def end_silences(connection: Connection, monitor: str, heard: Mapping[str, datet
             ]
             connection.execute(_END, ends)
             events = [
-                {"alert_id": alert, "kind": "closed", "author": "", "note": "it speaks again", "created": now}
+                {"alert_id": alert, "kind": "closed", "author": "", "note": "it sends again", "created": now}
                 for alert, _, _ in found
             ]
             connection.execute(insert(AlertEventRow), events)

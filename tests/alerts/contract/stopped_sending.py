@@ -1,4 +1,4 @@
-"""Silence alerts: one for each silence, closed in the transaction of the next record."""
+"""Alerts about entities that stopped sending: one for each time, closed in the transaction of the next record."""
 
 from datetime import datetime
 
@@ -13,18 +13,18 @@ from latentwatch.alerts.tables import AlertEventRow, AlertRow, NotificationRow
 from latentwatch.domain.alert import AlertKind, AlertStatus
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import PartitionLost
-from latentwatch.domain.outcome import OffsetMove, Outcome, Silence
+from latentwatch.domain.outcome import OffsetMove, Outcome, StoppedSending
 from tests.alerts.build import MONITOR, SOURCE, at
 from tests.alerts.contract.outbox import PUMP
 
 
-def quiet(entity: str, offset: int = 10) -> Silence:
-    """A silence after the record of that offset."""
-    return Silence(entity, 0, offset, at(offset), 7, 3.0)
+def quiet(entity: str, offset: int = 10) -> StoppedSending:
+    """An entity that stopped after the record of that offset."""
+    return StoppedSending(entity, 0, offset, at(offset), 7, 3.0)
 
 
-class SilenceContract:
-    """Promises about silences."""
+class StoppedSendingContract:
+    """Promises about entities that stopped sending."""
 
     @pytest.fixture
     def store(self, engine: Engine, clock: ManualClock) -> AlertStore:
@@ -32,25 +32,27 @@ class SilenceContract:
         store.claim(SOURCE, 0, 0)
         return store
 
-    def give(self, store: AlertStore, *silences: Silence, heard: dict[str, datetime] | None = None) -> tuple[int, ...]:
+    def give(
+        self, store: AlertStore, *stops: StoppedSending, heard: dict[str, datetime] | None = None
+    ) -> tuple[int, ...]:
         """Commit these; the alerts that it opened."""
         here = store.positions(SOURCE)[0]
         moves = (OffsetMove(0, here, here),)
-        return store.commit(Outcome(MONITOR, SOURCE, moves, silences=silences, heard=heard or {})).alerts_opened
+        return store.commit(Outcome(MONITOR, SOURCE, moves, stopped=stops, heard=heard or {})).alerts_opened
 
     def alerts(self, engine: Engine) -> list[AlertRow]:
         """Every alert, oldest first."""
         with reading(engine) as session:
             return list(session.scalars(select(AlertRow).order_by(AlertRow.id)))
 
-    def test_a_silence_opens_one_alert_and_speaking_closes_it(self, store: AlertStore, engine: Engine) -> None:
+    def test_stopping_opens_one_alert_and_sending_closes_it(self, store: AlertStore, engine: Engine) -> None:
         """It lasts from the last record before it to the first after it; its end is in the alert's history."""
         opened = self.give(store, quiet("rig-1"), quiet("rig-2", 11))
         assert len(opened) == 2
         self.give(store, heard={"rig-1": at(500), "rig-9": at(500)})
         first, second = self.alerts(engine)
         assert (first.kind, first.status, first.started, first.ended, first.records) == (
-            AlertKind.SILENCE, AlertStatus.CLOSED, at(10), at(500), 0,
+            AlertKind.STOPPED_SENDING, AlertStatus.CLOSED, at(10), at(500), 0,
         )  # fmt: skip
         assert second.status is AlertStatus.OPEN
         with reading(engine) as session:
@@ -58,7 +60,7 @@ class SilenceContract:
                 (first.id, "closed")
             ]
 
-    def test_the_same_silence_is_told_once(self, store: AlertStore, engine: Engine) -> None:
+    def test_the_same_stop_is_told_once(self, store: AlertStore, engine: Engine) -> None:
         """Noticed again after a restart, open, acknowledged or put away by people, it stays the one alert."""
         (alert,) = self.give(store, quiet("rig-1"))
         assert self.give(store, quiet("rig-1")) == ()
@@ -71,8 +73,8 @@ class SilenceContract:
         assert len(self.alerts(engine)) == 2
 
     def test_a_process_that_lost_the_partition_tells_nothing(self, store: AlertStore, engine: Engine) -> None:
-        """The fence holds for silences too: who read on elsewhere knows better."""
-        stale = Outcome(MONITOR, SOURCE, (OffsetMove(0, 5, 5),), silences=(quiet("rig-1"),))
+        """The fence holds here too: who read on elsewhere knows better."""
+        stale = Outcome(MONITOR, SOURCE, (OffsetMove(0, 5, 5),), stopped=(quiet("rig-1"),))
         with pytest.raises(PartitionLost):
             store.commit(stale)
         assert self.alerts(engine) == []
@@ -89,7 +91,7 @@ class SilenceContract:
         assert all("stopped sending" in message.title for message in messages)
 
     def test_many_entities_at_once(self, store: AlertStore, engine: Engine) -> None:
-        """Thousands that fall silent and speak again do not exceed what a statement may hold."""
+        """Thousands that stop and send again do not exceed what a statement may hold."""
         names = [f"rig-{number}" for number in range(2_500)]
         assert len(self.give(store, *(quiet(name) for name in names))) == 2_500
         self.give(store, heard=dict.fromkeys(names, at(900)))

@@ -2,8 +2,9 @@
 
 Scores [N] + threshold + FeatureRules -> rows, and the Grounds of each
 
-Without rules this is one comparison. With them, limits are looked up in every record; what does not count of a feature is
-asked of flagged records alone, by a second score.
+Of most records this is one comparison. Those that reach the threshold are scored again, to leave out what is only memory of
+something that has ended. With rules, limits are looked up in every record, and what does not count of a feature is left out
+by another score.
 """
 
 from typing import TypeAlias
@@ -27,9 +28,12 @@ def decide(
     """Rows that are flagged, in order, and what rules had to do with each.
 
     A record is flagged where a value crosses a limit, or where its surprise reaches the threshold and still does so when
-    what does not count is taken for what the other features predict.
+    what has ended is left out, and when what does not count is taken for what the other features predict.
     """
     rows = flag(scores, threshold)
+    if len(rows):
+        ongoing = detector.ongoing(batch.take(rows), contexts.take(rows), scores.take(rows))
+        rows = rows[ongoing >= threshold]
     if not rules:
         return rows, (NO_GROUNDS,) * len(rows)
     grounds = dict.fromkeys(rows.tolist(), NO_GROUNDS)

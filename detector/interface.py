@@ -109,6 +109,10 @@ class Detector(Protocol):
         """`score` as if each named number that is left out of a row, [N, K], were as the others predict. Costly as well."""
         ...
 
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
+        """[N] the surprise less what is only memory of something that has ended; at most the record's own. Costly as well."""
+        ...
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which a record is flagged, so that normal data keep the policy's budget."""
         ...

@@ -299,6 +299,10 @@ class FakeDetector:
         numbers[:, places] = np.where(left, contexts.features[:, places], numbers[:, places])
         return self.score(replace(batch, numbers=numbers), contexts)
 
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
+        """The surprise itself."""
+        return scores.surprise
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The one it was made with."""
         return self._threshold

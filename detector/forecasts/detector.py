@@ -168,6 +168,10 @@ class ForecastDetector:
         expected = forecaster.unscaled(tail[:, : len(chosen)]) * channels.scale[chosen] + centre
         return np.asarray(expected, np.float32), tail[:, len(chosen) :]
 
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
+        """The surprise itself: what was strange lately is in it, and what has ended is soon usual."""
+        return scores.surprise
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged: by share of records, or by episodes a day.
 

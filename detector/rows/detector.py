@@ -104,6 +104,10 @@ class RowDetector:
         """Scores as if the numbers left out, [N, K], were as the others predict."""
         return self.cascade.score(self.model, *neutral(self.model, self.features, batch, names, left))
 
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
+        """Records that stand alone remember nothing."""
+        return scores.surprise
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which normal records are flagged as rarely as the policy asks.
 

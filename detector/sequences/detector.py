@@ -14,6 +14,7 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.recipes import SEQUENCE
+from latentwatch.detector.sequences.aftermath import shorter_memories
 from latentwatch.detector.sequences.channels import Channels, unclip
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.explanation import ReferenceRecords, explain_rows
@@ -116,6 +117,15 @@ class SequenceDetector:
         channels[:, [self.context.channels.of_number(name) for name in names]] = left
         settled = neutral(self.context, self._recent, contexts.features, channels)
         return self.score(batch, replace(contexts, features=settled))
+
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
+        """The least surprise of the record's own, that with the last quarter of the window for all of it, and that with the
+        record itself for all of it."""
+        least = scores.surprise
+        for features in shorter_memories(self.context.layout, contexts.features):
+            again = self.score(batch, replace(contexts, features=features))
+            least = np.minimum(least, again.surprise)
+        return least
 
     @property
     def _recent(self) -> FittedBlockDensity:

@@ -58,6 +58,23 @@ def share(found: dict[int, Grounds]) -> float:
     return len([row for row in found if FAULT.start <= row < FAULT.stop]) / (FAULT.stop - FAULT.start)
 
 
+@pytest.mark.parametrize("shift", [{"temp": 6.0}, {"temp": -6.0, "flow": 9.0}, {"vib": 1.0}])
+def test_what_has_ended_is_not_flagged(detector, shift):
+    """Averages remember a fault for about a window; its alert ends sooner, and hardly a record of the fault is lost."""
+    batch = records(600, 1, **shift)
+    surprise = detector.score(batch, read(detector, batch)).surprise
+    found = flagged(detector, FeatureRules(), batch)
+    inside = np.flatnonzero(surprise[FAULT] >= THRESHOLD) + FAULT.start
+    assert len(set(inside.tolist()) & set(found)) > 0.95 * len(inside)
+    remembered = np.flatnonzero(surprise[FAULT.stop : FAULT.stop + 16] >= THRESHOLD) + FAULT.stop
+    after = [row for row in found if FAULT.stop <= row < FAULT.stop + 16]
+    if detector.context.width:
+        assert len(remembered) >= 8
+        assert len(after) <= 2 * len(remembered) / 3
+    else:
+        assert after == remembered.tolist()
+
+
 @pytest.mark.parametrize(
     ("rule", "shift", "counts"),
     [

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from latentwatch.alerts.exceptions import exceptions_in_force
 from latentwatch.alerts.outbox import announce_held
 from latentwatch.alerts.session import reading, take_turns, transaction
 from latentwatch.alerts.tables import ModelVersionRow, PromotionRow
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, NotFound
+from latentwatch.domain.exceptions import Exceptions
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 
 
@@ -160,6 +162,10 @@ class ModelRegistry:
                 self._crown(session, row, champion)
                 self._record(session, "promoted", row, row, champion, [reason])
             return _version(row)
+
+    def exceptions(self, monitor: str) -> Exceptions:
+        """The exceptions under which whichever version serves. Raises Unavailable."""
+        return exceptions_in_force(self._engine, monitor)
 
     def champion(self, monitor: str) -> ModelVersion | None:
         """The version that serves."""

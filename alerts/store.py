@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, select, upda
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
 from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
+from latentwatch.alerts.exceptions import add_excepted
 from latentwatch.alerts.outbox import announce, announce_changes
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.stopped_sending import close_stopped, open_stopped
@@ -183,6 +184,7 @@ class AlertStore:
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)
             _add_counts(connection, outcome)
+            add_excepted(connection, self.monitor, outcome.excepted)
         return replace(receipt, alerts_opened=receipt.alerts_opened + stopped)
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, StoredSnapshot]:

@@ -14,6 +14,8 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latentwatch.alerts.columns import BigKey, Floats, Row
+from latentwatch.alerts.exception_table import ExceptionProposalRow as ExceptionProposalRow
+from latentwatch.alerts.exception_table import ExceptionRow as ExceptionRow
 from latentwatch.alerts.login_session_table import LoginSessionRow as LoginSessionRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
 from latentwatch.domain.model import VersionStatus

@@ -1,18 +1,21 @@
-"""Which scored records are flagged, and on what grounds: a threshold, and what people say matters of each feature.
+"""Which scored records are flagged, and on what grounds: a threshold, what people say matters of each feature, and what
+they say is normal.
 
-Scores [N] + threshold + FeatureRules -> rows, and the Grounds of each
+Scores [N] + threshold + FeatureRules + Exceptions -> rows, the Grounds of each, and the records that exceptions let pass
 
 Of most records this is one comparison. Those that reach the threshold are scored again, to leave out what is only memory of
-something that has ended. With rules, limits are looked up in every record, and what does not count of a feature is left out
-by another score.
+something that has ended. With rules, limits are looked up in every record; what does not count of a feature, and what is
+excepted, is left out of flagged records by another score.
 """
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.exceptions import Claim, claims, without
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.importance import Direction
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_GROUNDS, Crossing, FeatureRules, Grounds
@@ -22,31 +25,93 @@ from latentwatch.domain.scores import Scores, flag
 Rows: TypeAlias = NDArray[np.intp]
 
 
+class Decision(NamedTuple):
+    """What is said of N scored records."""
+
+    rows: Rows
+    """Those that are flagged, in order."""
+    grounds: tuple[Grounds, ...]
+    """What rules and exceptions had to do with each of those."""
+    excepted: dict[int, int]
+    """Row to the exception that let it pass, of those that would be flagged without."""
+
+
 def decide(
-    detector: Detector, rules: FeatureRules, threshold: float, batch: Batch, contexts: Contexts, scores: Scores
-) -> tuple[Rows, tuple[Grounds, ...]]:
-    """Rows that are flagged, in order, and what rules had to do with each.
+    detector: Detector,
+    rules: FeatureRules,
+    threshold: float,
+    batch: Batch,
+    contexts: Contexts,
+    scores: Scores,
+    exceptions: Exceptions = NO_EXCEPTIONS,
+) -> Decision:
+    """Which records are flagged, and why.
 
     A record is flagged where a value crosses a limit, or where its surprise reaches the threshold and still does so when
-    what has ended is left out, and when what does not count is taken for what the other features predict.
+    what has ended is left out, and when what does not count or is excepted is taken for what the other features predict. A
+    limit that somebody set counts whatever is excepted.
     """
     rows = flag(scores, threshold)
     if len(rows):
         ongoing = detector.ongoing(batch.take(rows), contexts.take(rows), scores.take(rows))
         rows = rows[ongoing >= threshold]
-    if not rules:
-        return rows, (NO_GROUNDS,) * len(rows)
-    grounds = dict.fromkeys(rows.tolist(), NO_GROUNDS)
-    for row, discounted, remaining in _discounted(detector, rules, batch, contexts, rows):
-        if remaining >= threshold:
-            grounds[row] = Grounds(discounted=discounted, remaining=remaining)
-        else:
-            del grounds[row]
+    if not rules and not exceptions:
+        return Decision(rows, (NO_GROUNDS,) * len(rows), {})
+    grounds, excepted = _second_scores(detector, rules, threshold, batch, contexts, rows, exceptions)
     for row, crossed in _crossings(rules, batch).items():
         known = grounds.get(row, NO_GROUNDS)
         grounds[row] = Grounds(tuple(crossed), known.discounted, known.remaining)
+        excepted.pop(row, None)
     flagged = sorted(grounds)
-    return np.array(flagged, np.intp), tuple(grounds[row] for row in flagged)
+    return Decision(np.array(flagged, np.intp), tuple(grounds[row] for row in flagged), excepted)
+
+
+def _second_scores(
+    detector: Detector,
+    rules: FeatureRules,
+    threshold: float,
+    batch: Batch,
+    contexts: Contexts,
+    rows: Rows,
+    exceptions: Exceptions,
+) -> tuple[dict[int, Grounds], dict[int, int]]:
+    """The grounds of flagged rows that stay flagged, and the exceptions that let others pass."""
+    grounds = dict.fromkeys(rows.tolist(), NO_GROUNDS)
+    if not len(rows) or not (rules.graded or exceptions):
+        return grounds, {}
+    mine, around = batch.take(rows), contexts.take(rows)
+    found = claims(detector, exceptions, mine, around)
+    graded = [feature.name for feature in rules.graded]
+    names = list(dict.fromkeys([*graded, *(name for claim in found for name in claim.features)]))
+    if not names:
+        return grounds, {}
+    small = np.zeros((len(rows), len(names)), bool)
+    if graded:
+        small[:, : len(graded)] = _small(detector, rules, mine, around)
+    counting = without(detector, mine, around, names, small)
+    left = np.logical_or.reduce([small, *(claim.left(names) for claim in found)])
+    asked = (left != small).any(axis=1) & (counting >= threshold)
+    left[~asked] = small[~asked]
+    remaining = counting.copy()
+    remaining[asked] = without(detector, mine.take(asked), around.take(asked), names, left[asked])
+
+    def alone(claim: Claim, place: int) -> bool:
+        one, gone = np.array([place]), small[[place]] | claim.left(names)[[place]]
+        return bool(without(detector, mine.take(one), around.take(one), names, gone)[0] < threshold)
+
+    excepted: dict[int, int] = {}
+    for place, row in enumerate(rows.tolist()):
+        rest = float(remaining[place])
+        if rest < threshold:
+            del grounds[row]
+            if asked[place]:
+                covering = [claim for claim in found if claim.covered[place]]
+                enough = (claim for claim in covering if len(covering) > 1 and alone(claim, place))
+                excepted[row] = next(enough, covering[0]).id
+        elif np.isfinite(rest):
+            told = tuple(name for name, gone in zip(names, left[place].tolist(), strict=True) if gone)
+            grounds[row] = Grounds(discounted=told, remaining=rest)
+    return grounds, excepted
 
 
 def _crossings(rules: FeatureRules, batch: Batch) -> dict[int, list[Crossing]]:
@@ -69,25 +134,12 @@ def _or_nan(limit: float | None) -> float:
     return float("nan") if limit is None else limit
 
 
-def _discounted(
-    detector: Detector, rules: FeatureRules, batch: Batch, contexts: Contexts, rows: Rows
-) -> list[tuple[int, tuple[str, ...], float]]:
-    """Row, features whose deviation does not count and the surprise without it, of those rows that have any."""
-    if not (rules.graded and len(rows)):
-        return []
+def _small(detector: Detector, rules: FeatureRules, mine: Batch, around: Contexts) -> NDArray[np.bool_]:
+    """[N, K] which deviations of the graded features do not count."""
     names = [feature.name for feature in rules.graded]
-    mine, around = batch.take(rows), contexts.take(rows)
     off = detector.deviations(mine, around, names)
     shown = mine.numbers[:, [mine.schema.numbers.index(name) for name in names]]
-    left = np.stack([does_not_count(*each) for each in zip(rules.graded, off.T, shown.T, strict=True)], axis=1)
-    some = np.flatnonzero(left.any(axis=1))
-    if not len(some):
-        return []
-    again = detector.score_without(mine.take(some), around.take(some), names, left[some])
-    return [
-        (int(rows[row]), tuple(name for name, out in zip(names, left[row], strict=True) if out), float(remaining))
-        for row, remaining in zip(some.tolist(), again.surprise.tolist(), strict=True)
-    ]
+    return np.stack([does_not_count(*each) for each in zip(rules.graded, off.T, shown.T, strict=True)], axis=1)
 
 
 def does_not_count(feature: Feature, off: NDArray[np.float64], shown: NDArray[np.float32]) -> NDArray[np.bool_]:

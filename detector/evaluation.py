@@ -271,7 +271,7 @@ def _read(detector: Detector, batch: Batch, threshold: float, rules: FeatureRule
     contexts = detector.context.extend(states, owners.astype(np.intp), batch)
     scores = detector.score(batch, contexts)
     flagged = np.zeros(len(batch), bool)
-    flagged[decide(detector, rules, threshold, batch, contexts, scores)[0]] = True
+    flagged[decide(detector, rules, threshold, batch, contexts, scores).rows] = True
     return _Reading(batch, contexts, scores, flagged)
 
 

@@ -114,6 +114,16 @@ FIELD_NEW, FIELD_VANISHED, FIELD_MOVED, STREAM_REFUSED = "field_new", "field_van
 
 
 @dataclass(frozen=True, slots=True)
+class ExceptedCount:
+    """How many records of a batch one exception let pass, or had read otherwise than they came."""
+
+    exception: int
+    records: int
+    last: datetime
+    """Event time of the latest of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Something that happened to the stream and must not pass silently, such as records deleted before scoring."""
 
@@ -142,6 +152,7 @@ class Outcome:
     snapshots: tuple[ContextSnapshot, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     stopped: tuple[StoppedSending, ...] = ()
+    excepted: tuple[ExceptedCount, ...] = ()
     passed: int = 0
     """Messages that the monitor's `where` passes over; counted, not stored."""
     heard: Mapping[str, datetime] = field(default_factory=dict)

@@ -5,9 +5,10 @@ change needs no training, and each decision is kept with its grounds, so that it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, RecordSchema
 
 
@@ -70,9 +71,11 @@ class Grounds:
     """Features whose deviation does not count: the record was scored again as if each were as the others predict."""
     remaining: float | None = None
     """The surprise of that second score, which was compared with the threshold; None where nothing was discounted."""
+    read_as: Mapping[str, Value] = field(default_factory=dict)
+    """What the record was read as in place of what it shows, where exceptions say so: a level that moved, another word."""
 
     def __bool__(self) -> bool:
-        return bool(self.crossed or self.discounted)
+        return bool(self.crossed or self.discounted or self.read_as)
 
     @property
     def in_words(self) -> tuple[str, ...]:
@@ -81,6 +84,8 @@ class Grounds:
         if self.discounted and self.remaining is not None:
             names = ", ".join(self.discounted)
             said.append(f"Without what does not count of {names} its surprise is {self.remaining:.1f}.")
+        read_as = ", ".join(f"{name} as {_shown(value)}" for name, value in self.read_as.items())
+        said += [f"By an exception it was read with {read_as}."] if read_as else []
         return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +93,8 @@ class Grounds:
         if not self:
             return {}
         crossed = [crossing.to_json() for crossing in self.crossed]
-        return {"crossed": crossed, "discounted": list(self.discounted), "remaining": self.remaining}
+        stored: dict[str, Any] = {"crossed": crossed, "discounted": list(self.discounted), "remaining": self.remaining}
+        return stored | ({"read_as": dict(self.read_as)} if self.read_as else {})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> Self:
@@ -96,8 +102,15 @@ class Grounds:
         if not stored:
             return cls()
         return cls(
-            tuple(Crossing(**one) for one in stored["crossed"]), tuple(stored["discounted"]), stored["remaining"]
+            tuple(Crossing(**one) for one in stored["crossed"]),
+            tuple(stored["discounted"]),
+            stored["remaining"],
+            stored.get("read_as", {}),
         )
+
+
+def _shown(value: Value) -> str:
+    return "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 NO_GROUNDS = Grounds()

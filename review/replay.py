@@ -40,8 +40,9 @@ def replay(detector: Detector, flagged: FlaggedRecord) -> Replay:
 
 
 def batch_of(detector: Detector, flagged: FlaggedRecord) -> Batch:
-    """The record as a batch of one row."""
-    columns = {name: [flagged.values.get(name)] for name in detector.schema.names}
+    """The record, as it was read, as a batch of one row."""
+    values = {**flagged.values, **flagged.grounds.read_as}
+    columns = {name: [values.get(name)] for name in detector.schema.names}
     numeric = set(detector.schema.numbers)
     filled = {
         name: [float("nan") if value is None else value for value in column] if name in numeric else column

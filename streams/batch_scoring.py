@@ -2,10 +2,11 @@
 
 Batch -> Scored, and what its late records change; for a file, rows of `{"position", "surprise", "reconstruction",
 "density", "flagged"}` or `{"position", "error"}`, dead letters among them. Flagged rows may also say whom and when they
-are about, `entity` and `time`, which `features` are guilty, and, where the monitor's rules had to do with it, `because`.
+are about, `entity` and `time`, which `features` are guilty, and, where the monitor's rules had to do with it, `because`. A row
+that an exception let pass names that as `excepted`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, DeadLetter
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.streams.amending import Changed, memory_of
 from latentwatch.streams.decoding.sound_decoding import decode_sound
-from latentwatch.streams.outcomes import Scored, Serving, describe, flagged_rows
+from latentwatch.streams.outcomes import Scored, Serving, decide_by, describe
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.sound_scoring import extend_sound, score_sound
 
@@ -39,6 +41,8 @@ class Findings:
     scored: Scored
     flagged: NDArray[np.intp]
     """Rows of those, in order."""
+    excepted: Mapping[int, int] = field(default_factory=dict)
+    """Row to the exception that let it pass."""
     unscorable: tuple[DeadLetter, ...] = field(default=())
     changed: Changed | None = None
     """Verdicts on earlier records that are other ones now."""
@@ -54,19 +58,20 @@ class StreamScorer:
         source: str,
         late: timedelta = _IN_ORDER,
         rules: FeatureRules = NO_RULES,
+        exceptions: Exceptions = NO_EXCEPTIONS,
     ) -> None:
         """`late` is how far a record may come after younger ones of its entity and still be put at its place; `rules` are
-        the monitor's, where it says what matters of its features."""
-        self.detector = detector
+        the monitor's, where it says what matters of its features, and `exceptions` those that people made."""
         self.threshold = detector.threshold(policy)
-        self.serving = Serving(detector, _NO_VERSION, self.threshold, rules)
-        self._contexts, self._late = memory_of(detector, late, source)
+        self.serving = Serving(detector, _NO_VERSION, self.threshold, rules).excepting(exceptions)
+        self.detector = self.serving.detector
+        self._contexts, self._late = memory_of(self.detector, late, source)
 
     @classmethod
-    def of(cls, detector: Detector, monitor: Monitor, source: str) -> Self:
-        """For the stream of a monitor."""
+    def of(cls, detector: Detector, monitor: Monitor, source: str, exceptions: Exceptions = NO_EXCEPTIONS) -> Self:
+        """For the stream of a monitor under its exceptions."""
         rules = FeatureRules.of(monitor.record, detector.schema)
-        return cls(detector, monitor.alert, source, monitor.late.allowed, rules)
+        return cls(detector, monitor.alert, source, monitor.late.allowed, rules, exceptions)
 
     def score(self, batch: Batch, messages: Messages) -> Findings:
         """Verdicts on a batch, which was decoded from these messages."""
@@ -74,9 +79,9 @@ class StreamScorer:
         if self._late is not None:
             extended = self._late.at_their_place(extended)
         scored, unscorable = score_sound(self.detector, extended, messages)
-        flagged = flagged_rows(scored, self.serving)
+        flagged, _, excepted = decide_by(scored, self.serving)
         changed = None if self._late is None else self._late.judge(scored, flagged, self.serving, messages)
-        return Findings(scored, flagged, (*unfit, *unscorable), changed)
+        return Findings(scored, flagged, excepted, (*unfit, *unscorable), changed)
 
 
 class RowScorer:
@@ -94,7 +99,7 @@ class RowScorer:
         """
         decoded = decode_sound(self.decoder, messages)
         found = self._scorer.score(decoded.batch, messages)
-        rows = self._rows(found.scored, found.flagged)
+        rows = self._rows(found.scored, found.flagged, found.excepted)
         errors = [
             {"position": letter.position.offset, "error": letter.reason}
             for letter in (*decoded.dead_letters, *found.unscorable)
@@ -103,14 +108,15 @@ class RowScorer:
             rows = sorted(rows + errors, key=lambda row: row["position"])
         if found.changed is not None:
             changed = found.changed
-            again = self._rows(changed.again, flagged_rows(changed.again, self._scorer.serving))
+            decided = decide_by(changed.again, self._scorer.serving)
+            again = self._rows(changed.again, decided.rows, decided.excepted)
             amended = zip(again, changed.causes, changed.former.flagged.tolist(), strict=True)
             rows += [
                 {**row, "amended_by": offset, "formerly_flagged": flagged} for row, (_, offset), flagged in amended
             ]
         return rows
 
-    def _rows(self, scored: Scored, flagged: NDArray[np.intp]) -> list[dict[str, Any]]:
+    def _rows(self, scored: Scored, flagged: NDArray[np.intp], excepted: Mapping[int, int]) -> list[dict[str, Any]]:
         batch, scores = scored.batch, scored.scores
         raised = np.zeros(len(batch), bool)
         raised[flagged] = True
@@ -131,6 +137,8 @@ class RowScorer:
                 strict=True,
             )
         ]
+        for row, exception in excepted.items():
+            rows[row]["excepted"] = exception
         if self._tell:
             for row, told in zip(flagged.tolist(), self._told(scored.take(flagged)), strict=True):
                 rows[row] |= told

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Contexts
+from latentwatch.domain.outcome import ExceptedCount
 from latentwatch.domain.record import Batch, DeadLetter, concatenate
 from latentwatch.domain.scores import Scores
-from latentwatch.streams.outcomes import Scored, ScoredBatch, Serving, flagged_rows
+from latentwatch.streams.excepting import count_excepted
+from latentwatch.streams.outcomes import Scored, ScoredBatch, Serving, decide_by
 
 PIECE_RECORDS = 2_048
 
@@ -33,6 +35,8 @@ class Judged:
     """Records whose context failed."""
     unscorable: tuple[DeadLetter, ...] = ()
     """Records that could not be scored."""
+    excepted: tuple[ExceptedCount, ...] = ()
+    """What exceptions had to do with the verdicts."""
 
 
 def in_pieces(batch: Batch) -> list[Batch]:
@@ -44,8 +48,10 @@ def in_pieces(batch: Batch) -> list[Batch]:
 
 def judged(scored: Scored, model: Serving, unfit: tuple[DeadLetter, ...], unscorable: tuple[DeadLetter, ...]) -> Judged:
     """What is kept of a scored piece."""
-    flagged = flagged_rows(scored, model)
-    return Judged(ScoredBatch(scored.batch, scored.scores), flagged, scored.take(flagged), unfit, unscorable)
+    decided = decide_by(scored, model)
+    verdicts, strange = ScoredBatch(scored.batch, scored.scores), scored.take(decided.rows)
+    excepted = count_excepted(scored.batch, decided.excepted, model) if model.exceptions else ()
+    return Judged(verdicts, decided.rows, strange, unfit, unscorable, excepted)
 
 
 def join(parts: Sequence[Judged]) -> Judged:
@@ -68,6 +74,7 @@ def join(parts: Sequence[Judged]) -> Judged:
         ),
         tuple(letter for part in parts for letter in part.unfit),
         tuple(letter for part in parts for letter in part.unscorable),
+        tuple(count for part in parts for count in part.excepted),
     )
 
 

@@ -1,15 +1,17 @@
 """From scored records to what the database takes: flagged records with reasons, exact minute counts, offset moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.decision import decide
+from latentwatch.detector.corrected import corrected_values, under
+from latentwatch.detector.decision import Decision, decide
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import MinuteCount
 from latentwatch.domain.record import Batch
@@ -28,12 +30,18 @@ class Serving:
     threshold: float
     rules: FeatureRules = NO_RULES
     """What the monitor says matters of the features that the model reads."""
+    exceptions: Exceptions = NO_EXCEPTIONS
+    """What people say is normal; the detector reads records as those say that act before the past is remembered."""
 
     @classmethod
-    def of(cls, detector: Detector, version: int, monitor: Monitor) -> Self:
-        """A model under a monitor's policy and rules."""
-        rules = FeatureRules.of(monitor.record, detector.schema)
-        return cls(detector, version, detector.threshold(monitor.alert), rules)
+    def of(cls, detector: Detector, version: int, monitor: Monitor, exceptions: Exceptions = NO_EXCEPTIONS) -> Self:
+        """A model under a monitor's policy and rules, and under its exceptions."""
+        rules, acting = FeatureRules.of(monitor.record, detector.schema), under(detector, exceptions)
+        return cls(acting, version, detector.threshold(monitor.alert), rules, exceptions)
+
+    def excepting(self, exceptions: Exceptions) -> Self:
+        """The same model under other exceptions."""
+        return replace(self, detector=under(self.detector, exceptions), exceptions=exceptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,21 @@ class Scored(ScoredBatch):
 
 
 def flagged_rows(scored: Scored, serving: Serving) -> NDArray[np.intp]:
-    """Rows that the threshold in force and the monitor's rules flag."""
-    return decide_by(scored, serving)[0]
+    """Rows that are flagged by the threshold in force, the monitor's rules and its exceptions."""
+    return decide_by(scored, serving).rows
 
 
-def decide_by(scored: Scored, serving: Serving) -> tuple[NDArray[np.intp], tuple[Grounds, ...]]:
-    """Rows that are flagged, and what rules had to do with each."""
-    return decide(serving.detector, serving.rules, serving.threshold, scored.batch, scored.contexts, scored.scores)
+def decide_by(scored: Scored, serving: Serving) -> Decision:
+    """Rows that are flagged, what rules and exceptions had to do with each, and which exceptions let others pass."""
+    return decide(
+        serving.detector,
+        serving.rules,
+        serving.threshold,
+        scored.batch,
+        scored.contexts,
+        scored.scores,
+        serving.exceptions,
+    )
 
 
 def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
@@ -70,7 +86,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     batch, scores = scored.batch, scored.scores
     if not len(batch):
         return ()
-    grounds = dict(zip(*_as_lists(decide_by(scored, serving)), strict=True)) if serving.rules else {}
+    grounds = _grounds(scored, serving)
     reasons = serving.detector.explain(batch, scored.contexts, scores)
     values, times = batch.all_values(), batch.times.tolist()
     contexts = np.ascontiguousarray(scored.contexts.features, "<f4")
@@ -105,8 +121,15 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     )
 
 
-def _as_lists(decided: tuple[NDArray[np.intp], tuple[Grounds, ...]]) -> tuple[list[int], tuple[Grounds, ...]]:
-    return decided[0].tolist(), decided[1]
+def _grounds(scored: Scored, serving: Serving) -> dict[int, Grounds]:
+    """What rules and exceptions had to do with each row, of those of which there is something to say."""
+    if not serving.rules and not serving.exceptions:
+        return {}
+    decided, read_as = decide_by(scored, serving), corrected_values(serving.detector, scored.batch)
+    return {
+        row: replace(grounds, read_as=read_as[row])
+        for row, grounds in zip(decided.rows.tolist(), decided.grounds, strict=True)
+    }
 
 
 def count_minutes(

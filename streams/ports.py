@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.domain.exceptions import Exceptions
 from latentwatch.domain.model import ModelVersion
 from latentwatch.domain.outcome import AuditEntry, Outcome, Receipt, StoredSnapshot
 from latentwatch.domain.record import Decoded, RawMessage
@@ -226,6 +227,10 @@ class Store(Protocol):
 
 class Registry(Protocol):
     """Which model serves. Every method raises Unavailable while the database is away."""
+
+    def exceptions(self, monitor: str) -> Exceptions:
+        """What people say is normal, whichever version serves."""
+        ...
 
     def champion(self, monitor: str) -> ModelVersion | None:
         """The version to serve; None before the first promotion."""

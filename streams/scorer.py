@@ -27,6 +27,7 @@ from latentwatch.streams.committing import Committer
 from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.context.snapshots import ReportSchedule, SnapshotSchedule
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
+from latentwatch.streams.excepting import take_up
 from latentwatch.streams.failpoints import Reach, pass_by
 from latentwatch.streams.judging import Judged, in_pieces, join, judged
 from latentwatch.streams.outcomes import Serving, count_minutes, describe
@@ -221,6 +222,7 @@ class Scorer:
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=running.sending.take_heard(),
                 audit=running.shapes.look(decoded, messages),
+                excepted=found.excepted,
             )
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, found.flagged, model, messages, metrics)
@@ -237,8 +239,7 @@ class Scorer:
                 extended = running.late.at_their_place(extended)
         self._reach("extended")
         with self.metrics.stage("score"):
-            fresh = running.partitions.unscored(extended)
-            scored, unscorable = score_sound(running.model.detector, fresh, messages)
+            scored, unscorable = score_sound(running.model.detector, running.partitions.unscored(extended), messages)
             found = judged(scored, running.model, unfit, unscorable)
             read_promises(running.contexts.promises, found.verdicts)
         self._reach("scored")
@@ -274,10 +275,13 @@ class Scorer:
         return True
 
     def _between_batches(self, stop: Event) -> None:
-        """Take up a newly promoted model; once in a while, tell others how it goes."""
+        """Take up a newly promoted model or other exceptions; once in a while, tell others how it goes."""
         running = self._running
         found = self._watch.look(running.model)
-        if found is not None:
+        if found is not None and found.version == running.model.version:
+            take_up(found, running)
+            self._save_context(stop)
+        elif found is not None:
             self._swap(found, stop)
         now = self._clock.monotonic()
         if now - self._told >= _TELL_SECONDS:

@@ -13,6 +13,7 @@ import structlog
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import BundleChanged, BundleRefused, InvalidMonitor, Unavailable
+from latentwatch.domain.exceptions import Exceptions
 from latentwatch.domain.model import ModelVersion
 from latentwatch.domain.monitor import Monitor
 from latentwatch.streams.fields import require_fields
@@ -107,7 +108,8 @@ class ChampionWatch:
         raise Stopped
 
     def look(self, current: Serving | None) -> Serving | None:
-        """A model to serve instead of `current`; None when there is none, or when it is too soon to look again.
+        """A model to serve instead of `current`, or the same under other exceptions; None when there is neither, or when it
+        is too soon to look again.
 
         Bundles load whole or not at all; a database or an object store that is away is looked at again later. Raises
         InvalidMonitor where nothing serves yet and the monitor lacks what the champion needs.
@@ -118,19 +120,28 @@ class ChampionWatch:
         self._looked = now
         try:
             champion = self._registry.champion(self._monitor.name)
+            exceptions = self._registry.exceptions(self._monitor.name)
             self._health.database_answered()
-            if champion is None or (current is not None and champion.version == current.version):
-                self._note(None)
-                return None
-            trouble = self._trouble
-            if trouble is not None and trouble.version == champion.version and now < trouble.again:
-                return None
-            return self._open(champion, current)
+            found = self._promoted(champion, current, exceptions, now)
+            if found is None and current is not None and current.exceptions != exceptions:
+                return current.excepting(exceptions)
+            return found
         except Unavailable as error:
             log.warning("cannot look for a new model, the current one goes on", reason=str(error))
             return None
 
-    def _open(self, champion: ModelVersion, current: Serving | None) -> Serving | None:
+    def _promoted(
+        self, champion: ModelVersion | None, current: Serving | None, exceptions: Exceptions, now: float
+    ) -> Serving | None:
+        if champion is None or (current is not None and champion.version == current.version):
+            self._note(None)
+            return None
+        trouble = self._trouble
+        if trouble is not None and trouble.version == champion.version and now < trouble.again:
+            return None
+        return self._open(champion, current, exceptions)
+
+    def _open(self, champion: ModelVersion, current: Serving | None, exceptions: Exceptions) -> Serving | None:
         try:
             detector = self._load(champion.bundle)
             require_fields(self._monitor, champion, detector.schema, self._registry, self._load)
@@ -143,7 +154,7 @@ class ChampionWatch:
             self._put_off(champion, error)  # what serves now goes on; started again, this process would say so and end
             return None
         self._note(None)
-        return Serving.of(detector, champion.version, self._monitor)
+        return Serving.of(detector, champion.version, self._monitor, exceptions)
 
     def _put_off(self, champion: ModelVersion, error: BundleRefused | InvalidMonitor) -> None:
         changed = isinstance(error, BundleChanged)

@@ -12,6 +12,7 @@ from latentwatch.detector.drift import PromiseState
 from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.errors import BundleChanged, BundleRefused, PartitionLost, Unavailable
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.domain.outcome import AuditEntry, Outcome, Receipt, StoredSnapshot
 from latentwatch.domain.policies import AlertPolicy
@@ -188,6 +189,11 @@ class MemoryRegistry:
     monitor: str
     known: list[ModelVersion] = field(default_factory=list)
     refusals: dict[int, str] = field(default_factory=dict)
+    excepted: Exceptions = NO_EXCEPTIONS
+
+    def exceptions(self, monitor: str) -> Exceptions:
+        """Those that were set."""
+        return self.excepted
 
     def promote(self, bundle: str) -> ModelVersion:
         """Make a new version the champion."""

@@ -15,14 +15,15 @@ Floats: TypeAlias = NDArray[np.float32]
 NEIGHBOURS = 5
 
 
-def fill_gaps(values: Floats, present: Floats, rows: Floats) -> Floats:
-    """Values [N, P] with what is not present replaced by the mean of the 5 rows [M, P], M >= 1, nearest in what is present.
+def fill_gaps(values: Floats, present: Floats, rows: Floats, neighbours: int = NEIGHBOURS) -> Floats:
+    """Values [N, P] with what is not present replaced by the mean of the rows [M, P], M >= 1, nearest in what is present,
+    5 of them or as many as are asked for.
 
     Rows that lie column by column in memory are searched where they are, others are copied.
     """
     given, mask, columns = (np.ascontiguousarray(each, np.float32) for each in (values, present, rows.T))
     out = np.empty_like(given)
-    _fill(given, mask, columns, np.empty(min(NEIGHBOURS, len(rows)), np.int64), out)
+    _fill(given, mask, columns, np.empty(min(neighbours, len(rows)), np.int64), out)
     return out
 
 

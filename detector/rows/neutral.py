@@ -21,13 +21,19 @@ def neutral(
     model: RowModel, features: Features, batch: Batch, names: Sequence[str], left: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """Prepared rows [N, P], and 1 where a value is present, with the named features that are left out of a row, [N, K],
-    taken from the normal rows that agree with it in everything else."""
+    taken from the normal rows that agree with it in everything else: the mean of a few, but a word, of which there is no
+    mean, from the nearest alone."""
     values, present = model.prepare(features.transform(batch))
     kept = np.array(np.broadcast_to(present, values.shape))
+    words = np.zeros(values.shape[1], bool)
     for place, name in enumerate(names):
-        columns = np.flatnonzero(features.owners == features.schema.names.index(name))
-        kept[np.ix_(left[:, place], columns)] = 0.0
-    return fill_gaps(values, kept, model.by_column), present
+        columns = features.owners == features.schema.names.index(name)
+        words |= columns & (name not in features.schema.numbers)
+        kept[np.ix_(left[:, place], np.flatnonzero(columns))] = 0.0
+    filled = fill_gaps(values, kept, model.by_column)
+    if words.any():
+        filled[:, words] = fill_gaps(values, kept, model.by_column, 1)[:, words]
+    return filled, present
 
 
 def deviations(model: RowModel, features: Features, batch: Batch, names: Sequence[str]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.corrected import uncorrected
 from latentwatch.detector.drift import PromiseState, recalibrated
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.domain.clock import from_microseconds
@@ -341,12 +342,20 @@ class ContextStore:
         self.promises.clear()
         names = [name for roster in self._rosters.values() for name in roster.rows]
         rows = self._all_rows()
-        adopted = encoder.adopt(self._states[rows], self._encoder)
+        adopted = encoder.adopt(self._states[rows], uncorrected(self._encoder))
         self._encoder = encoder
         self._states = np.zeros((len(self._states), encoder.state_size), np.float32)
         self._states[rows] = encoder.fresh(names) if adopted is None else adopted
         self.ledger.changed[rows] = True
         return adopted is not None
+
+    def reread(self, encoder: ContextEncoder, begin_anew: Callable[[str], bool]) -> None:
+        """Go on with the same encoder under other exceptions; entities that were read otherwise before begin anew."""
+        self._encoder = encoder
+        named = [(name, row) for roster in self._rosters.values() for name, row in roster.rows.items()]
+        anew = {row: name for name, row in named if begin_anew(name)}
+        self._states[list(anew)] = encoder.fresh(list(anew.values()))
+        self.ledger.changed[list(anew)] = True
 
     def _all_rows(self) -> NDArray[np.intp]:
         return np.array([row for roster in self._rosters.values() for row in roster.rows.values()], np.intp)

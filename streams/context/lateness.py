@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.corrected import uncorrected
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.domain.alert import Arrival
 from latentwatch.domain.record import Batch, batch_from_columns
@@ -360,6 +361,17 @@ class LateContexts(ContextStore):
             self._pending.append(replace(found, owners=rows[found.owners]))
         return rows
 
+    def reread(self, encoder: ContextEncoder, begin_anew: Callable[[str], bool]) -> None:
+        """Go on under other exceptions; no record stands before now, since verdicts on earlier ones are of before."""
+        self._let_go()
+        self._grow_bases()
+        if self._encoder.state_size:
+            self._settled()
+        super().reread(encoder, begin_anew)
+        self._bases = self._states.copy()
+        self._recent, self._pending, self._judged = None, [], 0
+        self.foreign.update(self._rosters)
+
     def swap(self, encoder: ContextEncoder, schema: RecordSchema) -> bool:
         """Go on with another model's encoder; where it cannot continue the states, no record stands before now."""
         self._let_go()
@@ -367,7 +379,7 @@ class LateContexts(ContextStore):
         if self._encoder.state_size:
             self._settled()
         rows = self._all_rows()
-        bases = encoder.adopt(self._bases[rows], self._encoder)
+        bases = encoder.adopt(self._bases[rows], uncorrected(self._encoder))
         continued = super().swap(encoder, schema)
         self._schema = schema
         self._bases = self._states.copy()

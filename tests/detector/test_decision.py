@@ -49,7 +49,7 @@ def detector(request) -> Detector:
 def flagged(detector: Detector, of: FeatureRules, batch: Batch) -> dict[int, Grounds]:
     """Rows that are flagged, with their grounds."""
     contexts = read(detector, batch)
-    rows, grounds = decide(detector, of, THRESHOLD, batch, contexts, detector.score(batch, contexts))
+    rows, grounds, _ = decide(detector, of, THRESHOLD, batch, contexts, detector.score(batch, contexts))
     return dict(zip(rows.tolist(), grounds, strict=True))
 
 

@@ -12,6 +12,7 @@ from latentwatch.alerts.session import transaction
 from latentwatch.domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.amending import AmendingContract
+from tests.alerts.contract.exceptions import ExceptionContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.migrations import MigrationContract
@@ -51,6 +52,10 @@ def clock() -> ManualClock:
 
 class TestStore(StoreContract):
     """The store's promises, kept by PostgreSQL."""
+
+
+class TestExceptions(ExceptionContract):
+    """Promises about exceptions, kept by PostgreSQL."""
 
 
 class TestOffsets(OffsetsContract):

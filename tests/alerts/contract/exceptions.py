@@ -1,0 +1,75 @@
+"""Exceptions in the database: signed, found by the scorer, counted with the batch, taken back and kept."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from latentwatch.alerts.exceptions import add_exception, exceptions, exceptions_in_force, remove_exception
+from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.errors import InvalidInput, NotFound, PartitionLost
+from latentwatch.domain.exceptions import NormalLevel, NormalValue
+from latentwatch.domain.outcome import ExceptedCount, OffsetMove, Outcome
+from tests.alerts.build import MONITOR, SOURCE, START, at
+
+VALUE = NormalValue(feature="country", value="NG")
+LEVEL = NormalLevel(feature="T03", shift=6.0, since=START, entity="press-1")
+
+
+class ExceptionContract:
+    """Promises about exceptions."""
+
+    def test_what_was_made_is_in_force_and_listed(self, engine: Engine, clock: ManualClock) -> None:
+        """With its author, reason, end and alerts; of this monitor alone."""
+        end = START + timedelta(days=30)
+        made = add_exception(
+            engine, MONITOR, VALUE, author=" ana ", note="customers there", until=end, alerts=[3, 4], clock=clock
+        )
+        add_exception(engine, "other", VALUE, author="bo", clock=clock)
+        assert (made.author, made.note, made.until, made.alerts, made.records) == (
+            "ana", "customers there", end, (3, 4), 0,
+        )  # fmt: skip
+        assert exceptions(engine, MONITOR) == [made]
+        (one,) = exceptions_in_force(engine, MONITOR)
+        assert (one.id, one.form, one.until) == (made.id, VALUE, end)
+
+    def test_the_same_is_made_once(self, engine: Engine, clock: ManualClock) -> None:
+        """A button pressed twice makes one exception."""
+        first, second = (add_exception(engine, MONITOR, LEVEL, author="ana", clock=clock) for _ in range(2))
+        assert first == second
+        assert len(exceptions(engine, MONITOR)) == 1
+
+    def test_nobody_makes_none(self, engine: Engine) -> None:
+        """Each is signed."""
+        with pytest.raises(InvalidInput, match="author"):
+            add_exception(engine, MONITOR, VALUE, author=" ")
+
+    def test_one_taken_back_acts_no_more_and_is_kept(self, engine: Engine, clock: ManualClock) -> None:
+        """With who took it back; once more changes nothing; another monitor's is not found."""
+        made = add_exception(engine, MONITOR, VALUE, author="ana", clock=clock)
+        with pytest.raises(NotFound, match="no exception"):
+            remove_exception(engine, "other", made.id, "bo", clock)
+        gone = remove_exception(engine, MONITOR, made.id, "bo", clock)
+        assert (gone.removed, gone.removed_by) == (clock.now(), "bo")
+        assert remove_exception(engine, MONITOR, made.id, "cy", clock) == gone
+        assert not exceptions_in_force(engine, MONITOR)
+        assert exceptions(engine, MONITOR) == []
+        assert exceptions(engine, MONITOR, removed=True) == [gone]
+
+    def test_what_it_came_to_is_counted_with_the_batch(self, engine: Engine, clock: ManualClock) -> None:
+        """Each batch adds to it, once; one that is not committed does not."""
+        made = add_exception(engine, MONITOR, VALUE, author="ana", clock=clock)
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        counts = (
+            ExceptedCount(made.id, 2, at(9)),
+            ExceptedCount(made.id, 3, at(5)),
+            ExceptedCount(made.id + 9, 1, at(1)),
+        )
+        store.commit(Outcome(MONITOR, SOURCE, (OffsetMove(0, 0, 10),), excepted=counts))
+        store.commit(Outcome(MONITOR, SOURCE, (OffsetMove(0, 10, 20),), excepted=(ExceptedCount(made.id, 1, at(7)),)))
+        with pytest.raises(PartitionLost):
+            store.commit(Outcome(MONITOR, SOURCE, (OffsetMove(0, 10, 20),), excepted=counts))
+        (found,) = exceptions(engine, MONITOR)
+        assert (found.records, found.last) == (6, at(9))

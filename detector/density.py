@@ -7,7 +7,7 @@ sum in an order that depends on how many rows it is given.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,6 @@ def fit_whitening(codes: Floats) -> Whitening:
 class GaussianDensity:
     """One Gaussian: half the log of the mean squared whitened distance from the mean."""
 
-    kind: ClassVar[str] = "gaussian"
     whitening: Whitening
 
     def anomaly_score(self, codes: Floats) -> Floats:
@@ -98,7 +97,6 @@ class GaussianDensity:
 class NearestCentreDensity:
     """Cluster centres: half the log of the mean squared whitened distance from the nearest of them."""
 
-    kind: ClassVar[str] = "prototypes"
     whitening: Whitening
     prototypes: Floats
     """[Q, K] in whitened coordinates."""
@@ -120,7 +118,6 @@ class MixtureDensity:
     distance far away.
     """
 
-    kind: ClassVar[str] = "mixture"
     whitening: Whitening
     means: Floats
     """[G, K]"""
@@ -198,21 +195,19 @@ def _fit_mixture(whitening: Whitening, white: Floats, centres: Floats, owner: ND
     )
 
 
-def density_from_bundle(kind: str, arrays: Mapping[str, NDArray[Any]]) -> AnyDensity:
-    """The density of that kind from what `arrays` gave. Raises BundleRefused where shapes do not fit."""
+def density_from_bundle(arrays: Mapping[str, NDArray[Any]]) -> AnyDensity:
+    """The density from what its `arrays` gave: their names tell its kind. Raises BundleRefused where shapes do not fit."""
     whitening = Whitening(arrays["mean"], arrays["matrix"])
     width = len(whitening.mean)
     if whitening.matrix.shape != (width, width):
         raise BundleRefused("a density's whitening has a wrong shape; the bundle is damaged: train again")
     density: AnyDensity
-    if kind == "gaussian":
-        density = GaussianDensity(whitening)
-    elif kind == "prototypes":
+    if "prototypes" in arrays:
         density = NearestCentreDensity(whitening, arrays["prototypes"])
-    elif kind == "mixture":
+    elif "means" in arrays:
         density = MixtureDensity(whitening, arrays["means"], arrays["precisions"], arrays["offsets"])
     else:
-        raise BundleRefused(f"unknown density {kind!r}; serve the bundle with a newer latentwatch")
+        density = GaussianDensity(whitening)
     wide = [array for name, array in density.arrays().items() if name in ("prototypes", "means", "precisions")]
     if any(array.ndim != 2 or array.shape[1] != width or array.shape != wide[0].shape for array in wide):
         raise BundleRefused("a density's components have a wrong shape; the bundle is damaged: train again")

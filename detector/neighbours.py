@@ -57,12 +57,20 @@ class Memory:
         `leave_out` [N] names one more row that each query must not find; -1 for none. Where fewer than k rows are there,
         the farthest is repeated.
         """
+        found = self.find(queries, k, probes, leave_out)
+        return found.distances, found.indices
+
+    def find(self, queries: Floats, k: int, probes: int, leave_out: NDArray[np.int64] | None = None) -> "NearestFound":
+        """`nearest`, and whether the memory holds each query itself."""
         queries = np.ascontiguousarray(queries, np.float32)
-        distances = np.empty((len(queries), k), np.float32)
-        indices = np.empty((len(queries), k), np.int64)
+        found = NearestFound(
+            np.empty((len(queries), k), np.float32),
+            np.empty((len(queries), k), np.int64),
+            np.empty(len(queries), np.bool_),
+        )
         without = np.full(len(queries), -1, np.int64) if leave_out is None else leave_out
-        search(queries, self.searched, probes, without, distances, indices)
-        return distances, indices
+        search(queries, self.searched, probes, without, *found)
+        return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
@@ -83,6 +91,17 @@ class Memory:
         if not fits:
             raise BundleRefused("a memory's lists do not fit its rows; the bundle is damaged: train again")
         return cls(centres, starts, rows)
+
+
+class NearestFound(NamedTuple):
+    """What was found for N queries."""
+
+    distances: Floats
+    """[N, k] nearest first."""
+    indices: NDArray[np.int64]
+    """[N, k] places in the memory."""
+    known: NDArray[np.bool_]
+    """[N] whether an exact copy was passed over: the memory holds the query itself."""
 
 
 class Searched(NamedTuple):
@@ -188,11 +207,12 @@ def search(
     leave_out: NDArray[np.int64],
     distances: Floats,
     indices: NDArray[np.int64],
+    known: NDArray[np.bool_],
 ) -> None:
-    """Fill distances and indices [N, k] of each query's nearest rows; see `Memory.nearest`."""
+    """Fill distances and indices [N, k] of each query's nearest rows, and whether the memory holds it [N]; see `Memory.find`."""
     scratch = new_scratch(memory)
     for n in range(queries.shape[0]):
-        search_one(queries[n], memory, probes, leave_out[n], distances[n], indices[n], scratch)
+        known[n] = search_one(queries[n], memory, probes, leave_out[n], distances[n], indices[n], scratch)
 
 
 @compiled

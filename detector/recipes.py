@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
-from typing import TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,51 +10,57 @@ from numpy.typing import NDArray
 from latentwatch.detector.components.activity import Activity
 from latentwatch.detector.components.block_density import DYNAMICS, LEVEL, NOW
 from latentwatch.detector.components.component import Component
+from latentwatch.detector.components.context_rows import SequenceComponent
+from latentwatch.detector.components.met_rows import RowComponent
+from latentwatch.detector.components.near import Near
+from latentwatch.detector.components.neighbourhood import Neighbourhood
 from latentwatch.detector.components.relations import Relations
+from latentwatch.detector.components.retrieval import Retrieval
 from latentwatch.detector.components.shape import Shape
 from latentwatch.detector.components.state import State
-from latentwatch.detector.sequences.layout import Layout
+from latentwatch.detector.components.tails import ColumnTails
+from latentwatch.detector.components.tangent import Tangent
 
 Floats: TypeAlias = NDArray[np.float32]
+Asked = TypeVar("Asked", bound=Component[Any, Any, Any])
+"""Components of records that stand alone, or of sequences."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Generic[Asked]):
     """Components in the order they are summed."""
 
-    weighted: tuple[tuple[Component, tuple[float, ...]], ...]
+    weighted: tuple[tuple[Asked, tuple[float, ...]], ...]
     """Each component and the weight of each of its scores."""
-    explained_by: str
-    """The component that says which feature is to blame and which records are alike."""
+    explained_by: tuple[str, ...]
+    """The components that say which feature is to blame."""
     mapped_by: str
     """The component whose latent code the map shows."""
 
-    def serving(self, layout: Layout) -> Iterator[Component]:
-        """The components for which context rows of that layout hold what they look at."""
-        return (component for component, _ in self.weighted if component.serves(layout))
+    def serving(self, ground: Any) -> Iterator[Asked]:
+        """The components for which views on that ground hold what they look at."""
+        return (component for component, _ in self.weighted if component.serves(ground))
 
     @property
     def weights(self) -> dict[str, float]:
-        """By the name of an anomaly score, what its surprise counts for."""
+        """By the name of an anomaly score, what it counts for."""
         return {
             name: weight
             for component, weights in self.weighted
             for name, weight in zip(component.scores, weights, strict=True)
         }
 
-    @property
-    def learned(self) -> dict[str, float]:
-        """By the name of an anomaly score, its component's `learned`."""
-        return {name: component.learned for component, _ in self.weighted for name in component.scores}
+    def total(self, parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+        """[N] the weighted sum of parts [N] by name, added in the recipe's order."""
+        return np.asarray(sum(weights[name] * parts[name] for name in self.weights if name in parts), np.float32)
 
-    def fuse(self, surprises: Mapping[str, Floats], novelty: Floats) -> Floats:
-        """[N] the weighted mean of surprises [N] by name, and novelty [N]."""
+    def mean(self, parts: Mapping[str, Floats]) -> Floats:
+        """[N] the weighted mean of parts [N] by name."""
         weights = self.weights
-        total = sum(weights[name] * part for name, part in surprises.items())
-        return np.asarray(total / sum(weights[name] for name in surprises) + novelty, np.float32)
+        return np.asarray(self.total(parts, weights) / sum(weights[name] for name in parts), np.float32)
 
 
-SEQUENCE = Recipe(
+SEQUENCE: Recipe[SequenceComponent] = Recipe(
     weighted=(
         (NOW, (1.0,)),
         (LEVEL, (1.0,)),
@@ -66,59 +70,25 @@ SEQUENCE = Recipe(
         (Relations(), (0.5,)),
         (State(), (1.0, 0.5)),
     ),
-    explained_by=DYNAMICS.name,
+    explained_by=(DYNAMICS.name,),
     mapped_by=State().name,
 )
-"""For records that follow one another; chosen on pumps, a chemical plant and servers, relations by the pumps."""
+"""For records that follow one another: the mean of calibrated scores. Chosen on pumps, a chemical plant and servers,
+relations by the pumps."""
 
 
-@dataclass(frozen=True, slots=True)
-class SummedRecipe:
-    """Anomaly scores, each half the log of a squared distance or on the scale of one, that are summed before they are
-    calibrated: one compiled pass and the density of the latent code give them together."""
-
-    groups: tuple[tuple[tuple[str, float], ...], ...]
-    """Names of anomaly scores and their weights. Each group is summed, then the sums: the order fixes the rounding."""
-    told: tuple[tuple[str, str], ...]
-    """What people are shown beside the whole: its name in Scores, and the anomaly score that is calibrated for it."""
-    repaired: tuple[str, ...]
-    """Names in Scores by whose weighted sum a repaired record is judged: those that say which feature is wrong, and not in
-    what region the record lies."""
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """By the name of an anomaly score, what it counts for."""
-        return dict(pair for group in self.groups for pair in group)
-
-    def fuse(self, scores: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
-        """[N] the weighted sum of anomaly scores [N] by name."""
-        sums = (reduce(add, (weights[name] * scores[name] for name, _ in group)) for group in self.groups)
-        return np.asarray(reduce(add, sums), np.float32)
-
-    def misfit(self, told: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
-        """[N] how badly a record agrees with itself and its neighbours, of what is told [N] by name in Scores."""
-        sources = dict(self.told)
-        return np.asarray(reduce(add, (weights[sources[name]] * told[name] for name in self.repaired)), np.float32)
-
-
-ALONE = SummedRecipe(
-    groups=(
-        (
-            ("near", 0.75),
-            ("residual", 2.0),
-            ("density", 0.1),
-        ),
-        (
-            ("remoteness", 3.0),  # neighbours that are strange themselves count against a row that is like them
-            ("spacing", -0.5),  # where normal rows lie apart, a row may lie apart from them
-            ("suspicion", 2.5),  # as remoteness, where the row was learned from together with its neighbours
-        ),
-        (
-            ("tangent", 1.0),  # where normal rows lie on a surface, a row may lie between them along it, not beside it
-            ("tails", 2.0),  # a row at the end of many skewed columns is strange even where others stand near
-        ),
+ALONE: Recipe[RowComponent] = Recipe(
+    weighted=(
+        (Near(), (0.75,)),
+        (Retrieval(), (2.0, 0.1)),
+        # Neighbours that are strange themselves count against a row that is like them, most where it was learned from
+        # together with them. Where normal rows lie apart, a row may lie apart from them.
+        (Neighbourhood(), (3.0, -0.5, 2.5)),
+        (Tangent(), (1.0,)),
+        (ColumnTails(), (2.0,)),
     ),
-    told=(("reconstruction", "residual"), ("density", "density"), ("neighbours", "near")),
-    repaired=("neighbours", "density", "reconstruction"),
+    explained_by=(Near().name, Retrieval().name),
+    mapped_by=Retrieval().name,
 )
-"""For records that stand alone; chosen once, for all tables. `latentwatch.detector.rows.scoring` says what each score is."""
+"""For records that stand alone: anomaly scores, each half the log of a squared distance or on the scale of one, are summed
+and the sum is calibrated. Chosen once, for all tables."""

@@ -182,7 +182,7 @@ def fit(
     """
     tell = progress or _silently
     if window <= 1:
-        return fit_records(fit_set.batch, choice, lambda share: tell("training the autoencoder", share))
+        return fit_records(fit_set.batch, choice, tell)
     before = replaced.components if isinstance(replaced, ForecastDetector) else replaced
     before = before if isinstance(before, SequenceDetector) else None
     return fit_sequences(fit_set.batch, choice, window, tell, before)

@@ -88,7 +88,7 @@ def _scored(train: Batch, tests: list[tuple[Batch, Truth]], seed: int) -> Iterat
 def without_halves(parts: dict[str, NDArray[np.float32]]) -> Floats:
     """[N] what all other components say together, of what a detector reads [N] by name."""
     rest = {name: part for name, part in parts.items() if name in SEQUENCE.weights and name not in State().scores}
-    return np.asarray(SEQUENCE.fuse(rest, parts["novelty"]), np.float64)
+    return np.asarray(SEQUENCE.mean(rest) + parts["novelty"], np.float64)
 
 
 def as_batch(rows: Floats) -> Batch:

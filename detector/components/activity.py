@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.components.component import LEARNED, Floats, Progress, TrainingRows
+from latentwatch.detector.components.component import Floats, Progress
+from latentwatch.detector.components.context_rows import LEARNED, TrainingRows
 from latentwatch.detector.sequences.layout import ACTIVITY, Layout
 from latentwatch.domain.model_choice import ModelChoice
 

@@ -10,14 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.components.component import (
-    LEARNED,
-    Conditionals,
-    Floats,
-    Progress,
-    TrainingRows,
-    score_out_of_fold,
-)
+from latentwatch.detector.components.component import Floats, Progress
+from latentwatch.detector.components.context_rows import LEARNED, Conditionals, TrainingRows, score_out_of_fold
 from latentwatch.detector.components.prototypes import PrototypeDensity, fit_density
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.domain.model_choice import ModelChoice

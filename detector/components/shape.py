@@ -6,7 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from latentwatch.detector.components.component import LEARNED, Floats, Progress, TrainingRows, score_out_of_fold
+from latentwatch.detector.components.component import Floats, Progress
+from latentwatch.detector.components.context_rows import LEARNED, TrainingRows, score_out_of_fold
 from latentwatch.detector.components.prototypes import UsualShapes, fit_shapes
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.domain.model_choice import ModelChoice

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
-from latentwatch.detector.components.component import Floats, Progress, TrainingRows
+from latentwatch.detector.components.component import Floats, Progress
+from latentwatch.detector.components.context_rows import TrainingRows
 from latentwatch.detector.components.folds import FOLDS
 from latentwatch.detector.components.prototypes import PrototypeDensity, fit_density
 from latentwatch.detector.latent.basis import Basis, begin_basis

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.calibration import Calibration, fit_calibration
-from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.model import GLANCE, STUDY, AnomalyScores, RowModel, Work, replace_rows, take_rows
 from latentwatch.domain.scores import Scores
 
@@ -93,8 +92,8 @@ class Cascade:
     """For rows that the memory does not hold."""
     learned: CascadeCalibration
     """For rows that it holds."""
-    told: dict[str, Calibration]
-    """By name in Scores, of what the recipe tells beside the whole."""
+    alone: dict[str, Calibration]
+    """By name, of the anomaly scores that mean something alone; told beside the whole."""
 
     def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
         """Calibrated scores of prepared rows [N, P]."""
@@ -103,7 +102,7 @@ class Cascade:
         known = np.flatnonzero(scores.known)
         if len(known):
             surprise[known], extrapolated[known] = self.learned.surprise(scores.fused[known], studied[known])
-        told = {name: calibration.surprise(scores.told[name]) for name, calibration in self.told.items()}
+        told = {name: calibration.surprise(scores.alone[name]) for name, calibration in self.alone.items()}
         return Scores(
             surprise=surprise,
             reconstruction=told.pop("reconstruction"),
@@ -116,20 +115,21 @@ class Cascade:
     def _look(self, model: RowModel, values: Floats, present: Floats) -> tuple[AnomalyScores, NDArray[np.bool_]]:
         """Anomaly scores of prepared rows, careful where a row reaches its gate, and where that is [N]."""
         if self.new.gate == self.learned.gate == -np.inf:
-            return model.anomaly_scores(values, present, STUDY), np.ones(len(values), bool)
-        scores = model.anomaly_scores(values, present, GLANCE)
+            return model.judge(model.meet(values, present, STUDY)), np.ones(len(values), bool)
+        scores = model.judge(model.meet(values, present, GLANCE))
         studied = scores.fused >= np.where(scores.known, self.learned.gate, self.new.gate)
         rows = np.flatnonzero(studied)
         if len(rows):
             mask = present if len(present) == 1 else present[rows]
-            replace_rows(scores, model.anomaly_scores(values[rows], mask, STUDY), rows)
+            replace_rows(scores, model.judge(model.meet(values[rows], mask, STUDY)), rows)
         return scores, studied
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        told = {name: calibration.arrays() for name, calibration in self.told.items()}
-        named = {"new": self.new.arrays(), "learned": self.learned.arrays(), **told}
-        return {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
+        out = prefixed("new.", self.new.arrays()) | prefixed("learned.", self.learned.arrays())
+        for name, calibration in self.alone.items():
+            out |= prefixed(f"alone.{name}.", calibration.arrays())
+        return out
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
@@ -137,25 +137,30 @@ class Cascade:
             "effort": self.effort,
             "new": self.new.meta(),
             "learned": self.learned.meta(),
-            **{name: calibration.meta() for name, calibration in self.told.items()},
+            "alone": {name: calibration.meta() for name, calibration in self.alone.items()},
         }
 
     @classmethod
-    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
-        """The inverse of `arrays` and `meta`."""
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], names: tuple[str, ...]) -> Self:
+        """The inverse of `arrays` and `meta`, where anomaly scores of those names mean something alone. Raises ValueError for
+        others."""
+        if meta["alone"].keys() != {*names}:
+            raise ValueError("the calibrations do not fit the components")
         effort = meta["effort"]
         new, learned = (
             CascadeCalibration.from_bundle(below(arrays, f"{name}."), meta[name], effort) for name in ("new", "learned")
         )
-        told = {name: Calibration.from_bundle(below(arrays, f"{name}."), meta[name]) for name, _ in ALONE.told}
-        return cls(effort, new, learned, told)
+        alone = {
+            name: Calibration.from_bundle(below(arrays, f"alone.{name}."), part) for name, part in meta["alone"].items()
+        }
+        return cls(effort, new, learned, alone)
 
 
 def fit_cascade(effort: Effort, new: tuple[int, Judge], learned: tuple[int, Judge]) -> Cascade:
     """Calibrate on out-of-sample anomaly scores of normal records, and on those of the memory's rows, so many of each."""
     levels, scores = _fit_levels(effort, *new)
-    told = {name: fit_calibration(part) for name, part in scores.told.items()}
-    return Cascade(effort, levels, _fit_levels(effort, *learned)[0], told)
+    alone = {name: fit_calibration(part) for name, part in scores.alone.items()}
+    return Cascade(effort, levels, _fit_levels(effort, *learned)[0], alone)
 
 
 def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[CascadeCalibration, AnomalyScores]:

@@ -87,7 +87,7 @@ class RowDetector:
     def codes(self, batch: Batch, contexts: Contexts) -> NDArray[np.float32]:
         """[N, K] latent codes: of what a record has beyond its neighbours."""
         values, present = self.model.prepare(self.features.transform(batch))
-        return self.model.look(values, present, STUDY).codes
+        return self.model.coded.codes(self.model.meet(values, present, STUDY))
 
     def decoded(self, codes: NDArray[np.float32]) -> list[dict[str, Value]]:
         """Refused."""
@@ -157,14 +157,14 @@ class RowDetector:
         features = Features.from_bundle(part["features"], meta["features"])
         model = RowModel.from_bundle(part["model"], meta["model"], len(features.owners))
         normal = Normal.from_bundle(part["normal"], meta["normal"], features.schema)
-        if len(normal) != len(model.memory):
+        if len(normal) != len(model.normal.rows):
             raise BundleRefused("the memory and its records differ in number; the bundle is damaged: train again")
         return cls(
             features,
             model,
-            Cascade.from_bundle(part["cascade"], meta["cascade"]),
+            Cascade.from_bundle(part["cascade"], meta["cascade"], model.alone),
             normal,
-            LatentMap.from_bundle(part["map"], model.network.code_size),
+            LatentMap.from_bundle(part["map"], model.coded.code_size),
             RowRelations.from_bundle(part["relations"], len(features.owners)),
             str(meta["kind"]),
             float(meta["records_per_day"]),

@@ -13,12 +13,12 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.components.met_rows import SHOWN
 from latentwatch.detector.interface import MapGround
 from latentwatch.detector.rows.features import Features, Rows
-from latentwatch.detector.rows.model import STUDY, RowModel, Seen
+from latentwatch.detector.rows.model import STUDY, RowModel
 from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.detector.rows.repair import repair
-from latentwatch.detector.rows.scoring import SHOWN
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import RecordSchema
@@ -158,43 +158,33 @@ def explain_rows(
 ) -> list[Explanation]:
     """Why each record of the batch scored as it did."""
     values, present = model.prepare(rows)
-    seen = model.look(values, present, STUDY)
-    residual = _by_feature(np.square(_rebuilt(model, values, seen) - values) * present * model.importance, features)
+    met = model.meet(values, present, STUDY)
+    residual = _by_feature(np.square(model.rebuilding.rebuilt(met) - values) * present, features)
     missing = _by_feature(np.broadcast_to(1.0 - present, values.shape), features) > 0
     beyond = np.where(missing, 0.0, relations.beyond_usual(values, features))
     suspect = np.maximum(_parts(residual), _parts(beyond)).astype(np.float32)
-    repairs = repair(model, features, values, present, seen, suspect)
+    repairs = repair(model, features, met, suspect)
     shares = _shares(repairs.relief, beyond, residual, missing)
     repaired = np.ascontiguousarray(repairs.values)
-    expected = _rebuilt(model, repaired, model.look(repaired, present, STUDY)) * model.divisor
-    distances = np.linalg.norm(model.memory.rows[seen.nearest[:, :SHOWN]] - values[:, None], axis=2)
-    places = latent.place(seen.codes)
+    expected = model.rebuilding.rebuilt(model.meet(repaired, present, STUDY)) * model.divisor
+    codes = model.coded.codes(met)
+    places = latent.place(codes)
     schema, names = features.schema, features.schema.names
     readings = features.read(expected.astype(np.float64), batch.entities)
-    neighbours = _neighbours(normal, schema, seen.nearest[:, :SHOWN], distances)
+    neighbours = _neighbours(normal, schema, met.nearest[:, :SHOWN], met.distances[:, :SHOWN])
     for reading, nearest in zip(readings, neighbours, strict=True):
         reading.update({name: nearest[0].values[name] for name in schema.texts})
-    codes = seen.codes.tolist()
+    coded = codes.tolist()
     return [
         Explanation(
             expected=readings[row],
             contributions=dict(zip(names, (shares[row] * scores.reconstruction[row]).tolist(), strict=True)),
             neighbours=neighbours[row],
-            code=tuple(codes[row]),
+            code=tuple(coded[row]),
             place=(float(places[row, 0]), float(places[row, 1])),
         )
         for row in range(len(batch))
     ]
-
-
-def _rebuilt(model: RowModel, values: Floats, seen: Seen) -> Floats:
-    """[N, P] what the autoencoder makes of rows [N, P] and their neighbours, mean over members."""
-    baseline = model.memory.rows[seen.nearest[:, :SHOWN]].mean(axis=1)
-    distances = np.linalg.norm(model.memory.rows[seen.nearest[:, :SHOWN]] - values[:, None], axis=2)
-    mean, spread, smallest = model.distance
-    far = (np.log(distances.mean(axis=1) + smallest) - mean) / spread
-    aside = np.concatenate([baseline, far[:, None]], axis=1).astype(np.float32)
-    return np.asarray(model.network.reconstruct(values, aside, baseline).mean(axis=0), np.float32)
 
 
 def _by_feature(columns: Floats, features: Features) -> Floats:

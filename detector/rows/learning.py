@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.cadence import cadence_of
+from latentwatch.detector.components.component import Progress
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.explanation import fit_map, keep_normal
 from latentwatch.detector.rows.features import Features, fit_features
-from latentwatch.detector.rows.fitting import FittedRows, Progress, fit_rows
+from latentwatch.detector.rows.fitting import FittedRows, fit_rows
 from latentwatch.detector.rows.model import GLANCE, AnomalyScores, Work, join
 from latentwatch.detector.rows.relations import fit_relations
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
@@ -63,8 +64,8 @@ class FittedRecords:
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
         """The inverse of `arrays` and `meta`."""
         features = Features.from_bundle(below(arrays, "features."), meta["features"])
-        rows = FittedRows.from_bundle(below(arrays, "rows."), meta["model"], len(features.owners))
         choice = ModelChoice.model_validate(meta["choice"])
+        rows = FittedRows.from_bundle(below(arrays, "rows."), meta["model"], len(features.owners), choice.seed)
         return cls(
             features, rows, arrays["chosen"], choice, float(meta["records_per_day"]), float(meta.get("cadence", 0.0))
         )
@@ -84,32 +85,31 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
     model, rows = fitted.rows.model, fitted.rows
     fresh = model.prepare(fitted.features.transform(calibration)) if len(calibration) else None
     later = 0 if fresh is None else len(fresh[0])
+    present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
     own = len(rows.values) if later < ENOUGH_TO_CALIBRATE else 0
 
     def judge(work: Work, chosen: NDArray[np.intp]) -> AnomalyScores:
         parts = [rows.out_of_fold(work, chosen[chosen < own])] if own else []
         if fresh is not None:
-            values, present = fresh
+            values, there = fresh
             at = chosen[chosen >= own] - own
-            parts.append(
-                model.anomaly_scores(values[at], present if len(present) == 1 else present[at], work, as_new=True)
-            )
+            met = model.meet(values[at], there if len(there) == 1 else there[at], work)
+            parts.append(model.judge(met.as_new()))
         return join(parts)
 
     def judge_learned(work: Work, places: NDArray[np.intp]) -> AnomalyScores:
         at = rows.kept[places]
-        return model.anomaly_scores(rows.values[at], rows.present if len(rows.present) == 1 else rows.present[at], work)
+        return model.judge(model.meet(rows.values[at], present if len(present) == 1 else present[places], work))
 
     kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
-    present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
-    codes = model.look(rows.values[rows.kept], present, GLANCE).codes
+    codes = model.coded.codes(model.meet(rows.values[rows.kept], present, GLANCE))
     return RowDetector(
         features=fitted.features,
         model=model,
         cascade=fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned)),
         normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
         map=fit_map(codes, fitted.choice.seed),
-        relations=fit_relations(model.memory.rows, fitted.features),
+        relations=fit_relations(model.normal.rows, fitted.features),
         kind=kind.value,
         records_per_day=fitted.records_per_day,
         cadence=fitted.cadence,

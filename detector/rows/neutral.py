@@ -30,9 +30,9 @@ def neutral(
         columns = features.owners == features.schema.names.index(name)
         words |= columns & (name not in features.schema.numbers)
         kept[np.ix_(left[:, place], np.flatnonzero(columns))] = 0.0
-    filled = fill_gaps(values, kept, model.by_column)
+    filled = fill_gaps(values, kept, model.normal.by_column)
     if words.any():
-        filled[:, words] = fill_gaps(values, kept, model.by_column, 1)[:, words]
+        filled[:, words] = fill_gaps(values, kept, model.normal.by_column, 1)[:, words]
     return filled, present
 
 

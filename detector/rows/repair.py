@@ -12,11 +12,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.recipes import ALONE
+from latentwatch.detector.components.met_rows import SHOWN, Met
 from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.gaps import fill_gaps
-from latentwatch.detector.rows.model import STUDY, RowModel, Seen
-from latentwatch.detector.rows.scoring import SHOWN
+from latentwatch.detector.rows.model import STUDY, RowModel
 
 Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512
@@ -39,12 +38,9 @@ class Repairs(NamedTuple):
     """[N, P] the records with the feature of most relief repaired."""
 
 
-def repair(
-    model: RowModel, features: Features, values: Floats, present: Floats, seen: Seen, suspect: Floats
-) -> Repairs:
-    """Repair prepared records [N, P] as seen with all care; `suspect` [N, F] says which features to try first."""
-    whole = np.broadcast_to(present, values.shape)
-    misfit = ALONE.misfit(model.judged(seen).told, model.weights)
+def repair(model: RowModel, features: Features, met: Met, suspect: Floats) -> Repairs:
+    """Repair N records looked at with all care; `suspect` [N, F] says which features to try first."""
+    values, whole, misfit = met.values, np.broadcast_to(met.present, met.values.shape), model.misfit(met)
     parts = [
         _repair(model, features, values[rows], whole[rows], misfit[rows], suspect[rows])
         for rows in (slice(start, start + CHUNK) for start in range(0, len(values), CHUNK))
@@ -59,12 +55,11 @@ def _repair(
     tried = np.argsort(-suspect, axis=1, kind="stable")[:, :MOST_TRIED]
     kept = features.owners != tried[:, :, None]  # [N, T, P]
     mask = (present[:, None] * kept).reshape(-1, values.shape[1]).astype(np.float32)
-    references = model.memory.rows[:: max(1, len(model.memory.rows) // REFERENCES)]
+    references = model.normal.rows[:: max(1, len(model.normal.rows) // REFERENCES)]
     variants = fill_gaps(np.repeat(values, tried.shape[1], axis=0), mask, references)
     # What was missing stays missing: only the feature left out is judged anew.
     known = np.repeat(present, tried.shape[1], axis=0)
-    again = model.anomaly_scores(np.ascontiguousarray(variants), np.ascontiguousarray(known), RETRIAL)
-    after = ALONE.misfit(again.told, model.weights)
+    after = model.misfit(model.meet(np.ascontiguousarray(variants), np.ascontiguousarray(known), RETRIAL))
     falls = np.maximum(misfit[:, None] - after.reshape(tried.shape), 0.0)
     relief = np.zeros((count, names), np.float32)
     np.put_along_axis(relief, tried, falls, axis=1)

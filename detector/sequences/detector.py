@@ -101,7 +101,7 @@ class SequenceDetector:
         scores = self.warm_up.settle(self.model.anomaly_scores(features), seen)
         surprises = self.calibration.surprises(scores)
         novelty = self.novelty.surprise(self.model.layout, features)
-        return {**surprises, "novelty": novelty, "fused": SEQUENCE.fuse(surprises, novelty)}
+        return {**surprises, "novelty": novelty, "fused": SEQUENCE.mean(surprises) + novelty}
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""

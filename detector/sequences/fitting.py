@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.block_density import LEVEL
-from latentwatch.detector.components.component import Progress, TrainingRows
+from latentwatch.detector.components.component import Progress
+from latentwatch.detector.components.context_rows import TrainingRows
 from latentwatch.detector.components.folds import FOLDS, time_blocks
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.carried_basis import carried_basis
@@ -120,7 +121,8 @@ def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[Sequ
     novelty = fit_novelty(model.layout, rows.features)
     brevity = context.spans[-1] / (len(history) / (FOLDS * (int(entities.max()) + 1)))
     out_of_fold = model.out_of_fold(rows, choice.seed)
-    fresh = as_if_fresh(out_of_fold, model.in_sample(rows), SEQUENCE.learned, brevity)
+    learned = {name: component.learned for component, _ in SEQUENCE.weighted for name in component.scores}
+    fresh = as_if_fresh(out_of_fold, model.in_sample(rows), learned, brevity)
     calibration, fused = calibrate_together(
         warm_up.settle(out_of_fold, seen),
         warm_up.settle(fresh, seen),

@@ -98,7 +98,7 @@ def calibrate_together(
     """
     components = {name: fit_calibration(score) for name, score in out_of_fold.items()}
     surprises = {name: components[name].surprise(score) for name, score in fresh.items()}
-    fused = SEQUENCE.fuse(surprises, novelty)
+    fused = SEQUENCE.mean(surprises) + novelty
     composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, folds), smooth=False)
     return SequenceCalibration(components, composite), fused
 

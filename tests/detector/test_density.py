@@ -40,9 +40,9 @@ def test_a_density_survives_its_bundle(kind):
     codes = _two_clouds(200, 0)
     density = fit_density(kind, codes)
     arrays = density.arrays()
-    assert np.array_equal(density_from_bundle(kind, arrays).anomaly_score(codes), density.anomaly_score(codes))
+    assert np.array_equal(density_from_bundle(arrays).anomaly_score(codes), density.anomaly_score(codes))
     with pytest.raises(BundleRefused, match="wrong shape"):
-        density_from_bundle(kind, {**arrays, "matrix": arrays["matrix"][:2]})
+        density_from_bundle({**arrays, "matrix": arrays["matrix"][:2]})
 
 
 @pytest.mark.parametrize("kind", KINDS)

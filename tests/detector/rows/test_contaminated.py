@@ -5,7 +5,6 @@ from sklearn.metrics import roc_auc_score
 
 from latentwatch.detector.estimator import LatentDetector
 from latentwatch.detector.rows.model import STUDY
-from latentwatch.detector.rows.scoring import COLUMNS
 
 
 def test_a_group_of_strange_training_rows_does_not_excuse_itself():
@@ -23,17 +22,18 @@ def test_only_a_row_that_was_learned_from_is_suspect_for_its_company():
     random = np.random.default_rng(0)
     rows = np.concatenate([random.normal(size=(388, 6)), 3.0 + 0.3 * random.normal(size=(12, 6))]).astype(np.float32)
     model = LatentDetector().fit(rows).detector_.model
-    present, beside = np.ones((1, 6), np.float32), model.memory.rows + np.float32(1e-3)
-    seen = model.look(model.memory.rows, present, STUDY)
-    in_group = (model.memory.rows * model.divisor).mean(axis=1) > 2.0
+    held = model.normal.rows
+    present, beside = np.ones((1, 6), np.float32), held + np.float32(1e-3)
+    met = model.meet(held, present, STUDY)
+    in_group = (held * model.divisor).mean(axis=1) > 2.0
     assert in_group.sum() == 12
-    suspicion = seen.logs[:, COLUMNS.index("suspicion")]
+    suspicion = model.anomaly_scores(met)["suspicion"]
     assert suspicion[in_group].min() > np.quantile(suspicion[~in_group], 0.95)
-    learned, new = (model.anomaly_scores(values, present, STUDY) for values in (model.memory.rows, beside))
+    learned, new = (model.judge(model.meet(values, present, STUDY)) for values in (held, beside))
     assert learned.known.all()
     assert not new.known.any()
     assert (learned.fused - new.fused)[in_group].min() > 1.0
-    as_new = model.anomaly_scores(model.memory.rows, present, STUDY, as_new=True)
+    as_new = model.judge(met.as_new())
     assert np.allclose(learned.fused - as_new.fused, model.weights["suspicion"] * suspicion, atol=1e-4)
 
 

@@ -201,7 +201,8 @@ def test_a_level_that_drifts_is_allowed_for():
 
 def test_what_a_fold_s_scores_lacked_is_taken_off():
     """A fifth of the way from out of fold to in the sample, most of it for the state model."""
-    learned = {name: SEQUENCE.learned[name] for name in ("now", "reconstruction")}
+    learned = {name: component.learned for component, _ in SEQUENCE.weighted for name in component.scores}
+    learned = {name: learned[name] for name in ("now", "reconstruction")}
     out_of_fold = {name: np.full(3, 2.0, np.float32) for name in learned}
     in_sample = {name: np.full(3, 1.0, np.float32) for name in learned}
     for brevity, trust in ((0.0, 1.0), (0.025, 0.5), (0.05, 0.0), (3.0, 0.0)):

@@ -12,16 +12,18 @@ whole tile. As in the memory, one equal value is passed over: a row that was lea
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.components.component import Floats, Progress
+from latentwatch.detector.components.met_rows import LearnedRows, Met, NormalRows
 from latentwatch.detector.kernels import compiled
 from latentwatch.detector.vectors import TILE, count_above
-from latentwatch.domain.errors import BundleRefused
+from latentwatch.domain.model_choice import ModelChoice
 
-Floats: TypeAlias = NDArray[np.float32]
 STEP = 7.0 / TILE
 """Nats from one level to the next; the last stands for nine rows in ten thousand."""
 NOWHERE = np.float32(-3e38)
@@ -45,21 +47,17 @@ class Tails(NamedTuple):
     """0 to 1: how skewed the columns are."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a bundle stores as weights."""
-        return {"left": self.left, "right": self.right, "skew": self.skew}
-
-    def meta(self) -> list[float]:
-        """What a bundle stores as JSON."""
-        return [self.usual, self.spread, self.strength]
+        """What a bundle stores."""
+        scale = np.array([self.usual, self.spread, self.strength])
+        return {"left": self.left, "right": self.right, "skew": self.skew, "scale": scale}
 
     @classmethod
-    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: list[float], width: int) -> Self:
-        """The inverse of `arrays` and `meta`, for rows of `width` columns."""
-        left, right, skew = arrays["left"], arrays["right"], arrays["skew"]
-        if (left.shape, right.shape, skew.shape) != ((width * TILE,), (width * TILE,), (width,)):
-            raise BundleRefused("the columns' tails have a wrong shape; the bundle is damaged: train again")
-        usual, spread, strength = (float(value) for value in meta)
-        return cls(left, right, skew, usual, spread, strength)
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], width: int) -> Self:
+        """The inverse of `arrays`, for rows of `width` columns. Raises ValueError where they are not."""
+        left, right, skew, scale = (arrays[name] for name in ("left", "right", "skew", "scale"))
+        if (left.shape, right.shape, skew.shape, scale.shape) != ((width * TILE,), (width * TILE,), (width,), (3,)):
+            raise ValueError("the columns' tails do not fit the columns")
+        return cls(left, right, skew, *scale.tolist())
 
 
 @compiled
@@ -89,6 +87,56 @@ def reached_by(rows: Floats, tails: Tails, out: Floats) -> None:
     """Fill `out` [N] with what each row [N, P] reaches."""
     for n in range(rows.shape[0]):
         out[n] = reached(rows[n], tails)
+
+
+@compiled
+def _tails_by(rows: Floats, tails: Tails, out: Floats) -> None:
+    """Fill `out` [N] with how far out each row [N, P] lies."""
+    for n in range(rows.shape[0]):
+        out[n] = tails_of(rows[n], tails)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedColumnTails:
+    """The tails of each column."""
+
+    tails: Tails
+
+    def anomaly_scores(self, met: Met) -> dict[str, Floats]:
+        """[N] 0 to 1"""
+        out = np.empty(len(met), np.float32)
+        _tails_by(met.values, self.tails, out)
+        return {"tails": out}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a bundle stores."""
+        return self.tails.arrays()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTails:
+    """How far out in the tails of single columns a row lies."""
+
+    name: str = "tails"
+    scores: tuple[str, ...] = ("tails",)
+    calibrated: tuple[str, ...] = ()
+    stored_under: str = "tails."
+
+    def serves(self, normal: NormalRows) -> bool:
+        """Every row has columns."""
+        return True
+
+    def fit(self, rows: LearnedRows, choice: ModelChoice, progress: Progress) -> FittedColumnTails:
+        """Learn the tails of the rows that are kept."""
+        return FittedColumnTails(fit_tails(rows.normal.rows))
+
+    def out_of_fold(self, fitted: FittedColumnTails, rows: LearnedRows, seed: int) -> dict[str, Floats]:
+        """[N] as they are: a value is not compared with itself."""
+        return fitted.anomaly_scores(rows.met)
+
+    def from_bundle(self, arrays: Mapping[str, NDArray[Any]], normal: NormalRows) -> FittedColumnTails:
+        """The inverse of `arrays`."""
+        return FittedColumnTails(Tails.from_bundle(arrays, normal.width))
 
 
 def fit_tails(rows: Floats) -> Tails:

@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Double, bindparam, delete, func, insert, literal, select, update
 
+from latentwatch.alerts.announcing import News
 from latentwatch.alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
 from latentwatch.alerts.former_verdicts import FormerVerdictRow
 from latentwatch.alerts.grouping import Episode, each_limit
+from latentwatch.alerts.incidents import leave_incident
 from latentwatch.alerts.outbox import DUE, GIVEN_UP
 from latentwatch.alerts.session import take_turns
 from latentwatch.alerts.tables import (
@@ -23,6 +25,7 @@ from latentwatch.alerts.tables import (
     NotificationRow,
 )
 from latentwatch.domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity, blamed
+from latentwatch.domain.incident import IncidentRule
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing, Grounds
 
@@ -40,13 +43,15 @@ def take_turns_with(
     take_turns(connection, turns_of(monitor, names))
 
 
-def correct(connection: Connection, monitor: str, amendments: Sequence[Amendment], now: datetime) -> list[Episode]:
-    """Amend records that were flagged, and bring their alerts in line; returns the alerts that became critical."""
+def correct(
+    connection: Connection, monitor: str, amendments: Sequence[Amendment], rule: IncidentRule, now: datetime
+) -> News:
+    """Amend records that were flagged, and bring their alerts in line; returns which became critical."""
     if amendments:
         _correct_trace(connection, monitor, amendments)
     stored = [each for each in amendments if each.formerly_flagged]
     if not stored:
-        return []
+        return News()
     touched = _alerts_of(connection, monitor, stored)
     connection.execute(_KEEP_FLAGGED, [_key(monitor, each) | _since(each, now) for each in stored])
     revised = [each for each in stored if each.flagged is not None]
@@ -55,7 +60,7 @@ def correct(connection: Connection, monitor: str, amendments: Sequence[Amendment
     withdrawn = [each for each in stored if each.flagged is None]
     if withdrawn:
         connection.execute(_WITHDRAW, [_key(monitor, each) for each in withdrawn])
-    return _correct_alerts(connection, sorted(set(touched.values())), now)
+    return _correct_alerts(connection, monitor, sorted(set(touched.values())), rule, now)
 
 
 def remember_raised(connection: Connection, monitor: str, amendments: Sequence[Amendment], now: datetime) -> None:
@@ -205,7 +210,9 @@ def _correct_trace(connection: Connection, monitor: str, amendments: Sequence[Am
     connection.execute(_TRACE, rows)
 
 
-def _correct_alerts(connection: Connection, alerts: Sequence[int], now: datetime) -> list[Episode]:
+def _correct_alerts(
+    connection: Connection, monitor: str, alerts: Sequence[int], rule: IncidentRule, now: datetime
+) -> News:
     """Span, length, peak and severity from the records that are left; without any, an alert closes."""
     corrected: list[Episode] = []
     events: list[dict[str, Any]] = []
@@ -216,7 +223,7 @@ def _correct_alerts(connection: Connection, alerts: Sequence[int], now: datetime
         ).one()  # fmt: skip
         episode = _episode(connection, alert, before.entity, before.severity)
         if episode is None:
-            _close(connection, alert, now)
+            _close(connection, alert, leave_incident(connection, monitor, alert, rule), now)
             events.append(_event(alert, "withdrawn", WITHDRAWN, now))
             continue
         corrected.append(episode)
@@ -231,7 +238,7 @@ def _correct_alerts(connection: Connection, alerts: Sequence[int], now: datetime
         if each.severity is Severity.CRITICAL and each.stored_severity is not Severity.CRITICAL
     ]  # fmt: skip
     record_escalations(connection, urgent, now)
-    return urgent
+    return News(critical=frozenset(each.id for each in urgent if each.id is not None))
 
 
 def _episode(connection: Connection, alert: int, entity: str, severity: Severity) -> Episode | None:
@@ -273,16 +280,17 @@ def _crossed(connection: Connection, alert: int) -> tuple[Crossing, ...]:
     return each_limit(crossing for grounds in stored for crossing in Grounds.from_json(grounds).crossed)
 
 
-def _close(connection: Connection, alert: int, now: datetime) -> None:
-    """Nothing is left of it: nobody needs to look any more, and nobody is told who was not told yet."""
+def _close(connection: Connection, alert: int, others: Sequence[int], now: datetime) -> None:
+    """Nothing is left of it: nobody needs to look any more, and nobody is told who was not told yet, but for what there
+    is to be told of the others of its incident."""
     connection.execute(
         update(AlertRow).where(AlertRow.id == alert).values(status=AlertStatus.CLOSED, records=0, updated=now)
     )
-    connection.execute(
-        update(NotificationRow)
-        .where(NotificationRow.alert_id == alert, NotificationRow.status == DUE)
-        .values(status=GIVEN_UP, error=WITHDRAWN)
-    )
+    due = update(NotificationRow).where(NotificationRow.alert_id == alert, NotificationRow.status == DUE)
+    if others:
+        connection.execute(due.values(alert_id=others[0]))
+    else:
+        connection.execute(due.values(status=GIVEN_UP, error=WITHDRAWN))
 
 
 def _event(alert: int, kind: str, note: str, now: datetime) -> dict[str, Any]:

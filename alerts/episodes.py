@@ -10,8 +10,10 @@ from zlib import crc32
 import numpy as np
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
+from latentwatch.alerts.announcing import News
 from latentwatch.alerts.columns import BigKey, storable
 from latentwatch.alerts.grouping import Episode, group, shifted
+from latentwatch.alerts.incidents import join_incidents
 from latentwatch.alerts.session import take_turns
 from latentwatch.alerts.tables import (
     AlertEventRow,
@@ -22,6 +24,7 @@ from latentwatch.alerts.tables import (
 )
 from latentwatch.alerts.upserts import insert_found, insert_unless_stored
 from latentwatch.domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
+from latentwatch.domain.incident import IncidentRule, Opening, pattern_of
 from latentwatch.domain.outcome import Receipt
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
@@ -50,11 +53,12 @@ def store_flagged(
     monitor: str,
     records: Sequence[FlaggedRecord],
     gap: timedelta,
+    rule: IncidentRule,
     now: datetime,
     *,
     look_first: bool,
-) -> tuple[Receipt, list[Episode]]:
-    """Write flagged records and the alerts they belong to; returns also the alerts about which people must be told.
+) -> tuple[Receipt, News]:
+    """Write flagged records and the alerts they belong to; returns also what people must be told of.
 
     Records stored by an earlier commit, which only an offset moved back by hand can bring, are passed over, at the price
     of a query; without `look_first` they raise StoredBefore instead, after which the transaction must be rolled back.
@@ -62,7 +66,7 @@ def store_flagged(
     """
     fresh = _once(records, _stored(connection, monitor, records) if look_first else set())
     if not fresh:
-        return Receipt(), []
+        return Receipt(), News()
     take_turns(connection, turns_of(monitor, {record.entity for record in fresh}))
     known = _growing(connection, monitor, fresh, gap)
     assigned = group(fresh, known, gap)
@@ -70,6 +74,7 @@ def store_flagged(
     opened = [episode for episode in touched if episode.id is None]
     extended = [episode for episode in touched if episode.id is not None]
     _open(connection, monitor, opened, now)
+    join_incidents(connection, monitor, [_opening(episode) for episode in opened], rule)
     extend(connection, extended, now)
     rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
     if not insert_unless_stored(connection, FlaggedRecordRow, rows):
@@ -77,7 +82,15 @@ def store_flagged(
     _keep_trace(connection, monitor, opened)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
     record_escalations(connection, escalated, now)
-    return Receipt(_ids(opened), _ids(extended)), opened + escalated
+    positions = {each.id: each.opening.position for each in opened if each.id is not None and each.opening is not None}
+    return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(escalated)))
+
+
+def _opening(episode: Episode) -> Opening:
+    assert episode.id is not None
+    assert episode.opening is not None
+    record = episode.opening
+    return Opening(episode.id, episode.entity, record.time, pattern_of(record.explanation.contributions))
 
 
 def _ids(episodes: Iterable[Episode]) -> tuple[int, ...]:

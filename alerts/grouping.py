@@ -34,7 +34,7 @@ class Episode:
     """None until the database has numbered it."""
     stored_severity: Severity | None = None
     """What the database says it is; None where it is new."""
-    opened_by: Position | None = None
+    opening: FlaggedRecord | None = None
     """The record that opened it; None where it was read from the database."""
 
     @property
@@ -91,7 +91,7 @@ def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Ep
         model_version=record.model_version,
         features=record.features,
         crossed=record.grounds.crossed,
-        opened_by=record.position,
+        opening=record,
     )
     episodes.append(begun)
     return begun

@@ -11,15 +11,13 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, and_, func, or_, select, update
 
-from latentwatch.alerts.grouping import Episode
 from latentwatch.alerts.session import reading, transaction
-from latentwatch.alerts.tables import FlaggedRecordRow, MonitorRow, NotificationRow
+from latentwatch.alerts.tables import MonitorRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, STREAM_REFUSED, AuditEntry
-from latentwatch.domain.record import Position
 
 DUE, SENT, GIVEN_UP = "due", "sent", "given up"
 LEASE = timedelta(minutes=2)
@@ -39,50 +37,18 @@ _CHANGES = {
 """What people are told of a stream that looks other than it did: how urgent, and in a word."""
 
 
-def announce(connection: Connection, monitor: str, episodes: Sequence[Episode], now: datetime) -> None:
-    """Put one message per alert and channel of the monitor into the outbox."""
-    if not episodes:
-        return
-    channels = _channels(connection, monitor)
-    if not channels:
-        return
-    keyed = [(each, _opening_record(connection, monitor, each)) for each in episodes]
-    rows = [_message(monitor, each, record, channel, now) for each, record in keyed for channel in channels]
-    insert_new(connection, NotificationRow, rows)
-
-
-def announce_stopped(
-    connection: Connection, monitor: str, stops: Mapping[int, tuple[str, datetime, Position]], now: datetime
-) -> None:
-    """Put one message per entity that stopped sending and channel into the outbox.
-
-    `stops` is alert to entity, and the event time and position of its last record.
-    """
-    channels = _channels(connection, monitor)
-    rows = [
-        {
-            **_due(monitor, alert, f"alert-{monitor}-{last}-stopped-sending-{channel}", channel, now),
-            **_titled(Severity.MEDIUM, f"{_subject(monitor, entity)}: stopped sending"),
-            "body": f"Alert {alert}: nothing has come since {since:%Y-%m-%d %H:%M:%S} UTC, far longer than usual.",
-        }
-        for alert, (entity, since, last) in stops.items()
-        for channel in channels
-    ]
-    insert_new(connection, NotificationRow, rows)
-
-
 def announce_changes(connection: Connection, monitor: str, entries: Sequence[AuditEntry], now: datetime) -> None:
     """Put one message per channel about a stream that looks other than it did into the outbox, of one field once a day."""
     told = [entry for entry in entries if entry.kind in _CHANGES]
     if not told:
         return
-    channels = _channels(connection, monitor)
+    channels = channels_of(connection, monitor)
     rows = [
         {
-            **_due(
+            **new_message(
                 monitor, None, f"stream-{monitor}-{entry.kind}-{entry.subject}-{now:%Y%m%d}-{channel}", channel, now
             ),
-            **_titled(_CHANGES[entry.kind][0], f"{monitor}: {_CHANGES[entry.kind][1].format(entry.subject)}"),
+            **titled(_CHANGES[entry.kind][0], f"{monitor}: {_CHANGES[entry.kind][1].format(entry.subject)}"),
             "body": entry.message,
         }
         for entry in told
@@ -104,12 +70,12 @@ def announce_failure(
 
     `channels` are the monitor's as its file has them; None takes those that the database knows.
     """
-    told = _channels(connection, monitor) if channels is None else channels
+    told = channels_of(connection, monitor) if channels is None else channels
     body = f"Run {run} ended in the step {step}: {reason}\nThe model that serves, if there is one, goes on."
     rows = [
         {
-            **_due(monitor, None, f"run-{monitor}-{run}-failed-{channel}", channel, now),
-            **_titled(Severity.MEDIUM, f"{monitor}: retraining failed"),
+            **new_message(monitor, None, f"run-{monitor}-{run}-failed-{channel}", channel, now),
+            **titled(Severity.MEDIUM, f"{monitor}: retraining failed"),
             "body": body,
         }
         for channel in told
@@ -124,29 +90,32 @@ def announce_held(
     rows = [
         {
             # By the bundle: after an older database was restored its version numbers are given again.
-            **_due(monitor, None, f"model-{monitor}-{bundle}-held-{channel}", channel, now),
-            **_titled(Severity.LOW, f"{monitor}: model version {version} was held"),
+            **new_message(monitor, None, f"model-{monitor}-{bundle}-held-{channel}", channel, now),
+            **titled(Severity.LOW, f"{monitor}: model version {version} was held"),
             "body": "\n".join((*reasons, "The model that serves, if there is one, goes on.")),
         }
-        for channel in _channels(connection, monitor)
+        for channel in channels_of(connection, monitor)
     ]
     insert_new(connection, NotificationRow, rows)
 
 
-def _channels(connection: Connection, monitor: str) -> Sequence[str]:
+def channels_of(connection: Connection, monitor: str) -> Sequence[str]:
+    """Names of a monitor's notification channels; none of a monitor that nobody registered."""
     return connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
 
 
-def _subject(monitor: str, entity: str) -> str:
+def subject_of(monitor: str, entity: str) -> str:
+    """What a message is about."""
     return f"{monitor} / {entity}" if entity else monitor
 
 
-def _titled(severity: Severity, title: str) -> dict[str, object]:
+def titled(severity: Severity, title: str) -> dict[str, object]:
     """The word stands in the title too, for channels that have neither colour nor sound."""
     return {"severity": severity, "title": f"[{severity.value}] {title}"}
 
 
-def _due(monitor: str, alert: int | None, dedupe_key: str, channel: str, now: datetime) -> dict[str, object]:
+def new_message(monitor: str, alert: int | None, dedupe_key: str, channel: str, now: datetime) -> dict[str, object]:
+    """The columns of a message that is due now, without what it says."""
     return {
         "monitor": monitor,
         "alert_id": alert,
@@ -158,39 +127,6 @@ def _due(monitor: str, alert: int | None, dedupe_key: str, channel: str, now: da
         "error": "",
         "created": now,
         "sent": None,
-    }
-
-
-def _opening_record(connection: Connection, monitor: str, episode: Episode) -> Position:
-    """The record that opened an alert, by which its messages are keyed.
-
-    Not by its number: after an older database was restored, numbers are given again, and a new alert would pass for one
-    of which people were told. The record with the lowest offset opened it: alerts grow in the order of arrival.
-    """
-    if episode.opened_by is not None:
-        return episode.opened_by
-    row, (source, partition, offset) = FlaggedRecordRow, episode.peak
-    lowest = connection.scalar(
-        select(func.min(row.offset)).where(
-            row.monitor == monitor, row.alert_id == episode.id, row.source == source, row.partition == partition
-        )
-    )
-    return Position(source, partition, offset if lowest is None else lowest)
-
-
-def _message(monitor: str, episode: Episode, record: Position, channel: str, now: datetime) -> dict[str, object]:
-    occasion = "opened" if episode.stored_severity is None else "critical"
-    subject = _subject(monitor, episode.entity)
-    features = ", ".join(episode.features) or "no single feature"
-    return {
-        **_due(monitor, episode.id, f"alert-{monitor}-{record}-{occasion}-{channel}", channel, now),
-        **_titled(episode.severity, f"{subject}: {'not normal' if occasion == 'opened' else 'now critical'}"),
-        "body": (
-            f"Alert {episode.id}, since {episode.started:%Y-%m-%d %H:%M:%S} UTC: {episode.records} flagged "
-            f"record{'s' if episode.records > 1 else ''}, peak surprise {episode.peak_surprise:.1f} "
-            f"(threshold {episode.threshold:.1f}), model version {episode.model_version}. Most unusual: {features}."
-            + "".join(f" {crossing.in_words}." for crossing in episode.crossed)
-        ),
     }
 
 
@@ -301,8 +237,8 @@ class Notifier:
             due = (
                 session.execute(
                     select(row.id)
-                    # What was never tried is due at once: the scorer that wrote its time may have had a wrong clock.
-                    .where(row.status == DUE, or_(row.due <= now, row.attempts == 0))
+                    # What was never tried and was written later than now is due: its writer had a wrong clock.
+                    .where(row.status == DUE, or_(row.due <= now, and_(row.attempts == 0, row.created > now)))
                     .order_by(row.due, row.id)
                     .limit(limit)
                     .with_for_update(skip_locked=True)

@@ -10,19 +10,28 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from latentwatch.alerts.episodes import entity_key
-from latentwatch.alerts.outbox import announce_stopped
+from latentwatch.alerts.incidents import join_incidents
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
+from latentwatch.domain.incident import IncidentRule, Opening
 from latentwatch.domain.outcome import StoppedSending
 from latentwatch.domain.record import Position
 
 _NAMES_AT_ONCE = 1_000
+_PATTERN = {"(stopped sending)": 1.0}
+"""In place of reasons: entities that stopped together are one incident."""
 
 
 def open_stopped(
-    connection: Connection, monitor: str, source: str, stops: Sequence[StoppedSending], now: datetime
-) -> tuple[int, ...]:
-    """Open an alert for each entity that stopped and has none for this time, unless it has an open one; returns the new alerts."""
+    connection: Connection,
+    monitor: str,
+    source: str,
+    stops: Sequence[StoppedSending],
+    rule: IncidentRule,
+    now: datetime,
+) -> dict[int, Position]:
+    """Open an alert for each entity that stopped and has none for this time, unless it has an open one; returns the
+    new alerts, each with its entity's last record."""
     latest = {entity_key(stop.entity): stop for stop in stops}
     for names in _pieces(sorted(latest)):
         known = connection.execute(
@@ -36,16 +45,13 @@ def open_stopped(
             if status is not AlertStatus.CLOSED or last == [source, stop.partition, stop.offset]:
                 del latest[entity]
     if not latest:
-        return ()
+        return {}
     rows = [_row(monitor, source, entity, stop, now) for entity, stop in sorted(latest.items())]
     numbered = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows)
     opened = dict(zip(numbered.scalars(), sorted(latest.items()), strict=True))
-    told = {
-        alert: (entity, one.since, Position(source, one.partition, one.offset))
-        for alert, (entity, one) in opened.items()
-    }
-    announce_stopped(connection, monitor, told, now)
-    return tuple(opened)
+    openings = [Opening(alert, entity, stop.since, _PATTERN) for alert, (entity, stop) in opened.items()]
+    join_incidents(connection, monitor, openings, rule)
+    return {alert: Position(source, stop.partition, stop.offset) for alert, (_, stop) in opened.items()}
 
 
 def _row(monitor: str, source: str, entity: str, stop: StoppedSending, now: datetime) -> dict[str, object]:

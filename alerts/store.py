@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
+from latentwatch.alerts.announcing import News, announce
 from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
-from latentwatch.alerts.outbox import announce, announce_changes
+from latentwatch.alerts.outbox import announce_changes
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.stopped_sending import close_stopped, open_stopped
 from latentwatch.alerts.tables import (
@@ -159,7 +160,7 @@ class AlertStore:
 
     def _write(self, outcome: Outcome, *, look_first: bool) -> Receipt:
         now = self._clock.now()
-        gap = timedelta(seconds=outcome.group_gap_seconds)
+        gap, settle = (timedelta(seconds=each) for each in (outcome.group_gap_seconds, outcome.settle_seconds))
         receipt = Receipt()
         with transaction(self._engine, durable=self._durable) as session:
             connection = session.connection()
@@ -169,15 +170,19 @@ class AlertStore:
             _write_trace(connection, outcome, self._trace_slots)
             if outcome.amendments:
                 take_turns_with(connection, self.monitor, outcome.amendments, outcome.flagged)
-                announce(connection, self.monitor, correct(connection, self.monitor, outcome.amendments, now), now)
+                corrected = correct(connection, self.monitor, outcome.amendments, outcome.incident_rule, now)
+                announce(connection, self.monitor, corrected, now, settle)
             if outcome.flagged:
-                receipt, urgent = store_flagged(
-                    connection, self.monitor, outcome.flagged, gap, now, look_first=look_first
+                receipt, news = store_flagged(
+                    connection, self.monitor, outcome.flagged, gap, outcome.incident_rule, now, look_first=look_first
                 )
-                announce(connection, self.monitor, urgent, now)
+                announce(connection, self.monitor, news, now, settle)
             remember_raised(connection, self.monitor, outcome.amendments, now)
             close_stopped(connection, self.monitor, outcome.heard, now)
-            stopped = open_stopped(connection, self.monitor, outcome.source, outcome.stopped, now)
+            stopped = open_stopped(
+                connection, self.monitor, outcome.source, outcome.stopped, outcome.incident_rule, now
+            )
+            announce(connection, self.monitor, News(stopped), now, settle)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             write_chunks(connection, outcome)
@@ -185,7 +190,7 @@ class AlertStore:
             announce_changes(connection, outcome.monitor, outcome.audit, now)
             _add_counts(connection, outcome)
             add_excepted(connection, self.monitor, outcome.excepted)
-        return replace(receipt, alerts_opened=receipt.alerts_opened + stopped)
+        return replace(receipt, alerts_opened=(*receipt.alerts_opened, *stopped))
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, StoredSnapshot]:
         """The newest snapshot of each of these partitions that has one. Raises Unavailable."""

@@ -353,6 +353,10 @@ class NotificationRow(Row):
     """The last attempt's, empty where there was none."""
     created: Mapped[datetime]
     sent: Mapped[datetime | None]
+    occasion: Mapped[str] = mapped_column(String(16), server_default="")
+    """Of what is told of an incident: opened, critical, wider. Empty for what is not of one."""
+    extent: Mapped[int] = mapped_column(server_default="1")
+    """Entities of the incident when it was written."""
 
 
 class ScorerRow(Row):

@@ -1,7 +1,7 @@
 """A monitor: what to watch, how, and whom to tell. One YAML file; everything but name, source and features has a default."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -13,6 +13,7 @@ from pydantic import (
 
 from latentwatch.domain.bounded_yaml import load_yaml
 from latentwatch.domain.errors import InvalidMonitor
+from latentwatch.domain.incident import IncidentRule
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.monitor_part import MonitorPart
 from latentwatch.domain.policies import AlertPolicy, LatePolicy, RetrainPolicy
@@ -30,6 +31,8 @@ class Monitor(MonitorPart):
     window: Literal["auto"] | int = Field(default="auto")
     """How many records of an entity a score may look back; 1 scores each record on its own."""
     alert: AlertPolicy = AlertPolicy()
+    related: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    """Groups of entities, each by name or pattern (`rack-1-*`), whose alerts of the same time are one incident."""
     late: LatePolicy = LatePolicy()
     retrain: RetrainPolicy = RetrainPolicy()
 
@@ -55,6 +58,11 @@ class Monitor(MonitorPart):
         if self.record.takes_apart and given in ("csv", "avro"):
             raise ValueError(f"'arrays' and 'collector' belong to JSON, and the source is {given}; remove one of them")
         return self
+
+    def incident_rule(self, cadence: float) -> IncidentRule:
+        """Which alerts belong together; `cadence` is seconds between an entity's records, or 0 where it is not known."""
+        within = self.alert.incident_within
+        return IncidentRule(self.alert.gap(cadence) if within == "auto" else within, self.related)
 
     @property
     def takes_apart(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from latentwatch.domain.alert import Amendment, FlaggedRecord
+from latentwatch.domain.incident import NO_RELATIONS, IncidentRule
 from latentwatch.domain.record import DeadLetter, Value
 
 
@@ -158,6 +159,9 @@ class Outcome:
     heard: Mapping[str, datetime] = field(default_factory=dict)
     """Entities that sent again in this batch, where an alert says that they stopped, and the event time at which they did."""
     group_gap_seconds: float = 300.0
+    incident_rule: IncidentRule = NO_RELATIONS
+    settle_seconds: float = 0.0
+    """How long the first message of an incident waits for what joins it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ class AlertPolicy(MonitorPart):
     """Share of normal records that may be flagged."""
     group_gap: DurationOrAuto = "auto"
     """Flagged records of one entity no further apart than this belong to one alert; auto goes by their cadence."""
+    incident_within: DurationOrAuto = "auto"
+    """Alerts that began no further apart than this may be one incident; auto is the gap of an alert."""
+    settle: Duration = timedelta(seconds=5)
+    """How long the first message of an incident waits for alerts that belong to it."""
     notify: tuple[str, ...] = ()
     """Names of notification channels in the settings."""
 

@@ -1,7 +1,7 @@
 """From scored records to what the database takes: flagged records with reasons, exact minute counts, offset moves."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.monitor import Monitor
-from latentwatch.domain.outcome import MinuteCount
+from latentwatch.domain.outcome import MinuteCount, OffsetMove, Outcome
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_GROUNDS, NO_RULES, FeatureRules, Grounds
 from latentwatch.domain.scores import Scores
@@ -151,4 +151,21 @@ def count_minutes(
             exceeding=(row[2], row[3], row[4], row[5]),
         )
         for minute, row in zip(minutes.tolist(), table.tolist(), strict=True)
+    )
+
+
+def outcome_of(monitor: Monitor, cadence: float, source: str, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
+    """What a micro-batch changes, grouped into alerts and incidents as the monitor says.
+
+    `cadence` is seconds between an entity's records, or 0 where it is not known; `parts` are further fields.
+    """
+    alert = monitor.alert
+    return Outcome(
+        monitor.name,
+        source,
+        moves,
+        group_gap_seconds=alert.gap(cadence).total_seconds(),
+        incident_rule=monitor.incident_rule(cadence),
+        settle_seconds=alert.settle.total_seconds(),
+        **parts,
     )

@@ -30,7 +30,7 @@ from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.excepting import take_up
 from latentwatch.streams.failpoints import Reach, pass_by
 from latentwatch.streams.judging import Judged, in_pieces, join, judged
-from latentwatch.streams.outcomes import Serving, count_minutes, describe
+from latentwatch.streams.outcomes import Serving, count_minutes, describe, outcome_of
 from latentwatch.streams.poison import DeadLetterLimit
 from latentwatch.streams.ports import DecodeAs, Messages, Registry, Source, Store
 from latentwatch.streams.process_memory import ProcessMemory
@@ -345,8 +345,7 @@ class Scorer:
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
         cadence = 0.0 if self._begun is None else self._begun.model.detector.cadence
-        gap = self._monitor.alert.gap(cadence).total_seconds()
-        return Outcome(self._monitor.name, self._source.name, moves, group_gap_seconds=gap, **parts)
+        return outcome_of(self._monitor, cadence, self._source.name, moves, **parts)
 
     def _note(self, outcome: Outcome) -> None:
         totals, metrics = self.totals, self.metrics

@@ -15,6 +15,7 @@ from tests.alerts.contract.amending import AmendingContract
 from tests.alerts.contract.exceptions import ExceptionContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
+from tests.alerts.contract.incidents import IncidentContract
 from tests.alerts.contract.migrations import MigrationContract
 from tests.alerts.contract.monitor_upkeep import MonitorUpkeepContract
 from tests.alerts.contract.offsets import OffsetsContract
@@ -76,6 +77,10 @@ class TestAmending(AmendingContract):
 
 class TestGrouping(GroupingContract):
     """The promises about alerts, kept by PostgreSQL."""
+
+
+class TestIncidents(IncidentContract):
+    """Incidents, kept by PostgreSQL."""
 
 
 class TestRegistry(RegistryContract):

@@ -136,6 +136,7 @@ class OutboxContract:
             session.execute(delete(AlertRow))
         store.commit(outcome(1, 2, [flagged(1, 5_000)]))
         assert outbox_state(engine)["due"] == 4
+        self.notifier(engine, clock).deliver()
         store.commit(outcome(2, 3, [flagged(2, 5_001, surprise=9.0)]))
         with reading(engine) as session:
             keys = set(session.scalars(select(NotificationRow.dedupe_key).filter_by(channel="desk")))

@@ -1,0 +1,132 @@
+"""Incidents, the database side: alerts in as they open; which incident each is part of, out.
+
+Runs inside the one transaction. Processes take turns, monitor by monitor, from here to the end of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from latentwatch.alerts.grouping import shifted
+from latentwatch.alerts.incident_members import BY_RULE, SPLIT_OFF, IncidentMemberRow
+from latentwatch.alerts.session import take_turns
+from latentwatch.domain.incident import IncidentRule, Opening, incidents, linked, union
+
+MOST_COMPARED = 2_000
+"""Alerts that began at about the time of a new one and are compared with it; of more, those that began last."""
+_AT_ONCE = 1_000
+
+
+def join_incidents(
+    connection: Connection, monitor: str, openings: Sequence[Opening], rule: IncidentRule
+) -> dict[int, int]:
+    """Put new alerts into incidents, which may connect incidents of before; returns the incident of each new alert."""
+    if not openings:
+        return {}
+    take_turns(connection, [turn_of(monitor)])
+    near, incident_of = _near(connection, monitor, openings, rule.within)
+    first = {each.alert: each.alert for each in openings}
+    others = [*near, *openings]
+    found = union(incident_of | first, openings, others, linked(openings, others, rule))
+    connection.execute(
+        insert(IncidentMemberRow),
+        [
+            {
+                "alert_id": each.alert,
+                "incident": found[each.alert],
+                "monitor": monitor,
+                "entity": each.entity,
+                "onset": each.time,
+                "pattern": dict(each.pattern),
+                "decided": BY_RULE,
+            }
+            for each in openings
+        ],
+    )
+    merged = {(incident_of[each.alert], found[each.alert]) for each in near}
+    for former, incident in sorted(merged):
+        if former != incident:
+            _move(connection, former, incident)
+    return {alert: found[alert] for alert in first}
+
+
+def leave_incident(connection: Connection, monitor: str, alert: int, rule: IncidentRule) -> list[int]:
+    """Take an alert of which nothing is left out of its incident; what it alone held together falls apart.
+
+    Returns the others of the incident, in the order in which they began.
+    """
+    take_turns(connection, [turn_of(monitor)])
+    row = IncidentMemberRow
+    incident = connection.scalar(select(row.incident).where(row.alert_id == alert))
+    connection.execute(delete(row).where(row.alert_id == alert))
+    remaining = [] if incident is None else members_of(connection, [incident]).get(incident, [])
+    members = connection.execute(
+        select(row.alert_id, row.entity, row.onset, row.pattern)
+        .where(row.incident == incident, row.decided == BY_RULE)
+        .order_by(row.alert_id)
+        .limit(MOST_COMPARED)
+    )
+    for part in incidents([Opening(*each) for each in members], rule):
+        assign(connection, {each: min(part) for each in part}, BY_RULE)
+    return remaining
+
+
+def turn_of(monitor: str) -> str:
+    """What to lock before incidents of a monitor change."""
+    return f"incidents of {monitor}"
+
+
+def assign(connection: Connection, incident_of: Mapping[int, int], decided: str) -> None:
+    """Write down which incident each of these alerts is part of, and who said so."""
+    if incident_of:
+        connection.execute(
+            _ASSIGN,
+            [{"alert": alert, "to": incident, "said_by": decided} for alert, incident in sorted(incident_of.items())],
+        )
+
+
+def members_of(connection: Connection, incidents_asked: Iterable[int]) -> dict[int, list[int]]:
+    """The alerts of each of these incidents, in the order in which they began."""
+    row, asked = IncidentMemberRow, sorted(set(incidents_asked))
+    found: dict[int, list[int]] = {}
+    for start in range(0, len(asked), _AT_ONCE):
+        rows = connection.execute(
+            select(row.incident, row.alert_id)
+            .where(row.incident.in_(asked[start : start + _AT_ONCE]))
+            .order_by(row.onset, row.alert_id)
+        )
+        for incident, alert in rows:
+            found.setdefault(incident, []).append(alert)
+    return found
+
+
+_ASSIGN = (
+    update(IncidentMemberRow)
+    .where(IncidentMemberRow.alert_id == bindparam("alert"))
+    .values(incident=bindparam("to"), decided=bindparam("said_by"))
+)
+
+
+def _near(
+    connection: Connection, monitor: str, openings: Sequence[Opening], within: timedelta
+) -> tuple[list[Opening], dict[int, int]]:
+    """Alerts that began at about the same time as one of these, and the incident of each."""
+    row = IncidentMemberRow
+    rows = connection.execute(
+        select(row.alert_id, row.entity, row.onset, row.pattern, row.incident)
+        .where(
+            row.monitor == monitor,
+            row.onset >= shifted(min(each.time for each in openings), -within),
+            row.onset <= shifted(max(each.time for each in openings), within),
+            row.decided != SPLIT_OFF,
+        )
+        .order_by(row.onset.desc(), row.alert_id.desc())
+        .limit(MOST_COMPARED)
+    ).all()
+    return [Opening(*each[:4]) for each in rows], {each.alert_id: each.incident for each in rows}
+
+
+def _move(connection: Connection, former: int, incident: int) -> None:
+    row = IncidentMemberRow
+    connection.execute(update(row).where(row.incident == former).values(incident=incident))

@@ -1,0 +1,156 @@
+"""Incidents, as the database shows them: the same in whatever order partitions are committed, and told once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, select
+
+from latentwatch.alerts.incident_members import IncidentMemberRow
+from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.outbox import Notifier
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import NotificationRow
+from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.incident import IncidentRule
+from latentwatch.domain.outcome import Outcome, StoppedSending
+from latentwatch.domain.scores import Explanation
+from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome
+from tests.alerts.contract.amending import amended
+from tests.alerts.contract.outbox import PUMP, RecordingChannel
+
+HOSTS = 30
+LATENCY, DISK = {"latency": 3.0, "connections": 2.0}, {"disk": 3.0, "wait": 1.5}
+
+
+def because(record: FlaggedRecord, contributions: dict[str, float]) -> FlaggedRecord:
+    """The record, flagged for these reasons."""
+    return replace(record, explanation=Explanation({}, contributions, (), (0.0, 0.0), (0.0, 0.0)))
+
+
+class IncidentContract:
+    """Promises about incidents."""
+
+    @pytest.fixture
+    def store(self, engine: Engine, clock: ManualClock) -> AlertStore:
+        store = AlertStore(engine, MONITOR, clock)
+        register_monitor(engine, PUMP, clock.now())
+        for partition in range(HOSTS):
+            store.claim(SOURCE, partition, 0)
+        return store
+
+    def incidents(self, engine: Engine, monitor: str = MONITOR) -> set[frozenset[str]]:
+        """The entities of each."""
+        with reading(engine) as session:
+            row = IncidentMemberRow
+            found: dict[int, set[str]] = {}
+            for incident, entity in session.execute(select(row.incident, row.entity).where(row.monitor == monitor)):
+                found.setdefault(incident, set()).add(entity)
+            return {frozenset(each) for each in found.values()}
+
+    def outage(self, host: int, seconds: float | None = None) -> Outcome:
+        """A host's partition, in which one record is flagged for its latency."""
+        record = flagged(0, float(host if seconds is None else seconds), f"web-{host}", partition=host)
+        return outcome(0, 1, [because(record, LATENCY)], partition=host)
+
+    def test_an_outage_is_one_incident_and_one_message(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """Thirty hosts in thirty commits, and a disk of the same minute, which is another."""
+        disk = because(flagged(1, 10.0, "db-4", partition=0), DISK)
+        for host in range(HOSTS):
+            store.commit(replace(self.outage(host), settle_seconds=5.0))
+        store.commit(replace(outcome(1, 2, [disk]), settle_seconds=5.0))
+        assert self.incidents(engine) == {frozenset(f"web-{host}" for host in range(HOSTS)), frozenset({"db-4"})}
+        desk = RecordingChannel()
+        notifier = Notifier(engine, {"oncall": RecordingChannel(), "desk": desk}, clock)
+        assert notifier.deliver().sent == 0
+        clock.advance(6.0)
+        notifier.deliver()
+        assert [message.title for message in desk.taken] == [
+            "[low] pump: 30 entities not normal",
+            "[low] pump / db-4: not normal",
+        ]
+        assert "in order of onset: web-0, web-1, web-2 and 27 more" in desk.taken[0].body
+        assert "Most unusual: latency, connections." in desk.taken[0].body
+
+    def test_an_incident_that_spreads_is_told_again_not_each_time(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """At four times the entities that people were told of, and at four times that."""
+        desk = RecordingChannel()
+        notifier = Notifier(engine, {"oncall": RecordingChannel(), "desk": desk}, clock)
+        for host in range(HOSTS):
+            store.commit(self.outage(host))
+            notifier.deliver()
+        assert [message.title for message in desk.taken] == [
+            "[low] pump / web-0: not normal",
+            "[low] pump: 4 entities spreading",
+            "[low] pump: 16 entities spreading",
+        ]
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_the_order_of_commits_changes_nothing(self, engine: Engine, seed: int) -> None:
+        """Three chains of hosts, one of them broken, their partitions committed in any order, some together."""
+        random, rule = Random(seed), IncidentRule(timedelta(seconds=70))
+        seen = []
+        for _ in range(2):
+            monitor = f"m{uuid4().hex}"
+            store = AlertStore(engine, monitor)
+            outcomes = [self.outage(host, 20.0 * host + 500.0 * (host % 3)) for host in range(24) if host != 9]
+            random.shuffle(outcomes)
+            while outcomes:
+                batch = [outcomes.pop() for _ in range(min(len(outcomes), random.randint(1, 4)))]
+                for each in batch:
+                    store.claim(SOURCE, each.moves[0].partition, 0)
+                store.commit(
+                    replace(
+                        batch[0],
+                        monitor=monitor,
+                        moves=tuple(move for each in batch for move in each.moves),
+                        flagged=tuple(record for each in batch for record in each.flagged),
+                        incident_rule=rule,
+                    )
+                )
+            seen.append(self.incidents(engine, monitor))
+        assert seen[0] == seen[1]
+        assert sorted(map(len, seen[0])) == [3, 4, 8, 8]
+
+    def test_scorers_that_commit_at_once_see_each_other(self, store: AlertStore, engine: Engine) -> None:
+        """Of partitions that are committed at the same moment no alert stays outside."""
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda host: store.commit(self.outage(host)), range(HOSTS)))
+        assert self.incidents(engine) == {frozenset(f"web-{host}" for host in range(HOSTS))}
+
+    def test_an_alert_of_which_nothing_is_left_holds_nothing_together(self, store: AlertStore, engine: Engine) -> None:
+        """Two hosts that only a third connects are two incidents when a late record withdraws the third."""
+        rule = IncidentRule(timedelta(seconds=60))
+        for host, seconds in enumerate((0.0, 50.0, 100.0)):
+            store.commit(replace(self.outage(host, seconds), incident_rule=rule))
+        assert len(self.incidents(engine)) == 1
+        middle = self.outage(1, 50.0).flagged[0]
+        store.commit(replace(outcome(1, 2, partition=1), amendments=(amended(middle, 1.0),), incident_rule=rule))
+        assert self.incidents(engine) == {frozenset({"web-0"}), frozenset({"web-2"})}
+
+    def test_people_are_still_told_of_the_others(self, store: AlertStore, engine: Engine) -> None:
+        """The alert under which an incident's message waits is withdrawn before it is sent."""
+        for host in range(2):
+            store.commit(self.outage(host))
+        first = self.outage(0).flagged[0]
+        store.commit(replace(outcome(1, 2), amendments=(amended(first, 1.0),)))
+        with reading(engine) as session:
+            assert {message.status for message in session.scalars(select(NotificationRow))} == {"due"}
+
+    def test_entities_that_stopped_together_are_one(self, store: AlertStore, engine: Engine) -> None:
+        """One message of three, in words that say so."""
+        stops = tuple(StoppedSending(f"web-{n}", 0, n, at(n), model_version=1, threshold=3.0) for n in range(3))
+        store.commit(replace(outcome(0, 1), stopped=stops))
+        assert self.incidents(engine) == {frozenset({"web-0", "web-1", "web-2"})}
+        with reading(engine) as session:
+            titles = session.scalars(select(NotificationRow.title).where(NotificationRow.channel == "desk")).all()
+        assert titles == ["[medium] pump: 3 entities stopped sending"]

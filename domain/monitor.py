@@ -47,11 +47,6 @@ class Monitor(MonitorPart):
     def _record_fits_the_source(self) -> Self:
         if self.record.entity_is_file and self.source.file is None:
             raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")
-        if self.record.long is not None and self.source.kafka is not None:
-            raise ValueError(
-                "a topic's long form is not aligned yet; leave 'long' and 'every' out, which watches each name of its own as"
-                " 'entity', or have the topic carry one row a time and source"
-            )
         if self.record.long is not None and self.late.allowed:
             raise ValueError("with 'long' a value that comes after its tick is left out; remove 'late'")
         given = next(each.format for each in (self.source.kafka, self.source.file) if each is not None)

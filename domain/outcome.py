@@ -156,6 +156,8 @@ class Outcome:
     excepted: tuple[ExceptedCount, ...] = ()
     passed: int = 0
     """Messages that the monitor's `where` passes over; counted, not stored."""
+    aligned: int = 0
+    """Messages in long form that released no row; counted, not stored."""
     heard: Mapping[str, datetime] = field(default_factory=dict)
     """Entities that sent again in this batch, where an alert says that they stopped, and the event time at which they did."""
     group_gap_seconds: float = 300.0

@@ -269,7 +269,7 @@ def _same_columns(one: RecordSchema, other: RecordSchema) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Messages that are passed over, as the monitor's `where` says: neither scored nor dead, and accounted for."""
+    """Messages that are neither scored nor dead, and accounted for: passed over, as `where` says, or part of a row."""
 
     partitions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     """[N]"""
@@ -287,10 +287,12 @@ class Decoded:
     batch: Batch
     dead_letters: tuple[DeadLetter, ...] = field(default=())
     passed: Passed = field(default_factory=Passed)
+    aligned: Passed = field(default_factory=Passed)
+    """Messages in long form that only filled a row, or nothing: those that released one are its row of the batch."""
 
     def __len__(self) -> int:
         """How many messages are accounted for."""
-        return len(self.batch) + len(self.dead_letters) + len(self.passed)
+        return len(self.batch) + len(self.dead_letters) + len(self.passed) + len(self.aligned)
 
     def followed_by(self, more: "Decoded") -> "Decoded":
         """This poll and then that one."""
@@ -302,8 +304,10 @@ def decoded_together(parts: Sequence[Decoded]) -> Decoded:
     return Decoded(
         concatenate([part.batch for part in parts]),
         tuple(letter for part in parts for letter in part.dead_letters),
-        Passed(
-            np.concatenate([part.passed.partitions for part in parts]),
-            np.concatenate([part.passed.offsets for part in parts]),
-        ),
+        _passed_together([part.passed for part in parts]),
+        _passed_together([part.aligned for part in parts]),
     )
+
+
+def _passed_together(parts: Sequence[Passed]) -> Passed:
+    return Passed(np.concatenate([part.partitions for part in parts]), np.concatenate([part.offsets for part in parts]))

@@ -23,6 +23,7 @@ from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.settings import load_settings
+from latentwatch.streams.alignment.alignment import alignment_of
 from latentwatch.streams.batch_scoring import RowScorer, StreamScorer, score_records
 from latentwatch.streams.sources.file_source import FileSource
 from latentwatch.wiring import load_version, ready_database, serving_version
@@ -38,15 +39,13 @@ def backfill_archive(
     detector = load_version(settings, registry, found, monitor)
     rules = FeatureRules.of(monitor.record, detector.schema)
     started = clock.monotonic()
-    if monitor.record.long is not None:
-        raise InvalidInput(
-            "an archive in long form is not aligned yet; score one file with 'latentwatch score --input'"
-        )
     if engine == "spark":
-        if monitor.record.entity_is_file or monitor.record.is_shaped or monitor.record.takes_apart:
+        shaped = monitor.record.is_shaped or monitor.record.takes_apart or monitor.record.long is not None
+        if monitor.record.entity_is_file or shaped:
             raise InvalidInput(
-                "--engine spark does not know files as entities, entities of several fields, 'where', 'arrays' or 'collector';"
-                " leave it out"
+                "--engine spark spreads the rows of files over workers before it reads them, and so knows no files as entities, no"
+                " entities of several fields, no 'where', 'arrays', 'collector' or 'long'; leave it out, or score the topic with"
+                " 'latentwatch score --engine spark', which knows all but the first"
             )
         from latentwatch.spark.archive import ScoreRows, score_archive
         from latentwatch.spark.session import begin_spark
@@ -119,16 +118,15 @@ def score_here(
     except OSError as error:
         raise InvalidInput(f"--output {output}: cannot be made ({error.strerror}); check its permissions") from None
     sizes = [path.stat().st_size for path in files]
-    scorer: RowScorer | None = None
+    scorer: StreamScorer | None = None
+    alignment = None if record is None else alignment_of(record, None)
     records = flagged = unreadable = 0
     reason = ""
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
-            source = FileSource(str(path), "parquet", clock, record)
-            scorer = scorer or RowScorer(
-                source.decoder(detector.schema), StreamScorer(detector, policy, source.name, rules=rules)
-            )
-            for rows in score_records(source, scorer):
+            source = FileSource(str(path), "parquet", clock, record, alignment, more=path != files[-1])
+            scorer = scorer or StreamScorer(detector, policy, source.name, rules=rules)
+            for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer)):
                 out.write_batch(complete(rows, [str(path)] * len(rows), [row["position"] for row in rows]))
                 errors = [row["error"] for row in rows if "error" in row]
                 records += len(rows) - len(errors)

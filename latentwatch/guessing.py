@@ -34,7 +34,7 @@ from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.first_alert import first_alert
-from latentwatch.long_form import Alignable, alignable, find_long_form, long_form
+from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
@@ -128,13 +128,14 @@ def guess_monitor(
     day_first = None if times is None else _guess_order(time, times, path, notes)
     parts = (entity,) if entity else shape.entity
     aligned: Alignable | None = None
-    if topic is None and times is not None and (long := find_long_form(columns)) is not None:
+    if times is not None and (long := find_long_form(columns)) is not None:
         moments = parse_times(times.tolist(), day_first)
         aligned = alignable(long, columns, str(time), times, moments, parts, file.decimal_commas)
         columns, parts = aligned.columns, aligned.entity
         notes += aligned.notes
         notes.append(f"entity: {', '.join(map(repr, parts)) if parts else 'none found; all records belong to one'}")
-    elif not parts and (found := long_form(columns, times, path)):
+        notes += [key_note(parts)] if topic else []
+    elif not parts and (found := long_form(columns)):
         parts = found[:1]
         notes.append(found[1])
     if parts and entity is None and shape.entity:

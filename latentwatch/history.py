@@ -23,6 +23,7 @@ from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, bla
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.shape import FileEntity
 from latentwatch.domain.times import NO_TIME, parse_times
+from latentwatch.streams.alignment.alignment import alignment_of
 from latentwatch.streams.decoding.columns import file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
@@ -84,7 +85,12 @@ def read_topic_history(
     assert topic is not None  # the caller has looked
     decoder = topic_decoder(monitor, registry)
     batch, unreadable = read_topic(
-        topic.topic, kafka, decoder, clock.now() - last, unpack=unpacker(monitor.record, topic.arrays)
+        topic.topic,
+        kafka,
+        decoder,
+        clock.now() - last,
+        unpack=unpacker(monitor.record, topic.arrays),
+        alignment=alignment_of(monitor.record, topic),
     )
     if unreadable:
         log.warning("messages of the history cannot be read and are left out", topic=topic.topic, messages=unreadable)

@@ -64,24 +64,15 @@ class Alignable:
     notes: tuple[str, ...]
 
 
-def long_form(columns: Sequence[Column], times: "pd.Series[Any] | None", path: str) -> tuple[str, str] | None:
-    """The column that names what is measured, and what to say of it; None where the table is not in long form.
-
-    Raises InvalidHistory where one time has several records of a name, so that the name alone cannot be their entity.
-    """
+def long_form(columns: Sequence[Column]) -> tuple[str, str] | None:
+    """The column that names what is measured, and what to say of it where no time puts values together; None where the table is
+    not in long form."""
     found = find_long_form(columns)
     if found is None:
         return None
-    name, value = found.name, found.value
-    if times is not None and pd.DataFrame({"at": times, "of": name.texts}).duplicated().mean() > _DOUBLED:
-        raise InvalidHistory(
-            f"{path}: {found.what}, and several records of a time share a {name.name!r}, so that no monitor can tell them apart. Give a "
-            f"table with one row a time and source and a column for each {name.name!r}, as pandas' "
-            f"df.pivot_table(index=[time, source], columns={name.name!r}, values={value.name!r}) makes; or one file a source"
-        )
-    return name.name, (
-        f"{found.what}; each is watched as an entity of its own, apart from the others. To see what belongs together, give a table with "
-        f"a column for each {name.name!r}"
+    return found.name.name, (
+        f"{found.what}; without a time each is watched as an entity of its own, apart from the others. To see what belongs together,"
+        f" give a table with a time, or with a column for each {found.name.name!r}"
     )
 
 
@@ -172,6 +163,17 @@ def alignable(
         for each in kinds
     ]
     return Alignable(parts, entity, keys, tuple(notes))
+
+
+def key_note(entity: tuple[str, ...]) -> str:
+    """What the values of one row ask of a topic, which a sample does not show."""
+    if not entity:
+        return "the topic must have one partition: all values make rows of one entity, and rows are made within a partition"
+    key = " and ".join(map(repr, entity))
+    return (
+        f"the topic's messages must be keyed by {key}, or by something it belongs to, so that all values of an entity are in one"
+        " partition: rows are made within a partition. 'latentwatch doctor' looks whether it is so"
+    )
 
 
 def _usual(seconds: float) -> float:

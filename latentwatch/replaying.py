@@ -25,15 +25,17 @@ from latentwatch.domain.clock import SystemClock, to_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidInput, LoopFailed
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch, Position
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.review.replay import replay
 from latentwatch.settings import Settings, load_settings
+from latentwatch.streams.alignment.alignment import alignment_of
 from latentwatch.streams.batch_scoring import StreamScorer
-from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.outcomes import Scored, flagged_rows
 from latentwatch.streams.ports import Messages
+from latentwatch.streams.segments import segments
 from latentwatch.streams.sources.array_source import split
 from latentwatch.wiring import load_version, ready_database, serving_version
 
@@ -131,7 +133,9 @@ def replay_verdicts(
         if number is not None
     ]
     reading = (
-        _topic(settings, monitor, span.since) if input_ is None and monitor.source.kafka else _file(monitor, input_)
+        _topic(settings, monitor, opened[0].detector.schema if against is None else monitor.record, span.since)
+        if input_ is None and monitor.source.kafka
+        else _file(monitor, input_)
     )
     _tell_difference(compare(engine, monitor, opened, reading, span), as_json)
 
@@ -278,11 +282,14 @@ def _file(monitor: Monitor, input_: str | None) -> Iterator[tuple[Messages, Batc
         source.close()
 
 
-def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iterator[tuple[Messages, Batch]]:
+def _topic(
+    settings: Settings, monitor: Monitor, schema: RecordSchema, since: datetime | None
+) -> Iterator[tuple[Messages, Batch]]:
     """The records of the monitor's topic, with the positions the scorer gives them, read outside of its group.
 
     From those that arrived a while before `since`, which fill the contexts, to the topic's end: a record's own time is
-    known only when it was read, and may lie long before it arrived.
+    known only when it was read, and may lie long before it arrived. Where messages hold one value each, the rows are those that
+    a model of `schema` would see.
     """
     from latentwatch.streams.kafka.topic_history import read_messages  # Kafka's client is not for files
     from latentwatch.streams.sources.opening import topic_decoder
@@ -298,9 +305,11 @@ def _topic(settings: Settings, monitor: Monitor, since: datetime | None) -> Iter
     decoder = topic_decoder(monitor, settings.registry_access(), TimeBound(SystemClock()))
     unpack = unpacker(monitor.record, topic.arrays)
     arrived = None if since is None else since - _LEAD
+    alignment = alignment_of(schema, topic)
     for read, _ in read_messages(topic.topic, kafka, arrived):
         messages = read if unpack is None else split(read, unpack=unpack)
-        yield messages, decode_sound(decoder, messages).batch
+        decoded = decode_sound(decoder, messages)
+        yield messages, (decoded if alignment is None else alignment.take(decoded, messages)).batch
 
 
 def _moment(text: str | None, option: str) -> datetime | None:

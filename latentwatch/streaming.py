@@ -44,10 +44,16 @@ def score_stream(monitor_file: Path) -> None:
     except Stopped:
         say("stopped while waiting; nothing was scored")
         return
-    over = f", {totals.passed:,} passed over" if monitor.record.where else ""
-    say(f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters{over}")
-    if monitor.source.file and not stop.is_set() and not totals.records + totals.dead_letters + totals.passed:
+    say(in_words(totals, monitor))
+    if monitor.source.file and not stop.is_set() and not totals.messages:
         say(f"{monitor.source.file.path} holds nothing new: what it has was scored before, and is not scored twice")
+
+
+def in_words(totals: Totals, monitor: Monitor) -> str:
+    """What a run came to: what became of every message."""
+    over = f", {totals.passed:,} passed over" if monitor.record.where else ""
+    filling = f", {totals.aligned:,} messages aligned into them" if monitor.record.long and monitor.source.kafka else ""
+    return f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters{over}{filling}"
 
 
 def run_scorer(

@@ -16,6 +16,8 @@ from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.domain.alert import Amendment, Arrival, FlaggedRecord
 from latentwatch.domain.outcome import MinuteCount, Outcome
 from latentwatch.domain.record import Batch, Position
+from latentwatch.domain.sources import TopicSettings
+from latentwatch.streams.alignment.alignment import alignment_of
 from latentwatch.streams.context.context_blob import CHUNK_BYTES
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.context.lateness import Key, LateContexts, Moved
@@ -43,13 +45,21 @@ class Changed:
 
 
 def memory_of(
-    detector: Detector, allowed: timedelta, source: str, *, live: bool = False, chunk_bytes: int = CHUNK_BYTES
+    detector: Detector,
+    allowed: timedelta,
+    source: str,
+    topic: TopicSettings | None = None,
+    *,
+    live: bool = False,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> tuple[ContextStore, "LateRecords | None"]:
     """An empty memory of one stream for a model; one that puts late records at their place where the monitor allows them."""
     if not allowed:
-        return ContextStore(detector.context, live=live, chunk_bytes=chunk_bytes), None
-    contexts = LateContexts(detector.context, allowed, detector.schema, source, live=live, chunk_bytes=chunk_bytes)
-    return contexts, LateRecords(contexts)
+        contexts = ContextStore(detector.context, live=live, chunk_bytes=chunk_bytes)
+        contexts.alignment = alignment_of(detector.schema, topic)
+        return contexts, None
+    late = LateContexts(detector.context, allowed, detector.schema, source, live=live, chunk_bytes=chunk_bytes)
+    return late, LateRecords(late)
 
 
 class LateRecords:

@@ -14,9 +14,11 @@ from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused
 from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome, StoredSnapshot
 from latentwatch.domain.record import DeadLetter, Passed
 from latentwatch.domain.sources import TopicSettings
-from latentwatch.streams.context.context_store import ContextStore, segments
+from latentwatch.streams.context.context_blob import unpack_head
+from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.ports import Gap, Messages, Source, Store
 from latentwatch.streams.recreation import RecreationPolicy, refusal
+from latentwatch.streams.segments import segments
 from latentwatch.streams.sound_scoring import Extended
 from latentwatch.streams.waiting import Backoff
 
@@ -151,7 +153,7 @@ class Partitions:
         )
 
     def unpassed(self, passed: Passed) -> int:
-        """How many of the messages that are passed over the database does not count as done with yet."""
+        """How many of the messages that are neither scored nor dead the database does not count as done with yet."""
         return sum(
             int((passed.offsets[first:last] >= self.positions[partition]).sum())
             for partition, first, last in segments(passed.partitions)
@@ -212,10 +214,13 @@ class Partitions:
 
     def _admit(self, partition: int, position: int, snapshot: StoredSnapshot | None, bundle: str) -> None:
         begin = position
-        if snapshot is not None and snapshot.offset <= position and self._load_context(snapshot, bundle):
-            begin = snapshot.offset
+        usable = snapshot if snapshot is not None and snapshot.offset <= position else None
+        if usable is not None and self._load_context(usable, bundle):
+            begin = usable.offset
         else:
             self._on_no_context(partition)
+        if usable is not None and self._take_up_rows(usable):
+            begin = usable.offset
         self._contexts.follow(partition, None if snapshot is None else snapshot.stamp)
         try:
             self._source.seek(partition, begin)
@@ -237,6 +242,20 @@ class Partitions:
             log.warning("context not restored, entities warm up anew", partition=snapshot.partition, reason=str(error))
             self._contexts.drop(snapshot.partition)
             return False
+
+    def _take_up_rows(self, snapshot: StoredSnapshot) -> bool:
+        """Whether rows are in the making since the snapshot: then what came after it is read again, whatever the context does."""
+        alignment = self._contexts.alignment
+        if alignment is None:
+            return False
+        try:
+            same = alignment.unpack(snapshot.partition, unpack_head(snapshot.head).rows)
+        except InvalidInput as error:
+            log.warning("rows in the making are lost", partition=snapshot.partition, reason=str(error))
+            return False
+        if not same:  # another model's: the next snapshot must not be told by the fields of this one
+            self._on_no_context(snapshot.partition)
+        return same is not None
 
     def _bridge(self, gap: Gap) -> tuple[OffsetMove, AuditEntry] | None:
         position = self.positions.get(gap.partition)

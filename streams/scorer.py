@@ -136,7 +136,7 @@ class Scorer:
         policy = topic.on_recreated if topic else "stop"
         wait_for(lambda: take_up_stream(self._source, self._store, policy), self._clock, stop)
         contexts, late_records = memory_of(
-            model.detector, late, self._source.name, live=self._source.live, chunk_bytes=self._chunk_bytes
+            model.detector, late, self._source.name, topic, live=self._source.live, chunk_bytes=self._chunk_bytes
         )
         partitions = Partitions(
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
@@ -203,6 +203,7 @@ class Scorer:
         """One micro-batch from columns to what the database takes: extend, score, flag, explain."""
         metrics, running = self.metrics, self._running
         model, late = running.model, running.late
+        decoded = running.aligned(decoded, messages)
         pieces = in_pieces(decoded.batch)
         if late is not None:  # a late record may change what is said of any other of its batch
             with metrics.stage("context"):
@@ -212,12 +213,14 @@ class Scorer:
         with metrics.stage("describe"):
             letters = (*running.partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
             scored = len(found.verdicts.batch)
-            self._limit.check(scored + len(letters), letters)
+            aligned = running.partitions.unpassed(decoded.aligned)
+            self._limit.check(scored + aligned + len(letters), letters)
             outcome = self._outcome(
                 running.partitions.moves(messages),
                 flagged=describe(found.strange, model),
                 dead_letters=letters,
                 passed=running.partitions.unpassed(decoded.passed),
+                aligned=aligned,
                 counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=running.sending.take_heard(),
@@ -227,7 +230,8 @@ class Scorer:
             if late is not None:
                 outcome = late.amend(outcome, found.verdicts, found.flagged, model, messages, metrics)
         self._reach("described")
-        metrics.received(len(messages), len(decoded.batch), len(messages) - scored - len(letters) - outcome.passed)
+        done = scored + len(letters) + outcome.passed + aligned
+        metrics.received(len(messages), len(decoded.batch), len(messages) - done)
         return outcome
 
     def _judge_piece(self, batch: Batch, messages: Messages) -> Judged:
@@ -348,20 +352,10 @@ class Scorer:
         return outcome_of(self._monitor, cadence, self._source.name, moves, **parts)
 
     def _note(self, outcome: Outcome) -> None:
-        totals, metrics = self.totals, self.metrics
-        scored = sum(count.scored for count in outcome.counts)
-        totals.records += scored
-        totals.flagged += len(outcome.flagged)
-        totals.dead_letters += len(outcome.dead_letters)
-        totals.passed += outcome.passed
-        totals.batches += 1
-        metrics.scored.inc(scored)
-        metrics.flagged.inc(len(outcome.flagged))
-        metrics.amended.inc(len(outcome.amendments))
-        metrics.passed.inc(outcome.passed)
-        metrics.dead_lettered.inc(len(outcome.dead_letters))
+        self.totals.note(outcome)
+        self.metrics.committed(outcome)
         self.last_commit = self._clock.now()
-        metrics.last_commit.set(self.last_commit.timestamp())
+        self.metrics.last_commit.set(self.last_commit.timestamp())
         self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
 
     def _show_model(self) -> None:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from latentwatch.domain.record import Decoded
 from latentwatch.streams.amending import LateRecords
 from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.outcomes import Serving
+from latentwatch.streams.ports import Messages
 from latentwatch.streams.watching.shape_watch import ShapeWatch
 from latentwatch.streams.watching.stopped_sending import SendingWatch
 
@@ -25,3 +27,8 @@ class ScorerState:
     decoder: PatientDecoder
     """Reads the fields of `model`; another one from when a model is promoted that reads other fields."""
     shapes: ShapeWatch = field(default_factory=ShapeWatch)
+
+    def aligned(self, decoded: Decoded, messages: Messages) -> Decoded:
+        """Rows, where messages hold one value each; else what was decoded."""
+        alignment = self.contexts.alignment
+        return decoded if alignment is None else alignment.take(decoded, messages, self.partitions.positions)

@@ -22,18 +22,18 @@ from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.sources import TopicSettings
 from latentwatch.streams.batch_size import BatchSize
-from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.scorer import Scorer
+from latentwatch.streams.segments import segments
 from latentwatch.streams.sources.array_source import ArraySource
 from latentwatch.streams.sources.opening import topic_decoding
 from latentwatch.streams.sources.slice_source import Rewound, SliceSource
 from latentwatch.streams.watching.totals import Totals
 
-DONE = "partition int, end long, records long, flagged long, dead_letters long, version int, rewound boolean, refused string"
+DONE = "partition int, end long, records long, flagged long, dead_letters long, passed long, aligned long, version int, rewound boolean, refused string"
 """Columns of what a task says, in Spark's words."""
 _DONE = pa.schema(
     [
@@ -42,6 +42,8 @@ _DONE = pa.schema(
         ("records", pa.int64()),
         ("flagged", pa.int64()),
         ("dead_letters", pa.int64()),
+        ("passed", pa.int64()),
+        ("aligned", pa.int64()),
         ("version", pa.int32()),
         ("rewound", pa.bool_()),
         ("refused", pa.string()),
@@ -111,6 +113,8 @@ class Task:
                 "records": counted.records,
                 "flagged": counted.flagged,
                 "dead_letters": counted.dead_letters,
+                "passed": counted.passed,
+                "aligned": counted.aligned,
                 "version": version,
                 "rewound": rewound,
                 "refused": refused,

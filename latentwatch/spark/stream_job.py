@@ -32,6 +32,7 @@ from latentwatch.notifying import stop_on_signals
 from latentwatch.settings import Settings, load_settings
 from latentwatch.spark.micro_batch import DONE, Task
 from latentwatch.spark.session import begin_spark, reason_of
+from latentwatch.streaming import in_words
 from latentwatch.streams.kafka.topic_offsets import topic_offsets
 from latentwatch.streams.sources.array_source import STRIDE, name_of
 from latentwatch.streams.sources.opening import registry_of
@@ -62,7 +63,7 @@ def score_stream_on_spark(monitor_file: Path) -> None:
         totals = job.run(stop)
     finally:
         spark.stop()
-    say(f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters")
+    say(in_words(totals, monitor))
 
 
 class StreamJob:
@@ -206,6 +207,8 @@ class StreamJob:
             self.totals.records += row.records
             self.totals.flagged += row.flagged
             self.totals.dead_letters += row.dead_letters
+            self.totals.passed += row.passed
+            self.totals.aligned += row.aligned
             self._version = row.version
         self.totals.batches += 1
         self._last_commit = self._clock.now()

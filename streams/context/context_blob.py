@@ -64,6 +64,8 @@ class ContextHead:
     """Whether verdicts between the snapshot and the partition's position may be another model's."""
     entities: EntityContexts | None = None
     """All entities, where a former version wrote them into the head; there are no chunks then."""
+    rows: bytes = b""
+    """The rows in the making of a stream in long form, in their own format; empty where messages are records."""
 
 
 def chunk_entities(state_size: int, chunk_bytes: int = CHUNK_BYTES) -> int:
@@ -76,15 +78,15 @@ def chunk_entities(state_size: int, chunk_bytes: int = CHUNK_BYTES) -> int:
     return min(_MOST_ENTITIES, 1 << (wanted.bit_length() - 1))
 
 
-def pack_head(head: ContextHead) -> bytes:
-    """Bytes that `unpack_head` reads back."""
+def pack_head(head: ContextHead, rows: bytes = b"") -> bytes:
+    """Bytes that `unpack_head` reads back; `rows` are those in the making."""
     header = {
         "chunks": head.chunks,
         "chunk_entities": head.chunk_entities,
         "promise": {"log_wealth": head.promise.log_wealth, "records": head.promise.records},
         "foreign": head.foreign,
     }
-    return _begin(_HEAD, header)
+    return _begin(_HEAD, header) + rows
 
 
 def unpack_head(blob: bytes) -> ContextHead:
@@ -93,12 +95,13 @@ def unpack_head(blob: bytes) -> ContextHead:
         if blob[: len(_FORMER)] == _FORMER:
             header, body = _opened(_FORMER, blob)
             return ContextHead(0, 0, _promise(header.get("promise")), False, _former(header, body))
-        header, _ = _opened(_HEAD, blob)
+        header, rows = _opened(_HEAD, blob)
         return ContextHead(
             chunks=int(header["chunks"]),
             chunk_entities=int(header["chunk_entities"]),
             promise=_promise(header["promise"]),
             foreign=bool(header["foreign"]),
+            rows=bytes(rows),
         )
     except (ValueError, KeyError, TypeError, struct.error) as error:
         raise damaged(error) from None

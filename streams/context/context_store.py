@@ -7,7 +7,6 @@ The result depends on each partition's own records alone, however they are cut i
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.outcome import ContextSnapshot, EntityState
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.alignment.alignment import Alignment
 from latentwatch.streams.context.context_blob import (
     CHUNK_BYTES,
     Chunks,
@@ -34,6 +34,7 @@ from latentwatch.streams.context.context_blob import (
 )
 from latentwatch.streams.context.ledger import Ledger, grown
 from latentwatch.streams.context.roster import Roster
+from latentwatch.streams.segments import segments
 
 MAX_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten and starts anew."""
@@ -65,11 +66,14 @@ class ContextStore:
         self._reported: dict[int, int] = {}
         self._free: list[int] = []
         self.packed_bytes = 0
-        """Of all chunks of snapshots so far."""
+        """Of all chunks of snapshots so far, and of the rows in the making beside them."""
         self._heard: dict[str, int] = {}
         self._heard_partitions: dict[int, int] = {}
         self.promises: dict[int, PromiseState] = {}
         """Partition to what its scores have said of the promise, since the model that serves took over."""
+
+        self.alignment: Alignment | None = None
+        """The stream's rows in the making, where its messages hold one value each; they travel with the context."""
 
     def __len__(self) -> int:
         return sum(map(len, self._rosters.values()))
@@ -225,6 +229,8 @@ class ContextStore:
         self.promises.pop(partition, None)
         self._stamps.pop(partition, None)
         self._reported.pop(partition, None)
+        if self.alignment is not None:
+            self.alignment.drop(partition)
 
     def follow(self, partition: int, stamp: str | None) -> None:
         """What the partition's next snapshot replaces: the stamp of the one that is stored, None where there is none."""
@@ -253,9 +259,10 @@ class ContextStore:
         stamp, follows = secrets.token_hex(8), self._stamps.get(partition)
         self._stamps[partition] = stamp
         chunks = Chunks(sorted({place // per for place in places} & set(range(count))), pack)
-        return ContextSnapshot(
-            partition, offset, bundle, stamp, follows, pack_head(self._head(partition, count)), count, chunks
-        )
+        open_rows = b"" if self.alignment is None else self.alignment.pack(partition)
+        self.packed_bytes += len(open_rows)
+        head = pack_head(self._head(partition, count), open_rows)
+        return ContextSnapshot(partition, offset, bundle, stamp, follows, head, count, chunks)
 
     @property
     def _chunk_entities(self) -> int:
@@ -340,6 +347,8 @@ class ContextStore:
         The other model has a promise of its own, of which nothing is known yet.
         """
         self.promises.clear()
+        if self.alignment is not None:
+            self.alignment.adopt(schema)
         names = [name for roster in self._rosters.values() for name in roster.rows]
         rows = self._all_rows()
         adopted = encoder.adopt(self._states[rows], uncorrected(self._encoder))
@@ -384,15 +393,3 @@ class ContextStore:
         records = int(self.ledger.records[row])
         time = from_microseconds(int(self.ledger.last_time[row]))
         return EntityState(entity, partition, time, records, records < self._encoder.warm_after)
-
-
-def segments(partitions: NDArray[np.int32]) -> list[tuple[int, int, int]]:
-    """Runs of equal partitions: (partition, first row, row after the last).
-
-    >>> segments(np.array([3, 3, 1], np.int32))
-    [(3, 0, 2), (1, 2, 3)]
-    """
-    if not len(partitions):
-        return []
-    bounds = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)]
-    return [(int(partitions[first]), first, last) for first, last in pairwise(bounds)]

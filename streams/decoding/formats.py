@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.alignment.readings import reading_schema
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.csv_decoding import CsvDecoder
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
@@ -23,9 +24,12 @@ def decoder_for(
 ) -> Decoder:
     """The decoder of a message format.
 
-    `header` names the columns of CSV lines; time, entity and features in the schema's order by default. `registry` has
+    Of a schema in long form it reads what each message says, to be aligned. `header` names the columns of CSV lines; time, entity and features in the schema's order by default. `registry` has
     the schemas of Avro messages, whose decoder raises Unavailable while it is away.
     """
+    if schema.long is not None:
+        header = default_header(schema) if header is None else header
+        schema = reading_schema(schema)
     if schema.is_shaped:
         named = default_header(schema) if header is None else header
 
@@ -44,7 +48,8 @@ def decoder_for(
 
 def default_header(schema: RecordSchema) -> tuple[str, ...]:
     """The columns of CSV lines that nobody named: time, entity and features in the schema's order."""
-    return (*filter(None, (schema.time,)), *schema.entity_fields, *schema.names)
+    named = schema.names if schema.long is None else (schema.long.name, schema.long.value)
+    return (*filter(None, (schema.time,)), *schema.entity_fields, *named)
 
 
 def _avro(schema: RecordSchema, registry: RegistryAccess | None, bound: TimeBound | None) -> Decoder:

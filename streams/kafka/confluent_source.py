@@ -17,10 +17,10 @@ from confluent_kafka.admin import AdminClient
 
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import InvalidInput, Unavailable
-from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.kafka.access import CORRECT_ACCESS
 from latentwatch.streams.kafka.group_member import GroupMember, Start
 from latentwatch.streams.ports import Messages
+from latentwatch.streams.segments import segments
 
 log = structlog.get_logger()
 

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.record import Batch, RawMessage, concatenate
+from latentwatch.streams.alignment.alignment import Alignment
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.kafka.access import KafkaAccess
@@ -30,11 +31,13 @@ def read_topic(
     since: datetime,
     *,
     unpack: Unpack | None = None,
+    alignment: Alignment | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Batch | None, int]:
     """Every record that arrived since then, up to the topic's end as it is now, and how many could not be read.
 
-    What `unpack` takes apart is several records, each at the position that the stream would give it.
+    What `unpack` takes apart is several records, each at the position that the stream would give it; what `alignment` makes of
+    values is the rows that are released until then, those that are open at the end not among them.
 
     None where there is no record. Memory grows with the records, never with the raw messages. Raises Unavailable while
     broker or topic are away, InvalidInput where the broker refuses us.
@@ -42,7 +45,10 @@ def read_topic(
     batches: list[Batch] = []
     unreadable = 0
     for messages, share in read_messages(topic, access, since):
-        decoded = decode_sound(decoder, messages if unpack is None else split(messages, unpack=unpack))
+        records = messages if unpack is None else split(messages, unpack=unpack)
+        decoded = decode_sound(decoder, records)
+        if alignment is not None:
+            decoded = alignment.take(decoded, records)
         unreadable += len(decoded.dead_letters)
         batches.append(decoded.batch)
         progress(share)

@@ -11,9 +11,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.decoding.unpacking import Unpack, elements
 from latentwatch.streams.ports import Changes, Gap, Messages, Source
+from latentwatch.streams.segments import segments
 
 STRIDE = 1_000_000
 """More records than a message can hold: Kafka takes a megabyte by default. A message with more is one dead letter."""

@@ -11,12 +11,14 @@ import numpy as np
 from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.alignment.alignment import Alignment
+from latentwatch.streams.alignment.readings import reading_schema
 from latentwatch.streams.decoding.cells import has_decimal_commas
 from latentwatch.streams.decoding.csv_rows import read_head
 from latentwatch.streams.decoding.formats import decoder_for
 from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.ports import Changes, Decoder, Messages
-from latentwatch.streams.sources.aligning import Aligned, Alignment, RowDecoder, value_schema
+from latentwatch.streams.sources.aligned_file import Aligned, RowDecoder
 from latentwatch.streams.sources.file_records import STDIN, Lines, Records, Unpacked, name_of, open_records
 from latentwatch.streams.sources.packed import SUFFIXES
 
@@ -33,10 +35,17 @@ class FileSource:
     topic_id = None
 
     def __init__(
-        self, path: str, format: str = "auto", clock: Clock | None = None, record: RecordSchema | None = None
+        self,
+        path: str,
+        format: str = "auto",
+        clock: Clock | None = None,
+        record: RecordSchema | None = None,
+        alignment: Alignment | None = None,
+        more: bool = False,
     ) -> None:
         """`record` is the monitor's, which may say that a line holds several records, or that several lines make one: each of
-        them has an index of its own."""
+        them has an index of its own. `alignment` has the rows that earlier files of one stream have begun; with `more` files to
+        come, those that are open at the end are left to them."""
         self._clock = clock or SystemClock()
         self._path = path
         # A pipe has no identity: each run over one is a stream of its own.
@@ -46,6 +55,8 @@ class FileSource:
         self._unpack = None if record is None else unpacker(record)
         self._refused: dict[int, str] = {}
         self._aligned: Aligned | None = None
+        self._alignment = alignment
+        self._more = more
         if self._unpack is not None and self._format == "auto":
             self._format = "jsonl"  # an array begins with a bracket, which CSV may do too
         self._has_header = self._format in ("csv", "auto")
@@ -76,8 +87,9 @@ class FileSource:
                 records.put_back(self._header)
                 self._header, self._has_header, self._format = None, False, "jsonl"
         if self._record is not None and self._record.long is not None:
-            decoder, commas = self._plain_decoder(value_schema(self._record), records)
-            self._aligned = Aligned(records, decoder, Alignment(self._record, commas), self._refused)
+            decoder, commas = self._plain_decoder(reading_schema(self._record), records)
+            alignment = self._alignment or Alignment(self._record, commas)
+            self._aligned = Aligned(records, decoder, alignment, self._refused, self._more)
             return self._aligned
         return records
 
@@ -91,7 +103,7 @@ class FileSource:
     @property
     def aligned(self) -> int:
         """How many lines have only filled rows, where the monitor's are aligned."""
-        return self._aligned.alignment.values - self._aligned.alignment.rows if self._aligned else 0
+        return self._aligned.filling if self._aligned else 0
 
     def _plain_decoder(self, schema: RecordSchema, records: Records) -> tuple[Decoder, bool]:
         """The decoder of the file's lines, and whether they write numbers with a decimal comma."""

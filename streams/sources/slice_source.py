@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.clock import Clock
-from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.ports import Changes, Gap, Messages
+from latentwatch.streams.segments import segments
 
 
 class Rewound(Exception):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from latentwatch.domain.clock import Clock
+from latentwatch.domain.outcome import Outcome
 
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _BATCH_BUCKETS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
@@ -25,7 +26,7 @@ class ScorerMetrics:
         def gauge(name: str, what: str) -> Gauge:
             return Gauge(f"latentwatch_{name}", what, ["monitor"], registry=self.registry).labels(monitor)
 
-        # Records on their way through; consumed = scored + dead-lettered + passed over + re-read.
+        # Records on their way through; consumed = scored + dead-lettered + passed over + aligned + re-read.
         self.consumed = counter("consumed_records_total", "Messages received from the source")
         self.decoded = counter("decoded_records_total", "Messages that became records")
         self.reread = counter("reread_records_total", "Messages read again to rebuild context, not scored")
@@ -33,6 +34,7 @@ class ScorerMetrics:
         self.flagged = counter("flagged_records_total", "Records at or above the threshold")
         self.dead_lettered = counter("dead_lettered_records_total", "Messages that could not become records")
         self.passed = counter("passed_over_records_total", "Messages that the monitor's `where` passes over")
+        self.aligned = counter("aligned_records_total", "Messages in long form that released no row")
         self.late = counter("late_records_total", "Records that came late and were put at their place in event time")
         self.too_late = counter("too_late_records_total", "Records later than allowed, scored without their past")
         self.amended = counter("amended_verdicts_total", "Verdicts on flagged records that late records changed")
@@ -73,6 +75,15 @@ class ScorerMetrics:
         self.consumed.inc(messages)
         self.decoded.inc(decoded)
         self.reread.inc(reread)
+
+    def committed(self, outcome: Outcome) -> None:
+        """Count what the database has taken."""
+        self.scored.inc(sum(count.scored for count in outcome.counts))
+        self.flagged.inc(len(outcome.flagged))
+        self.amended.inc(len(outcome.amendments))
+        self.passed.inc(outcome.passed)
+        self.aligned.inc(outcome.aligned)
+        self.dead_lettered.inc(len(outcome.dead_letters))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -7,8 +7,8 @@ snapshots, so a restart forgets at most what was scored since the last one.
 from collections.abc import Mapping
 
 from latentwatch.detector.drift import BROKEN, PromiseState, recalibrated, watch
-from latentwatch.streams.context.context_store import segments
 from latentwatch.streams.outcomes import ScoredBatch
+from latentwatch.streams.segments import segments
 
 
 def read_promises(promises: dict[int, PromiseState], scored: ScoredBatch) -> None:

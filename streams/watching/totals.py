@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from latentwatch.domain.outcome import Outcome
+
 
 @dataclass(slots=True)
 class Totals:
@@ -11,6 +13,22 @@ class Totals:
     flagged: int = 0
     dead_letters: int = 0
     passed: int = 0
-    """Messages that the monitor's `where` passes over: scored, dead or passed over is what became of every one."""
+    """Messages that the monitor's `where` passes over."""
+    aligned: int = 0
+    """Messages in long form that released no row: scored, dead, passed over or aligned is what became of every message."""
     batches: int = 0
     swaps: int = 0
+
+    @property
+    def messages(self) -> int:
+        """Whose outcome is known."""
+        return self.records + self.dead_letters + self.passed + self.aligned
+
+    def note(self, outcome: Outcome) -> None:
+        """Count what was committed."""
+        self.records += sum(count.scored for count in outcome.counts)
+        self.flagged += len(outcome.flagged)
+        self.dead_letters += len(outcome.dead_letters)
+        self.passed += outcome.passed
+        self.aligned += outcome.aligned
+        self.batches += 1

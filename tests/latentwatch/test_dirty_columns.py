@@ -246,15 +246,21 @@ def test_long_form_is_aligned(sources: int, guess: Callable[..., Guess], tmp_pat
     assert not np.isnan(history.numbers).any()
 
 
-def test_a_topic_in_long_form_is_watched_name_by_name_or_refused(guess: Callable[..., Guess], tmp_path: Path):
-    """Topics are not aligned: each name is an entity, and where several sources share it, the table is refused with a way out."""
-    guess(**_long(1))
+@pytest.mark.parametrize(("sources", "asked"), [(1, "must have one partition"), (3, "must be keyed by 'origin'")])
+def test_a_topic_in_long_form_is_aligned_too(sources: int, asked: str, guess: Callable[..., Guess], tmp_path: Path):
+    """By the same monitor; what it asks of the topic's keys, which a file does not show, is a comment."""
+    of_file = guess(**_long(sources)).monitor.record
     found = guess_monitor(str(tmp_path / "dirty.csv"), topic="metrics")
+    assert found.monitor.record == of_file
+    assert _said(found, asked)
+    assert parse_monitor(found.yaml("sample")) == found.monitor
+
+
+def test_a_long_form_without_a_time_is_watched_name_by_name(guess: Callable[..., Guess]):
+    """Nothing says which values belong together."""
+    found = guess(**{**_long(1), "timestamp": []})
     assert found.monitor.record.entity == "name"
-    assert _said(found, "'value' means something else for each 'name' (load, memory)")
-    guess(**_long(3))
-    with pytest.raises(InvalidHistory, match=r"several records of a time share a 'name'.*pivot_table"):
-        guess_monitor(str(tmp_path / "dirty.csv"), topic="metrics")
+    assert _said(found, "without a time each is watched as an entity of its own")
 
 
 def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..., Guess]):

@@ -10,7 +10,7 @@ from latentwatch.domain.clock import Clock, ManualClock
 from latentwatch.domain.monitor import Monitor, parse_monitor
 from latentwatch.streams.batch_size import BatchSize
 from latentwatch.streams.context.context_blob import ContextHead
-from latentwatch.streams.decoding.json_decoding import JsonDecoder
+from latentwatch.streams.decoding.formats import decoder_for
 from latentwatch.streams.failpoints import Reach, pass_by
 from latentwatch.streams.poison import DeadLetterLimit
 from latentwatch.streams.ports import Decoder, Source
@@ -94,8 +94,10 @@ class Stage:
         away: int = 0,
         late_seconds: int = 0,
         on_recreated: str = "stop",
+        watched: Monitor | None = None,
     ) -> None:
-        self.monitor = monitor(on_gap, late_seconds, on_recreated)
+        """`watched` takes the place of the usual monitor, which the others describe."""
+        self.monitor = watched or monitor(on_gap, late_seconds, on_recreated)
         self.clock = ManualClock()
         self.broker = MemoryBroker(partitions=partitions, clock=self.clock)
         self.store = MemoryStore(self.monitor.name, away=away)
@@ -127,7 +129,7 @@ class Stage:
         return Scorer(
             self.monitor,
             source or self.broker.join(),
-            JsonDecoder if decoder is None else lambda schema: decoder,
+            (lambda schema: decoder_for(schema, "json")) if decoder is None else lambda schema: decoder,
             self.store,
             self.registry,
             self.bundles.load,
@@ -152,8 +154,8 @@ class Stage:
         return sum(map(len, self.broker.logs.values()))
 
     def accounted(self) -> int:
-        """Records scored and dead letters in the store."""
-        return self.store.scored + len(self.store.dead_letters)
+        """Records scored, dead letters, and messages that only filled a row in the store."""
+        return self.store.scored + len(self.store.dead_letters) + sum(each.aligned for each in self.store.outcomes)
 
     def contexts(self) -> dict[int, tuple[int, tuple[ContextHead, list[bytes]]]]:
         """The last snapshot of every partition, as its records alone settle it."""

@@ -38,8 +38,20 @@ class Loop(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """One scorer, an empty topic."""
-        self.stage = Stage(partitions=PARTITIONS)
+        self.stage = self.fresh()
         self.join()
+
+    def fresh(self) -> Stage:
+        """A stage before anything has happened."""
+        return Stage(partitions=PARTITIONS)
+
+    def detector(self, bundle: str, gain: float = 1.0, threshold: float = 3.0) -> FakeDetector:
+        """A model of the stage's monitor."""
+        return FakeDetector(self.stage.monitor.record, bundle, gain, threshold)
+
+    def message(self, number: int) -> tuple[bytes, int]:
+        """The message of a number, and its partition."""
+        return message(number), number % 7 % PARTITIONS
 
     def reach(self, step: Step) -> None:
         """Crash, or have partitions move, where a rule asked for it; time passes at every step."""
@@ -55,7 +67,7 @@ class Loop(RuleBasedStateMachine):
     def produce(self, count: int) -> None:
         """Records arrive, some broken."""
         for number in range(self.number, self.number + count):
-            self.stage.broker.produce(message(number), number % 7 % PARTITIONS)
+            self.stage.broker.produce(*self.message(number))
         self.number += count
 
     @rule(partition=st.integers(0, PARTITIONS - 1), count=st.integers(1, 5))
@@ -128,7 +140,7 @@ class Loop(RuleBasedStateMachine):
     def promote(self, gain: float) -> None:
         """A new model of the same kind is promoted, which scores otherwise."""
         bundle = f"gain-{gain}-{len(self.stage.registry.known)}"
-        self.stage.bundles.detectors[bundle] = FakeDetector(self.stage.monitor.record, bundle, gain)
+        self.stage.bundles.detectors[bundle] = self.detector(bundle, gain)
         self.stage.registry.promote(bundle)
 
     @invariant()
@@ -148,6 +160,19 @@ class Loop(RuleBasedStateMachine):
         """After the dust has settled, every message has its outcome, with the score of an undisturbed run."""
         if not hasattr(self, "stage"):
             return
+        self.settle()
+        undisturbed = self.fresh()
+        undisturbed.bundles = FakeBundles(self.detector("first", threshold=0.0))
+        undisturbed.broker.logs, undisturbed.broker.ends = self.stage.broker.logs, self.stage.broker.ends
+        undisturbed.run()
+        self.check_scores(undisturbed)
+        assert self.stage.store.dead_letters == undisturbed.store.dead_letters
+        assert {p: blob for p, (_, blob) in self.stage.contexts().items()} == {
+            p: blob for p, (_, blob) in undisturbed.contexts().items()
+        }
+
+    def settle(self) -> None:
+        """Let one process score what there is, undisturbed: every message has its one outcome."""
         self.die_at = self.move_at = None
         self.stage.store.away = 0
         self.stage.store.lose_acknowledgement = False
@@ -156,15 +181,6 @@ class Loop(RuleBasedStateMachine):
         self.stage.clock.advance(10)
         self.stage.run()
         assert self.stage.accounted() == self.number
-        undisturbed = Stage(partitions=PARTITIONS)
-        undisturbed.bundles = FakeBundles(FakeDetector(undisturbed.monitor.record, "first", threshold=0.0))
-        undisturbed.broker.logs, undisturbed.broker.ends = self.stage.broker.logs, self.stage.broker.ends
-        undisturbed.run()
-        self.check_scores(undisturbed)
-        assert self.stage.store.dead_letters == undisturbed.store.dead_letters
-        assert {p: blob for p, (_, blob) in self.stage.contexts().items()} == {
-            p: blob for p, (_, blob) in undisturbed.contexts().items()
-        }
 
     def check_scores(self, undisturbed: Stage) -> None:
         """Every row is its recorded model's score, and every record that its model flags has one."""

@@ -16,8 +16,9 @@ from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.context import context_blob
 from latentwatch.streams.context.context_blob import CHUNK_BYTES, chunk_entities
-from latentwatch.streams.context.context_store import ContextStore, segments
+from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.context.lateness import LateContexts
+from latentwatch.streams.segments import segments
 from latentwatch.streams.testing import FakeContext
 
 SCHEMA = RecordSchema.model_validate({"entity": "e", "features": {"a": "numeric"}})

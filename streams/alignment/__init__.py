@@ -1,0 +1,1 @@
+"""Records in long form, one value each, aligned into rows: one for each entity and tick of time."""

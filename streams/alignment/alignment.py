@@ -1,0 +1,215 @@
+"""Messages in long form into rows, partition by partition: between the decoder and the model.
+
+Decoded(readings) -> Decoded(rows). What is open travels in the context's snapshot, which is written in the transaction that moves
+the positions, so that a row is made once, whatever dies between its values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.sources import TopicSettings
+from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
+from latentwatch.streams.alignment.readings import Misfit, ValueReader, are_readings
+from latentwatch.streams.decoding.cells import has_decimal_commas
+from latentwatch.streams.ports import Messages
+from latentwatch.streams.segments import segments
+
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(slots=True)
+class Released:
+    """What became of some messages; places are those of a decoded batch."""
+
+    rows: list[AlignedRow] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    """Of the message that released each row."""
+    filling: list[int] = field(default_factory=list)
+    """Messages that released none."""
+    misfits: list[tuple[int, str]] = field(default_factory=list)
+    """Messages whose value their feature cannot have, and why."""
+    letters: list[DeadLetter] = field(default_factory=list)
+    """The same as dead letters."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    """A partition's open rows, and what reads its values."""
+
+    rows: OpenRows
+    reader: ValueReader
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """A partition's open rows as bytes have them, with the fields they were made for."""
+
+    schema: str
+    rows: OpenRows
+
+
+class Alignment:
+    """Makes rows of a stream's values, for the fields of one model after the other. Used by one thread."""
+
+    def __init__(self, schema: RecordSchema, decimal_commas: bool = False) -> None:
+        """`schema` has `long` and `every`; of CSV, whether it writes numbers with a decimal comma."""
+        self._commas = decimal_commas
+        self._reader = ValueReader(schema, decimal_commas)
+        self._partitions: dict[int, _Partition] = {}
+
+    def take(self, decoded: Decoded, messages: Messages, positions: Mapping[int, int] | None = None) -> Decoded:
+        """What the next messages come to: rows in the place of readings. Anything else passes as it is.
+
+        `positions` are the first offsets of which nothing was scored. What is read again from before them is read with the fields
+        of the model that scored it, so that the same messages release the same rows.
+        """
+        batch = decoded.batch
+        if not are_readings(batch.schema):
+            return decoded
+        made = self.release(decoded, messages, positions)
+        dead = tuple(sorted((*decoded.dead_letters, *made.letters), key=lambda letter: letter.position))
+        aligned = Passed(batch.partitions[made.filling], batch.offsets[made.filling])
+        return Decoded(_as_batch(self._reader.schema, made.rows, batch, made.places), dead, decoded.passed, aligned)
+
+    def release(self, decoded: Decoded, messages: Messages, positions: Mapping[int, int] | None = None) -> "Released":
+        """The same as rows and what became of each of the decoded batch's messages."""
+        batch, made = decoded.batch, Released()
+        for partition, first, last in segments(batch.partitions):
+            found = self._partitions.get(partition) or self._begin(partition)
+            if found.reader is not self._reader:
+                known = first + int(np.searchsorted(batch.offsets[first:last], (positions or {}).get(partition, 0)))
+                self._release(found, batch, range(first, known), made)
+                first = known
+                if first < last:
+                    self._adopt(found)
+            self._release(found, batch, range(first, last), made)
+        if made.misfits:
+            payloads = {(partition, offset): value for partition, offset, value, _ in messages}
+            for place, reason in made.misfits:
+                at = batch.position(place)
+                made.letters.append(DeadLetter(at, reason, payloads.get((at.partition, at.offset)) or b""))
+        return made
+
+    def _release(self, found: _Partition, batch: Batch, span: range, made: "Released") -> None:
+        """Some of a partition's messages, in order."""
+        part = slice(span.start, span.stop)
+        read, take = found.reader.read, found.rows.take
+        messages = zip(
+            span,
+            batch.entities[part].tolist(),
+            batch.times[part].tolist(),
+            batch.categories[part, 0].tolist(),
+            batch.texts[part, 0].tolist(),
+            strict=True,
+        )
+        for place, entity, time, name, text in messages:
+            value = read(name, text)
+            if isinstance(value, Misfit):
+                made.misfits.append((place, value.reason))
+                continue
+            row = take(entity, time, *value)
+            if row is None:
+                made.filling.append(place)
+            else:
+                made.rows.append(row)
+                made.places.append(place)
+
+    def adopt(self, schema: RecordSchema) -> None:
+        """Go on with the fields of another model."""
+        self._reader = ValueReader(schema, self._commas)
+        for found in self._partitions.values():
+            self._adopt(found)
+
+    def _adopt(self, found: _Partition) -> None:
+        found.reader = self._reader
+        fresh = _open_rows(self._reader.schema)
+        found.rows.adopt(frozenset(self._reader.schema.names), fresh.every, fresh.age)
+
+    def _begin(self, partition: int) -> _Partition:
+        found = self._partitions[partition] = _Partition(_open_rows(self._reader.schema), self._reader)
+        return found
+
+    def rest(self) -> list[AlignedRow]:
+        """Every row that is open, where nothing more will come."""
+        return [row for _, found in sorted(self._partitions.items()) for row in found.rows.rest()]
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition that others read from now on."""
+        self._partitions.pop(partition, None)
+
+    def pack(self, partition: int) -> bytes:
+        """What is open in a partition, for `unpack`."""
+        found = self._partitions.get(partition) or self._begin(partition)
+        return msgspec.msgpack.encode(_Packed(found.reader.schema.model_dump_json(), found.rows))
+
+    def unpack(self, partition: int, packed: bytes) -> bool | None:
+        """Take up what was open; whether it was written for the fields that are read now, None where nothing was written.
+
+        Raises InvalidInput for other bytes.
+        """
+        self.drop(partition)
+        if not packed:  # of a time when the stream was not aligned
+            return None
+        try:
+            found = msgspec.msgpack.decode(packed, type=_Packed)
+            schema = RecordSchema.model_validate_json(found.schema)
+        except ValueError as error:  # pydantic's and msgspec's are
+            raise InvalidInput(f"rows in the making cannot be read ({error})") from None
+        same = schema.fingerprint() == self._reader.schema.fingerprint()
+        self._partitions[partition] = _Partition(
+            found.rows, self._reader if same else ValueReader(schema, self._commas)
+        )
+        return same
+
+
+def alignment_of(schema: RecordSchema, topic: TopicSettings | None) -> Alignment | None:
+    """What makes rows of a topic's or of a file's messages; None where each is a record."""
+    if schema.long is None:
+        return None
+    return Alignment(schema, topic is not None and topic.format == "csv" and has_decimal_commas(topic.delimiter))
+
+
+def _open_rows(schema: RecordSchema) -> OpenRows:
+    assert schema.every is not None  # the schema has looked
+    every = round(schema.every.total_seconds() * _MICROSECONDS)
+    age = 0 if schema.age is None else round(schema.age.total_seconds() * _MICROSECONDS)
+    return OpenRows(every, age, len(schema.features))
+
+
+def _as_batch(schema: RecordSchema, rows: Sequence[AlignedRow], like: Batch, places: Sequence[int]) -> Batch:
+    """Rows as a batch of a schema, each at the position of a row of `like`."""
+    values = [row.values for row in rows]
+    at = np.array(places, np.intp)
+    nan = float("nan")
+    numbers = np.empty((len(rows), len(schema.numbers)), np.float32)
+    for column, name in enumerate(schema.numbers):
+        numbers[:, column] = [each.get(name, nan) for each in values]
+    return Batch(
+        schema=schema,
+        numbers=numbers,
+        categories=_words(schema.categories, rows),
+        texts=_words(schema.texts, rows),
+        entities=_objects([row.entity for row in rows]),
+        times=np.array([row.time for row in rows], np.int64),
+        source=like.source,
+        partitions=like.partitions[at],
+        offsets=like.offsets[at],
+    )
+
+
+def _words(names: Sequence[str], rows: Sequence[AlignedRow]) -> np.ndarray[tuple[int, int], np.dtype[np.object_]]:
+    columns = np.empty((len(rows), len(names)), object)
+    for column, name in enumerate(names):
+        columns[:, column] = [row.values.get(name) for row in rows]
+    return columns
+
+
+def _objects(values: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out

@@ -16,11 +16,12 @@ from benchmarks.latent.decoding import COMPARED, told_apart
 from benchmarks.latent.halves import as_batch
 from benchmarks.latent.rigs import Rigs
 from benchmarks.quality.datasets import clean_split
-from latentwatch.detector.latent.sampling import COMPONENTS, evenly
+from latentwatch.detector.latent.sampling import COMPONENTS
 from latentwatch.detector.rows.sampling import fit_row_sampler, normal_scores
 from latentwatch.detector.sequences.channels import Channels
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.sampling import TRAINING_ROWS, fit_record_sampler
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.model_choice import ModelKind
 
 Floats = NDArray[np.float64]
@@ -53,7 +54,7 @@ def measure_plant_samples(rigs: Rigs, detector: SequenceDetector, days: int, see
     history, random = rigs.days(0, days), np.random.RandomState(seed)
     sampler = fit_record_sampler(detector.context, history, ModelKind.AUTO, seed)
     learned = np.zeros(len(history), bool)
-    learned[evenly(len(history), TRAINING_ROWS)] = True
+    learned[spread_over(len(history), TRAINING_ROWS)] = True
     records, owners = sampler.draw(COMPARED, random)
     names, channels = history.schema.numbers, detector.context.channels
     values = np.array([[record[name] for name in names] for record in records], np.float64)

@@ -10,10 +10,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.spread import spread_over
+
 Floats = NDArray[np.float32]
 
-_FIT_ROWS = 20_000
-_CLUSTER_ROWS = 4_000
+_FIT_ROWS = 40_000
+_CLUSTER_ROWS = 8_000
 _NEAR = 0.05
 """Squared distance per dimension below which nothing is gained by being nearer."""
 _ALIKE = 1e-3
@@ -120,14 +122,14 @@ def half_log(squared: Floats, width: int, floor: float) -> Floats:
 
 def fit_shapes(features: Floats, count: int, seed: int) -> UsualShapes:
     """The `count` usual shapes of windows [N, D]: centres of k-means."""
-    return UsualShapes(cluster(features[:: max(1, len(features) // _CLUSTER_ROWS)], count, seed))
+    return UsualShapes(cluster(features[spread_over(len(features), _CLUSTER_ROWS)], count, seed))
 
 
 def fit_density(features: Floats, prototypes: int, seed: int) -> PrototypeDensity:
     """Ledoit-Wolf whitening (Ledoit and Wolf 2004), then k-means prototypes; features [N, D], N at least 2."""
     from sklearn.covariance import ledoit_wolf
 
-    rows = features[:: max(1, len(features) // _FIT_ROWS)].astype(np.float64)
+    rows = features[spread_over(len(features), _FIT_ROWS)].astype(np.float64)
     mean = rows.mean(axis=0)
     moving = np.flatnonzero(rows.std(axis=0) > 1e-6)
     whitening = np.zeros((features.shape[1], max(1, len(moving))))
@@ -136,7 +138,7 @@ def fit_density(features: Floats, prototypes: int, seed: int) -> PrototypeDensit
         spread, directions = np.linalg.eigh(covariance)
         whitening[moving] = directions / np.sqrt(np.maximum(spread, 1e-8))
     density = PrototypeDensity(mean.astype(np.float32), whitening.astype(np.float32), np.zeros((1, 1), np.float32))
-    whitened = density.whiten(features[:: max(1, len(features) // _CLUSTER_ROWS)])
+    whitened = density.whiten(features[spread_over(len(features), _CLUSTER_ROWS)])
     return PrototypeDensity(density.mean, density.whitening, cluster(whitened, prototypes, seed))
 
 

@@ -20,6 +20,7 @@ from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.detector.sequences.recursion import RECENT
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
@@ -92,7 +93,7 @@ class State:
         sees_shape = choice.effort == "full" or choice.kind is ModelKind.WINDOWED
         width = (RECENT + (rows.layout.patches if sees_shape else 0)) * rows.layout.channels
         chosen = np.flatnonzero(rows.inner)
-        chosen = chosen[:: max(1, len(chosen) // _TRAINING_ROWS)]
+        chosen = chosen[spread_over(len(chosen), _TRAINING_ROWS)]
         features, folds = np.ascontiguousarray(rows.features[chosen, :width]), rows.folds[chosen]
         plan = TrainingPlan(
             kind=ModelKind.VARIATIONAL if choice.kind in (ModelKind.AUTO, ModelKind.WINDOWED) else choice.kind,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.latent.examples import Floats, Landmarks
 from latentwatch.detector.latent.state_model import StateModel, affine
+from latentwatch.detector.spread import spread_over
 
 LANDMARKS = 512
 
@@ -54,7 +55,7 @@ class Basis:
     def renewed(self, rows: Floats, codes: Floats) -> "Basis":
         """The basis after a version that was held to it: its second half are rows [N, D] with codes [N, K] of that version."""
         kept = len(self.rows) - len(self.rows) // 2
-        fresh = _spread_over(len(rows), LANDMARKS // 2)
+        fresh = spread_over(len(rows), LANDMARKS // 2)
         return Basis(
             np.concatenate([self.rows[:kept], rows[fresh]]),
             np.concatenate([self.codes[:kept], codes[fresh]]),
@@ -95,10 +96,6 @@ def begin_basis(rows: Floats, codes: Floats) -> Basis:
     leading = loadings @ directions[:count].T / np.sqrt(max(1, int(moving.sum())))
     signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(count)])
     axes[:, :count] = leading * np.where(signs == 0, 1.0, signs)
-    evenly = _spread_over(len(rows), LANDMARKS)
-    chosen = np.concatenate([evenly[::2], evenly[1::2]])  # both halves from all of the time
+    spread = spread_over(len(rows), LANDMARKS)
+    chosen = np.concatenate([spread[::2], spread[1::2]])  # both halves from all of the time
     return Basis(rows[chosen].copy(), codes[chosen].copy(), centre.astype(np.float32), axes)
-
-
-def _spread_over(count: int, wanted: int) -> NDArray[np.intp]:
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(np.intp))

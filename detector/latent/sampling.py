@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from latentwatch.detector.latent.examples import Examples, Floats, TrainingPlan
 from latentwatch.detector.latent.networks import Autoencoder
@@ -77,8 +76,3 @@ def fit_sampler(rows: Floats, plan: TrainingPlan) -> LatentSampler:
     components = max(1, min(COMPONENTS, len(rows) // _ROWS_A_COMPONENT))
     mixture = GaussianMixture(components, reg_covar=_LEAST_VARIANCE, random_state=plan.seed)
     return LatentSampler(standardised, network, mixture.fit(codes.astype(np.float64)))
-
-
-def evenly(count: int, most: int) -> NDArray[np.intp]:
-    """At most `most` of `count` rows, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.intp))

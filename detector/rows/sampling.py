@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.latent.examples import Floats, TrainingPlan
-from latentwatch.detector.latent.sampling import LatentSampler, evenly, fit_sampler, refuse_to_sample
+from latentwatch.detector.latent.sampling import LatentSampler, fit_sampler, refuse_to_sample
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.model_choice import ModelKind
 from latentwatch.domain.record import Batch, Value, values_of
@@ -58,7 +59,7 @@ def fit_row_sampler(history: Batch, kind: ModelKind, seed: int) -> RowSampler:
     refuse_to_sample(kind)
     if history.schema.texts:
         raise InvalidInput(f"text cannot be sampled; leave {', '.join(history.schema.texts)} out of the columns")
-    history = history.take(evenly(len(history), _TRAINING_ROWS))
+    history = history.take(spread_over(len(history), _TRAINING_ROWS))
     random = np.random.default_rng(seed)
     orders = [*map(_rank_of_frequency, history.categories.T)]
     columns = [*history.numbers.T, *orders]

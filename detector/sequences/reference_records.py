@@ -7,11 +7,14 @@ from latentwatch.detector.latent.ground import ground_of
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.explanation import ReferenceRecords
 from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]
 
 _REMEMBERED = 256
+_DRAWN = 4_000
+"""Records that the map shows."""
 _MAP_BLOCKS = 96
 """Blocks of time that take turns in being judged by the density of the others, a third of them at once. With long blocks what
 is left lacks states that a day brings again, and the contours are drawn too wide: 8 blocks held 90 % of later records within
@@ -20,11 +23,11 @@ the contour of 80."""
 
 def remember(model: SequenceModel, context: SequenceContext, history: Batch, features: Floats) -> ReferenceRecords:
     """Normal records spread over the history, and the map of their codes."""
-    chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), 4000)).astype(np.intp))
+    chosen = spread_over(len(history), _DRAWN)
     whitened = model.explaining.whiten(features[chosen])
     codes = model.coded.codes(features[chosen])
     places = model.coded.places(codes)
-    kept = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _REMEMBERED)).astype(np.intp))
+    kept = spread_over(len(chosen), _REMEMBERED)
     remembered = history.take(chosen[kept])
     numbers = remembered.numbers.copy()
     gaps = ~np.isfinite(numbers)

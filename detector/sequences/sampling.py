@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.components.state import code_size
 from latentwatch.detector.latent.examples import TrainingPlan
-from latentwatch.detector.latent.sampling import LatentSampler, evenly, fit_sampler, refuse_to_sample
+from latentwatch.detector.latent.sampling import LatentSampler, fit_sampler, refuse_to_sample
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, unclip
 from latentwatch.detector.sequences.context import SequenceContext, encode
 from latentwatch.detector.sequences.recursion import RECENT
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.model_choice import ModelKind
 from latentwatch.domain.record import Batch, Value
 
@@ -58,7 +59,7 @@ def fit_record_sampler(context: SequenceContext, history: Batch, kind: ModelKind
     kind = ModelKind.VARIATIONAL if kind in (ModelKind.AUTO, ModelKind.WINDOWED) else kind
     refuse_to_sample(kind)
     features = encode(context, history).features
-    rows = np.ascontiguousarray(features[evenly(len(features), TRAINING_ROWS), : RECENT * context.channels.count])
+    rows = np.ascontiguousarray(features[spread_over(len(features), TRAINING_ROWS), : RECENT * context.channels.count])
     plan = TrainingPlan(kind, code_size(rows.shape[1]), judges=0, steps=_STEPS, seed=seed)
     columns = [column[np.isfinite(column)] for column in history.numbers.T]
     span = [(column.min(), column.max()) if len(column) else (0.0, 0.0) for column in columns]

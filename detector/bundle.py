@@ -41,6 +41,7 @@ DETECTORS = {
     "rows": ("latentwatch.detector.rows.detector", "RowDetector"),
     "sequences": ("latentwatch.detector.sequences.detector", "SequenceDetector"),
     "forecasts": ("latentwatch.detector.forecasts.detector", "ForecastDetector"),
+    "rates": ("latentwatch.detector.rates", "RateDetector"),
 }
 # The same for what was fitted and waits for its calibration; nothing serves these.
 FITTED = {
@@ -158,6 +159,16 @@ def decode_bundle(document: bytes, weights: bytes, bundle_hash: str) -> Bundled:
     return cast(Bundled, _decode(document, weights, bundle_hash, DETECTORS))
 
 
+def detector_from(arrays: Arrays, meta: Mapping[str, Any], bundle_hash: str) -> Bundled:
+    """A detector that is part of another one's bundle. Raises KeyError or ValueError for what is none."""
+    return cast(Bundled, _loader(DETECTORS[meta["detector"]])(arrays, dict(meta), bundle_hash))
+
+
+def _loader(of: tuple[str, str]) -> Loader:
+    """What makes an object of that module and class from its bundle."""
+    return cast(Loader, getattr(import_module(of[0]), of[1]).from_bundle)
+
+
 def _decode(document: bytes, weights: bytes, bundle_hash: str, known: Mapping[str, tuple[str, str]]) -> Storable:
     described = _read_document(document, bundle_hash)
     try:
@@ -171,10 +182,8 @@ def _decode(document: bytes, weights: bytes, bundle_hash: str, known: Mapping[st
         raise BundleRefused(f"bundle {bundle_hash} was fitted, not calibrated; it cannot serve: finish its training")
     if not isinstance(kind, str) or kind not in known:
         raise BundleRefused(f"bundle {bundle_hash}: unknown detector {kind!r}; serve it with a newer latentwatch")
-    module, cls = known[kind]
-    loader = cast(Loader, getattr(import_module(module), cls).from_bundle)
     try:
-        detector = loader(arrays, meta, bundle_hash)
+        detector = _loader(known[kind])(arrays, meta, bundle_hash)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, BundleRefused) as error:
         if described["format"] < FORMAT:
             raise BundleRefused(

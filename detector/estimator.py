@@ -362,7 +362,7 @@ class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ig
     def _read(self, X: Rows, groups: Role, times: Role) -> Batch:
         if not hasattr(self, "detector_"):
             check_is_fitted(self)
-        return self.reading_.batch(X, groups, times, self.window_ > 1, self._validated)
+        return self.reading_.batch(X, groups, times, self.detector_.context.state_size > 0, self._validated)
 
     def _score(self, X: Rows, groups: Role = None, times: Role = None) -> tuple[Batch, Contexts, Scores]:
         batch = self._read(X, groups, times)

@@ -16,6 +16,8 @@ from latentwatch.detector.decision import decide
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.rates import RateDetector
+from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sensitivity import smallest_changes
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.episodes import count_episodes
@@ -66,6 +68,10 @@ def evaluate(
     """
     if not len(holdout):
         raise InvalidHistory("the holdout is empty; train on a longer history")
+    notes = detector.notes
+    if isinstance(detector, RateDetector):
+        contexts = RunningContext(detector.context).extend(holdout)
+        holdout, detector = detector.in_rates(holdout, contexts), detector.inner
     threshold = detector.threshold(policy)
     clean = _read(detector, holdout, threshold, rules)
     counted = ~clean.scores.warming
@@ -93,7 +99,7 @@ def evaluate(
         "episodes_per_day": round(episodes / span_days, 3),
         "warming_records": int((~counted).sum()),
         "follows_drift": detector.follows_drift,
-        "notes": list(detector.notes),
+        "notes": list(notes),
     }
     promised = policy.false_alarm_rate or float(10.0**-threshold)
     if holdout.schema.time is not None and span_days >= 1:

@@ -30,12 +30,20 @@ class Contexts:
 class ContextEncoder(Protocol):
     """Keeps a fixed-size numeric state per entity and turns it, with each new record, into a context row."""
 
-    state_size: int
-    """S, floats of state per entity; 0 where records are scored on their own."""
-    width: int
-    """D, length of a context row."""
-    warm_after: int
-    """Records after which an entity's context is full; before, its scores are marked as warming up."""
+    @property
+    def state_size(self) -> int:
+        """S, floats of state per entity; 0 where records are scored on their own."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """D, length of a context row."""
+        ...
+
+    @property
+    def warm_after(self) -> int:
+        """Records after which an entity's context is full; before, its scores are marked as warming up."""
+        ...
 
     def fresh(self, entities: Sequence[str]) -> NDArray[np.float32]:
         """[len(entities), S] states of entities never seen before, started from the training mean."""

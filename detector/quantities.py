@@ -1,46 +1,49 @@
 """Columns of numbers that are no measurements as they stand: counters, clocks, and a value that means "missing".
 
-A sampled column → a sentence for whoever reads the guess, or nothing.
+A sampled column → what is to be said of it to whoever reads the guess, or nothing.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.growth import only_grows, runs_with_time
 from latentwatch.detector.sampled_columns import Column
 
 _FEW = 50
 """Values below which growth may be chance."""
-_MOSTLY_RISES = 0.99
-_MOSTLY_MOVES = 0.3
-"""A counter stands still at times; a level that was raised twice does so nearly always."""
 _SENTINEL_SHARE = 0.005
 _SENTINEL_GAP = 3.0
 """How many ranges of the other values, from their 1st to their 99th percentile, a sentinel lies away from them."""
 
 
-def growth(column: Column, owners: "pd.Series[Any] | None") -> str | None:
-    """Why a column whose value only grows cannot be a feature: whatever is learned of it, the next value lies beyond.
+class Growth(NamedTuple):
+    """Of a column whose value only grows: whatever is learned of it, the next value lies beyond."""
 
-    A counter may fall to near its start when its machine does (a reset). `owners` are the rows' entities, each of which
-    counts for itself.
+    said: str
+    """From where to where, for people."""
+    is_clock: bool
+    """Whether it merely runs with the time."""
+
+
+def growth(column: Column, owners: "pd.Series[Any] | None", times: NDArray[np.int64] | None = None) -> Growth | None:
+    """How a column only grows; None where it does not.
+
+    It may fall to near its start when its machine does. `owners` are the rows' entities, each of which counts for itself,
+    by the column's index, and `times` [N] the rows' own, microseconds since 1970 UTC, where they are known.
     """
     if column.numbers is None or column.typed_time:
         return None
-    numbers = column.numbers
-    groups = numbers.groupby(owners) if owners is not None else None
-    steps = (groups.diff() if groups is not None else numbers.diff()).dropna()
-    if len(steps) < _FEW or float((steps >= 0).mean()) < _MOSTLY_RISES or float((steps > 0).mean()) < _MOSTLY_MOVES:
+    numbers = column.numbers.to_numpy(np.float64, na_value=np.nan)
+    of = np.zeros(len(numbers), np.intp) if owners is None else pd.factorize(owners.loc[column.numbers.index])[0]
+    rows_of_each = rows_by_entity(of)
+    if not only_grows(numbers, rows_of_each, _FEW):
         return None
-    before = (groups.shift() if groups is not None else numbers.shift()).dropna()
-    after = numbers[before.index]
-    falls = after < before
-    if bool((after[falls] > before[falls] / 2).any()):  # no reset: a level that rose for a while
-        return None
-    return (
-        f"it only grows ({column.texts.dropna().iloc[0]} to {column.texts.dropna().iloc[-1]}), as a counter or a clock does, so"
-        " that every new value would look abnormal; give its change from record to record instead"
-    )
+    said = f"it only grows ({column.texts.dropna().iloc[0]} to {column.texts.dropna().iloc[-1]})"
+    return Growth(said, times is not None and runs_with_time(numbers, times, rows_of_each))
 
 
 def sentinel(column: Column) -> str | None:

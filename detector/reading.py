@@ -62,7 +62,7 @@ class Reading:
             values = validate(features, all_numbers(features))
             if not len(features):
                 raise ValueError("there are no rows to learn from")
-            found = schema_of_frame(features, roles.entities)
+            found = schema_of_frame(features, roles.entities, roles.times)
             plain = schema_of_array(list(map(str, features.columns)))
             if found == plain:
                 shift = shift_of(values)

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latentwatch.detector.quantities import growth
+from latentwatch.detector.rates import FEWEST_STEPS
 from latentwatch.detector.sampled_columns import (
     MOSTLY_TIMES,
     Column,
@@ -66,12 +67,14 @@ def all_numbers(frame: pd.DataFrame) -> bool:
     return all(pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes)
 
 
-def schema_of_frame(frame: pd.DataFrame, owners: NDArray[np.object_] | None = None) -> RecordSchema:
+def schema_of_frame(
+    frame: pd.DataFrame, owners: NDArray[np.object_] | None = None, times: NDArray[np.int64] | None = None
+) -> RecordSchema:
     """Types by dtype and values: numbers, booleans, times (as hour and weekday), and strings as categories or text.
 
     Times may be written as text or as epoch numbers. Identifiers, and numbers that count the rows or only grow, of each
     owner [N] on its own, are left out: every value of them is new, so that rows with such a column would all look alike
-    strange. What is left out, or is a number and taken for a time, is named by a UserWarning. Raises ValueError where
+    strange. With `times` [N] a number that only grows is kept for its rate, unless it runs with them. What is left out, or is a number and taken for a time, is named by a UserWarning. Raises ValueError where
     numbers are kept as text, or nothing is left.
     """
     features: list[Feature] = []
@@ -80,7 +83,7 @@ def schema_of_frame(frame: pd.DataFrame, owners: NDArray[np.object_] | None = No
     of = None if owners is None else pd.Series(owners)
     for name, column in frame.items():
         label = str(name)
-        kind = _kind_of_column(label, column, of, notes)
+        kind = _kind_of_column(label, column, of, times, notes)
         if kind == _TIME:
             features += _features_of_time(label, _moments(column), notes)
         elif kind is not None:
@@ -160,38 +163,52 @@ def select_features(frame: pd.DataFrame, schema: RecordSchema) -> pd.DataFrame:
     return frame[list(places.values())].set_axis(list(places), axis=1)
 
 
-def _kind_of_column(label: str, column: Any, owners: "pd.Series[Any] | None", notes: list[str]) -> str | None:
+def _kind_of_column(
+    label: str, column: Any, owners: "pd.Series[Any] | None", times: NDArray[np.int64] | None, notes: list[str]
+) -> str | None:
     """A feature's type, `_TIME`, or None where the column is left out."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return _TIME
     if pd.api.types.is_bool_dtype(column.dtype):
         return FeatureType.BOOLEAN
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return _kind_of_numbers(label, column, owners, notes)
-    return _kind_of_values(label, column, owners, notes)
+        return _kind_of_numbers(label, column, owners, times, notes)
+    return _kind_of_values(label, column, owners, times, notes)
 
 
-def _kind_of_numbers(label: str, column: Any, owners: "pd.Series[Any] | None", notes: list[str]) -> str | None:
+def _kind_of_numbers(
+    label: str, column: Any, owners: "pd.Series[Any] | None", times: NDArray[np.int64] | None, notes: list[str]
+) -> str | None:
     numbers = column.astype(np.float64)
     looked_at = Column(label, column, numbers, typed_time=False, strays=column.iloc[:0])
     if len(numbers) > FEWEST_TO_TELL and is_epoch(looked_at):
         notes.append(f"column {label!r} is read as a time, of which hour and weekday count; rename it if it is none")
         return _TIME
-    why = "it counts the rows" if counts_rows(looked_at) else growth(looked_at, owners)
-    if why:
-        notes.append(f"column {label!r} is left out: {why}")
+    if counts_rows(looked_at):
+        notes.append(f"column {label!r} is left out: it counts the rows")
         return None
+    grown = growth(looked_at, owners, times)
+    if grown is not None and (times is None or grown.is_clock or len(numbers) <= FEWEST_STEPS):
+        notes.append(
+            f"column {label!r} is left out: {grown.said}, as a counter or a clock does, so that every new value would look"
+            " abnormal; give its change from row to row, or the rows' times, with which its rate a second is judged"
+        )
+        return None
+    if grown is not None:
+        notes.append(f"column {label!r}: {grown.said}; what is judged is its rate a second, in 32 bits of its value")
     return FeatureType.NUMERIC
 
 
-def _kind_of_values(label: str, column: Any, owners: "pd.Series[Any] | None", notes: list[str]) -> str | None:
+def _kind_of_values(
+    label: str, column: Any, owners: "pd.Series[Any] | None", times: NDArray[np.int64] | None, notes: list[str]
+) -> str | None:
     """What Python's own objects are: databases give numbers as Decimal. None where the column is left out."""
     given = column.dropna()
     numbers = np.fromiter(
         (isinstance(value, Number) and not isinstance(value, bool) for value in given), bool, len(given)
     )
     if len(given) and numbers.all():
-        return _kind_of_numbers(label, column, owners, notes)
+        return _kind_of_numbers(label, column, owners, times, notes)
     words = given.astype(str)
     looked_at = Column(label, words.head(_LOOKED_AT), None, typed_time=False, strays=words.iloc[:0])
     if len(words) and holds_times(looked_at):

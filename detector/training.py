@@ -17,6 +17,7 @@ from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.metrics import is_metric
+from latentwatch.detector.rates import RateDetector, counters_of, judging_rates, to_rates
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
 from latentwatch.detector.sequences.detector import SequenceDetector
@@ -123,6 +124,7 @@ def window_of(history: Batch, monitor: Monitor) -> int:
     if not len(history):
         return 1
     ordered = _in_time_order(history)
+    ordered = to_rates(ordered, counters_of(ordered))[0]
     return WINDOW if is_metric(ordered) else choose_window(ordered)
 
 
@@ -181,11 +183,13 @@ def fit(
     they lay.
     """
     tell = progress or _silently
+    batch, _ = to_rates(fit_set.batch, counters_of(fit_set.batch))
     if window <= 1:
-        return fit_records(fit_set.batch, choice, tell)
-    before = replaced.components if isinstance(replaced, ForecastDetector) else replaced
+        return fit_records(batch, choice, tell)
+    before = replaced.inner if isinstance(replaced, RateDetector) else replaced
+    before = before.components if isinstance(before, ForecastDetector) else before
     before = before if isinstance(before, SequenceDetector) else None
-    return fit_sequences(fit_set.batch, choice, window, tell, before)
+    return fit_sequences(batch, choice, window, tell, before)
 
 
 def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> Bundled:
@@ -196,10 +200,15 @@ def calibrate(fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet) -> B
 def _calibrate(
     fitted: Fitted, fit_set: FitSet, calibration: CalibrationSet
 ) -> tuple[Bundled, NDArray[np.float32] | None]:
+    counters = counters_of(fit_set.batch)
+    batch, usual = to_rates(fit_set.batch, counters)
+    surprise: NDArray[np.float32] | None = None
     if isinstance(fitted, FittedRecords):
-        return calibrate_records(fitted, fit_set.batch, calibration.batch), None
-    detector, surprise = add_forecasts(*calibrate_out_of_fold(fitted, fit_set.batch), fit_set.batch)
-    return cast(Bundled, detector), surprise
+        detector: Bundled = calibrate_records(fitted, batch, to_rates(calibration.batch, counters)[0])
+    else:
+        judged, surprise = add_forecasts(*calibrate_out_of_fold(fitted, batch), batch)
+        detector = cast(Bundled, judged)
+    return judging_rates(detector, fit_set.batch, counters, usual) if counters else detector, surprise
 
 
 def learn(records: Batch, choice: ModelChoice, window: int, progress: Progress | None = None) -> Bundled:

@@ -13,6 +13,8 @@ from latentwatch.domain.schema import FeatureType, RecordSchema
 
 Value: TypeAlias = float | bool | str | None
 """One feature's value as people and JSON see it."""
+Numbers: TypeAlias = NDArray[Any]
+"""[N, numbers] of `number_type`."""
 
 
 _LONGEST_REASON = 1_000
@@ -78,13 +80,18 @@ class DeadLetter:
             object.__setattr__(self, "reason", "".join(shown))
 
 
+def number_type(schema: RecordSchema) -> type[np.float32] | type[np.float64]:
+    """What a batch holds numbers in: 32 bits; 64 where there are counters, of which small differences of large values count."""
+    return np.float64 if schema.counters else np.float32
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """N records as columns, in arrival order. Never changed after it is made."""
 
     schema: RecordSchema
-    numbers: NDArray[np.float32]
-    """[N, len(schema.numbers)]; NaN where the value is missing. Booleans are 0 and 1."""
+    numbers: Numbers
+    """[N, len(schema.numbers)] of `number_type(schema)`; NaN where the value is missing. Booleans are 0 and 1."""
     categories: NDArray[np.object_]
     """[N, len(schema.categories)] of str, or None where missing."""
     texts: NDArray[np.object_]
@@ -116,7 +123,7 @@ class Batch:
             offsets=self.offsets[rows],
         )
 
-    def with_numbers(self, numbers: NDArray[np.float32]) -> "Batch":
+    def with_numbers(self, numbers: Numbers) -> "Batch":
         """The same records with other numbers, of the same shape."""
         return replace(self, numbers=numbers)
 
@@ -151,7 +158,7 @@ class Batch:
 
 
 def values_of(
-    schema: RecordSchema, numbers: NDArray[np.float32], words: Mapping[str, Sequence[str | None]]
+    schema: RecordSchema, numbers: Numbers, words: Mapping[str, Sequence[str | None]]
 ) -> list[dict[str, Value]]:
     """Rows as people see them, from [N, len(schema.numbers)] numbers and a column of words for each other feature."""
     columns: dict[str, Sequence[Value]] = {**words}
@@ -181,9 +188,10 @@ def batch_from_columns(
     Raises KeyError when a feature's column is absent. Without `times` the rows are one second apart from 1970.
     """
     count = len(columns[schema.features[0].name])
-    numbers = np.empty((count, len(schema.numbers)), np.float32)
+    numbers = np.empty((count, len(schema.numbers)), number_type(schema))
     for column, name in enumerate(schema.numbers):
         numbers[:, column] = np.asarray(columns[name], np.float64)
+    round_measurements(schema, numbers)
     return Batch(
         schema=schema,
         numbers=numbers,
@@ -224,16 +232,24 @@ def _objects(columns: Mapping[str, Any], names: tuple[str, ...], count: int) -> 
     return out
 
 
+def round_measurements(schema: RecordSchema, numbers: Numbers) -> None:
+    """Round to 32 bits, in place, what is no counter: it is the same number beside a counter and without one."""
+    if schema.counters:
+        rounded = [place for place, name in enumerate(schema.numbers) if name not in schema.counters]
+        with np.errstate(over="ignore"):
+            numbers[:, rounded] = numbers[:, rounded].astype(np.float32)
+
+
 def blank_missing(
     schema: RecordSchema,
-    numbers: NDArray[np.float32],
+    numbers: Numbers,
     categories: NDArray[np.object_],
     texts: NDArray[np.object_],
 ) -> None:
     """Take out, in place, what the monitor says means "no value"; a batch's columns in the schema's order."""
     for column, name in enumerate(schema.numbers):
         for value in schema.missing_numbers(name):
-            numbers[numbers[:, column] == np.float32(value), column] = np.nan
+            numbers[numbers[:, column].astype(np.float32) == np.float32(value), column] = np.nan
     for names, columns in ((schema.categories, categories), (schema.texts, texts)):
         for column, name in enumerate(names):
             if missing := schema.missing_words(name):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from latentwatch.domain.counters import in_rates
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, RecordSchema
 
@@ -27,7 +28,7 @@ class FeatureRules:
     @classmethod
     def of(cls, monitor: RecordSchema, model: RecordSchema) -> Self:
         """What a monitor's file says of the features that a model reads; others are not decoded, and cannot count yet."""
-        known = [feature for feature in monitor.features if feature.name in model.numbers]
+        known = [feature for feature in in_rates(monitor).features if feature.name in model.numbers]
         return cls(
             tuple(each for each in known if each.alarm_above is not None or each.alarm_below is not None),
             tuple(each for each in known if each.direction is not None or each.ignore_below is not None),

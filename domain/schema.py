@@ -39,6 +39,8 @@ class FeatureType(StrEnum):
     """A real number; missing allowed."""
     BOOLEAN = "boolean"
     """True or false; held as 1 and 0 in the numeric columns."""
+    COUNTER = "counter"
+    """A number that only grows and begins again where its machine does; judged by its rate a second."""
     CYCLIC = "cyclic"
     """A number that wraps round at `period`, such as an hour or an angle."""
     CATEGORY = "category"
@@ -79,7 +81,7 @@ class Feature(Importance):
         if (self.type is FeatureType.CYCLIC) != (self.period is not None):
             raise ValueError(f"feature {self.name!r}: 'period' is needed for a cyclic feature and only there")
         said = [name for name in IMPORTANCE if getattr(self, name) is not None]
-        if said and self.type is not FeatureType.NUMERIC:
+        if said and self.type not in (FeatureType.NUMERIC, FeatureType.COUNTER):
             raise ValueError(f"feature {self.name!r}: {said[0]!r} is for numeric features; remove it here")
         return self
 
@@ -91,7 +93,7 @@ class Feature(Importance):
     @property
     def is_number(self) -> bool:
         """Whether the feature lives in a batch's numeric matrix."""
-        return self.type in (FeatureType.NUMERIC, FeatureType.BOOLEAN, FeatureType.CYCLIC)
+        return self.type not in (FeatureType.CATEGORY, FeatureType.TEXT)
 
 
 class RecordSchema(BaseModel):
@@ -189,6 +191,14 @@ class RecordSchema(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _counters_have_a_time(self) -> Self:
+        if self.counters and self.time is None:
+            raise ValueError(
+                f"{self.counters[0]!r} is a counter, whose rate a second needs the record's 'time'; name it, or leave the counter out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_way_to_take_messages_apart(self) -> Self:
         if self.arrays and self.collector:
             raise ValueError("give 'arrays' or 'collector', not both")
@@ -242,6 +252,11 @@ class RecordSchema(BaseModel):
     def numbers(self) -> tuple[str, ...]:
         """Names of the columns of `Batch.numbers`, in order."""
         return tuple(feature.name for feature in self.features if feature.is_number)
+
+    @cached_property
+    def counters(self) -> tuple[str, ...]:
+        """Those of `numbers` that are judged by their rate."""
+        return tuple(feature.name for feature in self.features if feature.type is FeatureType.COUNTER)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:

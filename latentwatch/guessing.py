@@ -16,29 +16,25 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from latentwatch.collectors import CollectedShape, known_shape, packing
+from latentwatch.collectors import known_shape, packing
 from latentwatch.detector.cadence import cadence_of
-from latentwatch.detector.quantities import growth, sentinel
 from latentwatch.detector.sampled_columns import (
-    MOST_CATEGORIES,
     MOSTLY_TIMES,
     TIME_NAMES,
     Column,
-    counts_rows,
-    holds_times,
     is_epoch,
     is_identifier,
-    mean_words,
 )
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.first_alert import first_alert
+from latentwatch.first_features import first_features
 from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
-from latentwatch.unsuitable_tables import DECIMAL_COMMA, refuse_dates, refuse_unsuitable_tables
+from latentwatch.unsuitable_tables import refuse_dates, refuse_unsuitable_tables
 
 _ENTITY_NAMES = re.compile(
     r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
@@ -48,22 +44,6 @@ _ENTITY_NAMES = re.compile(
 _ID_NAMES = re.compile(r"(^|[_ .-])id$|[a-z]Id$")
 _SHARED_TIMES = 0.5
 """From this share of records on that have their time with others, a column that tells those apart names entities."""
-_LABEL_NAMES = re.compile(
-    r"^(is_?)?(anomal(y|ies|ous)|changepoints?|labels?|outliers?|fault(y|s)?|attack|ground_?truth|failure|fraud(ulent)?)"
-    r"([ _.-]?(flag|label))?$",
-    re.IGNORECASE,
-)
-_OUTCOME_NAMES = re.compile(r"^(class|target|y)$", re.IGNORECASE)
-"""Labels where they are 0 or 1, which a class of something else is not."""
-_PERIODS = {
-    "hour": 24.0,
-    "minute": 60.0,
-    "weekday": 7.0,
-    "dayofweek": 7.0,
-    "day_of_week": 7.0,
-    "wind_direction": 360.0,
-    "heading": 360.0,
-}
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _FEW = 200
 _MOST_FILES = 20
@@ -152,8 +132,12 @@ def guess_monitor(
         notes[-1] = "entity: the file, since the files' times overlap: one machine each, named as its file"
     owned = [column.texts.fillna("").astype(str) for column in sample if column.name in parts]
     owners = pd.concat(owned, axis=1).agg(" ".join, axis=1) if owned else None
-    features = _guess_features(
-        [column for column in columns if column.name not in (time, *parts)], owners, notes, shape
+    features = first_features(
+        [column for column in columns if column.name not in (time, *parts)],
+        owners,
+        None if times is None else pd.Series(parse_times(times.tolist(), day_first), times.index),
+        notes,
+        shape,
     )
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
@@ -258,7 +242,8 @@ def _first_alert(
     moments = parse_times([None if text is pd.NA else text for text in times.astype(object).tolist()], day_first)
     named = np.zeros(len(moments), np.intp) if owners is None else pd.factorize(owners)[0]
     known = moments != NO_TIME
-    numbers = sum("numeric" in (spec, spec["type"] if isinstance(spec, dict) else spec) for spec in features.values())
+    kinds = [spec["type"] if isinstance(spec, dict) else spec for spec in features.values()]
+    numbers = sum(kind in ("numeric", "counter") for kind in kinds)
     cadence = cadence_of(moments[known], named[known])
     return first_alert(cadence, len(np.unique(named)), numbers, len(features) - numbers)
 
@@ -309,80 +294,6 @@ def _guess_entity(columns: Sequence[Column], times: "pd.Series[Any] | None", not
 def _is_measured(column: Column) -> bool:
     """Whether a column holds fractions, so that it is a quantity, whatever its name."""
     return column.numbers is not None and bool((column.numbers.dropna() % 1 != 0).any())
-
-
-def _guess_features(
-    columns: Sequence[Column], owners: "pd.Series[Any] | None", notes: list[str], shape: CollectedShape
-) -> dict[str, Any]:
-    rows = len(columns[0].texts) if columns else 0
-    features: dict[str, Any] = {}
-    constant = []
-    for column in columns:
-        left_out = _reason_to_leave_out(column, rows) or growth(column, owners)
-        if left_out:
-            notes.append(f"left out {column.name!r}: {left_out}")
-            continue
-        type_ = _feature_type(column, rows)
-        if column.inside:
-            type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
-        features[shape.short(column.name)] = type_
-        if len(column.strays):
-            first = int(column.strays.index[0])
-            notes.append(
-                f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
-                f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring answers such records with an error"
-            )
-        if (note := sentinel(column)) is not None:
-            notes.append(note)
-        if column.distinct == 1:
-            constant.append(column.name)
-    numbers = [column for column in columns if shape.short(column.name) in features and column.numbers is not None]
-    if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
-        notes.append(comma)
-    if features:
-        kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
-        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        notes.append(f"features: {counted}")
-    if constant:
-        notes.append(
-            f"constant in the sample: {', '.join(constant)}; kept, since a constant that begins to move is news"
-        )
-    return features
-
-
-def _decimal_comma(column: Column) -> str | None:
-    """How the column's first number with a decimal comma is read, which its thousands' comma would make wrong."""
-    found = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
-    if not len(found):
-        return None
-    number = str(found.iloc[0]).strip()
-    return f"decimal commas: in {column.name!r} {number} is read as {number.replace(',', '.')}"
-
-
-def _reason_to_leave_out(column: Column, rows: int) -> str | None:
-    if column.texts.isna().all():
-        return "it is empty"
-    if column.nested:
-        return "it holds lists, or objects without a plain part"
-    outcome = _OUTCOME_NAMES.match(column.own_name) and column.numbers is not None and column.numbers.isin((0, 1)).all()
-    if outcome or (_LABEL_NAMES.match(column.own_name) and column.distinct <= 20):
-        return "it looks like a label; normal is learned without labels"
-    if column.numbers is not None:
-        return "it counts the rows" if counts_rows(column) else None
-    if holds_times(column):
-        return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
-    return "every value is different, as in an identifier" if is_identifier(column) else None
-
-
-def _feature_type(column: Column, rows: int) -> Any:
-    if column.numbers is not None:
-        period = _PERIODS.get(column.own_name.lower())
-        inside = period is not None and bool(column.numbers.dropna().between(0, period).all())
-        return {"type": "cyclic", "period": period} if inside else "numeric"
-    if set(column.texts.dropna().str.lower()) <= {"true", "false"}:
-        return "boolean"
-    few = column.distinct <= MOST_CATEGORIES or column.distinct * 20 <= rows
-    return "category" if few and mean_words(column) < 5 else "text"
 
 
 def _slug(stem: str) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.record import Batch
+from latentwatch.domain.record import Batch, number_type
 from latentwatch.domain.schema import RecordSchema
 
 _KEY = b"latentwatch"
@@ -47,7 +47,7 @@ def read_snapshot(path: Path) -> Batch:
     schema = RecordSchema.model_validate(meta["schema"])
     return Batch(
         schema=schema,
-        numbers=_matrix(table, [f"number:{name}" for name in schema.numbers], np.dtype(np.float32)),
+        numbers=_matrix(table, [f"number:{name}" for name in schema.numbers], np.dtype(number_type(schema))),
         categories=_matrix(table, [f"category:{name}" for name in schema.categories], np.dtype(object)),
         texts=_matrix(table, [f"text:{name}" for name in schema.texts], np.dtype(object)),
         entities=_column(table, "entity").astype(object),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.rates import in_rates_of
 from latentwatch.domain.record import Batch, DeadLetter
 from latentwatch.domain.scores import Scores
 from latentwatch.streams.context.context_store import ContextStore
@@ -38,7 +39,7 @@ def extend_sound(store: ContextStore, batch: Batch, messages: Messages) -> tuple
 
 
 def score_sound(detector: Detector, extended: Extended, messages: Messages) -> tuple[Scored, tuple[DeadLetter, ...]]:
-    """Scores of every record that has one, and the records that could not be scored."""
+    """Scores of every record that has one, which holds its counters' rates, and the records that could not be scored."""
     batch, contexts = extended.batch, extended.contexts
 
     def attempt(rows: NDArray[np.intp]) -> Scores:
@@ -48,11 +49,12 @@ def score_sound(detector: Detector, extended: Extended, messages: Messages) -> t
 
     pieces, bad = bisect(np.arange(len(batch)), attempt)
     if not bad and len(pieces) == 1:
-        return Scored(batch, pieces[0][1], contexts), ()
+        return Scored(in_rates_of(detector, batch, contexts), pieces[0][1], contexts), ()
     # Scores of a row depend on that row alone, so the sound rows may be scored again as one.
     sound = extended.take(_without(np.arange(len(batch)), bad))
     scores = detector.score(sound.batch, sound.contexts)
-    return Scored(sound.batch, scores, sound.contexts), _letters(batch, bad, messages)
+    judged = in_rates_of(detector, sound.batch, sound.contexts)
+    return Scored(judged, scores, sound.contexts), _letters(batch, bad, messages)
 
 
 def _without(rows: NDArray[np.intp], bad: dict[int, str]) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.record import Batch, concatenate
+from latentwatch.domain.record import Batch, concatenate, number_type
 from latentwatch.domain.schema import RecordSchema
 
 UNKNOWN_VERSION = -1
@@ -111,6 +111,11 @@ class Shelved:
     """What a former version kept here, and the snapshot's head now: whether verdicts may be another model's."""
 
 
+def _stored(schema: RecordSchema) -> str:
+    """How numbers stand in a snapshot."""
+    return np.dtype(number_type(schema)).newbyteorder("<").str
+
+
 def pack_recent(shelved: Shelved) -> bytes:
     """Bytes that `unpack_recent` reads back to the bit."""
     recent = shelved.recent
@@ -126,7 +131,7 @@ def pack_recent(shelved: Shelved) -> bytes:
     arrays: list[NDArray[Any]] = [shelved.bases.astype("<f4")]
     if recent is not None and batch is not None:
         arrays += [
-            batch.numbers.astype("<f4"),
+            batch.numbers.astype(_stored(batch.schema)),
             batch.times.astype("<i8"),
             batch.offsets.astype("<i8"),
             recent.owners.astype("<i8"),
@@ -163,7 +168,7 @@ def unpack_recent(
             raise ValueError(f"{len(bases)} bases for {len(entities)} entities")
         if not count or schema is None:
             return Shelved(bases, None, foreign)
-        numbers, times, offsets = read("<f4", count, width), read("<i8", count), read("<i8", count)
+        numbers, times, offsets = read(_stored(schema), count, width), read("<i8", count), read("<i8", count)
         owners, surprise, version = read("<i8", count), read("<f4", count), read("<i4", count)
         names = np.array([*entities, None], object)[:-1]
         batch = Batch(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.clock import from_microseconds
-from latentwatch.domain.record import Decoded
+from latentwatch.domain.record import Decoded, Numbers, number_type
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.decoding import avro_machine as machine
 from latentwatch.streams.decoding.avro_plan import ENTITY, TIME, Plan, UnreadableSchema, compile_plan, targets_of
@@ -55,7 +55,16 @@ class AvroDecoder:
         ends = np.cumsum(np.fromiter(map(len, values), np.int64, count=len(values)))  # type: ignore[arg-type]
         starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)[: len(ends)]
         data = np.frombuffer(joined, np.uint8)
-        rows = _Rows(data, joined, starts, ends, len(self._schema.numbers), len(self._slots), self._symbols)
+        rows = _Rows(
+            data,
+            joined,
+            starts,
+            ends,
+            len(self._schema.numbers),
+            number_type(self._schema),
+            len(self._slots),
+            self._symbols,
+        )
         framed = self._framed(messages, rows, refused)
         # Schemas first, so that a registry that is away costs no work twice.
         ids = rows.ids(framed)
@@ -128,6 +137,7 @@ class _Rows:
         starts: NDArray[np.int64],
         ends: NDArray[np.int64],
         width: int,
+        kind: type[np.floating[Any]],
         slots: int,
         symbols: list[str],
     ) -> None:
@@ -135,7 +145,7 @@ class _Rows:
         self.data, self.starts, self.ends = data, starts, ends
         self._joined = joined
         self._symbols = symbols
-        self.numbers = np.full((count, width), np.nan, np.float32)
+        self.numbers: Numbers = np.full((count, width), np.nan, kind)
         self._kinds = np.zeros((count, slots), np.int8)
         self._firsts = np.zeros((count, slots), np.int64)
         self._lasts = np.zeros((count, slots), np.int64)

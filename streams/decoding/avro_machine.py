@@ -82,7 +82,7 @@ def read_rows(
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     rows: NDArray[np.int64],
-    numbers: NDArray[np.float32],
+    numbers: NDArray[np.float32] | NDArray[np.float64],
     kinds: NDArray[np.int8],
     firsts: NDArray[np.int64],
     lasts: NDArray[np.int64],
@@ -217,7 +217,7 @@ def read_rows(
             if state != SOUND:
                 break
             if where >= 0:
-                numbers[row, where] = np.float32(number)
+                numbers[row, where] = number
             elif where <= -2:
                 slot = -2 - where
                 kinds[row, slot] = kind

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
-from latentwatch.domain.record import Batch, DeadLetter, Decoded, Position, blank_missing
+from latentwatch.domain.record import Batch, DeadLetter, Decoded, Numbers, Position, blank_missing, round_measurements
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.times import NO_TIME, are_strokes, bounded, parse_times
 from latentwatch.streams.ports import Messages
@@ -39,7 +39,7 @@ class TimeBound:
 class Columns:
     """N messages whose fields have been read, not yet checked."""
 
-    numbers: NDArray[np.float32]
+    numbers: Numbers
     """[N, len(schema.numbers)]; infinite where the value was, or does not fit."""
     categories: NDArray[np.object_]
     texts: NDArray[np.object_]
@@ -73,6 +73,7 @@ def joined(parts: Sequence[Columns]) -> Columns:
 def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> Decoded:
     """Check what was read, and part the batch from the dead letters."""
     refused = columns.refused
+    round_measurements(schema, columns.numbers)
     blank_missing(schema, columns.numbers, columns.categories, columns.texts)
     _check_finite(schema, columns.numbers, refused)
     _check_truth(schema, columns.numbers, refused)
@@ -101,18 +102,19 @@ def _dead_letter(messages: Messages, row: int, reason: str) -> DeadLetter:
     return DeadLetter(position, reason, messages.values[row] or b"")
 
 
-def _check_finite(schema: RecordSchema, numbers: NDArray[np.float32], refused: dict[int, str]) -> None:
+def _check_finite(schema: RecordSchema, numbers: Numbers, refused: dict[int, str]) -> None:
     # A finite sum is the cheap proof that nothing is infinite; missing values (NaN) need the second look.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(numbers.sum(dtype=np.float64)):
             return
-    for row, column in np.argwhere(np.isinf(numbers)).tolist():
+        infinite = np.isinf(numbers.astype(np.float32))
+    for row, column in np.argwhere(infinite).tolist():
         refused.setdefault(
             row, f"field {schema.numbers[column]!r} is infinite, or too large for a 32-bit number; send null if missing"
         )
 
 
-def _check_truth(schema: RecordSchema, numbers: NDArray[np.float32], refused: dict[int, str]) -> None:
+def _check_truth(schema: RecordSchema, numbers: Numbers, refused: dict[int, str]) -> None:
     for column, name in enumerate(schema.numbers):
         if schema.feature(name).type is not FeatureType.BOOLEAN:
             continue

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.record import Decoded
+from latentwatch.domain.record import Decoded, number_type
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import MISSING_WORDS, has_decimal_commas, number_in
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
@@ -50,7 +50,7 @@ class CsvDecoder:
         refused: dict[int, str] = {}
         cells = list(zip(*self._rows(messages, refused), strict=True)) or [()] * len(self._header)
         schema, count, commas = self._schema, len(messages), has_decimal_commas(self._delimiter)
-        numbers = np.empty((count, len(schema.numbers)), np.float32)
+        numbers = np.empty((count, len(schema.numbers)), number_type(schema))
         for column, name in enumerate(schema.numbers):
             boolean = schema.feature(name).type is FeatureType.BOOLEAN
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such

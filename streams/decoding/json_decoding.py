@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from latentwatch.domain.errors import InvalidMonitor
-from latentwatch.domain.record import Decoded
+from latentwatch.domain.record import Decoded, Numbers, number_type
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import number_in
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, joined, shorten, words
@@ -127,7 +127,7 @@ class _Reader:
             numbers = self._matrix(records)
         except (TypeError, OverflowError):  # an integer beyond any float
             rows = [self._matrix_of_one(row, record, refused) for row, record in enumerate(records)]
-            numbers = np.concatenate([*rows, np.empty((0, len(schema.numbers)), np.float32)])
+            numbers = np.concatenate([*rows, np.empty((0, len(schema.numbers)), number_type(schema))])
         categories = np.empty((count, len(schema.categories)), object)
         for column, name in enumerate(schema.categories):
             categories[:, column] = words(list(map(self._words[name], records)))
@@ -143,18 +143,18 @@ class _Reader:
             refused=refused,
         )
 
-    def _matrix(self, records: list[Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        width = len(self._schema.numbers)
+    def _matrix(self, records: list[Any]) -> Numbers:
+        width, kind = len(self._schema.numbers), number_type(self._schema)
         with np.errstate(over="ignore"):
-            flat = np.fromiter(chain.from_iterable(map(self._numbers, records)), np.float32, count=len(records) * width)
+            flat = np.fromiter(chain.from_iterable(map(self._numbers, records)), kind, count=len(records) * width)
         return flat.reshape(len(records), width)
 
-    def _matrix_of_one(self, row: int, record: Any, refused: dict[int, str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _matrix_of_one(self, row: int, record: Any, refused: dict[int, str]) -> Numbers:
         try:
             return self._matrix([record])
         except (TypeError, OverflowError):
             refused[row] = "a number is too large to hold; send null if it is missing"
-            return np.zeros((1, len(self._schema.numbers)), np.float32)
+            return np.zeros((1, len(self._schema.numbers)), number_type(self._schema))
 
     def _read(self, row: int, value: bytes | None, refused: dict[int, str]) -> Any:
         """One message with care: a record, or an empty one and the reason."""

@@ -72,6 +72,10 @@ class NormalDetector:
             for row in batch.numbers
         ]
 
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> np.ndarray:
+        """A record that stands alone remembers nothing."""
+        return scores.surprise
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The rate's own surprise."""
         return float(-np.log10(policy.false_alarm_rate or 1e-3))

@@ -154,14 +154,24 @@ def test_one_machine_a_file_is_guessed_learned_and_scored_alike(tmp_path: Path):
         FileSource("-").decoder(record)
 
 
-def test_a_counter_is_left_out_with_a_word(guess: Callable[..., Guess]):
-    """What only grows, but for its resets, is no feature; what rose for a while is one."""
+def test_what_only_grows_is_a_counter(guess: Callable[..., Guess]):
+    """But for its resets; what rose for a while is a number, and what runs with the time is a clock and left out."""
     counter = np.cumsum(np.random.default_rng(1).integers(0, 9, _ROWS))
     counter[500:] -= counter[500]
     ramp = np.concatenate([np.arange(_ROWS // 2), np.arange(_ROWS // 2, 0, -1)])
-    found = guess(bytes_total=counter.tolist(), ramp=ramp.tolist())
-    assert found.monitor.record.names == ("level", "ramp")
-    assert _said(found, "left out 'bytes_total'", "only grows")
+    uptime = [60 * row + row % 2 for row in range(_ROWS)]
+    found = guess(bytes_total=counter.tolist(), ramp=ramp.tolist(), uptime=uptime)
+    assert found.monitor.record.names == ("level", "bytes_total", "ramp")
+    assert found.monitor.record.counters == ("bytes_total",)
+    assert _said(found, "'bytes_total' is a counter", "only grows", "rate a second")
+    assert _said(found, "left out 'uptime'", "it is a clock")
+
+
+def test_without_a_time_a_counter_is_left_out_with_a_word(guess: Callable[..., Guess]):
+    """There is no rate a second of records that carry no time."""
+    found = guess(timestamp=[], bytes_total=np.cumsum(np.random.default_rng(1).integers(0, 9, _ROWS)).tolist())
+    assert found.monitor.record.names == ("level",)
+    assert _said(found, "left out 'bytes_total'", "only grows", "with a time")
 
 
 def test_counters_of_several_machines_are_each_their_own(guess: Callable[..., Guess]):

@@ -35,6 +35,15 @@ def test_a_batch_reads_back_as_it_was(tmp_path: Path):
         assert getattr(back, name).tolist() == getattr(batch, name).tolist()
 
 
+def test_large_counters_read_back_exactly(tmp_path: Path):
+    """A counter of billions keeps its last digit, which 32 bits would lose."""
+    schema = RecordSchema.model_validate({"time": "t", "features": {"sent": "counter", "x": "numeric"}})
+    batch = batch_from_columns(schema, {"sent": [5e12 + 1, 5e12 + 2], "x": [0.1, 0.2]})
+    write_snapshot(batch, tmp_path / "h.parquet")
+    assert read_snapshot(tmp_path / "h.parquet").numbers[:, 0].tolist() == [5e12 + 1, 5e12 + 2]
+    assert batch.numbers[:, 1].tolist() == [float(np.float32(0.1)), float(np.float32(0.2))]
+
+
 def test_another_file_is_refused(tmp_path: Path):
     """A missing file and a file of another kind both name the step to repeat."""
     with pytest.raises(InvalidInput, match="snapshots history again"):

@@ -1,0 +1,395 @@
+"""Counters become rates: what a detector of plain numbers needs before it can judge records that hold counters.
+
+Batch with counters [N] -> the same records with each counter's rate a second, by its entity's record before
+
+What only grows is no level: whatever was learned of it, the next value lies beyond. Its rate is one. With v and t a value
+and its time, and v', t' those of the entity's last record that had a value,
+
+    rate = (v - v') / (t - t')
+
+Where a counter falls, its machine began anew, and how far it had come by then is unknown, as it is where no time has passed
+and of an entity's first record. What stands for an unknown rate must be no anomaly by itself: it is the entity's mean rate
+of late, or, where the record would look strange with that, what its other numbers and its past predict.
+A missing value is a missing rate; the next one is the mean over both intervals.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.array_prefixes import below, prefixed
+from latentwatch.detector.bundle import Bundled, detector_from
+from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.growth import only_grows, share_of_falls
+from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
+from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.domain.counters import in_rates
+from latentwatch.domain.percent import percent
+from latentwatch.domain.policies import AlertPolicy
+from latentwatch.domain.record import Batch, Value
+from latentwatch.domain.schema import FeatureType, RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
+
+Floats = NDArray[np.float32]
+
+_WORDS = 3
+"""Floats of 32 bits whose sum is a number of 64."""
+_OF_A_COUNTER = 2 * _WORDS + 2
+"""Floats of state: its last value, when that was, its mean rate of late, and whether there was one."""
+_RATE, _KNOWN = 2 * _WORDS, 2 * _WORDS + 1
+_FOLLOWS = 0.125
+"""Weight of a new rate in that mean, with which a prediction begins."""
+_PLAIN = 1.0
+"""Surprise below which a record does not look strange with that mean."""
+_KEPT_BITS = 12
+"""Of a predicted rate: a four-thousandth of it."""
+FEWEST_STEPS = 200
+"""Of a history: fewer may grow by chance."""
+_SELDOM_FALLS = 0.02
+"""Share of falling steps up to which they are restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateContext:
+    """The context encoder of a detector that reads counters: in each state, and in each row, the counters' part comes
+    first. Immutable and thread-safe; the states are the caller's."""
+
+    inner: Bundled
+    """What judges the rates."""
+    counters: tuple[str, ...]
+    """Names, K of them."""
+    usual: Floats
+    """[K] the rate of a counter of which nothing is known."""
+
+    @property
+    def state_size(self) -> int:
+        """S."""
+        return self._own + self.inner.context.state_size
+
+    @property
+    def width(self) -> int:
+        """D: the rates, and what the detector of rates keeps."""
+        return len(self.counters) + self.inner.context.width
+
+    @property
+    def warm_after(self) -> int:
+        """Records after which the detector of rates has its full context."""
+        return self.inner.context.warm_after
+
+    def fresh(self, entities: Sequence[str]) -> Floats:
+        """[len(entities), S] states of which no record came yet."""
+        return np.concatenate([_fresh(self.usual, len(entities)), self.inner.context.fresh(entities)], axis=1)
+
+    def extend(self, states: Floats, owners: NDArray[np.intp], batch: Batch) -> Contexts:
+        """Advance `states` in place, in row order, and return each row's rates and context.
+
+        What is unknown is predicted from all that came before it, so that records are taken in rounds: of each entity those
+        up to and with its next unknown rate. Most batches are one round.
+        """
+        touched, local = np.unique(owners, return_inverse=True)
+        local, own = local.astype(np.intp), np.ascontiguousarray(states[touched])
+        rates, unknown = _read(own, local, batch, self.counters)
+        inner = np.ascontiguousarray(own[:, self._own :])
+        features = np.empty((len(batch), self.inner.context.width), np.float32)
+        seen = np.empty(len(batch), np.int64)
+        for rows in _rounds(local, np.asarray(unknown.any(axis=1))):
+            part, of = batch.take(rows), local[rows]
+            rates[rows] = self._with_predicted(inner, of, part, rates[rows], unknown[rows])
+            contexts = self.inner.context.extend(inner, of, _with_rates(part, self.counters, rates[rows]))
+            features[rows], seen[rows] = contexts.features, contexts.seen
+        states[touched] = np.concatenate([own[:, : self._own], inner], axis=1)
+        return Contexts(np.concatenate([rates, features], axis=1), seen)
+
+    def _with_predicted(
+        self, states: Floats, owners: NDArray[np.intp], batch: Batch, rates: Floats, unknown: NDArray[np.bool_]
+    ) -> Floats:
+        """The rates [N, K] with what is predicted where they are unknown, at most once an entity; `states` stay."""
+        last = np.flatnonzero(unknown.any(axis=1))
+        if not len(last):
+            return rates
+        mine = np.flatnonzero(np.isin(owners, owners[last]))
+        known, local = np.unique(owners[mine], return_inverse=True)
+        tried = _with_rates(batch.take(mine), self.counters, rates[mine])
+        contexts = self.inner.context.extend(states[known], local.astype(np.intp), tried)
+        at = np.searchsorted(mine, last)
+        tried, contexts = tried.take(at), contexts.take(at)
+        off = self.inner.deviations(tried, contexts, self.counters)
+        off[self.inner.score(tried, contexts).surprise < _PLAIN] = 0.0
+        predicted = np.where(np.isfinite(off), rates[last] - off, rates[last])
+        out = rates.copy()
+        out[last] = np.where(unknown[last], _rounded(predicted), rates[last])
+        return out
+
+    def adopt(self, states: Floats, previous: ContextEncoder) -> Floats | None:
+        """Continue the states of another encoder of the same counters; None where they are others."""
+        if not isinstance(previous, RateContext) or previous.counters != self.counters:
+            return None
+        own = self._own
+        adopted = self.inner.context.adopt(np.ascontiguousarray(states[:, own:]), previous.inner.context)
+        return None if adopted is None else np.concatenate([states[:, :own], adopted], axis=1)
+
+    @property
+    def _own(self) -> int:
+        return len(self.counters) * _OF_A_COUNTER
+
+
+@dataclass(frozen=True, slots=True)
+class RateDetector:
+    """A detector of rates that reads counters. Immutable and thread-safe."""
+
+    context: RateContext
+    records: RecordSchema
+    """With the counters."""
+    found: tuple[str, ...] = ()
+    """What training found out about the counters."""
+    bundle: str = ""
+
+    @property
+    def inner(self) -> Bundled:
+        """What judges the records once their counters are rates."""
+        return self.context.inner
+
+    @property
+    def kind(self) -> str:
+        """The kind of the autoencoder."""
+        return self.inner.kind
+
+    @property
+    def schema(self) -> RecordSchema:
+        """The records it scores."""
+        return self.records
+
+    @property
+    def cadence(self) -> float:
+        """Seconds between the records of an entity; 0 where training did not see them come regularly."""
+        return self.inner.cadence
+
+    @property
+    def follows_drift(self) -> bool:
+        """Whether levels that drift slowly are followed."""
+        return self.inner.follows_drift
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What training found, in sentences."""
+        return (*self.found, *self.inner.notes)
+
+    def in_rates(self, batch: Batch, contexts: Contexts) -> Batch:
+        """The records with the rates that their context rows hold."""
+        return _with_rates(batch, self.context.counters, contexts.features[:, : self._counters])
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """Calibrated scores."""
+        return self.inner.score(*self._inner(batch, contexts))
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """Why each record scored as it did; what is said of counters is said of their rates."""
+        return self.inner.explain(*self._inner(batch, contexts), scores)
+
+    def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
+        """[N, K] how far each named number, of a counter its rate, lies from what the others predict."""
+        return self.inner.deviations(*self._inner(batch, contexts), names)
+
+    def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
+        """Scores as if the numbers left out, [N, K], were as the others predict."""
+        return self.inner.score_without(*self._inner(batch, contexts), names, left)
+
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
+        """[N] the surprise less what is only memory of something that has ended."""
+        return self.inner.ongoing(*self._inner(batch, contexts), scores)
+
+    def codes(self, batch: Batch, contexts: Contexts) -> Floats:
+        """[N, K] latent codes of records."""
+        return self.inner.codes(*self._inner(batch, contexts))
+
+    def decoded(self, codes: Floats) -> list[dict[str, Value]]:
+        """The mean record at each code [N, K], with rates."""
+        return self.inner.decoded(codes)
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which records are flagged."""
+        return self.inner.threshold(policy)
+
+    def map_ground(self) -> MapGround:
+        """Where normal records are dense on the map."""
+        return self.inner.map_ground()
+
+    def reading(self, schema: RecordSchema) -> Self:
+        """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
+        inner = self.inner.reading(in_rates(schema, self.context.counters))
+        return replace(self, context=replace(self.context, inner=inner), records=schema, bundle="")
+
+    def _inner(self, batch: Batch, contexts: Contexts) -> tuple[Batch, Contexts]:
+        features = np.ascontiguousarray(contexts.features[:, self._counters :])
+        return self.in_rates(batch, contexts), Contexts(features, contexts.seen)
+
+    @property
+    def _counters(self) -> int:
+        return len(self.context.counters)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array of the bundle."""
+        return {"usual": self.context.usual, **prefixed("inner.", self.inner.arrays())}
+
+    def meta(self) -> dict[str, Any]:
+        """Everything else."""
+        return {
+            "detector": "rates",
+            "schema": self.schema.model_dump(mode="json"),
+            "counters": list(self.context.counters),
+            "inner": self.inner.meta(),
+            "found": list(self.found),
+        }
+
+    @classmethod
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], bundle: str = "") -> Self:
+        """The inverse of `arrays` and `meta`. Raises KeyError for what is missing, BundleRefused for what does not fit."""
+        schema, counters = RecordSchema.model_validate(meta["schema"]), tuple(map(str, meta["counters"]))
+        inner = detector_from(below(arrays, "inner."), meta["inner"], bundle)
+        if (
+            isinstance(inner, RateDetector)
+            or arrays["usual"].shape != (len(counters),)
+            or in_rates(schema, counters) != inner.schema
+        ):
+            raise ValueError("the counters do not fit what judges their rates")
+        context = RateContext(inner, counters, np.asarray(arrays["usual"], np.float32))
+        return cls(context, schema, tuple(map(str, meta["found"])), bundle)
+
+
+def in_rates_of(detector: Detector, batch: Batch, contexts: Contexts) -> Batch:
+    """Records [N] as the detector judges them: counters are their rates."""
+    return detector.in_rates(batch, contexts) if isinstance(detector, RateDetector) else batch
+
+
+def counters_of(history: Batch) -> tuple[str, ...]:
+    """The features that are judged by their rate, in the schema's order: those that the monitor calls counters, and those
+    that only grow, each entity's for itself, in order of time. Without a time there is no rate, and there are none."""
+    schema = history.schema
+    if schema.time is None or not len(history):
+        return ()
+    rows_of_each = rows_by_entity(history.entities)
+    plain = [name for name in schema.numbers if schema.feature(name).type is FeatureType.NUMERIC]
+    growing = {name for name in plain if only_grows(_column(history, name), rows_of_each, FEWEST_STEPS)}
+    return tuple(name for name in schema.numbers if name in growing or name in schema.counters)
+
+
+def to_rates(history: Batch, counters: tuple[str, ...]) -> tuple[Batch, Floats]:
+    """Records of which nothing came before, each entity's in order, as `RateDetector.inner` judges them; and the usual rate
+    [K] of each counter, which stands for an entity's first one."""
+    if not counters:
+        return history, np.zeros(0, np.float32)
+    _, owners = np.unique(history.entities.astype(str), return_inverse=True)
+    owners = owners.astype(np.intp)
+    entities = int(owners.max(initial=-1)) + 1
+    rates, unknown = _read(_fresh(np.zeros(len(counters), np.float32), entities), owners, history, counters)
+    told = [each[~none & np.isfinite(each)] for each, none in zip(rates.T, unknown.T, strict=True)]
+    usual = np.array([np.median(known) if len(known) else 0.0 for known in told])
+    rates, _ = _read(_fresh(usual.astype(np.float32), entities), owners, history, counters)
+    return _with_rates(history, counters, rates), usual.astype(np.float32)
+
+
+def judging_rates(inner: Bundled, history: Batch, counters: tuple[str, ...], usual: Floats) -> RateDetector:
+    """A detector that was trained on rates, for records with counters; `history` is what they were made of."""
+    rows_of_each = rows_by_entity(history.entities)
+    found = []
+    for name in counters:
+        falls = share_of_falls(_column(history, name), rows_of_each)
+        said = history.schema.feature(name).type is FeatureType.COUNTER
+        found.append(
+            f"{name} is a counter: what is judged is its rate a second."
+            if said
+            else f"{name} only grows: what is judged is its rate a second. Say 'type: counter' of it in the monitor, so that large "
+            "values are read exactly."
+        )
+        if said and falls > _SELDOM_FALLS:
+            found.append(
+                f"{name} falls in {percent(falls)} of the records, which a counter does only where it begins anew."
+            )
+    return RateDetector(RateContext(inner, counters, usual), history.schema, tuple(found))
+
+
+def _column(batch: Batch, name: str) -> NDArray[np.float64]:
+    return np.asarray(batch.numbers[:, batch.schema.numbers.index(name)], np.float64)
+
+
+def _with_rates(batch: Batch, counters: tuple[str, ...], rates: Floats) -> Batch:
+    """The records [N] with the rates [N, K] in the place of the counters."""
+    numbers = np.array(batch.numbers, np.float32)
+    numbers[:, [batch.schema.numbers.index(name) for name in counters]] = rates
+    return replace(batch, schema=in_rates(batch.schema, counters), numbers=numbers)
+
+
+def _fresh(usual: Floats, entities: int) -> Floats:
+    """[entities, K floats] of state, of which no record came yet."""
+    own = np.zeros((entities, len(usual), _OF_A_COUNTER), np.float32)
+    own[:, :, _RATE] = usual
+    return own.reshape(entities, len(usual) * _OF_A_COUNTER)
+
+
+def _rounds(owners: NDArray[np.intp], ends: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Rows [N] in rounds: those of each owner up to its first row that `ends` one are in the first, and so on."""
+    if not ends.any():
+        return [np.arange(len(owners))]
+    number = np.zeros(len(owners), np.int64)
+    for rows in rows_by_entity(owners):
+        number[rows] = np.cumsum(ends[rows]) - ends[rows]
+    return [np.flatnonzero(number == each) for each in range(int(number.max()) + 1)]
+
+
+def _rounded(rates: NDArray[np.float64]) -> Floats:
+    """Without the last bits, which depend on how many records are predicted at once."""
+    size = 2.0 ** np.floor(np.log2(np.maximum(np.abs(rates), 1e-30)) - _KEPT_BITS)
+    return np.asarray(np.round(rates / size) * size, np.float32)
+
+
+def _read(
+    states: Floats, owners: NDArray[np.intp], batch: Batch, counters: tuple[str, ...]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """[N, K] the counters' rates, and where they are unknown and what is usual lately stands for them; the first floats of
+    `states` [E, ...] advance in place."""
+    shape = len(batch), len(counters)
+    rates, unknown = np.empty(shape, np.float32), np.zeros(shape, np.bool_)
+    columns = [batch.schema.numbers.index(name) for name in counters]
+    values = np.ascontiguousarray(batch.numbers[:, columns], np.float64)
+    _advance(states, np.ascontiguousarray(owners, np.int64), values, batch.times, rates, unknown)
+    return rates, unknown
+
+
+@compiled_exactly
+def _advance(
+    states: Floats,
+    owners: NDArray[np.int64],
+    values: NDArray[np.float64],
+    times: NDArray[np.int64],
+    rates: Floats,
+    unknown: NDArray[np.bool_],
+) -> None:
+    """The rates [N, K] of counters with `values` [N, K] at `times` [N], microseconds, in row order."""
+    for row in range(len(owners)):
+        for counter in range(values.shape[1]):
+            own = states[owners[row], counter * _OF_A_COUNTER : (counter + 1) * _OF_A_COUNTER]
+            value, time = values[row, counter], np.float64(times[row])
+            if np.isnan(value):
+                rates[row, counter] = np.nan
+                continue
+            known = own[_KNOWN] > 0.5
+            before = np.float64(own[0]) + np.float64(own[1]) + np.float64(own[2])
+            seconds = (time - (np.float64(own[3]) + np.float64(own[4]) + np.float64(own[5]))) / 1e6
+            rate = np.float64(own[_RATE])
+            if known and seconds > 0.0 and value >= before:
+                rate = (value - before) / seconds
+                own[_RATE] += np.float32(_FOLLOWS * (rate - own[_RATE]))
+            else:
+                unknown[row, counter] = True
+            rates[row, counter] = rate
+            if known and seconds <= 0.0:
+                continue  # what came late, or twice, is behind what is known already
+            own[_KNOWN] = 1.0
+            for place in range(_WORDS):
+                own[place] = np.float32(value)
+                value -= np.float64(own[place])
+                own[_WORDS + place] = np.float32(time)
+                time -= np.float64(own[_WORDS + place])

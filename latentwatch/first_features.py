@@ -1,0 +1,130 @@
+"""What the columns of a sample say of a first monitor's features: which there are, of which type, and what is left out.
+
+Columns -> `features` of the monitor's record, and a note on each guess
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from latentwatch.collectors import CollectedShape
+from latentwatch.detector.quantities import growth, sentinel
+from latentwatch.detector.sampled_columns import (
+    MOST_CATEGORIES,
+    Column,
+    counts_rows,
+    holds_times,
+    is_identifier,
+    mean_words,
+)
+from latentwatch.unsuitable_tables import DECIMAL_COMMA
+
+_LABEL_NAMES = re.compile(
+    r"^(is_?)?(anomal(y|ies|ous)|changepoints?|labels?|outliers?|fault(y|s)?|attack|ground_?truth|failure|fraud(ulent)?)"
+    r"([ _.-]?(flag|label))?$",
+    re.IGNORECASE,
+)
+_OUTCOME_NAMES = re.compile(r"^(class|target|y)$", re.IGNORECASE)
+"""Labels where they are 0 or 1, which a class of something else is not."""
+_PERIODS = {
+    "hour": 24.0,
+    "minute": 60.0,
+    "weekday": 7.0,
+    "dayofweek": 7.0,
+    "day_of_week": 7.0,
+    "wind_direction": 360.0,
+    "heading": 360.0,
+}
+
+
+def first_features(
+    columns: Sequence[Column],
+    owners: "pd.Series[Any] | None",
+    moments: "pd.Series[int] | None",
+    notes: list[str],
+    shape: CollectedShape,
+) -> dict[str, Any]:
+    """Types by name; `owners` and `moments` are the rows' entities and times, where they have them."""
+    rows = len(columns[0].texts) if columns else 0
+    features: dict[str, Any] = {}
+    constant = []
+    for column in columns:
+        left_out = _reason_to_leave_out(column, rows)
+        times = None if moments is None else np.asarray(moments[column.texts.index], np.int64)
+        grown = None if left_out else growth(column, owners, times)
+        if grown is not None and times is None:
+            left_out = (
+                f"{grown.said}, as a counter or a clock does, so that every new value would look abnormal; with a time its "
+                "rate a second would be judged"
+            )
+        elif grown is not None and grown.is_clock:
+            left_out = f"{grown.said} as the time passes, so that it is a clock"
+        if left_out:
+            notes.append(f"left out {column.name!r}: {left_out}")
+            continue
+        type_ = _feature_type(column, rows) if grown is None else "counter"
+        if grown is not None:
+            notes.append(f"{column.name!r} is a counter, since {grown.said}: what is judged is its rate a second")
+        if column.inside:
+            type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
+        features[shape.short(column.name)] = type_
+        if len(column.strays):
+            first = int(column.strays.index[0])
+            notes.append(
+                f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
+                f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring answers such records with an error"
+            )
+        if grown is None and (note := sentinel(column)) is not None:
+            notes.append(note)
+        if column.distinct == 1:
+            constant.append(column.name)
+    numbers = [column for column in columns if shape.short(column.name) in features and column.numbers is not None]
+    if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
+        notes.append(comma)
+    if features:
+        kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
+        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        notes.append(f"features: {counted}")
+    if constant:
+        notes.append(
+            f"constant in the sample: {', '.join(constant)}; kept, since a constant that begins to move is news"
+        )
+    return features
+
+
+def _decimal_comma(column: Column) -> str | None:
+    """How the column's first number with a decimal comma is read, which its thousands' comma would make wrong."""
+    found = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
+    if not len(found):
+        return None
+    number = str(found.iloc[0]).strip()
+    return f"decimal commas: in {column.name!r} {number} is read as {number.replace(',', '.')}"
+
+
+def _reason_to_leave_out(column: Column, rows: int) -> str | None:
+    if column.texts.isna().all():
+        return "it is empty"
+    if column.nested:
+        return "it holds lists, or objects without a plain part"
+    outcome = _OUTCOME_NAMES.match(column.own_name) and column.numbers is not None and column.numbers.isin((0, 1)).all()
+    if outcome or (_LABEL_NAMES.match(column.own_name) and column.distinct <= 20):
+        return "it looks like a label; normal is learned without labels"
+    if column.numbers is not None:
+        return "it counts the rows" if counts_rows(column) else None
+    if holds_times(column):
+        return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
+    return "every value is different, as in an identifier" if is_identifier(column) else None
+
+
+def _feature_type(column: Column, rows: int) -> Any:
+    if column.numbers is not None:
+        period = _PERIODS.get(column.own_name.lower())
+        inside = period is not None and bool(column.numbers.dropna().between(0, period).all())
+        return {"type": "cyclic", "period": period} if inside else "numeric"
+    if set(column.texts.dropna().str.lower()) <= {"true", "false"}:
+        return "boolean"
+    few = column.distinct <= MOST_CATEGORIES or column.distinct * 20 <= rows
+    return "category" if few and mean_words(column) < 5 else "text"

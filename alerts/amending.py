@@ -226,6 +226,7 @@ def _correct_alerts(
             _close(connection, alert, leave_incident(connection, monitor, alert, rule), now)
             events.append(_event(alert, "withdrawn", WITHDRAWN, now))
             continue
+        episode.untold = before.status is AlertStatus.SILENCED
         corrected.append(episode)
         if (episode.records, episode.severity) != (before.records, before.severity):
             note = f"amended by late records: {before.records} flagged records are {episode.records}"
@@ -235,7 +236,7 @@ def _correct_alerts(
         connection.execute(insert(AlertEventRow), events)
     urgent = [
         each for each in corrected
-        if each.severity is Severity.CRITICAL and each.stored_severity is not Severity.CRITICAL
+        if each.severity is Severity.CRITICAL and each.stored_severity is not Severity.CRITICAL and not each.untold
     ]  # fmt: skip
     record_escalations(connection, urgent, now)
     return News(critical=frozenset(each.id for each in urgent if each.id is not None))

@@ -13,13 +13,15 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.outbox import DUE, channels_of, new_message, subject_of, titled
-from latentwatch.alerts.tables import AlertRow, FlaggedRecordRow, NotificationRow
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import AlertKind, Severity
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 
 OPENED, CRITICAL, WIDER = "opened", "critical", "wider"
+OUTLASTS = "outlasts"
+"""The event of an alert that goes on from what a silence hid."""
 WIDER_BY = 4
 """People are told again where an incident has so many times the entities that the last message told of."""
 _NAMED = 3
@@ -33,6 +35,8 @@ class _Incident:
     """What a message says of an incident: its alerts in the order in which they began."""
 
     alerts: tuple[Row[Any], ...]
+    outlasting: str = ""
+    """Which silence hid what its first alert goes on from, in a clause."""
 
     @property
     def entities(self) -> list[str]:
@@ -79,7 +83,8 @@ def _tell(
     now: datetime,
     settle: timedelta,
 ) -> None:
-    incident = _Incident(tuple(_alerts_of(connection, number)))
+    alerts = tuple(_alerts_of(connection, number))
+    incident = _Incident(alerts, _outlasting(connection, alerts[0].id) if alerts else "")
     extent = len(incident.entities)
     ids = [alert.id for alert in incident.alerts]
     sent = connection.execute(
@@ -148,6 +153,11 @@ def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
     ).all()  # fmt: skip
 
 
+def _outlasting(connection: Connection, alert: int) -> str:
+    row = AlertEventRow
+    return connection.scalar(select(row.note).where(row.alert_id == alert, row.kind == OUTLASTS).limit(1)) or ""
+
+
 def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dict[str, object]:
     """Severity, title and body of a message."""
     entities = incident.entities
@@ -157,7 +167,8 @@ def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dic
     subject = subject_of(monitor, entities[0]) if len(entities) == 1 else f"{monitor}: {len(entities)} entities"
     mark = ":" if len(entities) == 1 else ""
     body = _of_one(incident.alerts[0]) if len(incident.alerts) == 1 else _of_many(number, incident)
-    return {**titled(incident.severity, f"{subject}{mark} {state}"), "body": body}
+    goes_on = f" {incident.outlasting[:1].upper()}{incident.outlasting[1:]}." if incident.outlasting else ""
+    return {**titled(incident.severity, f"{subject}{mark} {state}"), "body": body + goes_on}
 
 
 def _of_one(alert: Row[Any]) -> str:

@@ -10,11 +10,12 @@ from zlib import crc32
 import numpy as np
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
-from latentwatch.alerts.announcing import News
+from latentwatch.alerts.announcing import OUTLASTS, News
 from latentwatch.alerts.columns import BigKey, storable
 from latentwatch.alerts.grouping import Episode, group, shifted
-from latentwatch.alerts.incidents import join_incidents
+from latentwatch.alerts.incidents import join_incidents, stand_alone
 from latentwatch.alerts.session import take_turns
+from latentwatch.alerts.silences import silences_since
 from latentwatch.alerts.tables import (
     AlertEventRow,
     AlertRow,
@@ -69,12 +70,15 @@ def store_flagged(
         return Receipt(), News()
     take_turns(connection, turns_of(monitor, {record.entity for record in fresh}))
     known = _growing(connection, monitor, fresh, gap)
-    assigned = group(fresh, known, gap)
+    silences = silences_since(connection, monitor, min(record.time for record in fresh))
+    assigned = group(fresh, known, gap, silences)
     touched = list(dict.fromkeys(assigned))
     opened = [episode for episode in touched if episode.id is None]
     extended = [episode for episode in touched if episode.id is not None]
     _open(connection, monitor, opened, now)
-    join_incidents(connection, monitor, [_opening(episode) for episode in opened], rule)
+    join_incidents(connection, monitor, [_opening(episode) for episode in opened if not episode.untold], rule)
+    stand_alone(connection, monitor, [_opening(episode) for episode in opened if episode.untold])
+    _note_outlasting(connection, opened, now)
     extend(connection, extended, now)
     rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
     if not insert_unless_stored(connection, FlaggedRecordRow, rows):
@@ -82,8 +86,10 @@ def store_flagged(
     _keep_trace(connection, monitor, opened)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
     record_escalations(connection, escalated, now)
-    positions = {each.id: each.opening.position for each in opened if each.id is not None and each.opening is not None}
-    return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(escalated)))
+    told = [episode for episode in opened if not episode.untold]
+    loud = [episode for episode in escalated if not episode.untold]
+    positions = {each.id: each.opening.position for each in told if each.id is not None and each.opening is not None}
+    return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(loud)))
 
 
 def _opening(episode: Episode) -> Opening:
@@ -146,6 +152,8 @@ _GROWING = (
         AlertRow.crossed,
         AlertRow.id,
         AlertRow.severity,
+        AlertRow.silence_id,
+        AlertRow.status,
     )
     .where(
         AlertRow.monitor == bindparam("of_monitor"),
@@ -183,6 +191,8 @@ def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedReco
             crossed=tuple(Crossing(**one) for one in row.crossed),
             id=row.id,
             stored_severity=row.severity,
+            silence=row.silence_id,
+            untold=row.status is AlertStatus.SILENCED,
         )
         for row in rows
     ]
@@ -215,7 +225,8 @@ def _open(connection: Connection, monitor: str, episodes: Sequence[Episode], now
             "monitor": monitor,
             "entity": episode.entity,
             "kind": AlertKind.ANOMALY,
-            "status": AlertStatus.OPEN,
+            "status": AlertStatus.SILENCED if episode.untold else AlertStatus.OPEN,
+            "silence_id": episode.silence,
             "created": now,
         }
         for episode in episodes
@@ -293,6 +304,23 @@ def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode
             for episode in episodes
         ],
     )
+
+
+def _note_outlasting(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
+    """Note in new alerts' histories which silence hid what they go on from; their messages say so too."""
+    rows = [
+        {
+            "alert_id": episode.id,
+            "kind": OUTLASTS,
+            "author": "",
+            "note": f"it goes on from what silence {episode.outlasts} hid",
+            "created": now,
+        }
+        for episode in episodes
+        if episode.outlasts is not None
+    ]
+    if rows:
+        connection.execute(insert(AlertEventRow), rows)
 
 
 def record_escalations(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Which alert a flagged record belongs to: the pure rule, applied record by record in the order of arrival.
 
-Flagged records of one entity no further apart than the gap are one alert. The rule looks at nothing but the alerts that
+Flagged records of one entity no further apart than the gap are one alert, but for those that a silence hides: they are
+alerts of their own, so that what outlasts a silence opens one of which people are told. The rule looks at nothing but the alerts that
 exist when a record arrives, so any cutting of a stream into commits gives the same alerts. A record that comes late
 joins the alert whose span, widened by the gap on both sides, holds its time; where two do, the one that ended last.
 """
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from latentwatch.domain.alert import FlaggedRecord, Severity, severity_of
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
+from latentwatch.domain.silence import Silence, hidden_by
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +38,12 @@ class Episode:
     """What the database says it is; None where it is new."""
     opening: FlaggedRecord | None = None
     """The record that opened it; None where it was read from the database."""
+    silence: int | None = None
+    """The number of the silence that hides all its records."""
+    untold: bool = False
+    """Whether nobody is told of it: the silence hides it still."""
+    outlasts: int | None = None
+    """The number of the silence that hid what it goes on from."""
 
     @property
     def severity(self) -> Severity:
@@ -60,22 +68,32 @@ class Episode:
             self.features = record.features
 
 
-def group(records: Sequence[FlaggedRecord], known: Iterable[Episode], gap: timedelta) -> list[Episode]:
+def group(
+    records: Sequence[FlaggedRecord], known: Iterable[Episode], gap: timedelta, silences: Sequence[Silence] = ()
+) -> list[Episode]:
     """The episode of each record, in the records' order; known ones grow in place, others are begun.
 
     `known` must hold, oldest first, every episode of these entities that may still grow and lies within the gap of one
-    of the records.
+    of the records. `silences` are those of the monitor.
     """
     episodes: defaultdict[str, list[Episode]] = defaultdict(list)
     for episode in known:
         episodes[episode.entity].append(episode)
-    return [_place(record, episodes[record.entity], gap) for record in records]
+    return [
+        _place(record, hidden_by(silences, record.entity, record.time, record.features), episodes[record.entity], gap)
+        for record in records
+    ]
 
 
-def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Episode:
+def _place(record: FlaggedRecord, hidden: Silence | None, episodes: list[Episode], gap: timedelta) -> Episode:
+    silence = None if hidden is None else hidden.id
     found: Episode | None = None
+    before: Episode | None = None
     for episode in episodes:
-        if episode.holds(record.time, gap) and (found is None or episode.ended >= found.ended):
+        if episode.silence != silence:
+            if silence is None and episode.untold and episode.holds(record.time, gap):
+                before = episode
+        elif episode.holds(record.time, gap) and (found is None or episode.ended >= found.ended):
             found = episode
     if found is not None:
         found.add(record)
@@ -92,6 +110,9 @@ def _place(record: FlaggedRecord, episodes: list[Episode], gap: timedelta) -> Ep
         features=record.features,
         crossed=record.grounds.crossed,
         opening=record,
+        silence=silence,
+        untold=silence is not None,
+        outlasts=None if before is None else before.silence,
     )
     episodes.append(begun)
     return begun

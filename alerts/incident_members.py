@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latentwatch.alerts.columns import BigKey, Row
 
-BY_RULE, SPLIT_OFF, PUT_TOGETHER = "rule", "split off", "put together"
-"""Who said which incident an alert is part of: the rule, or a person, whom the rule does not contradict."""
+BY_RULE, SPLIT_OFF, PUT_TOGETHER, HIDDEN = "rule", "split off", "put together", "hidden"
+"""Who said which incident an alert is part of: the rule, or a person, whom the rule does not contradict. What a silence hides
+is alone, and nothing joins it."""
 
 
 class IncidentMemberRow(Row):
@@ -35,4 +36,4 @@ class IncidentMemberRow(Row):
     pattern: Mapped[dict[str, Any]] = mapped_column(JSON)
     """`pattern_of` that record's contributions."""
     decided: Mapped[str] = mapped_column(String(16))
-    """BY_RULE, SPLIT_OFF or PUT_TOGETHER."""
+    """BY_RULE, SPLIT_OFF, PUT_TOGETHER or HIDDEN."""

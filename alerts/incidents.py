@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from latentwatch.alerts.grouping import shifted
-from latentwatch.alerts.incident_members import BY_RULE, SPLIT_OFF, IncidentMemberRow
+from latentwatch.alerts.incident_members import BY_RULE, HIDDEN, SPLIT_OFF, IncidentMemberRow
 from latentwatch.alerts.session import take_turns
 from latentwatch.domain.incident import IncidentRule, Opening, incidents, linked, union
 
@@ -31,24 +31,42 @@ def join_incidents(
     found = union(incident_of | first, openings, others, linked(openings, others, rule))
     connection.execute(
         insert(IncidentMemberRow),
-        [
-            {
-                "alert_id": each.alert,
-                "incident": found[each.alert],
-                "monitor": monitor,
-                "entity": each.entity,
-                "onset": each.time,
-                "pattern": dict(each.pattern),
-                "decided": BY_RULE,
-            }
-            for each in openings
-        ],
+        [_member(monitor, each, found[each.alert], BY_RULE) for each in openings],
     )
     merged = {(incident_of[each.alert], found[each.alert]) for each in near}
     for former, incident in sorted(merged):
         if former != incident:
             _move(connection, former, incident)
     return {alert: found[alert] for alert in first}
+
+
+def stand_alone(connection: Connection, monitor: str, openings: Sequence[Opening]) -> None:
+    """Let alerts that a silence hides be incidents of their own, which nothing joins."""
+    if openings:
+        connection.execute(
+            insert(IncidentMemberRow), [_member(monitor, each, each.alert, HIDDEN) for each in openings]
+        )
+
+
+def rejoin_incidents(
+    connection: Connection, monitor: str, openings: Sequence[Opening], rule: IncidentRule
+) -> dict[int, int]:
+    """Put alerts that no silence hides any more into incidents, as `join_incidents` does with new ones."""
+    row = IncidentMemberRow
+    connection.execute(delete(row).where(row.alert_id.in_([each.alert for each in openings])))
+    return join_incidents(connection, monitor, openings, rule)
+
+
+def _member(monitor: str, opening: Opening, incident: int, decided: str) -> dict[str, object]:
+    return {
+        "alert_id": opening.alert,
+        "incident": incident,
+        "monitor": monitor,
+        "entity": opening.entity,
+        "onset": opening.time,
+        "pattern": dict(opening.pattern),
+        "decided": decided,
+    }
 
 
 def leave_incident(connection: Connection, monitor: str, alert: int, rule: IncidentRule) -> list[int]:
@@ -119,7 +137,7 @@ def _near(
             row.monitor == monitor,
             row.onset >= shifted(min(each.time for each in openings), -within),
             row.onset <= shifted(max(each.time for each in openings), within),
-            row.decided != SPLIT_OFF,
+            row.decided.not_in((SPLIT_OFF, HIDDEN)),
         )
         .order_by(row.onset.desc(), row.alert_id.desc())
         .limit(MOST_COMPARED)

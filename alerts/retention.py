@@ -1,7 +1,7 @@
 """Deleting what nobody needs any more, in small transactions, so that no scorer waits for long.
 
 What people have said is kept for ever: a labelled alert with its records, and every label. So is what nobody has looked
-at yet: only closed alerts without a verdict go.
+at yet: only alerts without a verdict that are closed, or that a silence hid, go.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,11 @@ def prune(
         (
             AlertRow,
             _ALERT_CHUNK,
-            [alert.status == AlertStatus.CLOSED, alert.verdict.is_(None), alert.ended < now - ages.alerts],
+            [
+                alert.status.in_((AlertStatus.CLOSED, AlertStatus.SILENCED)),
+                alert.verdict.is_(None),
+                alert.ended < now - ages.alerts,
+            ],
         ),
     ]
     deleted: dict[str, int] = {}

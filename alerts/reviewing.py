@@ -37,8 +37,8 @@ class _Step(NamedTuple):
 
 
 _ACKNOWLEDGE = _Step((AlertStatus.OPEN,), AlertStatus.ACKNOWLEDGED, "acknowledged")
-_CLOSE = _Step((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED), AlertStatus.CLOSED, "closed")
-_REOPEN = _Step((AlertStatus.ACKNOWLEDGED, AlertStatus.CLOSED), AlertStatus.OPEN, "reopened")
+_CLOSE = _Step((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED), AlertStatus.CLOSED, "closed")
+_REOPEN = _Step((AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED, AlertStatus.CLOSED), AlertStatus.OPEN, "reopened")
 
 
 def acknowledge(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
@@ -52,7 +52,7 @@ def close(engine: Engine, alert: int, author: str, note: str = "", clock: Clock 
 
 
 def reopen(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
-    """Bring a closed or acknowledged alert back into the inbox. Labels stay. Raises as `acknowledge`."""
+    """Bring a closed, acknowledged or silenced alert back into the inbox. Labels stay. Raises as `acknowledge`."""
     return _take(engine, alert, _REOPEN, author, note, clock)
 
 
@@ -105,6 +105,7 @@ def labels(engine: Engine, alert: int) -> list[Label]:
 def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDENT_MARGIN) -> list[Interval]:
     """What must not be learned as normal: alerts labelled true, and those that nobody has judged false or put away.
 
+    What a silence hid is left out too, until it is labelled false: maintenance is not normal.
     With a margin on both sides; overlapping stretches of an entity are joined; by entity, then time. Raises Unavailable.
     """
     row = AlertRow
@@ -114,7 +115,10 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
             select(row.entity, row.started, row.ended)
             .where(
                 row.monitor == monitor,
-                or_(row.verdict == Verdict.TRUE, and_(row.status != AlertStatus.CLOSED, undecided)),
+                or_(
+                    row.verdict == Verdict.TRUE,
+                    and_(or_(row.status != AlertStatus.CLOSED, row.silence_id.is_not(None)), undecided),
+                ),
             )
             .order_by(row.entity, row.started)
         ).all()

@@ -8,7 +8,7 @@ nobody else can be writing the same records.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
@@ -19,7 +19,7 @@ from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
 from latentwatch.alerts.outbox import announce_changes
 from latentwatch.alerts.session import reading, transaction
-from latentwatch.alerts.stopped_sending import close_stopped, open_stopped
+from latentwatch.alerts.stopped_sending import close_stopped, open_stopped, reveal_outlasting
 from latentwatch.alerts.tables import (
     AuditRow,
     DeadLetterRow,
@@ -39,6 +39,9 @@ TRACE_SLOTS = 1801
 
 A prime, so that records that come at any steady pace, say one a minute, fill the whole ring and not every sixtieth slot.
 """
+
+_REVEAL_EVERY = timedelta(seconds=10)
+"""How often a commit looks for entities that still send nothing after a silence."""
 
 
 class AlertStore:
@@ -62,6 +65,7 @@ class AlertStore:
         self._clock = clock or SystemClock()
         self._durable = durable
         self._trace_slots = trace_slots
+        self._revealed = datetime.min.replace(tzinfo=UTC)
 
     def positions(self, source: str) -> dict[int, int]:
         """The first offset not yet accounted for of every partition that was ever claimed. Raises Unavailable."""
@@ -161,7 +165,7 @@ class AlertStore:
     def _write(self, outcome: Outcome, *, look_first: bool) -> Receipt:
         now = self._clock.now()
         gap, settle = (timedelta(seconds=each) for each in (outcome.group_gap_seconds, outcome.settle_seconds))
-        receipt = Receipt()
+        receipt, look_again = Receipt(), now - self._revealed >= _REVEAL_EVERY
         with transaction(self._engine, durable=self._durable) as session:
             connection = session.connection()
             _move_offsets(connection, outcome, now)
@@ -182,7 +186,10 @@ class AlertStore:
             stopped = open_stopped(
                 connection, self.monitor, outcome.source, outcome.stopped, outcome.incident_rule, now
             )
-            announce(connection, self.monitor, News(stopped), now, settle)
+            told = {alert: last for alert, last in stopped.items() if last is not None}
+            if look_again:
+                told |= reveal_outlasting(connection, self.monitor, outcome.incident_rule, now)
+            announce(connection, self.monitor, News(told), now, settle)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             write_chunks(connection, outcome)
@@ -190,6 +197,8 @@ class AlertStore:
             announce_changes(connection, outcome.monitor, outcome.audit, now)
             _add_counts(connection, outcome)
             add_excepted(connection, self.monitor, outcome.excepted)
+        if look_again:
+            self._revealed = now
         return replace(receipt, alerts_opened=(*receipt.alerts_opened, *stopped))
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, StoredSnapshot]:

@@ -17,6 +17,7 @@ from latentwatch.alerts.columns import BigKey, Floats, Row
 from latentwatch.alerts.exception_table import ExceptionProposalRow as ExceptionProposalRow
 from latentwatch.alerts.exception_table import ExceptionRow as ExceptionRow
 from latentwatch.alerts.login_session_table import LoginSessionRow as LoginSessionRow
+from latentwatch.alerts.silence_table import SilenceRow as SilenceRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
 from latentwatch.domain.model import VersionStatus
 
@@ -58,6 +59,7 @@ class AlertRow(Row):
         Index("ix_alerts_entity", "monitor", "entity", "ended"),
         Index("ix_alerts_started", "started"),
         Index("ix_alerts_ended", "monitor", "ended"),
+        Index("ix_alerts_silence", "silence_id"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -85,6 +87,8 @@ class AlertRow(Row):
     """The limits that its records crossed, each with the value that was first beyond it: fields of `Crossing`."""
     verdict: Mapped[Verdict | None]
     """The latest label's."""
+    silence_id: Mapped[int | None] = mapped_column(BigKey)
+    """The silence under which it opened; all its records fall under it."""
     created: Mapped[datetime]
     """Wall time at which it opened."""
     updated: Mapped[datetime]

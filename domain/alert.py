@@ -118,6 +118,8 @@ class AlertStatus(StrEnum):
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    """Hidden by a silence: nobody was told, and nobody needs to look."""
     CLOSED = "closed"
 
 
@@ -162,6 +164,8 @@ class Alert:
     """The latest label's verdict."""
     crossed: tuple[Crossing, ...] = ()
     """The limits that its records crossed, each with the value that was first beyond it."""
+    silence: int | None = None
+    """The number of the silence that hid it when it opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,9 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
     of_entity = AlertRow.entity.in_(select(EntityRow.entity).where(EntityRow.monitor == name))
     stopped, stopped_partitions = session.execute(
         select(func.count().filter(of_entity), func.count().filter(~of_entity)).where(
-            AlertRow.monitor == name, AlertRow.status != AlertStatus.CLOSED, AlertRow.kind == AlertKind.STOPPED_SENDING
+            AlertRow.monitor == name,
+            AlertRow.status.in_((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED)),
+            AlertRow.kind == AlertKind.STOPPED_SENDING,
         )
     ).one()
     last_minute = session.scalar(
@@ -208,7 +210,11 @@ def _scorers(session: Session, name: str, now: datetime) -> tuple[ScorerFacts, .
 
 def _promise(session: Session, name: str, since: datetime | None = None, version: int | None = None) -> PromiseFacts:
     minutes = [MinuteCountRow.monitor == name]
-    alerts = [AlertRow.monitor == name, AlertRow.kind == AlertKind.ANOMALY]
+    alerts = [
+        AlertRow.monitor == name,
+        AlertRow.kind == AlertKind.ANOMALY,
+        AlertRow.status != AlertStatus.SILENCED,
+    ]
     if since is not None:
         minutes.append(MinuteCountRow.minute > since)
         alerts.append(AlertRow.started > since)

@@ -27,6 +27,7 @@ def alert_of(row: AlertRow) -> Alert:
         features=tuple(row.features),
         crossed=tuple(Crossing(**one) for one in row.crossed),
         verdict=row.verdict,
+        silence=row.silence_id,
     )
 
 

@@ -22,6 +22,7 @@ from tests.alerts.contract.offsets import OffsetsContract
 from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
+from tests.alerts.contract.silences import SilencesContract
 from tests.alerts.contract.stopped_sending import StoppedSendingContract
 from tests.alerts.contract.store import StoreContract
 
@@ -114,3 +115,7 @@ def test_only_who_cannot_repeat_waits_for_the_disk(engine: Engine, durable: bool
         pass
     with transaction(engine, durable=durable) as session:
         assert session.execute(text("SHOW synchronous_commit")).scalar() == setting
+
+
+class TestSilences(SilencesContract):
+    """Silences, kept by PostgreSQL."""

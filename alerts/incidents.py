@@ -43,9 +43,7 @@ def join_incidents(
 def stand_alone(connection: Connection, monitor: str, openings: Sequence[Opening]) -> None:
     """Let alerts that a silence hides be incidents of their own, which nothing joins."""
     if openings:
-        connection.execute(
-            insert(IncidentMemberRow), [_member(monitor, each, each.alert, HIDDEN) for each in openings]
-        )
+        connection.execute(insert(IncidentMemberRow), [_member(monitor, each, each.alert, HIDDEN) for each in openings])
 
 
 def rejoin_incidents(

@@ -53,6 +53,21 @@ class SilencePreview:
     confirmed: int
     """Of both, those that people labelled true."""
 
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        names = ", ".join(self.named) + (", ..." if self.entities > len(self.named) else "")
+        about = f"It is about {self.entities} of {self.entities_known} entities{': ' + names if names else ''}."
+        if not self.windows:
+            following = "It never comes into force again."
+        else:
+            following = "Next: " + "; ".join(_window(*window) for window in self.windows) + "."
+        hid = (
+            f"Of the alerts of the last four weeks it would have hidden {self.hidden} whole and {self.hidden_in_part} in"
+            f" part; {self.confirmed} of them were labelled true."
+        )
+        return about, following, hid
+
 
 def add_silence(engine: Engine, silence: Silence, clock: Clock | None = None) -> Silence:
     """Write a silence down; it acts from the next commit on. Raises InvalidInput, NotFound for no such monitor, Unavailable."""
@@ -167,6 +182,11 @@ def preview_silence(engine: Engine, silence: Silence, now: datetime) -> SilenceP
         hidden_in_part=sum(any(inside) and not all(inside) for inside, _ in ends),
         confirmed=sum(any(inside) and verdict is Verdict.TRUE for inside, verdict in ends),
     )
+
+
+def _window(begins: datetime, ends: datetime) -> str:
+    same_day = begins.date() == ends.date()
+    return f"{begins:%a %Y-%m-%d %H:%M} to {ends:{'%H:%M' if same_day else '%a %Y-%m-%d %H:%M'}} UTC"
 
 
 def _listed(silence: Silence, hid: tuple[int, int], now: datetime) -> ListedSilence:

@@ -62,9 +62,7 @@ def open_stopped(
     }
 
 
-def reveal_outlasting(
-    connection: Connection, monitor: str, rule: IncidentRule, now: datetime
-) -> dict[int, Position]:
+def reveal_outlasting(connection: Connection, monitor: str, rule: IncidentRule, now: datetime) -> dict[int, Position]:
     """Open the hidden alerts of entities that still send nothing after the silence that hid them.
 
     Returns them, each with its entity's last record.

@@ -14,6 +14,7 @@ from latentwatch.domain.errors import InvalidInput
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MINUTES_OF_DAY, _MINUTES_OF_WEEK = 1_440, 10_080
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _RULE = re.compile(r"\s*([A-Za-z,\s-]+?)\s+(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
 
 
@@ -195,6 +196,8 @@ def checked(silence: Silence) -> Silence:
         raise InvalidInput("say from when to when, or give a weekly rule such as 'Sun 02:00-04:00'")
     if silence.start is not None and silence.end is not None and silence.end <= silence.start:
         raise InvalidInput(f"it would end ({_said(silence.end)}) before it begins ({_said(silence.start)})")
+    if any(moment is not None and not _EARLIEST <= moment < _LATEST for moment in (silence.start, silence.end)):
+        raise InvalidInput(f"a silence begins and ends between {_EARLIEST.year} and {_LATEST.year}; correct its times")
     try:
         ZoneInfo(silence.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -19,6 +19,7 @@ from latentwatch.models_cli import app as models_app
 from latentwatch.monitors_cli import app as monitors_app
 from latentwatch.offsets_cli import app as offsets_app
 from latentwatch.sessions_cli import app as sessions_app
+from latentwatch.silences_cli import app as silences_app
 
 app = typer.Typer(
     name="latentwatch",
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(monitors_app, name="monitors")
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(silences_app, name="silences")
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(database_app, name="database")

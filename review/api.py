@@ -15,6 +15,7 @@ from latentwatch.domain.errors import NotFound
 from latentwatch.review import schemas
 from latentwatch.review.latent_map import latent_map
 from latentwatch.review.room import InRoom
+from latentwatch.review.silences_api import router as silences_router
 from latentwatch.review.state import monitor_states
 
 router = APIRouter(prefix="/api")
@@ -47,6 +48,7 @@ class AlertQuery(BaseModel):
     verdict: Verdict | Literal["none"] | None = None
     since: Annotated[Moment | None, Field(description="still going on at or after this time")] = None
     until: Annotated[Moment | None, Field(description="started before this time")] = None
+    silence: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="hidden by this silence")] = None
     order: Literal["severity", "recent"] = "recent"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     offset: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -54,7 +56,14 @@ class AlertQuery(BaseModel):
     def filter(self) -> AlertFilter:
         """What to ask the database."""
         return AlertFilter(
-            self.monitor, self.entity, tuple(self.status), self.severity, self.verdict, self.since, self.until
+            self.monitor,
+            self.entity,
+            tuple(self.status),
+            self.severity,
+            self.verdict,
+            self.since,
+            self.until,
+            self.silence,
         )
 
 
@@ -202,6 +211,9 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
     """Bring it back into the inbox; labels stay."""
     status = reviewing.reopen(room.engine, alert, signed.author, signed.note, clock=room.clock)
     return schemas.StatusOut(id=alert, status=status)
+
+
+router.include_router(silences_router)
 
 
 @router.api_route("", methods=_METHODS, include_in_schema=False)

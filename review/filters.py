@@ -16,6 +16,7 @@ STATUSES = {
     "open": (AlertStatus.OPEN,),
     "unresolved": (AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED),
     "acknowledged": (AlertStatus.ACKNOWLEDGED,),
+    "silenced": (AlertStatus.SILENCED,),
     "closed": (AlertStatus.CLOSED,),
     "any": (),
 }
@@ -35,6 +36,8 @@ class View:
     verdict: str = ""
     since: str = ""
     until: str = ""
+    silence: int = 0
+    """What this silence hid; 0 for whatever silences there were."""
     order: Literal["severity", "recent"] = "severity"
     page: int = 0
 
@@ -51,6 +54,7 @@ class View:
             verdict=verdict,
             since=_moment(self.since, now),
             until=_moment(self.until, now),
+            silence=self.silence or None,
         )
 
     def address(self, **changes: str | int) -> str:
@@ -70,7 +74,7 @@ def view_of(query: Mapping[str, str]) -> View:
         value = query.get(name, "")
         return value if value in allowed else str(_DEFAULTS[name])
 
-    page = query.get("page", "0")
+    page, silence = query.get("page", "0"), query.get("silence", "0")
     return View(
         monitor=query.get("monitor", "")[:63],
         entity=query.get("entity", "")[:500],
@@ -79,6 +83,7 @@ def view_of(query: Mapping[str, str]) -> View:
         verdict=among("verdict", {*(word.value for word in Verdict), "none"}),
         since=query.get("since", "") if _readable(query.get("since", "")) else "",
         until=query.get("until", "") if _readable(query.get("until", "")) else "",
+        silence=int(silence) if silence.isascii() and silence.isdigit() and len(silence) < 19 else 0,
         order="recent" if query.get("order") == "recent" else "severity",
         page=min(int(page), 200) if page.isascii() and page.isdigit() else 0,
     )

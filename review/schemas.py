@@ -135,6 +135,7 @@ class AlertOut(Answer):
     features: tuple[str, ...]
     verdict: Verdict | None
     crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
+    silence: int | None = Field(description="the silence that hid it when it opened")
 
     @classmethod
     def of(cls, alert: Alert) -> Self:

@@ -34,6 +34,8 @@ class AlertFilter:
     """Still going on at or after this time."""
     until: datetime | None = None
     """Started before this time."""
+    silence: int | None = None
+    """Hidden by the silence of this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +87,6 @@ def _matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
         query = query.where(AlertRow.ended >= wanted.since)
     if wanted.until is not None:
         query = query.where(AlertRow.started < wanted.until)
+    if wanted.silence is not None:
+        query = query.where(AlertRow.silence_id == wanted.silence)
     return query

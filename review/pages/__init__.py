@@ -1,5 +1,5 @@
-"""The six pages; importing this registers them with NiceGUI."""
+"""The pages; importing this registers them with NiceGUI."""
 
-from latentwatch.review.pages import alert, dead, inbox, latent, live, models, overview
+from latentwatch.review.pages import alert, dead, inbox, latent, live, models, overview, silences
 
-__all__ = ["alert", "dead", "inbox", "latent", "live", "models", "overview"]
+__all__ = ["alert", "dead", "inbox", "latent", "live", "models", "overview", "silences"]

@@ -59,7 +59,7 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
     page = inbox(room.engine, view.filter(room.now()), view.order, view.page * PAGE_SIZE, PAGE_SIZE)
     known = page.total <= COUNT_LIMIT
     total = f"{page.total:,}" if known else f"more than {COUNT_LIMIT:,}"
-    narrowed = any((view.monitor, view.entity, view.severity, view.verdict, view.since, view.until))
+    narrowed = any((view.monitor, view.entity, view.severity, view.verdict, view.since, view.until, view.silence))
     table = render(
         "inbox.html",
         view=view,

@@ -110,6 +110,13 @@
   });
   document.addEventListener("submit", (event) => {
     if (event.target.matches("form[data-filters]")) { event.preventDefault(); filter(event.target); }
+    if (event.target.matches("form[data-emits]")) {
+      event.preventDefault();
+      const form = event.target;
+      const said = Object.fromEntries(new FormData(form));
+      for (const field of form.querySelectorAll("input[type=datetime-local]")) said[field.name] = field.value ? new Date(field.value).toISOString() : "";
+      emitEvent(form.dataset.emits, { ...said, what: event.submitter ? event.submitter.value : "", author: author() });
+    }
     if (event.target.matches("form[data-label]")) {
       event.preventDefault();
       const form = event.target;

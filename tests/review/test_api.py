@@ -33,6 +33,25 @@ def test_an_address_without_an_answer_is_refused_in_json(client: TestClient, pat
         assert "/api/openapi.json" in answer.json()["detail"]
 
 
+def test_a_silence_is_tried_added_listed_and_taken_back(client: TestClient):
+    """With what it would have hidden, and in the monitor's own clock; a monitor that is not there is refused."""
+    said = {"monitor": "pump", "entity": "rig-*", "weekly": "sun 2:00-4:00", "reason": "backup", "author": "ada"}
+    preview = client.post("/api/silences/preview", json=said).json()
+    assert (preview["entities"], preview["entities_known"], len(preview["windows"])) == (1, 2, 3)
+    assert client.get("/api/silences").json() == []
+    added = client.post("/api/silences", json=said)
+    assert added.status_code == 201
+    assert (added.json()["weekly"], added.json()["timezone"]) == ("Sun 02:00-04:00", "UTC")
+    (listed,) = client.get("/api/silences?monitor=pump").json()
+    assert (listed["silence"], listed["hidden_alerts"]) == (added.json(), 0)
+    number = added.json()["id"]
+    assert client.post(f"/api/silences/{number}/remove", json={"author": "ben"}).json()["removed"]
+    assert client.get("/api/silences").json() == []
+    assert [each["state"] for each in client.get("/api/silences?finished=true").json()] == ["removed"]
+    assert client.post("/api/silences", json=said | {"monitor": "none"}).status_code == 422
+    assert client.post("/api/silences", json=said | {"start": "0001-01-01T00:00Z"}).status_code == 422
+
+
 @pytest.mark.parametrize("path", [f"alerts/{10**30}", f"monitors/pump/map?version={10**30}"])
 def test_what_no_database_can_hold_is_refused(client: TestClient, path: str):
     """A number out of every range is the caller's mistake, not a failure of ours."""
@@ -50,7 +69,7 @@ ODD = (
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        ("alerts", "monitor entity status severity verdict since until order limit offset"),
+        ("alerts", "monitor entity status severity verdict since until silence order limit offset"),
         ("monitors/pump/entities", "limit"),
         ("monitors/pump/trace", "entity limit after"),
         ("monitors/pump/models", "limit"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
+from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.reviewing import close, excluded_intervals, label, reopen
@@ -16,6 +17,7 @@ from latentwatch.domain.alert import Alert, AlertStatus, Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.outcome import EntityState, OffsetMove, Outcome, StoppedSending
+from latentwatch.domain.record import Position
 from latentwatch.domain.silence import Silence, parse_weekly
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome
 from tests.alerts.contract.outbox import PUMP
@@ -69,6 +71,19 @@ class SilencesContract:
         assert set(self.told(engine)) == {alarm.id}
         with reading(engine) as session:
             assert f"silence {number} hid" in session.scalars(select(NotificationRow.body)).all()[0]
+
+    def test_planned_work_is_part_of_no_incident(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """What is hidden stands alone, beside the one incident of what is not, however alike."""
+        add_silence(engine, planned(entity="db-*"), clock)
+        names = ("db-1", "db-2", "web-1", "web-2")
+        store.commit(outcome(0, 4, [replace(flagged(0, 5, name), position=Position(SOURCE, 0, place)) for place, name in enumerate(names)]))
+        with reading(engine) as session:
+            row = IncidentMemberRow
+            found = dict(session.execute(select(row.entity, row.incident)).all())
+        assert found["web-1"] == found["web-2"]
+        assert len({found["db-1"], found["db-2"], found["web-1"]}) == 3
 
     def test_an_alert_that_runs_when_it_begins_does_not_grow(
         self, store: AlertStore, engine: Engine, clock: ManualClock

@@ -1,5 +1,6 @@
 """Silences: what they hide, what outlasts them, what they keep out of training, and what they would have hidden."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -72,13 +73,17 @@ class SilencesContract:
         with reading(engine) as session:
             assert f"silence {number} hid" in session.scalars(select(NotificationRow.body)).all()[0]
 
-    def test_planned_work_is_part_of_no_incident(
-        self, store: AlertStore, engine: Engine, clock: ManualClock
-    ) -> None:
+    def test_planned_work_is_part_of_no_incident(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
         """What is hidden stands alone, beside the one incident of what is not, however alike."""
         add_silence(engine, planned(entity="db-*"), clock)
         names = ("db-1", "db-2", "web-1", "web-2")
-        store.commit(outcome(0, 4, [replace(flagged(0, 5, name), position=Position(SOURCE, 0, place)) for place, name in enumerate(names)]))
+        store.commit(
+            outcome(
+                0,
+                4,
+                [replace(flagged(0, 5, name), position=Position(SOURCE, 0, place)) for place, name in enumerate(names)],
+            )
+        )
         with reading(engine) as session:
             row = IncidentMemberRow
             found = dict(session.execute(select(row.entity, row.incident)).all())

@@ -259,7 +259,7 @@ def flagged_row(monitor: str, record: FlaggedRecord, episode: Episode | None) ->
         "surprise": record.surprise,
         "reconstruction": record.reconstruction,
         "density": record.density,
-        "components": record.components,
+        "components": why.parts,
         "extrapolated": record.extrapolated,
         "warming": record.warming,
         "threshold": record.threshold,

@@ -114,7 +114,8 @@ class FlaggedRecordRow(Row):
     reconstruction: Mapped[float]
     density: Mapped[float]
     components: Mapped[dict[str, float]] = mapped_column(JSON)
-    """The surprise of each component, by its name."""
+    """What each component adds to the surprise, by its name. Of releases before 29 November 2026 it is each one's own surprise,
+    without the two halves."""
     extrapolated: Mapped[bool]
     warming: Mapped[bool]
     threshold: Mapped[float]

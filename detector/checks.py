@@ -112,18 +112,21 @@ def check_better_than_chance(detector: Bundled, normal: Batch, strange: Batch) -
 
 
 def check_explanations(detector: Bundled, normal: Batch, strange: Batch) -> None:
-    """Contributions are not negative and sum to the reconstruction surprise; everything shown is there and finite."""
+    """What features and what components add is not negative and sums to the surprise; everything shown is there and finite."""
     contexts = read(detector, strange)
     scores = detector.score(strange, contexts)
     rows = np.arange(min(5, len(strange)))
     found = detector.explain(strange.take(rows), contexts.take(rows), scores.take(rows))
     _require(len(found) == len(rows), "not every record is explained")
     for row, explanation in enumerate(found):
-        parts = explanation.contributions
-        _require(set(parts) <= set(strange.schema.names), "contributions of features that are not there")
-        _require(min(parts.values()) >= 0.0, "a contribution is negative")
-        total, whole = sum(parts.values()), float(scores.reconstruction[row])
-        _require(abs(total - whole) <= 1e-3 * max(1.0, whole), f"contributions sum to {total}, not to {whole}")
+        _require(
+            set(explanation.contributions) <= set(strange.schema.names), "contributions of features that are not there"
+        )
+        whole = float(scores.surprise[row])
+        for added in (explanation.contributions, explanation.parts):
+            _require(min(added.values()) >= 0.0, "a part of a surprise is negative")
+            total = sum(added.values())
+            _require(abs(total - whole) <= 1e-3 * max(1.0, whole), f"parts sum to {total}, not to {whole}")
         _require(set(explanation.expected) == set(strange.schema.names), "a feature without an expected value")
         _require(len(explanation.neighbours) > 0, "no normal neighbour is shown")
         _require(bool(np.isfinite([*explanation.code, *explanation.place]).all()), "the latent code is not finite")

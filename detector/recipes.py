@@ -54,6 +54,12 @@ class Recipe(Generic[Asked]):
         """[N] the weighted sum of parts [N] by name, added in the recipe's order."""
         return np.asarray(sum(weights[name] * parts[name] for name in self.weights if name in parts), np.float32)
 
+    def addends(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
+        """[N] what each part adds to their weighted mean, by name."""
+        weights = self.weights
+        whole = sum(weights[name] for name in parts)
+        return {name: np.asarray(weights[name] / whole * part, np.float32) for name, part in parts.items()}
+
     def mean(self, parts: Mapping[str, Floats]) -> Floats:
         """[N] the weighted mean of parts [N] by name."""
         weights = self.weights

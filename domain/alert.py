@@ -30,7 +30,6 @@ class FlaggedRecord:
     surprise: float
     reconstruction: float
     density: float
-    components: dict[str, float]
     extrapolated: bool
     warming: bool
     threshold: float

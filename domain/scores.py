@@ -64,13 +64,15 @@ class Explanation:
     expected: dict[str, Value]
     """What a plausible normal record would show, by feature."""
     contributions: dict[str, float]
-    """Each feature's share of the reconstruction surprise; not negative, and they sum to it."""
+    """What each feature adds to the surprise; not negative, and they sum to it."""
     neighbours: tuple[Neighbour, ...]
     """The nearest normal records, nearest first."""
     code: tuple[float, ...]
     """The latent code."""
     place: tuple[float, float]
     """Where the code lies on the two-dimensional map."""
+    parts: dict[str, float] = field(default_factory=dict)
+    """What each component adds to the surprise, by name; not negative, and they sum to it."""
 
 
 def guilty(contributions: Mapping[str, float]) -> list[str]:

@@ -1,8 +1,9 @@
-"""Why a record is flagged: features beside what was expected, and the surprise of each component."""
+"""Why a record is flagged: features beside what was expected, and what each component adds to its surprise."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from latentwatch.detector.component_words import OF_FORMER_RELEASES, OF_PARTS, Words
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import RecordSchema
@@ -20,7 +21,7 @@ class FeatureLine:
     actual: Value
     expected: Value
     share: float
-    """Its part of the reconstruction surprise."""
+    """What it adds to the surprise."""
 
     @property
     def differs(self) -> bool:
@@ -36,42 +37,23 @@ class FeatureLine:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedSurprise:
-    """The surprise of the whole or of a component, as people call it."""
+class AddedPart:
+    """What a component adds to a record's surprise, as people call it."""
 
     name: str
-    value: float
     meaning: str
     """What it looks at."""
-
-
-_CALLED = {
-    "surprise": ("surprise", "the fused score, the one that is compared with the threshold"),
-    "reconstruction": ("reconstruction", "how badly the autoencoder rebuilds it"),
-    "density": ("density", "how sparsely its part of latent space is populated"),
-    "neighbours": ("neighbours", "how far the nearest normal records are"),
-    "now": ("this record", "whether its values alone, without its past, are usual together"),
-    "level": ("level", "whether its values are usual together"),
-    "dyn": ("dynamics", "whether its recent movement is usual"),
-    "relations": ("relations", "whether each part shows, over a while, what the others predict of it"),
-    "activity": ("activity", "whether unusually many parts are moving"),
-    "forecast": ("forecast", "how far off the forecast of its numbers was, for their time of day and of week"),
-    "components": ("components", "what all but the forecast say together, against training"),
-    "shape": ("shape", "whether the recent window runs as windows usually do"),
-    # These two stand in records that were flagged by models of former releases.
-    "slow": ("slow change", "whether its values are usual for its slow trend"),
-    "pattern": ("pattern", "whether a window like the recent one was seen before"),
-    "novelty": (
-        "novelty",
-        "parts that never moved and moved, that never stood still and stand, values that never lacked and lack",
-    ),
-}
-"""How people call a component, and what it looks at."""
+    value: float
 
 
 def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[FeatureLine], list[FeatureLine]]:
-    """The guilty features, strongest first, and the rest. The guilty explain nine tenths of the reconstruction half."""
-    shares = flagged.explanation.contributions
+    """The guilty features, strongest first, and the rest. The guilty explain nine tenths of the surprise.
+
+    Their shares sum to it. Those of releases before 29 November 2026 summed to the reconstruction half: they are scaled.
+    """
+    contributions = flagged.explanation.contributions
+    scale = _scale(flagged, sum(contributions.values()))
+    shares = {name: scale * part for name, part in contributions.items()}
     units = {feature.name: feature.unit for feature in schema.features} if schema else {}
     names = sorted(flagged.values, key=lambda name: -shares.get(name, 0.0))
     everything = [
@@ -93,21 +75,30 @@ def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Fea
     return everything[:count], everything[count:]
 
 
-def surprises(flagged: FlaggedRecord) -> list[NamedSurprise]:
-    """Of the whole first, then of both halves, then of the other components, the most surprised first."""
-    halves = {"reconstruction": flagged.reconstruction, "density": flagged.density}
-    others = {name: value for name, value in flagged.components.items() if name not in halves}
-    named = {"surprise": flagged.surprise, **halves, **dict(sorted(others.items(), key=lambda one: -one[1]))}
-    found = []
-    for name, value in named.items():
-        called, meaning = _CALLED.get(name, (name.replace("_", " "), ""))
-        found.append(NamedSurprise(called, max(0.0, value), meaning))
-    return found
+def parts(flagged: FlaggedRecord) -> list[AddedPart]:
+    """What components add to its surprise, most first; they sum to it.
+
+    Releases before 29 November 2026 kept each component's own surprise, and both halves beside them: these are scaled.
+    """
+    found = {"reconstruction": flagged.reconstruction, "density": flagged.density, **flagged.explanation.parts}
+    named = {name: max(0.0, value) for name, value in found.items()}
+    scale = _scale(flagged, sum(named.values()))
+    ordered = sorted(named.items(), key=lambda one: -one[1])
+    return [AddedPart(*_words(name), value * scale) for name, value in ordered]
+
+
+def _words(name: str) -> Words:
+    return OF_PARTS.get(name) or OF_FORMER_RELEASES.get(name) or Words(name.replace("_", " "), "")
+
+
+def _scale(flagged: FlaggedRecord, total: float) -> float:
+    """What makes parts of that total sum to the record's surprise."""
+    return max(0.0, flagged.surprise) / total if total > 0 else 0.0
 
 
 def expected_for(flagged: FlaggedRecord, timezone: str) -> str:
     """The time that its expected values are for, by a zone's clock; empty where its model has no clock."""
-    if "forecast" not in flagged.components:
+    if "forecast" not in flagged.explanation.parts:
         return ""
     local = flagged.time.astimezone(ZoneInfo(timezone))
     minutes = f":{local:%M}" if local.minute else ""

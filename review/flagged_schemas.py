@@ -34,7 +34,9 @@ class FlaggedOut(BaseModel):
     surprise: float
     reconstruction: float
     density: float
-    components: dict[str, float] = Field(description="the surprise of each component, by its name")
+    components: dict[str, float] = Field(
+        description="what each component adds to the surprise, by its name; not negative, and they sum to it"
+    )
     extrapolated: bool
     warming: bool
     threshold: float
@@ -42,7 +44,7 @@ class FlaggedOut(BaseModel):
     bundle: str
     values: dict[str, Value]
     expected: dict[str, Value]
-    contributions: dict[str, float]
+    contributions: dict[str, float] = Field(description="what each feature adds to the surprise; they sum to it")
     neighbours: list[NeighbourOut]
     code: tuple[float, ...]
     place: tuple[float, float]
@@ -64,7 +66,7 @@ class FlaggedOut(BaseModel):
             surprise=flagged.surprise,
             reconstruction=flagged.reconstruction,
             density=flagged.density,
-            components=flagged.components,
+            components=why.parts,
             extrapolated=flagged.extrapolated,
             warming=flagged.warming,
             threshold=flagged.threshold,

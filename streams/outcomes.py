@@ -93,7 +93,6 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     surprise, reconstruction, density = (
         half.tolist() for half in (scores.surprise, scores.reconstruction, scores.density)
     )
-    components = {name: part.tolist() for name, part in scores.components.items()}
     nothing = [False] * len(batch)
     extrapolated = scores.extrapolated.tolist() or nothing
     warming = scores.warming.tolist() or nothing
@@ -105,7 +104,6 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             surprise=surprise[row],
             reconstruction=reconstruction[row],
             density=density[row],
-            components={name: part[row] for name, part in components.items()},
             extrapolated=extrapolated[row],
             warming=warming[row],
             threshold=serving.threshold,

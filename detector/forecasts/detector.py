@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.forecasts.context import ForecastContext
 from latentwatch.detector.forecasts.forecaster import Forecaster
-from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion
+from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion, share_of_forecasts
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.lately import BINS
 from latentwatch.detector.metrics import DAY
@@ -22,9 +22,6 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
 Floats = NDArray[np.float32]
-
-_FORECASTS_COUNT = 2 / 3
-"""Of what is blamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +102,18 @@ class ForecastDetector:
         expected, strength = self._forecasts(batch, contexts)
         values = expected.tolist()
         blamed = strength / np.maximum(strength.sum(axis=1, keepdims=True), 1e-12)
+        by_forecasts = share_of_forecasts(scores.components["forecast"], scores.components["components"])
+        by_forecasts = np.where(strength.any(axis=1), by_forecasts, 0.0).tolist()
         names = [batch.schema.names[owner] for owner in channels.owners[chosen].tolist()]
         out = []
         for row, explanation in enumerate(found):
-            whole = float(scores.reconstruction[row])
-            shares = {name: (1 - _FORECASTS_COUNT) * part for name, part in explanation.contributions.items()}
+            ours = by_forecasts[row] * float(scores.surprise[row])
+            shares = {name: (1 - by_forecasts[row]) * part for name, part in explanation.contributions.items()}
             for name, share in zip(names, blamed[row].tolist(), strict=True):
-                shares[name] += _FORECASTS_COUNT * whole * share
+                shares[name] += ours * share
+            parts = {name: (1 - by_forecasts[row]) * part for name, part in explanation.parts.items()}
             usual = {**explanation.expected, **dict(zip(names, values[row], strict=True))}
-            out.append(replace(explanation, expected=usual, contributions=shares))
+            out.append(replace(explanation, expected=usual, contributions=shares, parts={"forecast": ours, **parts}))
         return out
 
     def codes(self, batch: Batch, contexts: Contexts) -> Floats:

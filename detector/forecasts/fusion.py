@@ -153,6 +153,13 @@ def combine(histograms: Floats, owners: NDArray[np.intp], forecast: Floats, comp
     return np.asarray((np.float32(_GROUP_COUNTS) * ours + theirs) / np.float32(_GROUP_COUNTS + 1.0), np.float32)
 
 
+def share_of_forecasts(forecast: Floats, composite: Floats) -> Floats:
+    """[N] of what forecasts and components say together, by their surprises [N] against training, the forecasts' share."""
+    ours = np.float32(_GROUP_COUNTS) * np.maximum(forecast, 0)
+    total = ours + np.maximum(composite, 0)
+    return np.asarray(ours / np.maximum(total, np.float32(1e-9)), np.float32)
+
+
 def fit_fusion(
     histograms: Floats,
     owners: NDArray[np.intp],

@@ -95,6 +95,11 @@ class Cascade:
     alone: dict[str, Calibration]
     """By name, of the anomaly scores that mean something alone; told beside the whole."""
 
+    @property
+    def studies(self) -> bool:
+        """Whether rows are ever looked at with care."""
+        return self.effort != "light"
+
     def score(self, model: RowModel, values: Floats, present: Floats) -> Scores:
         """Calibrated scores of prepared rows [N, P]."""
         scores, studied = self._look(model, values, present)

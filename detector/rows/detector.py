@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.parts import parts_of
 from latentwatch.detector.rows.cascade import Cascade
 from latentwatch.detector.rows.explanation import LatentMap, Normal, explain_rows
 from latentwatch.detector.rows.features import Features
-from latentwatch.detector.rows.model import STUDY, RowModel
+from latentwatch.detector.rows.model import GLANCE, STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
 from latentwatch.detector.rows.relations import RowRelations
+from latentwatch.detector.rows.usual_scores import UsualScores
 from latentwatch.domain.errors import BundleRefused, InvalidInput
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
@@ -55,6 +57,7 @@ class RowDetector:
     """The memory's records as they were."""
     map: LatentMap
     relations: RowRelations
+    usual: UsualScores
     kind: str
     records_per_day: float
     """How many records the whole stream had a day in training; 0 where that is not known."""
@@ -81,8 +84,11 @@ class RowDetector:
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
-        rows = self.features.transform(batch)
-        return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, rows, scores)
+        values, present = self.model.prepare(self.features.transform(batch))
+        met = self.model.meet(values, present, STUDY)
+        judged = met if self.cascade.studies else self.model.meet(values, present, GLANCE)
+        parts = parts_of(scores.surprise, self.usual.addends(self.model, judged))
+        return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, met, scores, parts)
 
     def codes(self, batch: Batch, contexts: Contexts) -> NDArray[np.float32]:
         """[N, K] latent codes: of what a record has beyond its neighbours."""
@@ -131,6 +137,7 @@ class RowDetector:
             "normal": self.normal.arrays(),
             "map": self.map.arrays(),
             "relations": self.relations.arrays(),
+            "usual": self.usual.arrays(),
         }
         return {f"{part}.{name}": array for part, arrays in named.items() for name, array in arrays.items()}
 
@@ -166,6 +173,7 @@ class RowDetector:
             normal,
             LatentMap.from_bundle(part["map"], model.coded.code_size),
             RowRelations.from_bundle(part["relations"], len(features.owners)),
+            UsualScores.from_bundle(part["usual"], model.scores),
             str(meta["kind"]),
             float(meta["records_per_day"]),
             bundle,

@@ -1,6 +1,6 @@
 """Why a record scored as it did, in the record's own terms.
 
-Contributions split the reconstruction surprise, so that they sum to it: one half by how much repairing each feature alone
+Contributions split the surprise, so that they sum to it: one half by how much repairing each feature alone
 would calm the record, the other by how far each stands from what the others predict, where that can be said. Expected
 values are a plausible normal record: the most guilty feature is repaired, and the autoencoder says what the whole should
 have been, given the normal rows near the repaired one.
@@ -13,9 +13,9 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.components.met_rows import SHOWN
+from latentwatch.detector.components.met_rows import SHOWN, Met
 from latentwatch.detector.interface import MapGround
-from latentwatch.detector.rows.features import Features, Rows
+from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.model import STUDY, RowModel
 from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.detector.rows.repair import repair
@@ -153,12 +153,12 @@ def explain_rows(
     normal: Normal,
     latent: LatentMap,
     batch: Batch,
-    rows: Rows,
+    met: Met,
     scores: Scores,
+    parts: list[dict[str, float]],
 ) -> list[Explanation]:
-    """Why each record of the batch scored as it did."""
-    values, present = model.prepare(rows)
-    met = model.meet(values, present, STUDY)
+    """Why each record of the batch, met with all care, scored as it did; `parts` are what components add to each."""
+    values, present = met.values, met.present
     residual = _by_feature(np.square(model.rebuilding.rebuilt(met) - values) * present, features)
     missing = _by_feature(np.broadcast_to(1.0 - present, values.shape), features) > 0
     beyond = np.where(missing, 0.0, relations.beyond_usual(values, features))
@@ -178,10 +178,11 @@ def explain_rows(
     return [
         Explanation(
             expected=readings[row],
-            contributions=dict(zip(names, (shares[row] * scores.reconstruction[row]).tolist(), strict=True)),
+            contributions=dict(zip(names, (shares[row] * scores.surprise[row]).tolist(), strict=True)),
             neighbours=neighbours[row],
             code=tuple(coded[row]),
             place=(float(places[row, 0]), float(places[row, 1])),
+            parts=parts[row],
         )
         for row in range(len(batch))
     ]

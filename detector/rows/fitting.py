@@ -57,10 +57,14 @@ class FittedRows:
         return take_rows(scores, np.argsort(by_fold, kind="stable"))
 
     def _out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> AnomalyScores:
+        return self.model.fuse(self.scores_out_of_fold(work, rows), np.zeros(len(rows), bool))
+
+    def scores_out_of_fold(self, work: Work, rows: NDArray[np.intp]) -> dict[str, Floats]:
+        """`out_of_fold` by name of each anomaly score, before they are summed."""
         present = self.present if len(self.present) == 1 else self.present[rows]
         met = self.model.meet(self.values[rows], present, work, self.place[rows]).as_new()
         learned = LearnedRows(met, self.model.normal, self.place[rows], self.folds[rows])
-        return self.model.fuse(self.model.out_of_fold(learned, self.seed), met.known)
+        return self.model.out_of_fold(learned, self.seed)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""

@@ -18,8 +18,9 @@ from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.explanation import fit_map, keep_normal
 from latentwatch.detector.rows.features import Features, fit_features
 from latentwatch.detector.rows.fitting import FittedRows, fit_rows
-from latentwatch.detector.rows.model import GLANCE, AnomalyScores, Work, join
+from latentwatch.detector.rows.model import GLANCE, STUDY, AnomalyScores, Work, join
 from latentwatch.detector.rows.relations import fit_relations
+from latentwatch.detector.rows.usual_scores import ENOUGH, UsualScores, medians
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
 
@@ -101,16 +102,27 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         at = rows.kept[places]
         return model.judge(model.meet(rows.values[at], present if len(present) == 1 else present[places], work))
 
+    cascade = fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned))
     kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     codes = model.coded.codes(model.meet(rows.values[rows.kept], present, GLANCE))
     return RowDetector(
         features=fitted.features,
         model=model,
-        cascade=fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned)),
+        cascade=cascade,
         normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
         map=fit_map(codes, fitted.choice.seed),
         relations=fit_relations(model.normal.rows, fitted.features),
+        usual=_usual_scores(rows, STUDY if cascade.studies else GLANCE),
         kind=kind.value,
         records_per_day=fitted.records_per_day,
         cadence=fitted.cadence,
     )
+
+
+def _usual_scores(rows: FittedRows, work: Work) -> UsualScores:
+    """Of some of the rows that the memory holds: out of fold, as new rows are judged, and as they are when they come again."""
+    model, some = rows.model, rows.kept[:: max(1, len(rows.kept) // ENOUGH)]
+    present = rows.present if len(rows.present) == 1 else rows.present[some]
+    again = model.anomaly_scores(model.meet(rows.values[some], present, work))
+    by_fold = some[np.argsort(rows.folds[some], kind="stable")]  # those of one member are asked together
+    return UsualScores(medians(rows.scores_out_of_fold(work, by_fold), model.scores), medians(again, model.scores))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.parts import parts_of
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.aftermath import shorter_memories
 from latentwatch.detector.sequences.channels import Channels, unclip
@@ -105,7 +106,13 @@ class SequenceDetector:
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
-        return explain_rows(self.model, self.context, self.memory, batch, contexts, scores)
+        parts = parts_of(scores.surprise, self.addends(contexts))
+        return explain_rows(self.model, self.context, self.memory, batch, contexts, scores, parts)
+
+    def addends(self, contexts: Contexts) -> dict[str, Floats]:
+        """[N] what each part adds to what they say together, by name."""
+        read = self.read(contexts)
+        return SEQUENCE.addends({name: read[name] for name in self.model.scores}) | {"novelty": read["novelty"]}
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
         """[N, K] how far numbers lie, or lately lay, from what the other channels predict, in their own units."""

@@ -88,8 +88,9 @@ def explain_rows(
     batch: Batch,
     contexts: Contexts,
     scores: Scores,
+    parts: list[dict[str, float]],
 ) -> list[Explanation]:
-    """One explanation per row of the batch."""
+    """One explanation per row of the batch; `parts` are what components add to each."""
     whitened = model.explaining.whiten(contexts.features)
     codes = model.coded.codes(contexts.features)
     places = model.coded.places(codes)
@@ -97,16 +98,17 @@ def explain_rows(
     expected, levels = _in_scales(context, batch, contexts, expected)
     shares = _shares(context, batch, reductions)
     neighbours = _neighbours(whitened, memory, batch.schema)
-    contributions = (shares * scores.reconstruction[: len(batch), None]).tolist()
+    contributions = (shares * scores.surprise[: len(batch), None]).tolist()
     names = batch.schema.names
     return [
-        Explanation(usual, dict(zip(names, parts, strict=True)), near, tuple(code), (x, y))
-        for usual, parts, near, code, (x, y) in zip(
+        Explanation(usual, dict(zip(names, shared, strict=True)), near, tuple(code), (x, y), added)
+        for usual, shared, near, code, (x, y), added in zip(
             context.channels.values(expected, batch.entities, memory.span, levels),
             contributions,
             neighbours,
             codes.tolist(),
             places.tolist(),
+            parts,
             strict=True,
         )
     ]

@@ -16,7 +16,7 @@ from latentwatch.review.actions import Done, act, label
 from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
-from latentwatch.review.evidence import expected_for, lines, surprises
+from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.inbox import said_markup
@@ -206,7 +206,6 @@ def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
     if peak is None:
         return Markup("")
     guilty, rest = lines(peak, monitor.record if monitor else None)
-    named = surprises(peak)
     shares = [line.share for line in (*guilty, *rest)]
     return render(
         "evidence.html",
@@ -215,8 +214,8 @@ def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
         rest=rest,
         top=max([*shares, 1e-9]),
         total=sum(shares),
-        surprises=named,
-        scale=max([peak.threshold * 1.25, *(one.value for one in named)]),
+        parts=parts(peak),
+        scale=max(peak.threshold * 1.25, peak.surprise),
         columns=[line.name for line in guilty],
         expected_for=expected_for(peak, monitor.record.timezone if monitor else "UTC"),
     )

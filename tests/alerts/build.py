@@ -30,7 +30,6 @@ def flagged(
         surprise=surprise,
         reconstruction=surprise - 1,
         density=2.5,
-        components={"neighbours": 1.25},
         extrapolated=True,
         warming=False,
         threshold=3.0,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from latentwatch.detector.estimator import LatentDetector
 
@@ -48,18 +49,30 @@ def test_a_missing_value_is_not_guilty_of_what_another_feature_did():
     assert np.mean([name in ("double", "first") for name in guilty]) == 1.0
 
 
-def test_contributions_sum_to_the_reconstruction_surprise_of_any_row():
-    """Shares are not negative and sum to the reconstruction half, of the most normal rows too."""
+@pytest.mark.parametrize("effort", ["light", "balanced"])
+def test_contributions_and_parts_sum_to_the_surprise_of_any_row(effort):
+    """Of features and of components, none negative, of the most normal rows and of those that were learned from too."""
     random = np.random.default_rng(2)
-    model = LatentDetector(kind="linear").fit(_ring(random, 400))
-    rows = pd.concat([_ring(random, 20), _ring(random, 20).assign(first=9.0)])
+    learned = _ring(random, 400)
+    model = LatentDetector(kind="linear", effort=effort).fit(learned)
+    rows = pd.concat([_ring(random, 20), _ring(random, 20).assign(first=9.0), learned.head(20)])
     batch, contexts, scores = model._score(rows)
-    for found, reconstruction in zip(
-        model.detector_.explain(batch, contexts, scores), scores.reconstruction, strict=True
-    ):
-        parts = np.array(list(found.contributions.values()))
-        assert (parts >= 0).all()
-        assert np.isclose(parts.sum(), reconstruction, rtol=1e-4, atol=1e-5)
+    for found, surprise in zip(model.detector_.explain(batch, contexts, scores), scores.surprise, strict=True):
+        for told in (found.contributions, found.parts):
+            added = np.array(list(told.values()))
+            assert (added >= 0).all()
+            assert np.isclose(added.sum(), surprise, rtol=1e-4, atol=1e-5)
+
+
+def test_parts_tell_what_is_strange_of_a_row():
+    """Of rows far from all others the distance adds most; of rows like a strange group that was learned from, their company."""
+    random = np.random.default_rng(0)
+    bulk, group = random.normal(size=(788, 6)), 3.0 + 0.3 * random.normal(size=(12, 6))
+    model = LatentDetector(kind="linear").fit(np.concatenate([bulk, group]))
+    far = model.explain(np.full((3, 6), -9.0) + random.normal(size=(3, 6)))
+    company = model.explain(group)
+    assert all(row.parts["neighbours"] + row.parts["reconstruction"] > row.parts["neighbourhood"] for row in far)
+    assert np.mean([max(row.parts, key=row.parts.__getitem__) == "neighbourhood" for row in company]) > 0.7
 
 
 def test_one_far_value_among_many_skewed_columns_is_named():

@@ -62,7 +62,6 @@ def flagged(entity: str, offset: int, time: datetime, surprise: float = 5.0, flo
         surprise=surprise,
         reconstruction=2.5,
         density=4.0,
-        components={"neighbours": 3.0},
         extrapolated=False,
         warming=False,
         threshold=3.0,
@@ -73,10 +72,11 @@ def flagged(entity: str, offset: int, time: datetime, surprise: float = 5.0, flo
         seen=offset,
         explanation=Explanation(
             expected={"flow": 120.0, "pressure": 3.0, "mode": "eco"},
-            contributions={"flow": 2.0, "mode": 0.5, "pressure": 0.0},
+            contributions={"flow": 0.8 * surprise, "mode": 0.2 * surprise, "pressure": 0.0},
             neighbours=(Neighbour(0.7, {"flow": 119.0, "pressure": 3.1, "mode": "eco"}),),
             code=(0.1, 0.2),
             place=(1.0, -1.0),
+            parts={"neighbours": 0.5 * surprise, "reconstruction": 0.3 * surprise, "density": 0.2 * surprise},
         ),
     )
 

@@ -127,7 +127,8 @@ def test_alert_detail_explains(client: TestClient):
     assert detail["alert"]["records"] == 20
     peak = detail["peak"]
     assert peak["surprise"] == 6.0
-    assert sum(peak["contributions"].values()) == pytest.approx(peak["reconstruction"])
+    assert sum(peak["contributions"].values()) == pytest.approx(peak["surprise"])
+    assert sum(peak["components"].values()) == pytest.approx(peak["surprise"])
     assert peak["expected"]["flow"] == 120.0
     assert peak["neighbours"][0]["distance"] == 0.7
     assert peak["context"] == "AAAAAAAAAAA="

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from latentwatch.detector.component_words import OF_PARTS
 from latentwatch.detector.interface import Contexts
+from latentwatch.detector.recipes import ALONE, SEQUENCE
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.scores import Explanation
-from latentwatch.review.evidence import expected_for, lines, surprises
+from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.replay import replay
 from latentwatch.streams.testing import FakeDetector
 from tests.review.sketch import NOW, PUMP, flagged
@@ -28,7 +30,7 @@ def test_the_guilty_come_first_and_explain_nine_tenths():
     )
     guilty, rest = lines(explained, None)
     assert [line.name for line in guilty] == ["f0", "f1", "f2", "f3"]
-    assert sum(line.share for line in guilty) >= 0.9 * sum(shares.values())
+    assert sum(line.share for line in guilty) >= 0.9 * record.surprise
     assert [line.name for line in (*guilty, *rest)] == list(shares)
 
 
@@ -41,29 +43,57 @@ def test_lines_compare_what_can_be_compared():
     assert by_name["pressure"].difference is None
 
 
-def test_every_component_is_named_once():
-    """The whole first, both halves, then the others, never below zero."""
-    record = replace(flagged("rig-a", 1, NOW), components={"density": 4.0, "dyn": 1.0, "odd_one": -0.5, "slow": 2.0})
-    named = surprises(record)
-    assert [one.name for one in named] == [
-        "surprise",
-        "reconstruction",
-        "density",
-        "slow change",
-        "dynamics",
-        "odd one",
+def _told(parts: dict[str, float], **fields: float) -> FlaggedRecord:
+    record = flagged("rig-a", 1, NOW)
+    return replace(record, explanation=replace(record.explanation, parts=parts), **fields)
+
+
+def test_parts_are_named_and_sum_to_the_surprise():
+    """Most first; a component is called as people call it."""
+    named = parts(_told({"reconstruction": 1.0, "density": 0.5, "dyn": 3.0, "odd_one": 0.0}, surprise=4.5))
+    assert [(one.name, one.value) for one in named] == [
+        ("dynamics", 3.0),
+        ("reconstruction", 1.0),
+        ("density", 0.5),
+        ("odd one", 0.0),
     ]
-    assert named[-1].value == 0.0
+
+
+def test_parts_of_former_releases_never_exceed_the_surprise():
+    """They kept each component's own surprise, and the halves beside them: 11.4 and more under a whole of 5.6."""
+    record = _told({"slow": 2.0, "dyn": -0.5}, surprise=5.6, reconstruction=11.4, density=0.6)
+    named = {one.name: one.value for one in parts(record)}
+    assert list(named) == ["reconstruction", "slow change", "density", "dynamics"]
+    assert sum(named.values()) == pytest.approx(5.6)
+    assert named["dynamics"] == 0.0
+
+
+def test_shares_of_features_sum_to_the_surprise():
+    """Those of former releases, which summed to the reconstruction half, too."""
+    record = replace(flagged("rig-a", 1, NOW), surprise=2.0, reconstruction=11.4)
+    shown = [line for part in lines(record, PUMP.record) for line in part]
+    assert sum(line.share for line in shown) == pytest.approx(2.0)
+
+
+def test_every_part_of_a_recipe_has_words():
+    """And no word is left of a component that is gone."""
+    alone = {
+        name
+        for component, _ in ALONE.weighted
+        for name in (
+            *component.calibrated,
+            *([component.name] if len(component.calibrated) < len(component.scores) else []),
+        )
+    }
+    assert {*OF_PARTS} == {*SEQUENCE.weights, *alone, "novelty", "forecast"}
 
 
 def test_a_forecast_is_for_a_time_by_the_clock_of_the_place():
     """Weekday and hour in the monitor's zone; a model without forecasts expects nothing of the clock."""
-    record = replace(
-        flagged("rig-a", 1, NOW), time=datetime(2026, 7, 4, 1, 30, tzinfo=UTC), components={"forecast": 4.0}
-    )
+    record = replace(_told({"forecast": 4.0}), time=datetime(2026, 7, 4, 1, 30, tzinfo=UTC))
     assert expected_for(record, "Europe/Berlin") == "for a Saturday, 3:30 am"
     assert expected_for(record, "America/New_York") == "for a Friday, 9:30 pm"
-    assert expected_for(replace(record, components={}), "UTC") == ""
+    assert expected_for(replace(_told({}), time=record.time), "UTC") == ""
 
 
 @pytest.fixture

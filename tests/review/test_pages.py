@@ -190,15 +190,15 @@ def test_an_entity_with_one_record_is_told_in_words(pages: Pages, drawn_database
 
 
 def test_the_alert_page_shows_expected_beside_actual(room: Room):
-    """Guilty features come first, their shares add up to the reconstruction half, and every component is named."""
+    """Guilty features come first, what they add is the surprise, and so is what every component adds."""
     detail = alert_detail(room.engine, 3)
     assert detail is not None
     content = evidence_markup(detail, PUMP)
     assert content.index("flow") < content.index("mode") < content.index("pressure")
     assert "l/min" in content
-    assert "add up to 2.50" in content
-    for name in ("surprise", "reconstruction", "density", "neighbours"):
-        assert name in content
+    assert "Together they are the surprise, 6.00" in content
+    for name, added in (("distance", 3.0), ("reconstruction", 1.8), ("density", 1.2)):
+        assert f"{name} adds {added:.1f}" in content
 
 
 def test_a_damaged_bundle_is_a_sentence(room: Room):

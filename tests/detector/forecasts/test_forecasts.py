@@ -249,7 +249,7 @@ def test_a_deviation_from_a_forecast_that_does_not_count_flags_nothing(detector,
     scores = detector.score(batch, contexts)
     found = {}
     for rules in (NO_RULES, FeatureRules.of(told, batch.schema)):
-        rows, _ = decide(detector, rules, 3.0, batch, contexts, scores)
+        rows, _, _ = decide(detector, rules, 3.0, batch, contexts, scores)
         found[rules] = int(((rows >= fault.start) & (rows < fault.stop)).sum())
     assert found[NO_RULES] >= 2
     assert (found[rules] >= 2) == counts

@@ -100,14 +100,17 @@ def test_expected_values_are_such_as_normal_records_have(detector, history):
     assert of_expected < of_actual / 2
 
 
-def test_contributions_sum_to_the_reconstruction_surprise(detector, holdout):
-    """They are shares of that half, none negative; the rest of an explanation is complete."""
+def test_contributions_and_parts_sum_to_the_surprise(detector, holdout):
+    """Of features and of components, none negative; the rest of an explanation is complete."""
     rows = np.arange(40, 44)
     contexts, scores = scored(detector, holdout.take(slice(0, 100)))
     few = scores.take(rows)
     for row, explanation in enumerate(detector.explain(holdout.take(rows), contexts.take(rows), few)):
         assert min(explanation.contributions.values()) >= 0
-        assert sum(explanation.contributions.values()) == pytest.approx(float(few.reconstruction[row]), rel=1e-4)
+        assert sum(explanation.contributions.values()) == pytest.approx(float(few.surprise[row]), rel=1e-4)
+        assert sum(explanation.parts.values()) == pytest.approx(float(few.surprise[row]), rel=1e-4)
+        assert min(explanation.parts.values()) >= 0
+        assert {*explanation.parts} == {*SEQUENCE.weights, "novelty"}
         assert set(explanation.expected) == set(holdout.schema.names)
         distances = [neighbour.distance for neighbour in explanation.neighbours]
         assert distances == sorted(distances)

@@ -28,7 +28,7 @@ class Interval:
     end: datetime
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """A way from some states to another, and the event's name."""
 
     states: tuple[AlertStatus, ...]
@@ -36,24 +36,24 @@ class _Step(NamedTuple):
     kind: str
 
 
-_ACKNOWLEDGE = _Step((AlertStatus.OPEN,), AlertStatus.ACKNOWLEDGED, "acknowledged")
-_CLOSE = _Step((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED), AlertStatus.CLOSED, "closed")
-_REOPEN = _Step((AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED, AlertStatus.CLOSED), AlertStatus.OPEN, "reopened")
+ACKNOWLEDGE = Step((AlertStatus.OPEN,), AlertStatus.ACKNOWLEDGED, "acknowledged")
+CLOSE = Step((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED), AlertStatus.CLOSED, "closed")
+REOPEN = Step((AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED, AlertStatus.CLOSED), AlertStatus.OPEN, "reopened")
 
 
 def acknowledge(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
     """Say that somebody looks at an open alert; another one stays as it is. Raises NotFound, InvalidInput, Unavailable."""
-    return _take(engine, alert, _ACKNOWLEDGE, author, note, clock)
+    return _take(engine, alert, ACKNOWLEDGE, author, note, clock)
 
 
 def close(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
     """Put an alert away without a verdict; flagged records that go on open another. Raises as `acknowledge`."""
-    return _take(engine, alert, _CLOSE, author, note, clock)
+    return _take(engine, alert, CLOSE, author, note, clock)
 
 
 def reopen(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
     """Bring a closed, acknowledged or silenced alert back into the inbox. Labels stay. Raises as `acknowledge`."""
-    return _take(engine, alert, _REOPEN, author, note, clock)
+    return _take(engine, alert, REOPEN, author, note, clock)
 
 
 def label(
@@ -71,23 +71,29 @@ def label(
     Unsure leaves it acknowledged, for somebody else. Raises as `acknowledge`.
     """
     with transaction(engine) as session:
-        row = _locked(session, alert)
-        now = _stamp(session, row, clock)
-        given = Label(alert, Verdict(verdict), _signed(author), cause.strip(), note.strip(), now)
-        session.add(
-            LabelRow(
-                alert_id=alert,
-                verdict=given.verdict,
-                author=given.author,
-                cause=given.cause,
-                note=given.note,
-                created=given.created,
-            )
+        return label_locked(session, locked_alert(session, alert), Verdict(verdict), author, cause, note, clock)
+
+
+def label_locked(
+    session: Session, row: AlertRow, verdict: Verdict, author: str, cause: str, note: str, clock: Clock | None
+) -> Label:
+    """`label`, inside a transaction that has locked the alert."""
+    now = _stamp(row, clock)
+    given = Label(row.id, verdict, signed(author), cause.strip(), note.strip(), now)
+    session.add(
+        LabelRow(
+            alert_id=row.id,
+            verdict=given.verdict,
+            author=given.author,
+            cause=given.cause,
+            note=given.note,
+            created=given.created,
         )
-        row.verdict = given.verdict
-        row.status = AlertStatus.ACKNOWLEDGED if given.verdict is Verdict.UNSURE else AlertStatus.CLOSED
-        _write_event(session, row, "labelled", author, f"{given.verdict.value}: {cause or note}".rstrip(": "), clock)
-        return given
+    )
+    row.verdict = given.verdict
+    row.status = AlertStatus.ACKNOWLEDGED if given.verdict is Verdict.UNSURE else AlertStatus.CLOSED
+    write_event(session, row, "labelled", author, f"{given.verdict.value}: {cause or note}".rstrip(": "), clock)
+    return given
 
 
 def labels(engine: Engine, alert: int) -> list[Label]:
@@ -125,13 +131,20 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
     return _joined([Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in found])
 
 
-def _take(engine: Engine, alert: int, step: _Step, author: str, note: str, clock: Clock | None) -> AlertStatus:
+def _take(engine: Engine, alert: int, step: Step, author: str, note: str, clock: Clock | None) -> AlertStatus:
     with transaction(engine) as session:
-        row = _locked(session, alert)
-        if row.status in step.states:
-            row.status = step.to
-            _write_event(session, row, step.kind, author, note, clock)
+        row = locked_alert(session, alert)
+        take_step(session, row, step, author, note, clock)
         return row.status
+
+
+def take_step(session: Session, row: AlertRow, step: Step, author: str, note: str, clock: Clock | None) -> bool:
+    """Take an alert that is locked to another state, where there is a way; returns whether there was."""
+    if row.status not in step.states:
+        return False
+    row.status = step.to
+    write_event(session, row, step.kind, author, note, clock)
+    return True
 
 
 def _joined(intervals: Sequence[Interval]) -> list[Interval]:
@@ -145,24 +158,27 @@ def _joined(intervals: Sequence[Interval]) -> list[Interval]:
     return joined
 
 
-def _locked(session: Session, alert: int) -> AlertRow:
+def locked_alert(session: Session, alert: int) -> AlertRow:
+    """An alert, which nobody else changes until the transaction ends. Raises NotFound."""
     row = session.get(AlertRow, alert, with_for_update=True)
     if row is None:
         raise NotFound(f"there is no alert {alert}; it may have been deleted by retention, or never have been")
     return row
 
 
-def _signed(author: str) -> str:
+def signed(author: str) -> str:
+    """The name of whoever says so. Raises InvalidInput where it is empty."""
     if not author.strip():
         raise InvalidInput("a verdict needs its author's name; give one")
     return author.strip()
 
 
-def _stamp(session: Session, row: AlertRow, clock: Clock | None) -> datetime:
+def _stamp(row: AlertRow, clock: Clock | None) -> datetime:
     row.updated = (clock or SystemClock()).now()
     return row.updated
 
 
-def _write_event(session: Session, row: AlertRow, kind: str, author: str, note: str, clock: Clock | None) -> None:
-    now = _stamp(session, row, clock)
-    session.add(AlertEventRow(alert_id=row.id, kind=kind, author=_signed(author), note=note.strip(), created=now))
+def write_event(session: Session, row: AlertRow, kind: str, author: str, note: str, clock: Clock | None) -> None:
+    """Add to an alert's history what somebody did with it now."""
+    now = _stamp(row, clock)
+    session.add(AlertEventRow(alert_id=row.id, kind=kind, author=signed(author), note=note.strip(), created=now))

@@ -16,27 +16,29 @@ Word = TypeVar("Word", bound=StrEnum)
 
 def recent_alerts(monitor: str | None, status: str | None, limit: int) -> tuple[Alert, ...]:
     """Alerts, newest first. Raises InvalidInput for a status that does not exist."""
-    statuses = () if status is None else (_one_of(AlertStatus, status, "status"),)
+    statuses = () if status is None else (one_of(AlertStatus, status, "status"),)
     wanted = AlertFilter(monitor=monitor, statuses=statuses)
-    return inbox(_asked(), wanted, limit=limit).alerts
+    return inbox(asked_database(), wanted, limit=limit).alerts
 
 
 def label_alert(alert: int, verdict: str, author: str, cause: str, note: str) -> None:
     """Label an alert. Raises InvalidInput for a verdict or an alert that does not exist."""
-    word = _one_of(Verdict, verdict, "verdict")
-    label(_asked(), alert, word, author or "command line", cause, note)
+    word = one_of(Verdict, verdict, "verdict")
+    label(asked_database(), alert, word, author or "command line", cause, note)
 
 
 def acknowledge_alert(alert: int, author: str) -> None:
     """Acknowledge an alert. Raises InvalidInput where it does not exist."""
-    acknowledge(_asked(), alert, author or "command line")
+    acknowledge(asked_database(), alert, author or "command line")
 
 
-def _asked() -> Engine:
+def asked_database() -> Engine:
+    """The database of the settings, prepared, for a person who waits for the answer."""
     return ready_database(load_settings(), patience_seconds=ASKING_SECONDS)
 
 
-def _one_of(words: type[Word], given: str, what: str) -> Word:
+def one_of(words: type[Word], given: str, what: str) -> Word:
+    """The word that was given. Raises InvalidInput with those there are."""
     try:
         return words(given)
     except ValueError:

@@ -1,18 +1,16 @@
 """The JSON API: everything that the pages show, for programs. Every answer is bounded."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, Field
 
 from latentwatch.alerts import reviewing
 from latentwatch.alerts.monitors import registered_monitor
-from latentwatch.alerts.reading import AlertFilter, alert_detail, dead_letters, entities, inbox, open_alerts, trace
+from latentwatch.alerts.reading import alert_detail, dead_letters, entities, inbox, open_alerts, trace
 from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.domain.alert import AlertStatus, Severity, Verdict
 from latentwatch.domain.errors import NotFound
 from latentwatch.review import schemas
+from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.latent_map import latent_map
 from latentwatch.review.room import InRoom
 from latentwatch.review.silences_api import router as silences_router
@@ -25,46 +23,6 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 AlertNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Offset = Annotated[int, Query(ge=0, le=10_000)]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Times at the calendar's ends need not exist in UTC."""
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        raise ValueError("this time is not within the years 1 to 9999 in UTC") from None
-
-
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
-
-
-class AlertQuery(BaseModel):
-    """Which alerts, and which of their pages, as an address says it."""
-
-    monitor: str | None = None
-    entity: str | None = None
-    status: list[AlertStatus] = []
-    severity: Annotated[Severity | None, Field(description="at least this loud")] = None
-    verdict: Verdict | Literal["none"] | None = None
-    since: Annotated[Moment | None, Field(description="still going on at or after this time")] = None
-    until: Annotated[Moment | None, Field(description="started before this time")] = None
-    silence: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="hidden by this silence")] = None
-    order: Literal["severity", "recent"] = "recent"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
-
-    def filter(self) -> AlertFilter:
-        """What to ask the database."""
-        return AlertFilter(
-            self.monitor,
-            self.entity,
-            tuple(self.status),
-            self.severity,
-            self.verdict,
-            self.since,
-            self.until,
-            self.silence,
-        )
 
 
 @router.get("/healthz", tags=["health"])

@@ -24,6 +24,7 @@ from latentwatch.review.api import router
 from latentwatch.review.config import ReviewConfig, check_exposure
 from latentwatch.review.connections import MAX_HEADER_BYTES, BoundedProtocol
 from latentwatch.review.frame import STATIC
+from latentwatch.review.incident_api import incident_router
 from latentwatch.review.limits import MAX_BODY_BYTES, Limits
 from latentwatch.review.openapi import describe
 from latentwatch.review.room import CarryRoom, Room
@@ -81,6 +82,7 @@ def _api() -> FastAPI:
     )
     for error, status in _STATUS.items():
         app.add_exception_handler(error, _answer(status))
+    app.include_router(incident_router)
     app.include_router(router)
     describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -6,6 +6,13 @@ when the database does not answer.
 
 from latentwatch.alerts.reading.alert import AlertDetail, AlertEvent, alert_detail
 from latentwatch.alerts.reading.inbox import AlertFilter, AlertPage, inbox
+from latentwatch.alerts.reading.incidents import (
+    Incident,
+    IncidentPage,
+    incident_inbox,
+    incident_of,
+    incident_of_alert,
+)
 from latentwatch.alerts.reading.models import Promotion, promotions, surprise_counts
 from latentwatch.alerts.reading.overview import (
     MonitorFacts,
@@ -36,6 +43,8 @@ __all__ = [
     "AlertPage",
     "DeadLetterPage",
     "EntityFacts",
+    "Incident",
+    "IncidentPage",
     "MapPoint",
     "MinuteTotal",
     "MonitorFacts",
@@ -48,6 +57,9 @@ __all__ = [
     "flagged_places",
     "flagged_versions",
     "inbox",
+    "incident_inbox",
+    "incident_of",
+    "incident_of_alert",
     "minute_totals",
     "monitor_facts",
     "open_alerts",

@@ -16,7 +16,8 @@ MOST_OFFSET = 10_000
 COUNT_LIMIT = 10_000
 """Beyond this many matches a page says 'more than' instead of counting on."""
 
-_LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}
+LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}
+"""Rank of each severity, the quietest 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,27 @@ def inbox(
 ) -> AlertPage:
     """Alerts that match: loudest first, or latest first. `limit` and `offset` are clipped to what a page may ask."""
     limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
-    loudness = case(_LOUDNESS, value=AlertRow.severity, else_=0)
+    loudness = case(LOUDNESS, value=AlertRow.severity, else_=0)
     keys: list[ColumnElement[Any]] = [AlertRow.ended.desc(), AlertRow.id.desc()]
     if order == "severity":
         keys.insert(0, loudness.desc())
-    query = _matching(select(AlertRow), wanted).order_by(*keys).offset(offset).limit(limit)
-    counted = _matching(select(AlertRow.id), wanted).limit(COUNT_LIMIT + 1).subquery()
+    query = matching(select(AlertRow), wanted).order_by(*keys).offset(offset).limit(limit)
+    counted = matching(select(AlertRow.id), wanted).limit(COUNT_LIMIT + 1).subquery()
     with reading(engine) as session:
         rows = session.scalars(query).all()
         total = session.scalar(select(func.count()).select_from(counted)) or 0
         return AlertPage(tuple(alert_of(row) for row in rows), total, offset)
 
 
-def _matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
+def numbers_of(engine: Engine, wanted: AlertFilter, limit: int) -> list[int]:
+    """The numbers of alerts that match, lowest first, at most `limit`."""
+    with reading(engine) as session:
+        query = matching(select(AlertRow.id), wanted).order_by(AlertRow.id).limit(limit)
+        return list(session.scalars(query))
+
+
+def matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
+    """The query, of alerts, narrowed to those that are wanted."""
     if wanted.monitor is not None:
         query = query.where(AlertRow.monitor == wanted.monitor)
     if wanted.entity is not None:
@@ -77,7 +86,7 @@ def _matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
     if wanted.statuses:
         query = query.where(AlertRow.status.in_(wanted.statuses))
     if wanted.at_least is not None:
-        loud = [severity for severity, rank in _LOUDNESS.items() if rank >= _LOUDNESS[wanted.at_least]]
+        loud = [severity for severity, rank in LOUDNESS.items() if rank >= LOUDNESS[wanted.at_least]]
         query = query.where(AlertRow.severity.in_(loud))
     if wanted.verdict == "none":
         query = query.where(AlertRow.verdict.is_(None))

@@ -12,6 +12,7 @@ from latentwatch.alerts.session import transaction
 from latentwatch.domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.amending import AmendingContract
+from tests.alerts.contract.bulk_review import BulkReviewContract
 from tests.alerts.contract.exceptions import ExceptionContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
@@ -82,6 +83,10 @@ class TestGrouping(GroupingContract):
 
 class TestIncidents(IncidentContract):
     """Incidents, kept by PostgreSQL."""
+
+
+class TestBulkReview(BulkReviewContract):
+    """Many alerts at once, kept by PostgreSQL."""
 
 
 class TestRegistry(RegistryContract):

@@ -1,0 +1,185 @@
+"""Incidents by filter, page by page: what an operator looks at first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Engine, case, func, select
+from sqlalchemy.orm import Session
+
+from latentwatch.alerts.incident_members import IncidentMemberRow
+from latentwatch.alerts.reading.inbox import COUNT_LIMIT, LOUDNESS, MOST_ALERTS, MOST_OFFSET, AlertFilter, matching
+from latentwatch.alerts.reading.rows import alert_of
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import AlertRow
+from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
+
+MOST_SHOWN = 200
+"""Alerts of one incident that are read; of more, the first."""
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alerts that belong together, as one thing to look at."""
+
+    id: int
+    alerts: tuple[Alert, ...]
+    """In the order in which they began, at most MOST_SHOWN."""
+    count: int
+    """Alerts in all."""
+    entity_count: int
+    severity: Severity
+    """Of its loudest alert."""
+    status: AlertStatus
+    """Open as long as one alert is; then acknowledged, then silenced, as long as one is."""
+    started: datetime
+    ended: datetime
+    records: int
+
+    @property
+    def entities(self) -> list[str]:
+        """Each once, in order of onset; of those that are read."""
+        return list(dict.fromkeys(alert.entity for alert in self.alerts))
+
+    @property
+    def monitors(self) -> list[str]:
+        """Each once, in order of onset; of the alerts that are read."""
+        return list(dict.fromkeys(alert.monitor for alert in self.alerts))
+
+    @property
+    def features(self) -> list[str]:
+        """What most of its alerts are about, at most five."""
+        counted: dict[str, int] = {}
+        for alert in self.alerts:
+            for feature in alert.features:
+                counted[feature] = counted.get(feature, 0) + 1
+        return sorted(counted, key=counted.__getitem__, reverse=True)[:5]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The one that all alerts have; None where they differ or somebody has none."""
+        verdicts = {alert.verdict for alert in self.alerts}
+        return verdicts.pop() if len(verdicts) == 1 else None
+
+    @property
+    def loudest(self) -> Alert:
+        """The alert with the highest severity and the strangest record."""
+        return max(self.alerts, key=lambda alert: (LOUDNESS[alert.severity], alert.peak_surprise))
+
+    @property
+    def named(self) -> str:
+        """Its entities in a few words.
+
+        The first three by name, the others counted.
+        """
+        names = [entity or "whole stream" for entity in self.entities[:_NAMED]]
+        more = self.entity_count - len(names)
+        return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPage:
+    """A page of incidents and how many match in all."""
+
+    incidents: tuple[Incident, ...]
+    total: int
+    """Exact up to COUNT_LIMIT, else COUNT_LIMIT + 1."""
+    offset: int
+
+
+def incident_inbox(
+    engine: Engine,
+    wanted: AlertFilter,
+    order: Literal["severity", "recent"] = "recent",
+    offset: int = 0,
+    limit: int = 50,
+) -> IncidentPage:
+    """Incidents with an alert that matches: loudest first, or latest first. `limit` and `offset` are clipped."""
+    limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
+    member = IncidentMemberRow
+    loudness = func.max(case(LOUDNESS, value=AlertRow.severity, else_=0))
+    keys: list[ColumnElement[Any]] = [func.max(AlertRow.ended).desc(), member.incident.desc()]
+    if order == "severity":
+        keys.insert(0, loudness.desc())
+    found = matching(select(member.incident).join(AlertRow, AlertRow.id == member.alert_id), wanted).group_by(
+        member.incident
+    )
+    with reading(engine) as session:
+        numbers = session.scalars(found.order_by(*keys).offset(offset).limit(limit)).all()
+        total = session.scalar(select(func.count()).select_from(found.limit(COUNT_LIMIT + 1).subquery())) or 0
+        return IncidentPage(tuple(_incidents(session, numbers)), total, offset)
+
+
+def incident_of(engine: Engine, number: int) -> Incident | None:
+    """One incident, or None when there is none of that number."""
+    with reading(engine) as session:
+        return next(iter(_incidents(session, [number])), None)
+
+
+def incident_of_alert(engine: Engine, alert: int) -> int | None:
+    """The number of the incident that an alert is part of; None where there is no such alert."""
+    with reading(engine) as session:
+        return session.scalar(select(IncidentMemberRow.incident).where(IncidentMemberRow.alert_id == alert))
+
+
+def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
+    """Those of these numbers that there are, in their order."""
+    member, alert = IncidentMemberRow, AlertRow
+    if not numbers:
+        return []
+    place = func.row_number().over(partition_by=member.incident, order_by=(member.onset, member.alert_id))
+    ranked = (
+        select(member.alert_id, member.incident, place.label("place")).where(member.incident.in_(numbers)).subquery()
+    )
+    rows = session.execute(
+        select(ranked.c.incident, alert)
+        .join(alert, alert.id == ranked.c.alert_id)
+        .where(ranked.c.place <= MOST_SHOWN)
+        .order_by(ranked.c.incident, ranked.c.place)
+    )
+    alerts: dict[int, list[Alert]] = {}
+    for incident, row in rows:
+        alerts.setdefault(incident, []).append(alert_of(row))
+    sums = session.execute(
+        select(
+            member.incident,
+            func.count().label("alerts"),
+            func.count(func.distinct(alert.entity)).label("entities"),
+            func.max(case(LOUDNESS, value=alert.severity, else_=0)).label("loudness"),
+            func.sum(case((alert.status == AlertStatus.OPEN, 1), else_=0)).label("open"),
+            func.sum(case((alert.status == AlertStatus.ACKNOWLEDGED, 1), else_=0)).label("acknowledged"),
+            func.sum(case((alert.status == AlertStatus.SILENCED, 1), else_=0)).label("silenced"),
+            func.min(alert.started).label("started"),
+            func.max(alert.ended).label("ended"),
+            func.sum(alert.records).label("records"),
+        )
+        .join(alert, alert.id == member.alert_id)
+        .where(member.incident.in_(numbers))
+        .group_by(member.incident)
+    )
+    loudest = list(LOUDNESS)
+    found = {
+        each.incident: Incident(
+            id=each.incident,
+            alerts=tuple(alerts[each.incident]),
+            count=each.alerts,
+            entity_count=each.entities,
+            severity=loudest[each.loudness],
+            status=_standing(each),
+            started=each.started,
+            ended=each.ended,
+            records=int(each.records),
+        )
+        for each in sums
+    }
+    return [found[number] for number in numbers if number in found]
+
+
+def _standing(counted: Any) -> AlertStatus:
+    if counted.open:
+        return AlertStatus.OPEN
+    if counted.acknowledged:
+        return AlertStatus.ACKNOWLEDGED
+    return AlertStatus.SILENCED if counted.silenced else AlertStatus.CLOSED

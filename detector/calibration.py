@@ -91,6 +91,11 @@ class Calibration:
         look_up(values.ravel(), self.knots, self.pieces, out.ravel())
         return out
 
+    @property
+    def resolution(self) -> float:
+        """The surprise of one record in all of the sample: of what is rarer it does not tell how rare."""
+        return float(np.log10(self.count + 1))
+
     def extrapolated(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Whether each anomaly score lies beyond everything the sample held."""
         return np.asarray(scores, np.float64) > self.seen_until

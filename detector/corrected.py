@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.exceptions import acts_before_the_past
 from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
 from latentwatch.domain.exceptions import Exceptions, NormalLevel, NormalValue
@@ -150,6 +151,10 @@ class CorrectedDetector:
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
         """Scores as if the features left out, [N, K], were as the others predict."""
         return self.inner.score_without(correct(batch, self.exceptions), contexts, names, left)
+
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy's budget comes to."""
+        return self.inner.budget(policy)
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which a record is flagged."""

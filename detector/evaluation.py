@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from latentwatch.detector.budget import amount
 from latentwatch.detector.decision import decide
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
@@ -72,7 +73,8 @@ def evaluate(
     if isinstance(detector, RateDetector):
         contexts = RunningContext(detector.context).extend(holdout)
         holdout, detector = detector.in_rates(holdout, contexts), detector.inner
-    threshold = detector.threshold(policy)
+    budget = detector.budget(policy)
+    threshold = budget.threshold
     clean = _read(detector, holdout, threshold, rules)
     counted = ~clean.scores.warming
     if not counted.any():
@@ -100,7 +102,12 @@ def evaluate(
         "warming_records": int((~counted).sum()),
         "follows_drift": detector.follows_drift,
         "notes": list(notes),
+        "budget": {"asked": budget.asked, "promised": budget.promised, "entities": budget.entities},
+        "unkept_budget": budget.in_words(),
     }
+    if "half_found_at" in details:
+        half = detector.budget(AlertPolicy(false_alarm_rate=min(details["half_found_at"], 0.5)))
+        details["half_found_alarms"] = half.promised
     promised = policy.false_alarm_rate or float(10.0**-threshold)
     if holdout.schema.time is not None and span_days >= 1:
         details["promised_records_per_day"] = float(f"{promised * len(holdout) / span_days:.3g}")
@@ -149,6 +156,7 @@ def judge(
     """
     reasons = [
         _promise_in_words("The challenger", challenger),
+        *_budget_in_words(challenger),
         _recall_in_words("it", challenger),
         *_changes_in_words(challenger),
     ]
@@ -231,8 +239,26 @@ def _recall_in_words(who: str, evaluation: Evaluation) -> str:
     tail = f"; it mostly misses {', '.join(missed)}" if missed else ""
     half = evaluation.details.get("half_found_at")
     if half is not None and _recall_of(evaluation) < 0.5:
-        tail += f"; half of them would be found at a promise of {percent(half)} of records"
+        tail += (
+            f"; half of them would be found at a promise of {percent(half)} of records{_alarms_in_words(evaluation)}"
+        )
     return f"Of {evaluation.faults_planted} planted faults {who} finds {evaluation.faults_found}{tail}."
+
+
+def _budget_in_words(evaluation: Evaluation) -> list[str]:
+    """What cannot be promised of what was asked."""
+    said = evaluation.details.get("unkept_budget")
+    return [said] if said else []
+
+
+def _alarms_in_words(evaluation: Evaluation) -> str:
+    """What half of the planted faults cost in false alarms a day."""
+    alarms = evaluation.details.get("half_found_alarms")
+    if not alarms:
+        return ""
+    entities = evaluation.details["budget"]["entities"]
+    each = f", {amount(alarms / entities)} of each of {entities:,} entities ('per: entity')" if entities > 1 else ""
+    return f", about {amount(alarms)} false alarms a day{each}"
 
 
 def _changes_in_words(evaluation: Evaluation) -> list[str]:

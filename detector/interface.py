@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.budget import Budget
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import RecordSchema
@@ -119,6 +120,10 @@ class Detector(Protocol):
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
         """[N] the surprise less what is only memory of something that has ended; at most the record's own. Costly as well."""
+        ...
+
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy's budget comes to: the threshold, and how many false alarms a day it promises."""
         ...
 
     def threshold(self, policy: AlertPolicy) -> float:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.bundle import Bundled, detector_from
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.growth import only_grows, share_of_falls
@@ -208,6 +209,10 @@ class RateDetector:
     def decoded(self, codes: Floats) -> list[dict[str, Value]]:
         """The mean record at each code [N, K], with rates."""
         return self.inner.decoded(codes)
+
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy's budget comes to."""
+        return self.inner.budget(policy)
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged."""

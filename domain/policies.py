@@ -1,7 +1,7 @@
 """What a monitor says of alerts, late records and retraining."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,7 +24,9 @@ class AlertPolicy(MonitorPart):
     """
 
     false_alarms_per_day: float | None = Field(default=None, gt=0)
-    """Budget of alert episodes on normal data per day, over the whole monitor."""
+    """Budget of alert episodes on normal data per day, of what `per` says."""
+    per: Literal["monitor", "entity"] = "monitor"
+    """Whether the budget of a day is that of the whole monitor, or of each of its entities."""
     false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
     """Share of normal records that may be flagged."""
     group_gap: DurationOrAuto = "auto"
@@ -40,6 +42,8 @@ class AlertPolicy(MonitorPart):
     def _one_budget(self) -> Self:
         if self.false_alarms_per_day is not None and self.false_alarm_rate is not None:
             raise ValueError("give 'false_alarms_per_day' or 'false_alarm_rate', not both")
+        if self.per == "entity" and self.false_alarms_per_day is None:
+            raise ValueError("'per: entity' says whose false alarms are counted; give 'false_alarms_per_day' as well")
         return self
 
     @property
@@ -47,12 +51,16 @@ class AlertPolicy(MonitorPart):
         """Whether no budget is said."""
         return self.false_alarms_per_day is None and self.false_alarm_rate is None
 
-    @property
-    def daily_budget(self) -> float:
-        """Alert episodes a day that may be false; of a policy that counts by records, no limit."""
+    def daily_budget(self, entities: int = 1) -> float:
+        """Alert episodes a day that may be false, over a whole monitor of so many entities; of a policy that counts by
+        records, no limit.
+
+        >>> AlertPolicy(false_alarms_per_day=0.1, per="entity").daily_budget(1000)
+        100.0
+        """
         if self.false_alarm_rate is not None:
             return float("inf")
-        return self.false_alarms_per_day or _DAILY
+        return (self.false_alarms_per_day or _DAILY) * (entities if self.per == "entity" else 1)
 
     @property
     def highest_rate(self) -> float:

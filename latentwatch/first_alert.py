@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from latentwatch.detector.budget import amount
 from latentwatch.detector.metrics import FEW_CHANNELS
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.percent import percent
@@ -14,6 +15,8 @@ _DAY = 86_400.0
 _MINUTE = 60.0
 _BUDGET = 2.0
 """False alarms a day where records are fast."""
+_FLEET = 20
+"""Entities from which a budget of all together leaves little for each."""
 
 
 def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple[dict[str, Any], list[str]]:
@@ -26,9 +29,11 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
     notes = []
     if cadence >= _MINUTE and not others and numbers <= FEW_CHANNELS:
         alert["false_alarm_rate"] = _rounded_down(min(HIGHEST_RATE, 1.0 / daily))
+        each = alert["false_alarm_rate"] * daily
+        every = f", {amount(each * owners)} a day of all {owners:,} of the sample" if owners > 1 else ""
         notes.append(
             f"alert: {percent(alert['false_alarm_rate'])} of normal records, to start with: "
-            f"about {alert['false_alarm_rate'] * daily:.2g} a day of each series"
+            f"about {each:.2g} a day of each series{every}"
         )
         notes.append(
             "time of day: training finds out whether a day repeats; days are those of UTC unless the record says, for "
@@ -42,6 +47,13 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
     else:
         alert["false_alarms_per_day"] = _BUDGET
         notes.append("alert: two false alarms a day, to start with")
+        if owners >= _FLEET:
+            alert["per"] = "monitor"
+            notes.append(
+                f"alert: two a day of all {owners:,} entities of the sample together, one in {amount(daily * owners / _BUDGET)} "
+                f"records: each is found only where it is far stranger than usual. 'per: entity' counts for each, and 0.1 then "
+                f"makes {amount(0.1 * owners)} a day; training says what is found"
+            )
     if AlertPolicy().gap(cadence) > AlertPolicy().gap(0.0):
         usual = timedelta(seconds=round(cadence))
         notes.append(

@@ -62,7 +62,7 @@ class Guess:
         comments = "".join(f"#   {note}\n" for note in self.notes)
         fields = dump_monitor(self.monitor)
         if "\nalert:" not in fields:  # at its default it is left out, but people should see it
-            fields += f"alert:\n  false_alarms_per_day: {self.monitor.alert.daily_budget:g}\n"
+            fields += f"alert:\n  false_alarms_per_day: {self.monitor.alert.daily_budget():g}\n"
         return f"# Written by 'latentwatch init {sample}'. What was guessed, and why; correct it:\n{comments}\n{fields}"
 
 

@@ -4,11 +4,14 @@ Alarms on normal data come in episodes, whose records are anything but independe
 counted, and its number is taken as Poisson. The 95 % interval of a Poisson mean is Garwood's (1936).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from scipy.stats import chi2
 
 from latentwatch.alerts.reading import PromiseFacts
+from latentwatch.detector.budget import amount
 from latentwatch.domain.policies import AlertPolicy
 
 _SHORTEST_DAYS = 1 / 1440
@@ -40,6 +43,8 @@ class Promise:
     """What people called false is, beyond chance, more than was promised."""
     unreviewed: bool
     """What nobody confirmed is, beyond chance, more than was promised: look at the alerts."""
+    scope: str = ""
+    """Whose alarms a day are promised, where training knew several entities."""
 
     @property
     def known(self) -> bool:
@@ -63,13 +68,17 @@ def poisson_interval(count: int) -> tuple[float, float]:
     return low, float(chi2.ppf(0.975, 2 * count + 2)) / 2
 
 
-def promise_of(facts: PromiseFacts, policy: AlertPolicy) -> Promise:
-    """How a monitor kept its policy over a stretch of its stream."""
+def promise_of(facts: PromiseFacts, policy: AlertPolicy, budget: Mapping[str, Any] | None = None) -> Promise:
+    """How a monitor kept its policy over a stretch of its stream. `budget` is what the policy came to with the model that
+    serves, as its evaluation has it: the entities that share it, and what its calibration can promise instead."""
     seconds = (facts.end - facts.start).total_seconds() if facts.start and facts.end else 0.0
     days = max(seconds / 86_400, _SHORTEST_DAYS)
     doubtful = facts.episodes - facts.confirmed
+    entities = int(budget["entities"]) if budget else 1
     if policy.false_alarm_rate is None:
-        per_day, promised = True, policy.daily_budget
+        per_day, promised = True, policy.daily_budget(entities)
+        if budget and budget["asked"] == promised and budget["promised"] is not None:
+            promised = max(promised, budget["promised"])
         size = refuted_size = 1 / days
     else:
         # A rate of records: episodes carry the uncertainty, their mean length turns them into records.
@@ -91,4 +100,21 @@ def promise_of(facts: PromiseFacts, policy: AlertPolicy) -> Promise:
         false_episodes=facts.refuted,
         broken=facts.scored > 0 and poisson_interval(facts.refuted)[0] * refuted_size > promised,
         unreviewed=facts.scored > 0 and low * size > promised,
+        scope=_scope(policy, entities, promised) if per_day else "",
+    )
+
+
+def _scope(policy: AlertPolicy, entities: int, promised: float) -> str:
+    """Whose alarms they are, and what was asked where that cannot be promised.
+
+    >>> _scope(AlertPolicy(false_alarms_per_day=0.1, per="entity"), 1000, 100.0)
+    '0.1 of each of 1,000'
+    """
+    if entities == 1:
+        return ""
+    asked = policy.daily_budget(entities)
+    if promised > 1.05 * asked:
+        return f"of all {entities:,}; {amount(asked)} asked"
+    return (
+        f"{amount(promised / entities)} of each of {entities:,}" if policy.per == "entity" else f"of all {entities:,}"
     )

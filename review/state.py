@@ -66,7 +66,7 @@ class MonitorState:
 
 def state_of(facts: MonitorFacts, now: datetime) -> MonitorState:
     """One monitor's state."""
-    day = promise_of(facts.day, facts.monitor.alert)
+    day = promise_of(facts.day, facts.monitor.alert, facts.budget)
     alive = [scorer for scorer in facts.scorers if not scorer.stopped and now - scorer.seen <= FRESH]
     word, sentence = _word(facts, alive, day, now)
     lags = [scorer.lag for scorer in alive if scorer.lag is not None]
@@ -77,7 +77,7 @@ def state_of(facts: MonitorFacts, now: datetime) -> MonitorState:
         records_per_second=sum(scorer.records_per_second for scorer in alive) if alive else None,
         lag=sum(lags) if lags else None,
         day=day,
-        tenure=promise_of(facts.tenure, facts.monitor.alert),
+        tenure=promise_of(facts.tenure, facts.monitor.alert, facts.budget),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.drift import PromiseState
 from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
 from latentwatch.domain.alert import FlaggedRecord
@@ -308,6 +309,10 @@ class FakeDetector:
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
         """The surprise itself."""
         return scores.surprise
+
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """Nothing that is not kept."""
+        return Budget(self._threshold, 1, None, None, 6.0)
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The one it was made with."""

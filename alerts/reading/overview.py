@@ -1,7 +1,9 @@
 """What every monitor is doing, in a handful of bounded queries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine, and_, case, func, select
 from sqlalchemy.orm import Session
@@ -101,6 +103,8 @@ class MonitorFacts:
     dead_letters_day: int
     spark: tuple[MinuteTotal, ...]
     """The last minutes of the stream."""
+    budget: Mapping[str, Any] | None = None
+    """What the policy came to when the champion was judged: alarms a day asked and promised, and entities."""
 
 
 def overview(engine: Engine, now: datetime) -> list[MonitorFacts]:
@@ -179,6 +183,7 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
         )
         or 0,
         spark=_spark(session, name, last_minute) if last_minute else (),
+        budget=((champion.evaluation or {}).get("details") or {}).get("budget") if champion else None,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.forecasts.context import ForecastContext
 from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion, share_of_forecasts
@@ -172,15 +173,17 @@ class ForecastDetector:
         """The surprise itself: what was strange lately is in it, and what has ended is soon usual."""
         return scores.surprise
 
-    def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which records are flagged: by share of records, or by episodes a day.
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy comes to: by share of records, or by episodes a day, as far as calibration can tell.
 
         Where no budget is said, at most one record a day of each entity as well.
         """
-        threshold = self.pace.threshold(policy)
-        if not policy.is_default or not self.cadence:
-            return threshold
-        return max(threshold, float(-np.log10(self.cadence * 1e6 / DAY)))
+        one_a_day = float(-np.log10(self.cadence * 1e6 / DAY)) if policy.is_default and self.cadence else 0.0
+        return self.pace.budget(policy, self.context.fusion.resolution, one_a_day)
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which records are flagged."""
+        return self.budget(policy).threshold
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""

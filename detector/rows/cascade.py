@@ -46,6 +46,11 @@ class CascadeCalibration:
     cheap: Calibration
     careful: Calibration
 
+    @property
+    def resolution(self) -> float:
+        """The surprise of one record in all that it was learned from."""
+        return self.careful.resolution - float(np.log10(self.share))
+
     def surprise(self, fused: Floats, studied: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
         """[N] surprises, and [N] whether they are extrapolated, of anomaly scores [N], careful where a row was studied."""
         if studied.all():

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.parts import parts_of
 from latentwatch.detector.rows.cascade import Cascade
@@ -64,6 +65,8 @@ class RowDetector:
     bundle: str = ""
     cadence: float = 0.0
     """Seconds between the records of an entity; 0 where training did not see them come regularly."""
+    entities: int = 1
+    """How many there were in training."""
     context = NoContext()
     follows_drift = False
     notes: ClassVar[tuple[str, ...]] = ()
@@ -114,15 +117,24 @@ class RowDetector:
         """Records that stand alone remember nothing."""
         return scores.surprise
 
-    def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which normal records are flagged as rarely as the policy asks.
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy comes to, as far as calibration can tell.
 
         Records are alone, so that each flagged one is counted as an alert; a budget per day needs the stream's rate, and counts on
         one record a second where training data had no times.
         """
         daily = self.records_per_day if self.records_per_day > 0 else SECONDS_PER_DAY
-        most = 0.5 if policy.false_alarm_rate is None else policy.false_alarm_rate
-        return float(-np.log10(min(most, policy.highest_rate, policy.daily_budget / daily)))
+        resolution = self.cascade.new.resolution
+        asked = None if policy.false_alarm_rate is not None else policy.daily_budget(self.entities)
+        rate = policy.false_alarm_rate or 0.0
+        if asked is not None:
+            rate = min(0.5, policy.highest_rate, max(asked / daily, 10.0**-resolution))
+        promised = rate * daily if self.records_per_day > 0 else None
+        return Budget(float(-np.log10(rate)), self.entities, asked, promised, resolution)
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which normal records are flagged as rarely as the policy asks."""
+        return self.budget(policy).threshold
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the latent map."""
@@ -148,6 +160,7 @@ class RowDetector:
             "kind": self.kind,
             "records_per_day": self.records_per_day,
             "cadence": self.cadence,
+            "entities": self.entities,
             "features": self.features.meta(),
             "model": self.model.meta(),
             "cascade": self.cascade.meta(),
@@ -178,4 +191,5 @@ class RowDetector:
             float(meta["records_per_day"]),
             bundle,
             float(meta.get("cadence", 0.0)),  # bundles of before cadence was told
+            int(meta.get("entities", 1)),
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.components.component import Progress
+from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.explanation import fit_map, keep_normal
@@ -41,6 +42,8 @@ class FittedRecords:
     records_per_day: float
     cadence: float = 0.0
     """Seconds between the records of an entity; 0 where they do not come regularly."""
+    entities: int = 1
+    """How many there were."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""
@@ -59,6 +62,7 @@ class FittedRecords:
             "choice": self.choice.model_dump(mode="json"),
             "records_per_day": self.records_per_day,
             "cadence": self.cadence,
+            "entities": self.entities,
         }
 
     @classmethod
@@ -68,7 +72,13 @@ class FittedRecords:
         choice = ModelChoice.model_validate(meta["choice"])
         rows = FittedRows.from_bundle(below(arrays, "rows."), meta["model"], len(features.owners), choice.seed)
         return cls(
-            features, rows, arrays["chosen"], choice, float(meta["records_per_day"]), float(meta.get("cadence", 0.0))
+            features,
+            rows,
+            arrays["chosen"],
+            choice,
+            float(meta["records_per_day"]),
+            float(meta.get("cadence", 0.0)),
+            int(meta.get("entities", 1)),
         )
 
 
@@ -78,7 +88,8 @@ def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> Fitted
     fitted, chosen = fit_rows(features.transform(batch), choice, progress)
     span = float(np.ptp(batch.times)) / MICROSECONDS_PER_DAY
     daily = len(batch) / span if span > 0 else 0.0
-    return FittedRecords(features, fitted, chosen, choice, daily, cadence_of(batch.times, batch.entities))
+    entities = len(rows_by_entity(batch.entities))
+    return FittedRecords(features, fitted, chosen, choice, daily, cadence_of(batch.times, batch.entities), entities)
 
 
 def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Batch) -> RowDetector:
@@ -116,6 +127,7 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         kind=kind.value,
         records_per_day=fitted.records_per_day,
         cadence=fitted.cadence,
+        entities=fitted.entities,
     )
 
 

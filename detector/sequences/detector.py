@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.parts import parts_of
@@ -156,9 +157,13 @@ class SequenceDetector:
         nobody = np.full(len(codes), "", object)
         return channels.values(unclip(drawn) * self.context.levels.spreads, nobody, self.memory.span)
 
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy comes to: by share of records, or by episodes a day, as far as calibration can tell."""
+        return self.pace.budget(policy, self.calibration.composite.resolution)
+
     def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which records are flagged: by share of records, or by episodes a day."""
-        return self.pace.threshold(policy)
+        """The surprise from which records are flagged."""
+        return self.budget(policy).threshold
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.domain.episodes import count_episodes
@@ -40,6 +41,22 @@ class Pace:
     increasing with the level, not decreasing with the gap. [len(LEVELS)] in bundles of before gaps were told apart."""
     cadence: float = 0.0
     """Seconds between the records of an entity; 0 where they do not come regularly."""
+    entities: int = 1
+    """How many there were; 1 in bundles of before they were counted."""
+
+    def budget(self, policy: AlertPolicy, resolution: float, least: float = 0.0) -> Budget:
+        """What the policy comes to, never beyond a surprise of `resolution`: there calibration ends. A share of records is
+        kept whatever it is; no threshold is below `least`."""
+        least = max(least, float(-np.log10(policy.highest_rate)))
+        threshold = max(self.threshold(policy), least)
+        if policy.false_alarm_rate is None:
+            threshold = min(threshold, max(resolution, least))
+        asked = None if policy.false_alarm_rate is not None else policy.daily_budget(self.entities)
+        return Budget(threshold, self.entities, asked, self.alarms_a_day(threshold, policy), resolution)
+
+    def alarms_a_day(self, threshold: float, policy: AlertPolicy) -> float:
+        """Episodes of normal records a day from that surprise on, over all entities."""
+        return float(self.records_per_day * 10.0**-threshold / np.interp(threshold, LEVELS, self._lengths(policy)))
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The lowest surprise s with 10^-s <= rate, from which on records a day x 10^-s / episode length <= alarms a day."""
@@ -48,7 +65,7 @@ class Pace:
             return least
         levels = np.linspace(_LOWEST, _HIGHEST, 2301)
         episodes = self.records_per_day * 10.0**-levels / np.interp(levels, LEVELS, self._lengths(policy))
-        beyond = np.flatnonzero(episodes > policy.daily_budget)
+        beyond = np.flatnonzero(episodes > policy.daily_budget(self.entities))
         lowest = float(levels[min(beyond[-1] + 1, len(levels) - 1)]) if len(beyond) else _LOWEST
         return max(least, lowest)
 
@@ -69,14 +86,19 @@ class Pace:
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
-        return {"records_per_day": self.records_per_day, "cadence": self.cadence}
+        return {"records_per_day": self.records_per_day, "cadence": self.cadence, "entities": self.entities}
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `meta`."""
         if arrays["lengths"].shape not in (LEVELS.shape, GAPS.shape + LEVELS.shape):
             raise ValueError("episode lengths do not fit their levels")
-        return cls(float(meta["records_per_day"]), arrays["lengths"], float(meta.get("cadence", 0.0)))
+        return cls(
+            float(meta["records_per_day"]),
+            arrays["lengths"],
+            float(meta.get("cadence", 0.0)),
+            int(meta.get("entities", 1)),
+        )
 
 
 def fit_pace(times: NDArray[np.int64], entities: NDArray[np.intp], surprise: NDArray[np.float32]) -> Pace:
@@ -90,7 +112,7 @@ def fit_pace(times: NDArray[np.int64], entities: NDArray[np.intp], surprise: NDA
     for row, factor in enumerate(GAPS):
         gap = float(factor) * AlertPolicy().gap(cadence)
         lengths[row] = _lengths(times, entities, surprise, gap, span)
-    return Pace(daily, np.maximum.accumulate(lengths), cadence)
+    return Pace(daily, np.maximum.accumulate(lengths), cadence, len(rows_of_each))
 
 
 def _lengths(

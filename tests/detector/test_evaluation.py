@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentwatch.detector.budget import Budget
 from latentwatch.detector.evaluation import evaluate, judge, keeps_promise, rate_interval
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.domain.errors import InvalidHistory
@@ -75,6 +76,10 @@ class NormalDetector:
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> np.ndarray:
         """A record that stands alone remembers nothing."""
         return scores.surprise
+
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """Of one entity, from the rate's own surprise on."""
+        return Budget(self.threshold(policy), 1, None, None, 6.0)
 
     def threshold(self, policy: AlertPolicy) -> float:
         """The rate's own surprise."""

@@ -46,7 +46,7 @@ def test_everything_but_name_source_and_features_has_a_default():
     """The smallest monitor is complete and has an alarm budget."""
     monitor = parse_monitor("name: a\nsource: {file: {path: '-'}}\nrecord: {features: {x: numeric}}\n")
     assert monitor.alert.is_default
-    assert (monitor.alert.daily_budget, monitor.alert.highest_rate) == (2, 0.003)
+    assert (monitor.alert.daily_budget(), monitor.alert.highest_rate) == (2, 0.003)
     assert monitor.window == "auto"
     assert monitor.alert.group_gap == "auto"
     assert "group_gap" not in dump_monitor(monitor)
@@ -75,6 +75,8 @@ def test_written_monitors_are_read_back_equal():
         (("{type: cyclic, period: 24}", "cyclic"), "'period' is needed for a cyclic feature"),
         (("entity: rig", "entity: Pressure"), "named more than once: Pressure"),
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, false_alarm_rate: 0.1"), "not both"),
+        (("false_alarms_per_day: 2", "false_alarm_rate: 0.1, per: entity"), "give 'false_alarms_per_day' as well"),
+        (("false_alarms_per_day: 2", "false_alarms_per_day: 2, per: host"), "'monitor' or 'entity'"),
         (("source: {kafka: {topic: plant.pump, group: latentwatch-pump}}", "source: {}"), "exactly one of"),
         (
             ("topic: plant.pump", "topic: plant.pump, delimiter: ;"),

@@ -17,6 +17,7 @@ def test_a_metric_has_at_most_one_false_alarm_a_day_and_three_in_a_thousand_reco
     assert alert == {"false_alarm_rate": rate}
     assert AlertPolicy.model_validate(alert).gap(seconds) == parse_duration(gap or "5m")
     assert "of normal records" in notes[0]
+    assert "of all 50 of the sample" in first_alert(float(seconds), owners=50, numbers=1, others=0)[1][0]
     assert [note.split()[5] for note in notes if "apart" in note] == ([gap] if gap else [])
 
 
@@ -24,5 +25,8 @@ def test_a_plant_keeps_two_a_day_unless_that_is_more():
     """Twenty sensors every second two a day; every hour two would be a twelfth of the records."""
     assert first_alert(1.0, owners=4, numbers=20, others=1)[0] == {"false_alarms_per_day": 2.0}
     assert first_alert(3600.0, owners=1, numbers=20, others=1)[0]["false_alarm_rate"] == 0.003
-    assert first_alert(3600.0, owners=100, numbers=20, others=1)[0]["false_alarms_per_day"] == 2.0
+    alert, notes = first_alert(3600.0, owners=100, numbers=20, others=1)
+    assert alert == {"false_alarms_per_day": 2.0, "per": "monitor"}
+    assert "all 100 entities of the sample together, one in 1,200 records" in notes[1]
+    assert "0.1 then makes 10 a day" in notes[1]
     assert first_alert(0.0, owners=1, numbers=1, others=0)[0] == {"false_alarms_per_day": 2.0}

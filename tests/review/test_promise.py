@@ -54,6 +54,20 @@ def test_the_interval_is_garwoods(count: int):
         assert poisson.sf(count - 1, low) == pytest.approx(0.025, abs=1e-6)
 
 
+def test_a_budget_of_each_entity_and_one_that_cannot_be_promised():
+    """The page holds alarms against what the model promises of all entities, and says whose they are and what was asked."""
+    each = AlertPolicy(false_alarms_per_day=0.1, per="entity")
+    promise = promise_of(DAY, each, {"asked": 100.0, "promised": 99.0, "entities": 1000})
+    assert (promise.promised, promise.scope, promise.unreviewed) == (100.0, "0.1 of each of 1,000", False)
+    floored = promise_of(DAY, PER_DAY, {"asked": 2.0, "promised": 288.0, "entities": 1000})
+    assert (floored.promised, floored.scope) == (288.0, "of all 1,000; 2 asked")
+    # The monitor's budget was changed after the model was judged: what it came to then says nothing of it.
+    changed = promise_of(
+        DAY, AlertPolicy(false_alarms_per_day=3.0), {"asked": 2.0, "promised": 288.0, "entities": 1000}
+    )
+    assert (changed.promised, changed.scope) == (3.0, "of all 1,000")
+
+
 def test_alarms_per_day():
     """Confirmed alerts are no false alarms; the rest count, over the length of the stream."""
     promise = promise_of(DAY, PER_DAY)

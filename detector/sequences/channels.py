@@ -59,6 +59,8 @@ class Channels:
 
     def entity_rows(self, entities: NDArray[np.object_]) -> NDArray[np.intp]:
         """[N] row of `centre` for each record."""
+        if not self.entities:
+            return np.zeros(len(entities), np.intp)
         known = {name: row for row, name in enumerate(self.entities, 1)}
         return np.fromiter((known.get(name, 0) for name in entities.tolist()), np.intp, len(entities))
 

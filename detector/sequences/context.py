@@ -21,8 +21,8 @@ from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
 from latentwatch.detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
 from latentwatch.detector.sequences.following import Levels, fit_levels
-from latentwatch.detector.sequences.layout import Layout
-from latentwatch.detector.sequences.recursion import HEADER, RECENT, RING, STEPS, TAIL, advance
+from latentwatch.detector.sequences.layout import STANDSTILL, Layout
+from latentwatch.detector.sequences.recursion import HEADER, RING, STEPS, advance
 from latentwatch.domain.record import Batch
 
 PATCHES = 8
@@ -130,13 +130,18 @@ class SequenceContext:
             features,
             seen,
         )
-        count, first = self.channels.count, (RECENT + self.patches) * self.channels.count
-        recent = np.ascontiguousarray(features[:, :count])  # laid out alike for one record and many: one compiled loop
-        readings = Readings(shown, recent, np.ascontiguousarray(owners, np.int64), seen)
-        features[:, first : first + count], *lengths = self.charts.extend(states, self._charts_at, readings)
-        features[strangers, first : first + count] = 0.0  # how its sensors stand to each other is not known
-        features[:, first + count + TAIL - 1] = self.charts.standstill(*lengths)
+        recent = np.ascontiguousarray(
+            features[:, : self.channels.count]
+        )  # alike for one record and many: one compiled loop
+        self.tell_charts(states, Readings(shown, recent, np.ascontiguousarray(owners, np.int64), seen), features)
+        self.layout.charts(features)[strangers] = 0.0  # how its sensors stand to each other is not known
         return Contexts(features, seen)
+
+    def tell_charts(self, states: NDArray[np.float32], readings: Readings, features: NDArray[np.float32]) -> None:
+        """Write charts and standstill of records [N] into their context rows [N, D]; `states` advance in place."""
+        charts = self.layout.charts(features)
+        charts[:], *lengths = self.charts.extend(states, self._charts_at, readings)
+        self.layout.tail(features, STANDSTILL)[:] = self.charts.standstill(*lengths)
 
     def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
         """Continue another sequence context's states: z -> a z + b per channel, by the two scalings.

@@ -6,7 +6,7 @@ more than what scored a fold is taken from what people are promised: see `as_if_
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -20,9 +20,9 @@ from latentwatch.detector.components.folds import FOLDS, time_blocks
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.carried_basis import carried_basis
 from latentwatch.detector.sequences.channels import Channels, fit_channels
-from latentwatch.detector.sequences.charts import fit_charts
-from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context, readings_of
+from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context
 from latentwatch.detector.sequences.detector import SequenceDetector
+from latentwatch.detector.sequences.encoded_history import EncodedHistory, entity_numbers, learn_charts, read_again
 from latentwatch.detector.sequences.following import drifts, growth_of_levels
 from latentwatch.detector.sequences.model import SequenceModel, fit_model
 from latentwatch.detector.sequences.novelty import fit_novelty
@@ -47,6 +47,8 @@ class FittedSequences:
     context: SequenceContext
     model: SequenceModel
     choice: ModelChoice
+    encoded: EncodedHistory | None = field(default=None, repr=False, compare=False)
+    """What it was trained on, so that calibration need not read it again; not stored."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""
@@ -99,12 +101,12 @@ def fit_sequences(
     window = max(2, window)
     follows = _drifts(channels, history, window, choice.seed) if choice.follow_drift == "auto" else choice.follow_drift
     untold = fit_context(channels, history, window, patches, follows=follows)
-    context, rows, _, _ = _learn_charts(untold, history)
+    encoded = learn_charts(untold, history)
     if replaced is not None:
-        rows = replace(rows, basis=carried_basis(replaced.model.coded.basis, replaced.context, context))
+        encoded = encoded.keeping(carried_basis(replaced.model.coded.basis, replaced.context, encoded.context))
     tell("fitting the components", 0.1)
-    model = fit_model(rows, choice, lambda step, share: tell(step, 0.2 + 0.8 * share))
-    return FittedSequences(context, model, choice)
+    model = fit_model(encoded.rows, choice, lambda step, share: tell(step, 0.2 + 0.8 * share))
+    return FittedSequences(encoded.context, model, choice, encoded)
 
 
 def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDetector:
@@ -115,8 +117,9 @@ def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDete
 def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[SequenceDetector, Floats]:
     """`calibrate_sequences`, and the surprises [N] of the history that it calibrated on."""
     model, context, choice = fitted.model, fitted.context, fitted.choice
-    _, rows, seen, standstill = _learn_charts(context, history)
-    entities = _entity_numbers(history)
+    encoded = fitted.encoded if fitted.encoded and fitted.encoded.history is history else read_again(context, history)
+    rows, seen, standstill = encoded.rows, encoded.seen, encoded.standstill
+    entities = entity_numbers(history)
     warm_up = measure_warm_up(model, context, history, entities)
     novelty = fit_novelty(model.layout, rows.features)
     brevity = context.spans[-1] / (len(history) / (FOLDS * (int(entities.max()) + 1)))
@@ -145,39 +148,22 @@ def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[Sequ
     return detector, surprise
 
 
-def _learn_charts(
-    context: SequenceContext, history: Batch
-) -> tuple[SequenceContext, TrainingRows, NDArray[np.int64], Floats]:
-    """The context with the charts of a history [N]; its rows by that context as it was given; how many records came before
-    each [N]; and standstill [N] by charts that did not learn from a row's fold."""
-    contexts = encode(context, history)
-    folds, inner = time_blocks(_entity_numbers(history), 4 * context.window)
-    charts, by_others, standstill = fit_charts(readings_of(context, history, contexts), folds, inner)
-    rows = TrainingRows(contexts.features, context.layout, folds, inner, by_others)
-    return replace(context, charts=charts), rows, contexts.seen, standstill
-
-
 def _drifts(channels: Channels, history: Batch, window: int, seed: int) -> bool:
     """Whether levels drift so that following them pays; see `following.drifts`."""
     fixed, followed = (fit_context(channels, history, window, follows=follows) for follows in (False, True))
     graded = channels.transform(history)[0][:, followed.levels.rates > 0]
     return drifts(
-        growth_of_levels(graded, _entity_numbers(history)),
+        growth_of_levels(graded, entity_numbers(history)),
         lambda: (_strangeness_of_unseen(fixed, history, seed), _strangeness_of_unseen(followed, history, seed)),
     )
 
 
 def _strangeness_of_unseen(context: SequenceContext, history: Batch, seed: int) -> float:
     """By how much a fold looks stranger to a density of level that did not learn from it: mean log distance."""
-    folds, inner = time_blocks(_entity_numbers(history), 4 * context.window)
+    folds, inner = time_blocks(entity_numbers(history), 4 * context.window)
     features = encode(context, history).features
     rows = TrainingRows(features, context.layout, folds, inner, np.zeros((len(history), 0), np.float32))
     fitted = LEVEL.fit(rows, ModelChoice(seed=seed), lambda _step, _share: None)
     scores = LEVEL.out_of_fold(fitted, rows, seed)[LEVEL.name]
     unseen = sum(float(scores[rows.within(fold)].sum()) for fold in range(FOLDS))
     return unseen / len(scores) - float(fitted.anomaly_scores(features)[LEVEL.name].mean())
-
-
-def _entity_numbers(history: Batch) -> NDArray[np.intp]:
-    """[N] a number for each record's entity."""
-    return np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)

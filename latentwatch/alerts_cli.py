@@ -51,19 +51,20 @@ def list_alerts(
     print_table(headers, rows, "No alert.")
 
 
-@app.command(epilog="Example: latentwatch alerts label 12 true --cause 'valve 3 stuck'")
+@app.command(epilog="Example: latentwatch alerts label 12 13 true --cause 'valve 3 stuck'")
 def label(
-    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    alerts: Annotated[list[int], typer.Argument(metavar="ALERT...", help="The alerts' numbers.", show_default=False)],
     verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="true, false or unsure.", show_default=False)],
     author: Author = "",
     cause: Annotated[str, typer.Option(help="What it was.")] = "",
     note: Annotated[str, typer.Option(help="Anything worth keeping.")] = "",
 ) -> None:
-    """Say whether an alert was real; training leaves confirmed anomalies out."""
-    from latentwatch.inbox import label_alert
+    """Say whether alerts were real, all or none; training leaves confirmed anomalies out."""
+    from latentwatch.inbox import label_alerts
 
-    label_alert(alert, verdict, author, cause, note)
-    typer.echo(f"alert {alert}: labelled {verdict}")
+    label_alerts(alerts, verdict, author, cause, note)
+    for alert in alerts:
+        typer.echo(f"alert {alert}: labelled {verdict}")
 
 
 @app.command(epilog="Example: latentwatch alerts acknowledge 12")

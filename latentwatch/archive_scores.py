@@ -13,10 +13,12 @@ SCORED = pa.schema(
         ("reconstruction", pa.float64()),
         ("density", pa.float64()),
         ("flagged", pa.bool_()),
+        ("excepted", pa.int64()),
         ("error", pa.string()),
     ]
 )
-"""`position` is the row's index in its file; scores are null where `error` says why there are none."""
+"""`position` is the row's index in its file; scores are null where `error` says why there are none; `excepted`
+is the exception that let a record pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ def complete(rows: list[dict[str, Any]], files: Any, positions: Any) -> pa.Recor
     """Rows of scores as columns, with where each one stands: one file and one position a row."""
     columns: list[Any] = [files, positions]
     columns += [[row.get(name) for row in rows] for name in ("surprise", "reconstruction", "density")]
-    columns += [[row.get("flagged", False) for row in rows], [row.get("error") for row in rows]]
+    columns += [
+        [row.get("flagged", False) for row in rows],
+        *([row.get(name) for row in rows] for name in ("excepted", "error")),
+    ]
     arrays = [
         column.cast(field.type) if isinstance(column, pa.Array) else pa.array(column, field.type)
         for column, field in zip(columns, SCORED, strict=True)

@@ -18,6 +18,7 @@ from latentwatch.console import print_json, progress_bars, say
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.monitor import load_monitor
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.rules import NO_RULES, FeatureRules
@@ -37,7 +38,7 @@ def backfill_archive(
     registry = ModelRegistry(ready_database(settings))
     found = serving_version(registry, monitor, version)
     detector = load_version(settings, registry, found, monitor)
-    rules = FeatureRules.of(monitor.record, detector.schema)
+    rules, exceptions = FeatureRules.of(monitor.record, detector.schema), registry.exceptions(monitor.name)
     started = clock.monotonic()
     if engine == "spark":
         shaped = monitor.record.is_shaped or monitor.record.takes_apart or monitor.record.long is not None
@@ -53,7 +54,7 @@ def backfill_archive(
         spark = begin_spark(settings, f"latentwatch backfill {monitor.name}")
         try:
             with progress_bars() as report:
-                score = ScoreRows(settings.bundles, found.bundle, monitor.alert, rules=rules)
+                score = ScoreRows(settings.bundles, found.bundle, monitor.alert, rules=rules, exceptions=exceptions)
                 tally = score_archive(spark, input_, output, monitor.record, score, report)
         finally:
             spark.stop()
@@ -68,6 +69,7 @@ def backfill_archive(
                 clock,
                 monitor.record,
                 rules,
+                exceptions,
             )
     seconds = clock.monotonic() - started
     if as_json:
@@ -108,6 +110,7 @@ def score_here(
     clock: Clock | None = None,
     record: RecordSchema | None = None,
     rules: FeatureRules = NO_RULES,
+    exceptions: Exceptions = NO_EXCEPTIONS,
 ) -> ArchiveTally:
     """Score files in one process into a new folder. Raises InvalidInput where the folder is not new."""
     if output.exists():
@@ -125,7 +128,7 @@ def score_here(
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
             source = FileSource(str(path), "parquet", clock, record, alignment, more=path != files[-1])
-            scorer = scorer or StreamScorer(detector, policy, source.name, rules=rules)
+            scorer = scorer or StreamScorer(detector, policy, source.name, rules=rules, exceptions=exceptions)
             for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer)):
                 out.write_batch(complete(rows, [str(path)] * len(rows), [row["position"] for row in rows]))
                 errors = [row["error"] for row in rows if "error" in row]

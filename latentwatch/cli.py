@@ -15,6 +15,7 @@ import typer
 from latentwatch.alerts_cli import app as alerts_app
 from latentwatch.database_cli import app as database_app
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
+from latentwatch.exceptions_cli import app as exceptions_app
 from latentwatch.incidents_cli import app as incidents_app
 from latentwatch.models_cli import app as models_app
 from latentwatch.monitors_cli import app as monitors_app
@@ -35,6 +36,7 @@ app.add_typer(monitors_app, name="monitors")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(silences_app, name="silences")
 app.add_typer(incidents_app, name="incidents")
+app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(database_app, name="database")

@@ -122,13 +122,15 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     detector = load_version(settings, registry, found, monitor)
     source = open_input(input_, format_, monitor.record)
     with opened_output(output, input_) as out:
-        tally = write_scores(source, detector, monitor, out)
+        tally = write_scores(source, detector, monitor, out, exceptions=registry.exceptions(monitor.name))
     if tally.unreadable and not tally.records:
         raise InvalidInput(
             f"{name_of(input_)}: none of its {tally.unreadable:,} records could be read; the first: {tally.first_reason}."
             " Correct the file or the monitor's fields"
         )
     say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
+    if tally.excepted:
+        say(f'{tally.excepted:,} records were let pass by exceptions; their lines name them as "excepted"')
     if tally.aligned:
         say(f"{tally.aligned:,} lines only filled a row, came twice or too late, or are of what is no feature")
     if not tally.records:

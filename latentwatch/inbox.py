@@ -1,8 +1,10 @@
 """What the terminal can do with alerts: list, label, acknowledge."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from latentwatch.alerts.bulk_review import BulkAction, act_on_many
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.reviewing import acknowledge, label
@@ -21,10 +23,13 @@ def recent_alerts(monitor: str | None, status: str | None, limit: int) -> tuple[
     return inbox(asked_database(), wanted, limit=limit).alerts
 
 
-def label_alert(alert: int, verdict: str, author: str, cause: str, note: str) -> None:
-    """Label an alert. Raises InvalidInput for a verdict or an alert that does not exist."""
-    word = one_of(Verdict, verdict, "verdict")
-    label(asked_database(), alert, word, author or "command line", cause, note)
+def label_alerts(alerts: Sequence[int], verdict: str, author: str, cause: str, note: str) -> None:
+    """Label alerts, all or none. Raises InvalidInput for a verdict or an alert that does not exist."""
+    word, engine, author = one_of(Verdict, verdict, "verdict"), asked_database(), author or "command line"
+    if len(alerts) == 1:
+        label(engine, alerts[0], word, author, cause, note)
+    else:
+        act_on_many(engine, alerts, BulkAction(word.value), author, cause, note)
 
 
 def acknowledge_alert(alert: int, author: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.alerts.database import Engine
+from latentwatch.alerts.exceptions import exceptions_in_force
 from latentwatch.alerts.reading.flagged import flagged_records
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
@@ -23,6 +24,7 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock, to_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidInput, LoopFailed
+from latentwatch.domain.exceptions import Exceptions
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch, Position
 from latentwatch.domain.schema import RecordSchema
@@ -187,7 +189,8 @@ def compare(
     """
     version, against = opened[0].version, opened[1].version if len(opened) > 1 else None
     scored_to = _Progress(AlertStore(engine, monitor.name)) if against is None else None
-    sides = [_Side(one.detector, monitor, span, scored_to) for one in opened]
+    exceptions = exceptions_in_force(engine, monitor.name)
+    sides = [_Side(one.detector, monitor, span, scored_to, exceptions) for one in opened]
     begins: dict[tuple[str, int], int] = {}
     for messages, batch in reading:
         for partition, start, _ in segments(batch.partitions):
@@ -216,11 +219,19 @@ def compare(
 class _Side:
     """A version's verdicts on the records that count."""
 
-    def __init__(self, detector: Detector, monitor: Monitor, span: Span, scored_to: "_Progress | None") -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        monitor: Monitor,
+        span: Span,
+        scored_to: "_Progress | None",
+        exceptions: Exceptions,
+    ) -> None:
         self._detector = detector
         self._monitor = monitor
         self._span = span
         self._scored_to = scored_to
+        self._exceptions = exceptions
         self._scorer: StreamScorer | None = None
         self.records = 0
         self.flagged: set[Position] = set()
@@ -229,7 +240,7 @@ class _Side:
         """Score the next batch; late records may amend what was said of earlier ones."""
         if self._scorer is None:
             monitor = self._monitor
-            self._scorer = StreamScorer.of(self._detector, monitor, messages.source)
+            self._scorer = StreamScorer.of(self._detector, monitor, messages.source, self._exceptions)
         found = self._scorer.score(batch.narrowed(self._detector.schema), messages)
         counts = self._counted(found.scored.batch)
         self.records += int(counts.sum())

@@ -17,6 +17,7 @@ import msgspec
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.batch_scoring import BATCH_RECORDS, RowScorer, StreamScorer, score_records
@@ -33,6 +34,8 @@ class FileTally:
     flagged: int = 0
     amended: int = 0
     """Verdicts that a late record changed, each time."""
+    excepted: int = 0
+    """Records that exceptions let pass."""
     unreadable: int = 0
     aligned: int = 0
     """Lines of a file in long form that only filled a row."""
@@ -41,7 +44,12 @@ class FileTally:
 
 
 def write_scores(
-    source: FileSource, detector: Detector, monitor: Monitor, out: BinaryIO, batch_records: int = BATCH_RECORDS
+    source: FileSource,
+    detector: Detector,
+    monitor: Monitor,
+    out: BinaryIO,
+    batch_records: int = BATCH_RECORDS,
+    exceptions: Exceptions = NO_EXCEPTIONS,
 ) -> FileTally:
     """Score every record of a source into `out`; a number that is not finite is null.
 
@@ -51,7 +59,7 @@ def write_scores(
     tally, encode = FileTally(), msgspec.json.Encoder().encode
     source.open()
     try:
-        scorer = StreamScorer.of(detector, monitor, source.name)
+        scorer = StreamScorer.of(detector, monitor, source.name, exceptions)
         for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer, tell=True), batch_records):
             lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
             out.write(b"".join(encode(line) + b"\n" for line in lines))
@@ -62,6 +70,7 @@ def write_scores(
             tally.unreadable += len(reasons)
             tally.amended += len(former)
             tally.flagged += sum(line["flagged"] for line in lines) - sum(former)
+            tally.excepted += sum("excepted" in line for line in rows if "amended_by" not in line)
             tally.aligned = source.aligned
             tally.first_reason = tally.first_reason or (reasons[0] if reasons else "")
     finally:

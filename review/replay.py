@@ -39,20 +39,20 @@ def replay(detector: Detector, flagged: FlaggedRecord) -> Replay:
     return Replay(flagged.surprise, replayed, remaining)
 
 
-def batch_of(detector: Detector, flagged: FlaggedRecord) -> Batch:
-    """The record, as it was read, as a batch of one row."""
-    values = {**flagged.values, **flagged.grounds.read_as}
-    columns = {name: [values.get(name)] for name in detector.schema.names}
+def batch_of(detector: Detector, *flagged: FlaggedRecord) -> Batch:
+    """The records, as they were read, as a batch."""
+    values = [{**one.values, **one.grounds.read_as} for one in flagged]
+    columns = {name: [each.get(name) for each in values] for name in detector.schema.names}
     numeric = set(detector.schema.numbers)
     filled = {
         name: [float("nan") if value is None else value for value in column] if name in numeric else column
         for name, column in columns.items()
     }
-    moment = np.array([round(flagged.time.timestamp() * 1_000_000)], np.int64)
-    return batch_from_columns(detector.schema, filled, entities=[flagged.entity], times=moment)
+    moments = np.array([round(one.time.timestamp() * 1_000_000) for one in flagged], np.int64)
+    return batch_from_columns(detector.schema, filled, entities=[one.entity for one in flagged], times=moments)
 
 
-def contexts_of(flagged: FlaggedRecord) -> Contexts:
-    """The context row that was stored, and how many records of the entity came before."""
-    features = np.frombuffer(flagged.context, "<f4").reshape(1, -1)
-    return Contexts(features, np.array([flagged.seen], np.int64))
+def contexts_of(*flagged: FlaggedRecord) -> Contexts:
+    """The context rows that were stored, and how many records of the entity came before each."""
+    features = np.stack([np.frombuffer(one.context, "<f4") for one in flagged])
+    return Contexts(features, np.array([one.seen for one in flagged], np.int64))

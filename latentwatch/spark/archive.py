@@ -23,6 +23,7 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import SystemClock, to_microseconds
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
@@ -34,7 +35,8 @@ from latentwatch.streams.ports import Messages
 _FILE, _ROW = "latentwatch_file", "latentwatch_row"
 _TASKS_PER_CORE = 3
 _SCORED = (
-    "file string, position long, surprise double, reconstruction double, density double, flagged boolean, error string"
+    "file string, position long, surprise double, reconstruction double, density double, flagged boolean, "
+    "excepted long, error string"
 )
 
 
@@ -47,13 +49,13 @@ class ScoreRows:
     policy: AlertPolicy
     load: Callable[[str, str], Detector] = load_bundle
     rules: FeatureRules = NO_RULES
+    exceptions: Exceptions = NO_EXCEPTIONS
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score rows as they come: one row out for each one in."""
         detector = self.load(self.bundles, self.bundle)
-        scorer = RowScorer(
-            decoder_for(detector.schema, "json"), StreamScorer(detector, self.policy, "archive", rules=self.rules)
-        )
+        stream = StreamScorer(detector, self.policy, "archive", rules=self.rules, exceptions=self.exceptions)
+        scorer = RowScorer(decoder_for(detector.schema, "json"), stream)
         encode = msgspec.json.Encoder().encode
         read = 0
         for batch in batches:

@@ -1,0 +1,130 @@
+"""From alerts that should not come again to an exception: proposed, each with a preview over the past, and accepted.
+
+alerts -> candidates -> previews -> proposals -> exception. What the page, the API and the command line all do.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.exception_proposals import store_proposals, stored_proposal
+from latentwatch.alerts.exceptions import StoredException, add_exception
+from latentwatch.alerts.reading.past import chosen_alerts, past_alerts, records_scored
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.detector.interface import Detector
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import BundleRefused, InvalidInput
+from latentwatch.domain.exceptions import Form
+from latentwatch.domain.monitor import Monitor
+from latentwatch.review.exception_candidates import PastAlert, candidates
+from latentwatch.review.exception_previews import Preview, preview
+
+MOST_PROPOSED = 8
+_RECORDS_OF_AN_ALERT = 200
+_MOST_ALERTS = 500
+
+Load = Callable[[str], Detector]
+"""Opens a bundle by its content hash. Raises BundleRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What could be excepted, and what that would have changed."""
+
+    id: str
+    form: Form
+    preview: Preview
+    given_covered: int
+    """Of the alerts it was proposed for, how many would not have been."""
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self.form.in_words
+
+
+def propose(
+    engine: Engine, load: Load, monitor: Monitor, alerts: Sequence[int], clock: Clock | None = None
+) -> list[Proposal]:
+    """Exceptions under which some of these alerts would not have been, the best first, those that would lose a confirmed
+    one last.
+
+    Better is what covers more of the alerts given, then what lets fewer records pass. Raises NotFound, InvalidInput where
+    no model can say what was expected, Unavailable.
+    """
+    if not alerts:
+        raise InvalidInput("name at least one alert that should not come again")
+    if len(alerts) > _MOST_ALERTS:
+        raise InvalidInput(f"{len(alerts)} alerts are too many to look at at once; name at most {_MOST_ALERTS}")
+    given = [PastAlert(*each) for each in chosen_alerts(engine, monitor.name, alerts, _RECORDS_OF_AN_ALERT)]
+    past = _together(given, [PastAlert(*each) for each in past_alerts(engine, monitor.name)])
+    detector = _serving(engine, load, monitor)
+    lasting = frozenset(case.alert.entity for case in past if case.alert.records > 1)
+    tried = candidates(monitor.record, given, in_time=detector.context.width > 0, lasting=lasting)
+    scored = records_scored(engine, monitor.name)
+    ids = {case.alert.id for case in given}
+    useful = [form for form in tried if preview(form, given, scored, load).covered]
+    found = [(form, preview(form, past, scored, load)) for form in useful]
+    order = {form: place for place, form in enumerate(tried)}  # what is equal otherwise: the narrowest kind first
+    found.sort(
+        key=lambda each: (
+            bool(each[1].confirmed),
+            -len(each[1].covered & ids),
+            round(each[1].share_of_records, 6),
+            order[each[0]],
+        )
+    )
+    best = found[:MOST_PROPOSED]
+    named = store_proposals(
+        engine, monitor.name, [form for form, _ in best], [case.alert for case in given], (clock or SystemClock()).now()
+    )
+    return [Proposal(name, form, seen, len(seen.covered & ids)) for name, (form, seen) in zip(named, best, strict=True)]
+
+
+def accept(
+    engine: Engine,
+    load: Load,
+    monitor: str,
+    proposal: str,
+    *,
+    author: str,
+    note: str = "",
+    until: datetime | None = None,
+    clock: Clock | None = None,
+) -> StoredException:
+    """Make a proposal an exception.
+
+    Raises NotFound, InvalidInput where its alerts have changed since or where it would cover a confirmed anomaly,
+    Unavailable.
+    """
+    chosen = stored_proposal(engine, monitor, proposal)
+    past = [PastAlert(*each) for each in past_alerts(engine, monitor)]
+    confirmed = preview(chosen.form, past, 0, load).confirmed
+    if confirmed:
+        numbers = ", ".join(map(str, confirmed[:5])) + (" and others" if len(confirmed) > 5 else "")
+        raise InvalidInput(
+            f"proposal {proposal} ({chosen.form.in_words}) would cover what was confirmed: alert {numbers}; "
+            "choose a narrower one, or correct that label first"
+        )
+    return add_exception(
+        engine, monitor, chosen.form, author=author, note=note, until=until, alerts=chosen.alerts, clock=clock
+    )
+
+
+def _serving(engine: Engine, load: Load, monitor: Monitor) -> Detector:
+    champion = ModelRegistry(engine).champion(monitor.name)
+    if champion is None:
+        raise InvalidInput(f"monitor {monitor.name!r}: no model serves; nothing can be said of what is expected")
+    try:
+        return load(champion.bundle)
+    except BundleRefused as error:
+        raise InvalidInput(
+            f"monitor {monitor.name!r}: its model cannot be opened ({error}); nothing can be proposed"
+        ) from None
+
+
+def _together(given: Sequence[PastAlert], past: Sequence[PastAlert]) -> list[PastAlert]:
+    """Both, each alert once."""
+    known = {case.alert.id for case in given}
+    return [*given, *(case for case in past if case.alert.id not in known)]

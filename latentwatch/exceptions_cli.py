@@ -35,6 +35,7 @@ def propose(
                     "text": each.text,
                     "alerts_covered": each.preview.alerts_covered,
                     "alerts_like": each.preview.alerts_like,
+                    "share_of_alerts": each.preview.share_of_alerts,
                     "given_covered": each.given_covered,
                     "confirmed_lost": len(each.preview.confirmed),
                     "share_of_records": each.preview.share_of_records,
@@ -49,12 +50,21 @@ def propose(
             each.text,
             f"{each.given_covered} of {len(set(alert))}",
             f"{each.preview.alerts_covered} of {each.preview.alerts_like}",
+            percent(each.preview.share_of_alerts),
             len(each.preview.confirmed),
             percent(each.preview.share_of_records),
         )
         for each in found
     ]
-    headers = ("proposal", "what it says", "of these", "of those like it", "confirmed lost", "records")
+    headers = (
+        "proposal",
+        "what it says",
+        "of these",
+        "of those like it",
+        "their records",
+        "confirmed lost",
+        "all records",
+    )
     print_table(headers, rows, "Nothing that could be excepted would cover these alerts; label them all the same.")
 
 

@@ -23,6 +23,8 @@ from latentwatch.review.exception_previews import Preview, preview
 MOST_PROPOSED = 8
 _RECORDS_OF_AN_ALERT = 200
 _MOST_ALERTS = 500
+_LEAST_PASSING = 0.2
+"""Share of the alerts' records from which an exception is worth proposing that covers none of them whole."""
 
 Load = Callable[[str], Detector]
 """Opens a bundle by its content hash. Raises BundleRefused."""
@@ -50,7 +52,7 @@ def propose(
     """Exceptions under which some of these alerts would not have been, the best first, those that would lose a confirmed
     one last.
 
-    Better is what covers more of the alerts given, then what lets fewer records pass. Raises NotFound, InvalidInput where
+    Better is what lets more of their records pass, then what lets fewer pass of all. Raises NotFound, InvalidInput where
     no model can say what was expected, Unavailable.
     """
     if not alerts:
@@ -64,13 +66,16 @@ def propose(
     tried = candidates(monitor.record, given, in_time=detector.context.width > 0, lasting=lasting)
     scored = records_scored(engine, monitor.name)
     ids = {case.alert.id for case in given}
-    useful = [form for form in tried if preview(form, given, scored, load).covered]
+    of_given = sum(case.alert.records for case in given)
+    seen = {form: preview(form, given, scored, load) for form in tried}
+    passing = {form: each.records / max(1, of_given) for form, each in seen.items()}
+    useful = [form for form in tried if seen[form].covered or passing[form] >= _LEAST_PASSING]
     found = [(form, preview(form, past, scored, load)) for form in useful]
     order = {form: place for place, form in enumerate(tried)}  # what is equal otherwise: the narrowest kind first
     found.sort(
         key=lambda each: (
             bool(each[1].confirmed),
-            -len(each[1].covered & ids),
+            -round(passing[each[0]], 2),
             round(each[1].share_of_records, 6),
             order[each[0]],
         )
@@ -79,7 +84,10 @@ def propose(
     named = store_proposals(
         engine, monitor.name, [form for form, _ in best], [case.alert for case in given], (clock or SystemClock()).now()
     )
-    return [Proposal(name, form, seen, len(seen.covered & ids)) for name, (form, seen) in zip(named, best, strict=True)]
+    return [
+        Proposal(name, form, changed, len(changed.covered & ids))
+        for name, (form, changed) in zip(named, best, strict=True)
+    ]
 
 
 def accept(

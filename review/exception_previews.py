@@ -28,19 +28,24 @@ class Preview:
     """Alerts, not confirmed, of which it is about some record."""
     alerts_covered: int
     """Those of them that would not have been at all."""
+    share_of_alerts: float
+    """Records of those like it that it would have let pass, of all that they have."""
     confirmed: tuple[int, ...]
     """Alerts labelled true that would not have been."""
     share_of_records: float
     """Records that it would have let pass, of all that were scored."""
     covered: frozenset[int] = frozenset()
     """Every alert that would not have been."""
+    records: float = 0.0
+    """Records of all alerts that it would have let pass."""
 
     @property
     def in_words(self) -> str:
         """A sentence for people."""
-        one = self.alerts_like == 1
+        one, part = self.alerts_like == 1, self.alerts_covered < self.alerts_like
+        records = f", {percent(self.share_of_alerts)} of their records" if part else ""
         return (
-            f"{self.alerts_covered} of {self.alerts_like} alert{'' if one else 's'} like it would not have been; "
+            f"{self.alerts_covered} of {self.alerts_like} alert{'' if one else 's'} like it would not have been{records}; "
             f"{len(self.confirmed)} confirmed would be lost; {percent(self.share_of_records)} of records"
         )
 
@@ -51,20 +56,30 @@ def preview(form: Form, past: Sequence[PastAlert], scored: int, load: Callable[[
     Records whose bundle cannot be opened any more are taken to alarm as they did.
     """
     about, passing = _verdicts(form, [record for case in past for record in case.records], load)
-    like, covered, confirmed, records, at = 0, set[int](), [], 0.0, 0
+    like, covered, confirmed, records, all_of_like, of_like, at = 0, set[int](), [], 0.0, 0, 0.0, 0
     for case in past:
         mine = slice(at, at + len(case.records))
         at += len(case.records)
         if not about[mine].any():
             continue
-        records += case.alert.records * float(passing[mine].mean())
+        passed = case.alert.records * float(passing[mine].mean())
         true = case.alert.verdict is Verdict.TRUE
-        like += not true
+        records += passed
+        if not true:
+            like, all_of_like, of_like = like + 1, all_of_like + case.alert.records, of_like + passed
         if passing[mine].all():
             covered.add(case.alert.id)
             confirmed += [case.alert.id] if true else []
     share = min(1.0, records / scored) if scored else 0.0
-    return Preview(like, len(covered) - len(confirmed), tuple(sorted(confirmed)), share, frozenset(covered))
+    return Preview(
+        alerts_like=like,
+        alerts_covered=len(covered) - len(confirmed),
+        share_of_alerts=of_like / all_of_like if all_of_like else 0.0,
+        confirmed=tuple(sorted(confirmed)),
+        share_of_records=share,
+        covered=frozenset(covered),
+        records=records,
+    )
 
 
 def _verdicts(

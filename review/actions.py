@@ -28,12 +28,14 @@ class Done:
 
     sentence: str
     refused: bool = False
+    undo: int | None = None
+    """The number by which it can be taken back."""
 
 
 def act(room: Room, said: Any) -> Done:
     """One key or button: acknowledge, close, reopen or a verdict. `said` comes from a browser and is checked."""
     try:
-        alert, author = _alert(said), _author(said)
+        alert, author = _alert(said), author_of(said)
         what = str(said.get("what", ""))
         if what not in _STEPS:
             return label(room, {**said, "verdict": what})
@@ -47,7 +49,7 @@ def act(room: Room, said: Any) -> Done:
 def label(room: Room, said: Any) -> Done:
     """A verdict with cause and note."""
     try:
-        alert, author = _alert(said), _author(said)
+        alert, author = _alert(said), author_of(said)
         try:
             verdict = Verdict(str(said.get("verdict", "")))
         except ValueError:
@@ -86,7 +88,7 @@ def choose_model(room: Room, monitor: str, said: Any) -> Done:
         if what not in _CHOICES or not isinstance(version, str | int) or not re.fullmatch(r"\d{1,9}", str(version)):
             raise InvalidInput("no model version is chosen; press one of the buttons of the table")
         step, done, sentence = _CHOICES[what]
-        found = step(ModelRegistry(room.engine, room.clock), monitor, int(version), f"{done} by {_author(said)}")
+        found = step(ModelRegistry(room.engine, room.clock), monitor, int(version), f"{done} by {author_of(said)}")
     except InvalidInput as error:
         return Done(str(error), refused=True)
     return Done(f"Version {found.version} {sentence}")
@@ -98,5 +100,6 @@ def _alert(said: Any) -> int:
     return int(said["id"])
 
 
-def _author(said: Mapping[str, Any]) -> str:
+def author_of(said: Mapping[str, Any]) -> str:
+    """The name that a browser sent, or that there is none."""
     return str(said.get("author", "")).strip()[:_LONGEST_NAME] or UNNAMED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nicegui import ui
 
-from latentwatch.alerts.reading import open_alerts
+from latentwatch.alerts.reading import open_incidents
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.room import Room
 from latentwatch.review.templating import render
@@ -37,7 +37,7 @@ def frame(room: Room, title: str, here: str, monitor: str | None = None) -> Iter
         yield queries
 
     async def count() -> None:
-        waiting = await queries.ask(open_alerts, room.engine)
+        waiting = await queries.ask(open_incidents, room.engine)
         if waiting is not None:
             show(bar, render("top.html", pages=PAGES, here=here, monitor=monitor, waiting=waiting, guarded=guarded))
 

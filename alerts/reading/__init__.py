@@ -12,6 +12,7 @@ from latentwatch.alerts.reading.incidents import (
     incident_inbox,
     incident_of,
     incident_of_alert,
+    open_incidents,
 )
 from latentwatch.alerts.reading.models import Promotion, promotions, surprise_counts
 from latentwatch.alerts.reading.overview import (
@@ -63,6 +64,7 @@ __all__ = [
     "minute_totals",
     "monitor_facts",
     "open_alerts",
+    "open_incidents",
     "overview",
     "promotions",
     "stream_changes",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from latentwatch.alerts.episodes import TRACE_BEFORE
 from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
@@ -54,6 +55,10 @@ class AlertDetail:
     """Earlier alerts of the same entity with their latest label, latest first."""
     former: tuple[FormerVerdict, ...] = ()
     """The latest verdicts that late records amended, as they were, oldest first."""
+    incident: int | None = None
+    """The incident that it is part of."""
+    others: int = 0
+    """How many other alerts are part of that."""
 
 
 def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
@@ -63,6 +68,7 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
         if row is None:
             return None
         strangest = _strangest(session, row)
+        incident, others = _incident(session, row.id)
         return AlertDetail(
             alert=alert_of(row),
             opened=row.created,
@@ -73,6 +79,8 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
             events=_events(session, row),
             previous=_previous(session, row),
             former=_former(session, row),
+            incident=incident,
+            others=others,
         )
 
 
@@ -85,6 +93,15 @@ def _strangest(session: Session, alert: AlertRow) -> list[FlaggedRecord]:
         .limit(MOST_FLAGGED)
     )
     return [flagged_of(row) for row in rows]
+
+
+def _incident(session: Session, alert: int) -> tuple[int | None, int]:
+    member = IncidentMemberRow
+    number = session.scalar(select(member.incident).where(member.alert_id == alert).limit(1))
+    if number is None:
+        return None, 0
+    together = session.scalar(select(func.count()).where(member.incident == number)) or 1
+    return number, together - 1
 
 
 def _labels(session: Session, alert: AlertRow) -> tuple[Label, ...]:

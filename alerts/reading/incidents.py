@@ -70,11 +70,16 @@ class Incident:
 
     @property
     def named(self) -> str:
-        """Its entities in a few words.
+        """Its entities in a few words: the first three by name, the others counted."""
+        return self._names(_NAMED)
 
-        The first three by name, the others counted.
-        """
-        names = [entity or "whole stream" for entity in self.entities[:_NAMED]]
+    @property
+    def named_shortly(self) -> str:
+        """As `named`, with the first alone."""
+        return self._names(1)
+
+    def _names(self, most: int) -> str:
+        names = [entity or "whole stream" for entity in self.entities[:most]]
         more = self.entity_count - len(names)
         return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
 
@@ -112,6 +117,16 @@ def incident_inbox(
         return IncidentPage(tuple(_incidents(session, numbers)), total, offset)
 
 
+def open_incidents(engine: Engine) -> int:
+    """How many incidents wait for somebody, over every monitor; stops counting at 1,000 alerts."""
+    waiting = select(AlertRow.id).where(AlertRow.status == AlertStatus.OPEN).limit(1000)
+    member = IncidentMemberRow
+    with reading(engine) as session:
+        return (
+            session.scalar(select(func.count(func.distinct(member.incident))).where(member.alert_id.in_(waiting))) or 0
+        )
+
+
 def incident_of(engine: Engine, number: int) -> Incident | None:
     """One incident, or None when there is none of that number."""
     with reading(engine) as session:
@@ -138,6 +153,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
         .join(alert, alert.id == ranked.c.alert_id)
         .where(ranked.c.place <= MOST_SHOWN)
         .order_by(ranked.c.incident, ranked.c.place)
+        .limit(MOST_SHOWN * len(numbers))
     )
     alerts: dict[int, list[Alert]] = {}
     for incident, row in rows:

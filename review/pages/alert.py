@@ -93,7 +93,12 @@ class _AlertView:
 
     def _show(self) -> None:
         detail = self.detail
-        show(self.head, render("alert_head.html", alert=detail.alert, peak=detail.peak))
+        show(
+            self.head,
+            render(
+                "alert_head.html", alert=detail.alert, peak=detail.peak, incident=detail.incident, others=detail.others
+            ),
+        )
         show(
             self.side,
             render(

@@ -4,12 +4,13 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from latentwatch.alerts.reading import inbox
+from latentwatch.alerts.reading import incident_inbox
 from latentwatch.alerts.reading.inbox import COUNT_LIMIT
-from latentwatch.review.actions import Done, act
+from latentwatch.review.actions import Done
 from latentwatch.review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
+from latentwatch.review.incident_actions import act_on_incidents, take_back
 from latentwatch.review.monitors import monitor_names
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
@@ -41,7 +42,13 @@ async def inbox_page(request: Request) -> None:
             await refresh()
 
         async def acted(event: events.GenericEventArguments) -> None:
-            done = await queries.ask(act, room, event.args)
+            done = await queries.ask(act_on_incidents, room, event.args)
+            if done is not None:
+                show(said, said_markup(done))
+                await refresh()
+
+        async def taken_back(event: events.GenericEventArguments) -> None:
+            done = await queries.ask(take_back, room, event.args)
             if done is not None:
                 show(said, said_markup(done))
                 await refresh()
@@ -50,13 +57,14 @@ async def inbox_page(request: Request) -> None:
         show(form, render("inbox_filters.html", view=view, monitors=names or [], times=TIMES, narrowed=view != View()))
         await refresh()
         ui.on("filters", filtered)
-        ui.on("alert-act", acted)
+        ui.on("incident-act", acted)
+        ui.on("undo", taken_back)
         ui.timer(_SECONDS, refresh, immediate=False)
 
 
 def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
     """The inbox's headline and its table."""
-    page = inbox(room.engine, view.filter(room.now()), view.order, view.page * PAGE_SIZE, PAGE_SIZE)
+    page = incident_inbox(room.engine, view.filter(room.now()), view.order, view.page * PAGE_SIZE, PAGE_SIZE)
     known = page.total <= COUNT_LIMIT
     total = f"{page.total:,}" if known else f"more than {COUNT_LIMIT:,}"
     narrowed = any((view.monitor, view.entity, view.severity, view.verdict, view.since, view.until, view.silence))
@@ -69,7 +77,7 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
         total=total,
         more=page.total > page.offset + PAGE_SIZE,
         narrowed=narrowed or view.status != "unresolved",
-        watched=bool(page.alerts or monitor_names(room)),
+        watched=bool(page.incidents or monitor_names(room)),
     )
     return _headline(view, page.total, total), table
 
@@ -80,6 +88,6 @@ def said_markup(done: Done) -> Markup:
 
 
 def _headline(view: View, count: int, total: str) -> Markup:
-    noun = "alert" if count == 1 else "alerts"
+    noun = "incident" if count == 1 else "incidents"
     kind = {"unresolved": "unresolved ", "any": ""}.get(view.status, f"{view.status} ")
     return render("inbox_head.html", text=f"{total if count else 'No'} {kind}{noun}", order=view.order)

@@ -16,13 +16,17 @@
   };
 
   const author = () => localStorage.getItem("latentwatch.author") || "";
-  const rows = () => [...document.querySelectorAll(".inbox tbody tr[data-alert]")];
+  const rows = () => [...document.querySelectorAll(".inbox tbody tr[data-incident]")];
+  const picked = () => [...document.querySelectorAll(".inbox .pick input:checked")].map((box) => Number(box.value));
+  const count = () => { for (const place of document.querySelectorAll("[data-chosen]")) { const text = String(picked().length); if (place.textContent !== text) place.textContent = text; } };
+  const unpick = () => { kept = []; for (const box of document.querySelectorAll(".inbox .pick input:checked")) box.checked = false; count(); };
+  let kept = []; // what is chosen, while the list is drawn anew
   let chosen = null;
   let place = null; // where the chosen row is, or was: a labelled alert leaves the list, and the next one takes its place
   const show = (scroll) => {
     const all = rows();
-    for (const row of all) row.classList.toggle("now", row.dataset.alert === chosen);
-    const at = all.findIndex((one) => one.dataset.alert === chosen);
+    for (const row of all) row.classList.toggle("now", row.dataset.incident === chosen);
+    const at = all.findIndex((one) => one.dataset.incident === chosen);
     if (at < 0) return;
     place = at;
     if (scroll) all[at].scrollIntoView({ block: "nearest" });
@@ -30,17 +34,25 @@
   const move = (step) => {
     const all = rows();
     if (!all.length) return;
-    const at = all.findIndex((row) => row.dataset.alert === chosen);
+    const at = all.findIndex((row) => row.dataset.incident === chosen);
     const wanted = at >= 0 ? at + step : place === null ? (step > 0 ? 0 : all.length - 1) : step > 0 ? place : place - 1;
     const next = Math.min(all.length - 1, Math.max(0, wanted));
-    chosen = all[next].dataset.alert;
+    chosen = all[next].dataset.incident;
     show(true);
   };
-  const current = () => rows().find((row) => row.dataset.alert === chosen);
+  const current = () => rows().find((row) => row.dataset.incident === chosen);
   const act = (what) => {
     const page = document.querySelector("[data-alert-page]");
-    const id = page ? page.dataset.alertPage : chosen;
-    if (id) emitEvent("alert-act", { id: Number(id), what, author: author() });
+    const whole = document.querySelector("[data-incident-page]");
+    const chosenOnes = picked();
+    if (page) emitEvent("alert-act", { id: Number(page.dataset.alertPage), what, author: author() });
+    else if (whole) emitEvent("incident-act", { ids: [Number(whole.dataset.incidentPage)], what, author: author() });
+    else if (chosenOnes.length) { emitEvent("incident-act", { ids: chosenOnes, what, author: author() }); unpick(); }
+    else if (chosen) emitEvent("incident-act", { ids: [Number(chosen)], what, author: author() });
+  };
+  const undo = () => {
+    const button = document.querySelector("[data-undo]");
+    if (button) emitEvent("undo", { id: Number(button.dataset.undo), author: author() });
   };
 
   // A list is gone back to as it was left: filters, page, place.
@@ -48,7 +60,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
     const inbox = document.querySelector(".inbox");
     const page = document.querySelector("[data-alert-page]");
     const help = document.querySelector("dialog#keys");
@@ -58,20 +70,28 @@
       event.preventDefault();
       return;
     }
+    const whole = document.querySelector("[data-incident-page]");
     if ((!inbox && !page) || event.target.closest("dialog")) return;
     const keys = { a: "acknowledge", t: "true", f: "false", u: "unsure" };
     if (inbox && (event.key === "j" || event.key === "ArrowDown")) move(1);
     else if (inbox && (event.key === "k" || event.key === "ArrowUp")) move(-1);
-    else if (inbox && (event.key === "Enter" || event.key === "o") && current()) location.assign(`/alerts/${chosen}`);
+    else if (inbox && (event.key === "Enter" || event.key === "o") && current()) location.assign(current().dataset.href);
+    else if (inbox && event.key === "x" && current()) current().querySelector(".pick input").click();
+    else if (event.key === "z") undo();
     else if (event.key in keys) act(keys[event.key]);
-    else if (page && event.key === "Escape") came("/alerts") ? history.back() : location.assign("/alerts");
+    else if ((page || whole) && event.key === "Escape") came("/alerts") ? history.back() : location.assign("/alerts");
     else return;
     event.preventDefault();
   });
 
   document.addEventListener("click", (event) => {
-    const row = event.target.closest(".inbox tbody tr[data-alert]");
-    if (row && !event.target.closest("a, button")) { location.assign(`/alerts/${row.dataset.alert}`); return; }
+    const row = event.target.closest(".inbox tbody tr[data-href]");
+    if (row && !event.target.closest("a, button, .pick")) { location.assign(row.dataset.href); return; }
+    if (event.target.closest("[data-clears]")) { unpick(); return; }
+    if (event.target.closest("[data-undo]")) { undo(); return; }
+    const many = event.target.closest("[data-bulk]");
+    if (many && many.dataset.bulk === "split") { emitEvent("incident-split", { ids: picked(), author: author() }); unpick(); return; }
+    if (many) { act(many.dataset.bulk); return; }
     const back = event.target.closest("a[data-back]");
     if (back && came(back.pathname)) { event.preventDefault(); history.back(); return; }
     const opener = event.target.closest("[data-opens]");
@@ -106,6 +126,7 @@
     typing = setTimeout(() => filter(form), event.target.matches("input") ? 300 : 0);
   });
   document.addEventListener("change", (event) => {
+    if (event.target.matches(".inbox .pick input")) { kept = picked(); count(); }
     if (event.target.matches("select[data-goto]")) location.assign(event.target.value);
   });
   document.addEventListener("submit", (event) => {
@@ -129,7 +150,8 @@
   });
 
   const fill = (root) => { for (const field of root.querySelectorAll("[data-author]")) if (!field.value) field.value = author(); };
-  const settle = () => { localise(document); fill(document); show(false); };
+  const repick = () => { for (const box of document.querySelectorAll(".inbox .pick input")) if (!box.checked && kept.includes(Number(box.value))) box.checked = true; count(); };
+  const settle = () => { localise(document); fill(document); show(false); repick(); };
   new MutationObserver(settle).observe(document.documentElement, { childList: true, subtree: true });
   document.addEventListener("DOMContentLoaded", settle);
 

@@ -58,7 +58,7 @@ def test_hostile_text_is_shown_and_never_run(room: Room):
     )
     drawn = [
         *inbox_markup(room, View(status="any", entity=EVIL)),
-        render("alert_head.html", alert=detail.alert, peak=detail.peak),
+        render("alert_head.html", alert=detail.alert, peak=detail.peak, incident=None, others=0),
         evidence_markup(detail, PUMP),
         side,
         dead_markup(room, "pump", 0),
@@ -140,13 +140,15 @@ def test_an_entity_that_stopped_sending_has_its_own_words(room: Room):
         .alerts_opened
     )
     inbox = inbox_markup(room, View())[1]
-    row = inbox[inbox.index(f'data-alert="{number}"') :].split("</tr>")[0]
+    row = inbox[inbox.index(f'data-href="/alerts/{number}"') :].split("</tr>")[0]
     assert "stopped sending" in row
     assert "no single feature" not in row
     assert "7 min" in row, "it goes on"
     detail = alert_detail(room.engine, number)
     assert detail is not None
-    assert "has sent nothing since" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
+    assert "has sent nothing since" in render(
+        "alert_head.html", alert=detail.alert, peak=detail.peak, incident=None, others=0
+    )
     assert "1 of 2 entities stopped sending" in overview_markup(room)
     assert ", 1 stopped sending" in overview_markup(room), "also where a louder word stands in the state"
     both = replace(stop, entity="pump.csv[0]")
@@ -158,18 +160,20 @@ def test_an_entity_that_stopped_sending_has_its_own_words(room: Room):
     AlertStore(room.engine, "pump", room.clock).commit(Outcome("pump", "pump.csv", here, heard=spoke))
     ended = alert_detail(room.engine, number)
     assert ended is not None
-    assert "sent nothing for 5 min" in render("alert_head.html", alert=ended.alert, peak=ended.peak)
+    assert "sent nothing for 5 min" in render(
+        "alert_head.html", alert=ended.alert, peak=ended.peak, incident=None, others=0
+    )
 
 
 def test_what_happened_at_one_moment_has_no_duration(room: Room):
     """An alert of one record, or of several of one moment, lasted no time that could be told."""
-    row = inbox_markup(room, View())[1].split('data-alert="1"')[1].split("</tr>")[0]
+    row = inbox_markup(room, View())[1].split('data-href="/alerts/1"')[1].split("</tr>")[0]
     assert "0 s" not in row
     detail = alert_detail(room.engine, 3)
     assert detail is not None
-    assert "(19 s)" in render("alert_head.html", alert=detail.alert, peak=detail.peak)
+    assert "(19 s)" in render("alert_head.html", alert=detail.alert, peak=detail.peak, incident=None, others=0)
     at_once = replace(detail.alert, ended=detail.alert.started)
-    assert "0 s" not in render("alert_head.html", alert=at_once, peak=detail.peak)
+    assert "0 s" not in render("alert_head.html", alert=at_once, peak=detail.peak, incident=None, others=0)
 
 
 def test_an_entity_with_one_record_is_told_in_words(pages: Pages, drawn_database: Path):

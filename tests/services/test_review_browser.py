@@ -103,7 +103,7 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     page.keyboard.press("k")
     expect(rows.nth(0)).to_have_class("now")
     page.keyboard.press("a")
-    expect(page.get_by_text("Alert 3 acknowledged.")).to_be_visible()
+    expect(page.get_by_text("1 alert acknowledged.")).to_be_visible()
     expect(rows.nth(0)).to_contain_text("acknowledged")
     page.keyboard.press("j")
     page.keyboard.press("f")
@@ -124,10 +124,38 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     assert complaints == []
 
 
+def test_several_incidents_are_labelled_at_once_and_taken_back(review: Review, page: Page, complaints: list[str]):
+    """x chooses two, one button labels both, z takes it back; then they are put together and one is split off again."""
+    page.goto(f"{review.address}/alerts")
+    rows = page.locator(".inbox tbody tr")
+    for _ in range(2):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    expect(page.locator("[data-chosen]")).to_have_text("2")
+    page.get_by_role("button", name="False alarm").click()
+    expect(page.get_by_text("2 alerts labelled false alarms")).to_be_visible()
+    expect(rows).to_have_count(1)
+    page.keyboard.press("z")
+    expect(page.get_by_text("Taken back: 2 alerts are as before.")).to_be_visible()
+    expect(rows).to_have_count(3)
+    boxes = page.locator(".inbox .pick input")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.get_by_role("button", name="Put together").click()
+    expect(rows).to_have_count(2)
+    page.locator("tr[data-href^='/incidents/'] a").first.click()
+    expect(page.locator("[data-incident-page]")).to_be_visible()
+    expect(rows).to_have_count(2)
+    boxes.nth(0).check()
+    page.get_by_role("button", name="They do not belong here").click()
+    expect(page.get_by_text("1 of the alerts are now incident")).to_be_visible()
+    assert complaints == []
+
+
 def test_the_way_back_keeps_the_filters(review: Review, page: Page):
     """From an alert, 'Alerts' leads to the list as it was left, and to the whole list where there is none."""
     page.goto(f"{review.address}/alerts?status=any")
-    page.locator("[data-alert='1']").first.click()
+    page.locator("[data-href='/alerts/1']").first.click()
     page.locator("a[data-back]").click()
     expect(page).to_have_url(f"{review.address}/alerts?status=any")
     page.goto(f"{review.address}/alerts/1")

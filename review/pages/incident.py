@@ -1,0 +1,71 @@
+"""Incident: which entities, in what order, and is it one thing? One label for all its alerts."""
+
+from typing import Annotated
+
+from fastapi import Path, Request
+from markupsafe import Markup
+from nicegui import events, ui
+
+from latentwatch.alerts.reading import incident_of
+from latentwatch.review.fragment import fragment, show
+from latentwatch.review.frame import frame
+from latentwatch.review.incident_actions import act_on_incidents, split_incident, take_back
+from latentwatch.review.pages.inbox import said_markup
+from latentwatch.review.room import Room, room_of
+from latentwatch.review.templating import render
+
+_SECONDS = 5.0
+
+
+@ui.page("/incidents/{number:int}")
+async def incident_page(request: Request, number: Annotated[int, Path(lt=2**63)]) -> None:
+    """One incident."""
+    room = room_of(request)
+    with frame(room, f"Incident {number}", "/alerts") as queries:
+        body = fragment()
+        said = fragment('<p class="said" role="status"></p>')
+        fragment(render("keys.html"))
+
+        async def refresh() -> None:
+            markup = await queries.ask(page_markup, room, number)
+            if markup is not None:
+                show(body, markup)
+
+        async def acted(event: events.GenericEventArguments) -> None:
+            done = await queries.ask(act_on_incidents, room, event.args)
+            if done is not None:
+                show(said, said_markup(done))
+                await refresh()
+
+        async def split(event: events.GenericEventArguments) -> None:
+            done = await queries.ask(split_incident, room, number, event.args)
+            if done is not None:
+                show(said, said_markup(done))
+                await refresh()
+
+        async def taken_back(event: events.GenericEventArguments) -> None:
+            done = await queries.ask(take_back, room, event.args)
+            if done is not None:
+                show(said, said_markup(done))
+                await refresh()
+
+        await refresh()
+        ui.on("incident-act", acted)
+        ui.on("incident-split", split)
+        ui.on("undo", taken_back)
+        ui.timer(_SECONDS, refresh, immediate=False)
+
+
+def page_markup(room: Room, number: int) -> Markup:
+    """The page's body, also of an incident that there is not, or not any more."""
+    incident = incident_of(room.engine, number)
+    if incident is None:
+        what = f"There is no incident {number}. It may have joined another one."
+        return render("empty.html", what=what, then="/alerts", word="All alerts")
+    onsets = [alert.started for alert in incident.alerts]
+    return render(
+        "incident.html",
+        incident=incident,
+        length=max(1.0, (incident.ended - incident.started).total_seconds()),
+        spread=(max(onsets) - min(onsets)).total_seconds(),
+    )

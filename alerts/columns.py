@@ -14,6 +14,7 @@ from sqlalchemy.types import Double, TypeDecorator
 
 from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
 from latentwatch.domain.model import VersionStatus
+from latentwatch.domain.steps import StepAnswer
 
 _VERY_LARGE = 1e300
 
@@ -142,6 +143,7 @@ class Row(DeclarativeBase):
         AlertStatus: _words(AlertStatus),
         Arrival: _words(Arrival),
         Severity: _words(Severity),
+        StepAnswer: _words(StepAnswer),
         Verdict: _words(Verdict),
         VersionStatus: _words(VersionStatus),
     }

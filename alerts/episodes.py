@@ -16,6 +16,7 @@ from latentwatch.alerts.grouping import Episode, group, shifted
 from latentwatch.alerts.incidents import join_incidents, stand_alone
 from latentwatch.alerts.session import take_turns
 from latentwatch.alerts.silences import silences_since
+from latentwatch.alerts.steps import ask, waiting_alerts
 from latentwatch.alerts.tables import (
     AlertEventRow,
     AlertRow,
@@ -83,6 +84,7 @@ def store_flagged(
     rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
     if not insert_unless_stored(connection, FlaggedRecordRow, rows):
         raise StoredBefore
+    ask(connection, monitor, fresh, assigned, now)
     _keep_trace(connection, monitor, opened)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
     record_escalations(connection, escalated, now)
@@ -159,8 +161,10 @@ _GROWING = (
         AlertRow.monitor == bindparam("of_monitor"),
         AlertRow.kind == AlertKind.ANOMALY,
         AlertRow.entity.in_(bindparam("of_entities", expanding=True)),
-        AlertRow.ended >= bindparam("since"),
-        AlertRow.started <= bindparam("until"),
+        or_(
+            and_(AlertRow.ended >= bindparam("since"), AlertRow.started <= bindparam("until")),
+            AlertRow.id.in_(bindparam("waiting", expanding=True)),
+        ),
         or_(AlertRow.status != AlertStatus.CLOSED, AlertRow.verdict.is_not(None)),
     )
     .order_by(AlertRow.id)
@@ -169,8 +173,12 @@ _GROWING = (
 
 
 def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta) -> list[Episode]:
-    """Alerts that may take one of the records in: not closed, or closed by the verdict on a stretch that goes on."""
+    """Alerts that may take one of the records in: not closed, or closed by the verdict on a stretch that goes on. Among them
+    are those whose question is asked again."""
+    again = [record.entity for record in records if record.grounds.step]
+    waiting = waiting_alerts(connection, monitor, again) if again else []
     bounds = {
+        "waiting": waiting,
         "of_monitor": monitor,
         "of_entities": sorted({record.entity for record in records}),
         "since": shifted(min(record.time for record in records), -gap),
@@ -193,6 +201,7 @@ def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedReco
             stored_severity=row.severity,
             silence=row.silence_id,
             untold=row.status is AlertStatus.SILENCED,
+            asked=row.id in waiting,
         )
         for row in rows
     ]

@@ -3,7 +3,8 @@
 Flagged records of one entity no further apart than the gap are one alert, but for those that a silence hides: they are
 alerts of their own, so that what outlasts a silence opens one of which people are told. The rule looks at nothing but the alerts that
 exist when a record arrives, so any cutting of a stream into commits gives the same alerts. A record that comes late
-joins the alert whose span, widened by the gap on both sides, holds its time; where two do, the one that ended last.
+joins the alert whose span, widened by the gap on both sides, holds its time; where two do, the one that ended last. A record
+that asks again whether a lasting change is the new normal joins the alert that asked before, however long ago.
 """
 
 from collections import defaultdict
@@ -44,6 +45,8 @@ class Episode:
     """Whether nobody is told of it: the silence hides it still."""
     outlasts: int | None = None
     """The number of the silence that hid what it goes on from."""
+    asked: bool = False
+    """Whether it waits for people's answer on a lasting change."""
 
     @property
     def severity(self) -> Severity:
@@ -60,6 +63,7 @@ class Episode:
         self.ended = max(self.ended, record.time)
         self.records += 1
         self.crossed = each_limit((*self.crossed, *record.grounds.crossed))
+        self.asked = self.asked or record.grounds.step is not None
         if record.surprise > self.peak_surprise:
             self.peak_surprise = record.surprise
             self.peak = record.position
@@ -74,7 +78,8 @@ def group(
     """The episode of each record, in the records' order; known ones grow in place, others are begun.
 
     `known` must hold, oldest first, every episode of these entities that may still grow and lies within the gap of one
-    of the records. `silences` are those of the monitor.
+    of the records, and those that wait for an answer where one of the records asks again.
+    `silences` are those of the monitor.
     """
     episodes: defaultdict[str, list[Episode]] = defaultdict(list)
     for episode in known:
@@ -89,12 +94,13 @@ def _place(record: FlaggedRecord, hidden: Silence | None, episodes: list[Episode
     silence = None if hidden is None else hidden.id
     found: Episode | None = None
     before: Episode | None = None
+    asks = record.grounds.step is not None
     for episode in episodes:
-        if episode.silence != silence:
-            if silence is None and episode.untold and episode.holds(record.time, gap):
-                before = episode
-        elif episode.holds(record.time, gap) and (found is None or episode.ended >= found.ended):
+        fits = (asks and episode.asked) or (episode.silence == silence and episode.holds(record.time, gap))
+        if fits and (found is None or episode.ended >= found.ended):
             found = episode
+        elif silence is None and episode.untold and episode.holds(record.time, gap):
+            before = episode
     if found is not None:
         found.add(record)
         return found
@@ -113,6 +119,7 @@ def _place(record: FlaggedRecord, hidden: Silence | None, episodes: list[Episode
         silence=silence,
         untold=silence is not None,
         outlasts=None if before is None else before.silence,
+        asked=asks,
     )
     episodes.append(begun)
     return begun

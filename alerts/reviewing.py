@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from latentwatch.alerts.grouping import shifted
 from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.steps import stretches_kept_out
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
 from latentwatch.domain.alert import AlertStatus, Label, Verdict
 from latentwatch.domain.clock import Clock, SystemClock
@@ -109,7 +110,8 @@ def labels(engine: Engine, alert: int) -> list[Label]:
 
 
 def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDENT_MARGIN) -> list[Interval]:
-    """What must not be learned as normal: alerts labelled true, and those that nobody has judged false or put away.
+    """What must not be learned as normal: alerts labelled true, those that nobody has judged false or put away, and lasting
+    changes that nobody has accepted.
 
     What a silence hid is left out too, until it is labelled false: maintenance is not normal.
     With a margin on both sides; overlapping stretches of an entity are joined; by entity, then time. Raises Unavailable.
@@ -128,7 +130,9 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
             )
             .order_by(row.entity, row.started)
         ).all()
-    return _joined([Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in found])
+        stretches = [*found, *stretches_kept_out(session, monitor)]
+    intervals = [Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in stretches]
+    return _joined(sorted(intervals, key=lambda each: (each.entity, each.start)))
 
 
 def _take(engine: Engine, alert: int, step: Step, author: str, note: str, clock: Clock | None) -> AlertStatus:

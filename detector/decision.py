@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.exceptions import Claim, claims, without
 from latentwatch.detector.interface import Contexts, Detector
-from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, KeepsAlarming
 from latentwatch.domain.importance import Direction
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_GROUNDS, Crossing, FeatureRules, Grounds
 from latentwatch.domain.schema import Feature
 from latentwatch.domain.scores import Scores, flag
+from latentwatch.domain.steps import ASKS, PASSES
 
 Rows: TypeAlias = NDArray[np.intp]
 
@@ -49,12 +50,16 @@ def decide(
 
     A record is flagged where a value crosses a limit, or where its surprise reaches the threshold and still does so when
     what has ended is left out, and when what does not count or is excepted is taken for what the other features predict. A
-    limit that somebody set counts whatever is excepted.
+    limit that somebody set counts whatever is excepted. Of a change that lasts until it is usual one record asks, and the
+    others pass until it is answered.
     """
     rows = flag(scores, threshold)
+    passes, asks = _in_steps(batch, scores, exceptions)
+    rows = rows[~passes[rows]]
     if len(rows):
         ongoing = detector.ongoing(batch.take(rows), contexts.take(rows), scores.take(rows))
         rows = rows[ongoing >= threshold]
+    rows = np.union1d(rows, np.flatnonzero(asks))
     if not rules and not exceptions:
         return Decision(rows, (NO_GROUNDS,) * len(rows), {})
     grounds, excepted = _second_scores(detector, rules, threshold, batch, contexts, rows, exceptions)
@@ -64,6 +69,17 @@ def decide(
         excepted.pop(row, None)
     flagged = sorted(grounds)
     return Decision(np.array(flagged, np.intp), tuple(grounds[row] for row in flagged), excepted)
+
+
+def _in_steps(batch: Batch, scores: Scores, exceptions: Exceptions) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """[N] which records are at a level that was asked about, and [N] which ask; none where it is to go on alarming."""
+    passes, asks = scores.step == PASSES, scores.step == ASKS
+    if passes.any() or asks.any():
+        for one in exceptions:
+            if isinstance(one.form, KeepsAlarming):
+                kept = one.covers(batch)
+                passes, asks = passes & ~kept, asks & ~kept
+    return passes, asks
 
 
 def _second_scores(

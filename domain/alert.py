@@ -8,6 +8,7 @@ from enum import StrEnum
 from latentwatch.domain.record import Position, Value
 from latentwatch.domain.rules import NO_GROUNDS, Crossing, Grounds
 from latentwatch.domain.scores import MOST_NAMED, Explanation, guilty
+from latentwatch.domain.steps import Step, StepAnswer
 
 
 class Arrival(StrEnum):
@@ -56,8 +57,10 @@ class FlaggedRecord:
 
 
 def blamed(grounds: Grounds, contributions: Mapping[str, float]) -> list[str]:
-    """The features that a record was flagged for: those beyond a limit, then those that contributed most and count."""
-    crossed = [crossing.feature for crossing in grounds.crossed]
+    """The features that a record was flagged for: those beyond a limit, those that moved for good, then
+    those that contributed most and count."""
+    moved = [each.feature for each in grounds.step.moved] if grounds.step else []
+    crossed = list(dict.fromkeys([*(crossing.feature for crossing in grounds.crossed), *moved]))
     passed_over = {*crossed, *grounds.discounted}
     others = guilty({name: share for name, share in contributions.items() if name not in passed_over})
     return [*crossed, *others][:MOST_NAMED]
@@ -165,6 +168,15 @@ class Alert:
     """The limits that its records crossed, each with the value that was first beyond it."""
     silence: int | None = None
     """The number of the silence that hid it when it opened."""
+    step: Step | None = None
+    """The lasting change that it asks about: whether that is the new normal."""
+    answer: StepAnswer | None = None
+    """What people said of it."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for an answer."""
+        return self.step is not None and self.answer is None and self.status is not AlertStatus.CLOSED
 
 
 @dataclass(frozen=True, slots=True)

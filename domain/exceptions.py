@@ -200,8 +200,30 @@ class NormalDeviation(_Form):
         return f"deviations of {self.feature}{self._whose} below {self.least:.5g} do not count"
 
 
+class KeepsAlarming(_Form):
+    """A lasting change of an entity is no new normal: no exception, but the answer that it goes on alarming."""
+
+    form: Literal["keep"] = "keep"
+    since: datetime
+    """The event time from which on it does."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Nothing is left out."""
+        return ()
+
+    def covers(self, batch: Batch) -> NDArray[np.bool_]:
+        """[N] whether a record was made since."""
+        return np.asarray(self._of_entity(batch) & (batch.times >= to_microseconds(self.since)), bool)
+
+    @property
+    def in_words(self) -> str:
+        """A clause for people."""
+        return f"what has changed{self._whose} alarms for as long as it lasts, from {self.since:%Y-%m-%d %H:%M} UTC on"
+
+
 Form: TypeAlias = Annotated[
-    NormalValue | NormalPlace | NormalLevel | NormalHour | NormalDeviation, Field(discriminator="form")
+    NormalValue | NormalPlace | NormalLevel | NormalHour | NormalDeviation | KeepsAlarming, Field(discriminator="form")
 ]
 _FORMS: TypeAdapter[Form] = TypeAdapter(Form)
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from latentwatch.domain.durations import Duration, DurationOrAuto
 from latentwatch.domain.monitor_part import MonitorPart
+from latentwatch.domain.steps import AfterStep
 
 HIGHEST_RATE = 0.003
 """Share of normal records that may be flagged at most where no budget is said."""
@@ -35,6 +36,8 @@ class AlertPolicy(MonitorPart):
     """Alerts that began no further apart than this may be one incident; auto is the gap of an alert."""
     settle: Duration = timedelta(seconds=5)
     """How long the first message of an incident waits for alerts that belong to it."""
+    after_step: AfterStep = AfterStep.ASK
+    """What becomes of a change that lasts until it is usual: ask people, accept it, or keep alarming."""
     notify: tuple[str, ...] = ()
     """Names of notification channels in the settings."""
 

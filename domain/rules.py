@@ -11,6 +11,7 @@ from typing import Any, Self
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, RecordSchema
+from latentwatch.domain.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,11 @@ class Grounds:
     """The surprise of that second score, which was compared with the threshold; None where nothing was discounted."""
     read_as: Mapping[str, Value] = field(default_factory=dict)
     """What the record was read as in place of what it shows, where exceptions say so: a level that moved, another word."""
+    step: Step | None = None
+    """The lasting change that it asks about."""
 
     def __bool__(self) -> bool:
-        return bool(self.crossed or self.discounted or self.read_as)
+        return bool(self.crossed or self.discounted or self.read_as or self.step)
 
     @property
     def in_words(self) -> tuple[str, ...]:
@@ -87,6 +90,7 @@ class Grounds:
             said.append(f"Without what does not count of {names} its surprise is {self.remaining:.1f}.")
         read_as = ", ".join(f"{name} as {_shown(value)}" for name, value in self.read_as.items())
         said += [f"By an exception it was read with {read_as}."] if read_as else []
+        said += [self.step.in_words] if self.step else []
         return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
@@ -95,7 +99,8 @@ class Grounds:
             return {}
         crossed = [crossing.to_json() for crossing in self.crossed]
         stored: dict[str, Any] = {"crossed": crossed, "discounted": list(self.discounted), "remaining": self.remaining}
-        return stored | ({"read_as": dict(self.read_as)} if self.read_as else {})
+        stored |= {"read_as": dict(self.read_as)} if self.read_as else {}
+        return stored | ({"step": self.step.to_json()} if self.step else {})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> Self:
@@ -107,6 +112,7 @@ class Grounds:
             tuple(stored["discounted"]),
             stored["remaining"],
             stored.get("read_as", {}),
+            Step.from_json(stored["step"]) if "step" in stored else None,
         )
 
 

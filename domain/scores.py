@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.record import Value
+from latentwatch.domain.steps import Step
 
+AGAINST_TRAINING = "components"
+"""The part of a score that what was strange lately has no part in."""
 MOST_NAMED = 5
 """How many guilty features an alert or a line of scores names."""
 
@@ -28,11 +31,18 @@ class Scores:
     """[N] whether the surprise lies beyond the calibration sample, on the fitted tail; none where it is not given."""
     warming: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """[N] whether the entity had too little past for a full context; none where it is not given."""
+    step: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    """[N] what the record is in a lasting change, of `latentwatch.domain.steps`; nothing where it is not given."""
 
     def __post_init__(self) -> None:
-        for name in ("extrapolated", "warming"):
+        for name, kind in (("extrapolated", np.bool_), ("warming", np.bool_), ("step", np.int8)):
             if not len(getattr(self, name)):
-                object.__setattr__(self, name, np.zeros(len(self), bool))
+                object.__setattr__(self, name, np.zeros(len(self), kind))
+
+    @property
+    def against_training(self) -> NDArray[np.float32]:
+        """[N] the surprise against training alone, where what was strange lately is part of the whole."""
+        return self.components.get(AGAINST_TRAINING, self.surprise)
 
     def __len__(self) -> int:
         return len(self.surprise)
@@ -46,6 +56,7 @@ class Scores:
             components={name: part[rows] for name, part in self.components.items()},
             extrapolated=self.extrapolated[rows],
             warming=self.warming[rows],
+            step=self.step[rows],
         )
 
 
@@ -73,6 +84,8 @@ class Explanation:
     """Where the code lies on the two-dimensional map."""
     parts: dict[str, float] = field(default_factory=dict)
     """What each component adds to the surprise, by name; not negative, and they sum to it."""
+    step: Step | None = None
+    """The lasting change that the record asks about."""
 
 
 def guilty(contributions: Mapping[str, float]) -> list[str]:

@@ -15,6 +15,7 @@ import structlog
 
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.reviewing import excluded_intervals
+from latentwatch.alerts.steps import unanswered
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
 from latentwatch.detector.bundle_store import check_store
 from latentwatch.detector.evaluation import evaluate, judge
@@ -80,14 +81,21 @@ def leave_out_incidents(folder_path: str) -> dict[str, Any]:
     if done is not None:
         return done
     monitor, batch = folder.monitor(), read_snapshot(folder.history)
-    intervals = excluded_intervals(ready_database(load_settings()), monitor.name)
+    engine = ready_database(load_settings())
+    intervals = excluded_intervals(engine, monitor.name)
     clean = without_incidents(batch, intervals)
     if not len(clean):
         raise InvalidHistory(
             f"monitor {monitor.name!r}: all {len(batch)} records of the history lie in alerts; label or close the false ones"
         )
     write_snapshot(clean, folder.clean)
-    facts = {"records": len(clean), "left_out": len(batch) - len(clean), "incidents": len(intervals), **_span(clean)}
+    facts = {
+        "records": len(clean),
+        "left_out": len(batch) - len(clean),
+        "incidents": len(intervals),
+        "unanswered": [each.in_words for each in unanswered(engine, monitor.name)],
+        **_span(clean),
+    }
     return folder.note("clean", facts)
 
 
@@ -193,7 +201,8 @@ def judge_candidate(folder_path: str, *, accept_blind: bool = False) -> dict[str
             candidate["champion"] if rival is None else None,
             accept_blind=accept_blind,
         )
-    return folder.note("judgement", {"promote": judgement.promote, "reasons": list(judgement.reasons)})
+    reasons = [*judgement.reasons, *folder.need("clean").get("unanswered", [])]
+    return folder.note("judgement", {"promote": judgement.promote, "reasons": reasons})
 
 
 def promote_candidate(folder_path: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.steps.detector import without_steps
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import Batch, batch_from_columns
 
@@ -30,7 +31,8 @@ class Replay:
 
 def replay(detector: Detector, flagged: FlaggedRecord) -> Replay:
     """Score a flagged record again from what was stored with it."""
-    batch, contexts, grounds = batch_of(detector, flagged), contexts_of(flagged), flagged.grounds
+    batch, contexts = batch_of(detector, flagged), without_steps(detector.context, contexts_of(flagged))
+    grounds = flagged.grounds
     replayed, remaining = float(detector.score(batch, contexts).surprise[0]), None
     if grounds.discounted and grounds.remaining is not None:
         names = grounds.discounted

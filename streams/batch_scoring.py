@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Detector
+from latentwatch.detector.steps.detector import asking
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
@@ -63,7 +64,8 @@ class StreamScorer:
         """`late` is how far a record may come after younger ones of its entity and still be put at its place; `rules` are
         the monitor's, where it says what matters of its features, and `exceptions` those that people made."""
         self.threshold = detector.threshold(policy)
-        self.serving = Serving(detector, _NO_VERSION, self.threshold, rules).excepting(exceptions)
+        acting = asking(detector, self.threshold, policy.after_step)
+        self.serving = Serving(acting, _NO_VERSION, self.threshold, rules).excepting(exceptions)
         self.detector = self.serving.detector
         self._contexts, self._late = memory_of(self.detector, late, source)
 

@@ -86,4 +86,5 @@ def _join_scores(parts: Sequence[Scores]) -> Scores:
         components={name: np.concatenate([part.components[name] for part in parts]) for name in parts[0].components},
         extrapolated=np.concatenate([part.extrapolated for part in parts]),
         warming=np.concatenate([part.warming for part in parts]),
+        step=np.concatenate([part.step for part in parts]),
     )

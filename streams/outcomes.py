@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.corrected import corrected_values, under
 from latentwatch.detector.decision import Decision, decide
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.steps.detector import asking
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
@@ -36,8 +37,9 @@ class Serving:
     @classmethod
     def of(cls, detector: Detector, version: int, monitor: Monitor, exceptions: Exceptions = NO_EXCEPTIONS) -> Self:
         """A model under a monitor's policy and rules, and under its exceptions."""
-        rules, acting = FeatureRules.of(monitor.record, detector.schema), under(detector, exceptions)
-        return cls(acting, version, detector.threshold(monitor.alert), rules, exceptions)
+        rules, threshold = FeatureRules.of(monitor.record, detector.schema), detector.threshold(monitor.alert)
+        acting = under(asking(detector, threshold, monitor.alert.after_step), exceptions)
+        return cls(acting, version, threshold, rules, exceptions)
 
     def excepting(self, exceptions: Exceptions) -> Self:
         """The same model under other exceptions."""
@@ -113,7 +115,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             context=contexts[row].tobytes(),
             seen=int(scored.contexts.seen[row]),
             explanation=reasons[row],
-            grounds=grounds.get(row, NO_GROUNDS),
+            grounds=replace(grounds.get(row, NO_GROUNDS), step=reasons[row].step),
         )
         for row in range(len(batch))
     )

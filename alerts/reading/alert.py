@@ -11,6 +11,7 @@ from latentwatch.alerts.former_verdicts import FormerVerdictRow
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
 from latentwatch.alerts.session import reading
+from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
 from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
 from latentwatch.domain.outcome import TracePoint
@@ -70,7 +71,7 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
         strangest = _strangest(session, row)
         incident, others = _incident(session, row.id)
         return AlertDetail(
-            alert=alert_of(row),
+            alert=alert_of(row, steps_of(session, [row.id]).get(row.id)),
             opened=row.created,
             peak=strangest[0] if strangest else None,
             flagged=tuple(sorted(strangest, key=lambda one: one.time)),

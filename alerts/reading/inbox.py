@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Select, case, func, select
 
 from latentwatch.alerts.reading.rows import alert_of
 from latentwatch.alerts.session import reading
+from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertRow
 from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
 
@@ -67,7 +68,8 @@ def inbox(
     with reading(engine) as session:
         rows = session.scalars(query).all()
         total = session.scalar(select(func.count()).select_from(counted)) or 0
-        return AlertPage(tuple(alert_of(row) for row in rows), total, offset)
+        asked = steps_of(session, [row.id for row in rows])
+        return AlertPage(tuple(alert_of(row, asked.get(row.id)) for row in rows), total, offset)
 
 
 def numbers_of(engine: Engine, wanted: AlertFilter, limit: int) -> list[int]:

@@ -7,10 +7,12 @@ from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing, Grounds
 from latentwatch.domain.scores import Explanation, Neighbour
+from latentwatch.domain.steps import Step, StepAnswer
 
 
-def alert_of(row: AlertRow) -> Alert:
-    """An alert as people see it."""
+def alert_of(row: AlertRow, asked: tuple[Step, StepAnswer | None] | None = None) -> Alert:
+    """An alert as people see it; `asked` is the question that it asks, and the answer."""
+    step, answer = asked or (None, None)
     return Alert(
         id=row.id,
         monitor=row.monitor,
@@ -28,6 +30,8 @@ def alert_of(row: AlertRow) -> Alert:
         crossed=tuple(Crossing(**one) for one in row.crossed),
         verdict=row.verdict,
         silence=row.silence_id,
+        step=step,
+        answer=answer,
     )
 
 

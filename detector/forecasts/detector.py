@@ -20,7 +20,7 @@ from latentwatch.detector.sequences.pace import Pace
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.domain.scores import Explanation, Scores
+from latentwatch.domain.scores import AGAINST_TRAINING, Explanation, Scores
 
 Floats = NDArray[np.float32]
 
@@ -88,7 +88,7 @@ class ForecastDetector:
             components={
                 **told,
                 "forecast": np.ascontiguousarray(contexts.features[:, -2]),
-                "components": composite.surprise(fused),
+                AGAINST_TRAINING: composite.surprise(fused),
             },
             extrapolated=surprise > self.context.fusion.seen_until,
             warming=contexts.seen < self.context.warm_after,

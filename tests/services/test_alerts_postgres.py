@@ -24,6 +24,7 @@ from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
 from tests.alerts.contract.silences import SilencesContract
+from tests.alerts.contract.steps import StepContract
 from tests.alerts.contract.stopped_sending import StoppedSendingContract
 from tests.alerts.contract.store import StoreContract
 
@@ -87,6 +88,10 @@ class TestIncidents(IncidentContract):
 
 class TestBulkReview(BulkReviewContract):
     """Many alerts at once, kept by PostgreSQL."""
+
+
+class TestSteps(StepContract):
+    """Lasting changes, kept by PostgreSQL."""
 
 
 class TestRegistry(RegistryContract):

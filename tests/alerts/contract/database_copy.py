@@ -131,7 +131,7 @@ class DatabaseCopyContract:
         with transaction(empty) as session:
             session.execute(text("DROP TABLE theirs"))
         copy_database(engine, empty, NOW)
-        with pytest.raises(InvalidInput, match="12 in alert_events, 12 in alerts, 12 in audit"):
+        with pytest.raises(InvalidInput, match="12 in alert_events, 12 in alert_steps, 12 in alerts"):
             copy_database(engine, empty, NOW)
         assert stored(empty, "alerts") == 12
 

@@ -1,0 +1,141 @@
+"""A detector that asks about lasting changes; everything else is the detector's own. numpy and numba only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.detector.budget import Budget
+from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
+from latentwatch.detector.steps.context import HALVES, StepContext
+from latentwatch.detector.steps.rule import COLUMNS, read
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.policies import AlertPolicy
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.scores import Explanation, Scores
+from latentwatch.domain.steps import ASKS, AfterStep, MovedFeature, Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepDetector:
+    """A detector under a threshold, which lasting changes are told by. Immutable, thread-safe."""
+
+    inner: Detector
+    steps: StepContext
+
+    @property
+    def context(self) -> ContextEncoder:
+        """Remembers what lasting changes are known by."""
+        return cast(ContextEncoder, self.steps)
+
+    @property
+    def bundle(self) -> str:
+        """The content hash of the detector's bundle."""
+        return self.inner.bundle
+
+    @property
+    def kind(self) -> str:
+        """The kind of its autoencoder."""
+        return self.inner.kind
+
+    @property
+    def schema(self) -> RecordSchema:
+        """The records it scores."""
+        return self.inner.schema
+
+    @property
+    def cadence(self) -> float:
+        """Seconds between the records of an entity."""
+        return self.inner.cadence
+
+    @property
+    def follows_drift(self) -> bool:
+        """Whether levels that drift slowly are followed."""
+        return self.inner.follows_drift
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What training found."""
+        return self.inner.notes
+
+    def score(self, batch: Batch, contexts: Contexts) -> Scores:
+        """What the context rows hold."""
+        first = self.inner.context.width
+        columns = contexts.features[:, first : first + HALVES + len(self.steps.components)].T.copy()
+        surprise, reconstruction, density, extrapolated, *components = columns
+        kind = contexts.features[:, -COLUMNS].astype(np.int8)
+        return Scores(
+            surprise=surprise,
+            reconstruction=reconstruction,
+            density=density,
+            components=dict(zip(self.steps.components, components, strict=True)),
+            extrapolated=extrapolated > 0,
+            warming=contexts.seen < self.context.warm_after,
+            step=np.zeros_like(kind) if self.steps.after is AfterStep.KEEP else kind,
+        )
+
+    def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
+        """[N] the surprise without what is only memory of something that has ended."""
+        return self.inner.ongoing(batch, self._inner(contexts), scores)
+
+    def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
+        """Why each record scored as it did; of those that ask, what changed."""
+        found = self.inner.explain(batch, self._inner(contexts), scores)
+        for row in np.flatnonzero(scores.step == ASKS).tolist():
+            found[row] = replace(found[row], step=self._step(contexts.features[row], int(batch.times[row])))
+        return found
+
+    def _step(self, features: NDArray[np.float32], time: int) -> Step:
+        told, schema = read(features[None, -COLUMNS:]), self.schema
+        moved = []
+        for place, before, now in told.moved[0].tolist():
+            if place >= 0:
+                feature = schema.feature(schema.numbers[int(place)])
+                moved.append(MovedFeature(feature.name, before, now, feature.unit))
+        return Step(
+            from_microseconds(int(told.since[0]) * 1000),
+            from_microseconds(time),
+            tuple(moved),
+            self.steps.after is AfterStep.ACCEPT,
+        )
+
+    def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
+        """[N, K] how far numbers lie from what is expected."""
+        return self.inner.deviations(batch, self._inner(contexts), names)
+
+    def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
+        """Scores as if the features left out, [N, K], were as the others predict."""
+        return self.inner.score_without(batch, self._inner(contexts), names, left)
+
+    def budget(self, policy: AlertPolicy) -> Budget:
+        """What the policy's budget comes to."""
+        return self.inner.budget(policy)
+
+    def threshold(self, policy: AlertPolicy) -> float:
+        """The surprise from which a record is flagged."""
+        return self.inner.threshold(policy)
+
+    def map_ground(self) -> MapGround:
+        """Where normal records are dense on the latent map."""
+        return self.inner.map_ground()
+
+    def _inner(self, contexts: Contexts) -> Contexts:
+        return without_steps(self.inner.context, contexts)
+
+
+def without_steps(encoder: ContextEncoder, contexts: Contexts) -> Contexts:
+    """The part of context rows that a detector's own encoder wrote."""
+    return Contexts(np.ascontiguousarray(contexts.features[:, : encoder.width]), contexts.seen)
+
+
+def asking(detector: Detector, threshold: float, after: AfterStep) -> Detector:
+    """A detector that asks about lasting changes: itself where records have no past to change from."""
+    if not detector.context.state_size or isinstance(detector, StepDetector):
+        return detector
+    nothing = batch_from_columns(detector.schema, {name: [] for name in detector.schema.names})
+    empty = Contexts(np.zeros((0, detector.context.width), np.float32), np.zeros(0, np.int64))
+    names = tuple(detector.score(nothing, empty).components)
+    return StepDetector(detector, StepContext(detector, threshold, names, after))

@@ -1,0 +1,127 @@
+"""A level that stepped and stays: asked about on a stream, as the monitor and people say, and after a restart alike."""
+
+import numpy as np
+import pytest
+
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.steps.detector import asking
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, InForce, KeepsAlarming
+from latentwatch.domain.policies import AlertPolicy
+from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.steps import ASKS, AfterStep
+from latentwatch.review.replay import replay
+from latentwatch.streams.batch_scoring import StreamScorer
+from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.outcomes import describe
+from latentwatch.streams.ports import Messages
+from latentwatch.streams.testing import FakeContext, FakeDetector
+
+SCHEMA = RecordSchema.model_validate(
+    {"time": "at", "entity": "rig", "features": {"temp": {"type": "numeric", "unit": "°C"}}}
+)
+DAILY, DAYS, STEP = 48, 42, 20 * 48
+BEGIN = 1_772_409_600_000_000
+
+
+class FirmContext(FakeContext):
+    """Expects 0 for ever."""
+
+    def extend(self, states: np.ndarray, owners: np.ndarray, batch: Batch) -> Contexts:
+        """Nothing is learned."""
+        found = super().extend(states, owners, batch)
+        return Contexts(np.zeros_like(found.features), found.seen)
+
+
+def detector() -> FakeDetector:
+    """Surprise is the distance from 0."""
+    made = FakeDetector(SCHEMA)
+    made.context, made.cadence = FirmContext(1), 1_800.0
+    return made
+
+
+def records() -> Batch:
+    """Half-hourly ones of a rig that stands 4 higher from `STEP` on, and of one that does not."""
+    values = np.random.default_rng(0).uniform(-1, 1, (DAYS * DAILY, 2))
+    values[STEP:, 0] += 5.0
+    times = np.repeat(BEGIN + 1_800_000_000 * np.arange(DAYS * DAILY), 2)
+    names = np.tile(np.array(["rig-1", "rig-2"], object), DAYS * DAILY)
+    return batch_from_columns(SCHEMA, {"temp": values.reshape(-1)}, entities=names, times=times)
+
+
+def scored(after: AfterStep, exceptions: Exceptions = NO_EXCEPTIONS) -> tuple[StreamScorer, list, np.ndarray]:
+    """The scorer, its findings and the flagged rows."""
+    scorer = StreamScorer(detector(), AlertPolicy(after_step=after), "memory", exceptions=exceptions)
+    found, flagged, batch = [], np.zeros(2 * DAYS * DAILY, bool), records()
+    for start in range(0, len(batch), 500):
+        rows = slice(start, start + 500)
+        piece = batch.take(rows)
+        messages = Messages(
+            source="memory",
+            partitions=piece.partitions,
+            offsets=piece.offsets,
+            timestamps_ms=piece.times // 1000,
+            values=[b""] * len(piece),
+        )
+        found.append(scorer.score(piece, messages))
+        flagged[rows][found[-1].flagged] = True
+    return scorer, found, flagged.reshape(-1, 2)
+
+
+def test_a_question_in_place_of_weeks_of_alarms():
+    """Flagged for a day or two, then asked once a week; the other rig is not touched."""
+    _, _, flagged = scored(AfterStep.ASK)
+    asked = np.flatnonzero(flagged[STEP + 7 * DAILY :, 0])
+    assert flagged[STEP : STEP + DAILY, 0].all()
+    assert 1 <= len(asked) <= 3
+    assert not flagged[:, 1].any()
+    assert not flagged[:STEP].any()
+
+
+def test_a_monitor_may_keep_alarming():
+    """Every record at the new level is flagged, and none asks."""
+    _, found, flagged = scored(AfterStep.KEEP)
+    assert flagged[STEP:, 0].all()
+    assert not any(each.scored.scores.step.any() for each in found)
+
+
+def test_people_may_say_that_it_goes_on_alarming():
+    """From the answer on all are flagged, by the records' own time."""
+    answered = STEP + 10 * DAILY
+    since = from_microseconds(BEGIN + 1_800_000_000 * answered)
+    kept = Exceptions((InForce(1, KeepsAlarming(entity="rig-1", since=since)),))
+    _, _, flagged = scored(AfterStep.ASK, kept)
+    assert flagged[answered:, 0].all()
+    assert flagged[STEP + 7 * DAILY : answered, 0].mean() < 0.05
+
+
+def test_the_question_says_what_changed_and_replays():
+    """Since when, which feature, from what to what; stored with the record, which gives the same score again."""
+    scorer, found, _ = scored(AfterStep.ASK)
+    each = next(each for each in found if (each.scored.scores.step == ASKS).any())
+    asks = each.scored.take(np.flatnonzero(each.scored.scores.step == ASKS))
+    record = describe(asks, scorer.serving)[0]
+    step = record.grounds.step
+    assert step is not None
+    assert step.since == from_microseconds(BEGIN + 1_800_000_000 * STEP)
+    assert step.moved[0].feature == record.features[0] == "temp"
+    assert "temp is " in record.grounds.in_words[-1]
+    assert "°C on average" in record.grounds.in_words[-1]
+    assert type(record.grounds).from_json(record.grounds.to_json()) == record.grounds
+    assert replay(detector(), record).agrees
+
+
+@pytest.mark.parametrize("from_plain", [False, True])
+def test_what_is_known_outlasts_restarts_and_models(from_plain):
+    """A snapshot gives the same states to the bit; another model goes on with them, also where it is told its plain context."""
+    made = asking(detector(), 3.0, AfterStep.ASK)
+    store, batch = ContextStore(made.context), records()
+    cut = 2 * (STEP + 5 * DAILY)
+    store.extend(batch.take(slice(0, cut)))
+    snapshot = store.snapshot(0, cut, "fake")
+    chunks = [snapshot.chunks[number] for number in snapshot.chunks]
+    rest = store.extend(batch.take(slice(cut, None))).features
+    other = ContextStore(asking(detector(), 3.0, AfterStep.ASK).context)
+    assert other.load(0, snapshot.head, chunks, detector().context if from_plain else None)
+    np.testing.assert_array_equal(other.extend(batch.take(slice(cut, None))).features, rest)

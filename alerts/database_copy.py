@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     LargeBinary,
-    MetaData,
     Table,
     func,
     insert,
@@ -27,18 +26,12 @@ from sqlalchemy import table as table_named
 from sqlalchemy.exc import DBAPIError
 
 from latentwatch.alerts.columns import Floats
-from latentwatch.alerts.context_tables import SnapshotRow
 from latentwatch.alerts.database import SchemaState, migrate, schema_state, unhurried
-from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.every_table import SCHEMA
 from latentwatch.alerts.heartbeats import Heartbeat, heartbeats
 from latentwatch.alerts.session import is_passing, reading, reason, transaction, where
-from latentwatch.alerts.tables import AlertRow
 from latentwatch.domain.errors import InvalidInput, LatentwatchError, Unavailable
 
-_SCHEMA: MetaData = AlertRow.metadata
-assert (
-    SnapshotRow.metadata is FormerVerdictRow.metadata is _SCHEMA
-)  # a table of each file: importing one imports all of it
 _BATCH_ROWS, _BATCH_BYTES = 500, 16 * 2**20
 """Held in memory at a time; a row's blobs count as long as the table's longest. A single row may be longer."""
 _COUNTED_UP_TO = 100_000
@@ -47,7 +40,7 @@ _COUNTED_UP_TO = 100_000
 
 def copied_tables() -> list[Table]:
     """Every table of the schema; those that others refer to come first."""
-    return _SCHEMA.sorted_tables
+    return SCHEMA.sorted_tables
 
 
 def running_scorers(engine: Engine, now: datetime) -> list[Heartbeat]:

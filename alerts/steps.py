@@ -21,7 +21,7 @@ from latentwatch.domain.alert import AlertStatus, FlaggedRecord, Severity, Verdi
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.exceptions import Form, KeepsAlarming, NormalLevel
-from latentwatch.domain.steps import Step, StepAnswer
+from latentwatch.domain.steps import LastingChange, StepAnswer
 
 LASTS = timedelta(days=8)
 """After it was asked about a change is taken to go on for so long: it is asked about again each week."""
@@ -33,7 +33,7 @@ class Unanswered:
 
     alert: int
     entity: str
-    step: Step
+    step: LastingChange
 
     @property
     def in_words(self) -> str:
@@ -146,7 +146,7 @@ def _question(session: Session, alert: int) -> StepRow:
 
 def _forms(session: Session, row: StepRow, said: StepAnswer) -> list[Form]:
     """The exceptions that an answer makes."""
-    step, entity = Step.from_json(row.step), row.entity or None
+    step, entity = LastingChange.from_json(row.step), row.entity or None
     if said is StepAnswer.KEEP:
         last = session.scalar(
             select(EntityRow.last_time).where(EntityRow.monitor == row.monitor, EntityRow.entity == row.entity)
@@ -159,12 +159,12 @@ def _forms(session: Session, row: StepRow, said: StepAnswer) -> list[Form]:
     ]
 
 
-def steps_of(session: Session, alerts: Sequence[int]) -> dict[int, tuple[Step, StepAnswer | None]]:
+def steps_of(session: Session, alerts: Sequence[int]) -> dict[int, tuple[LastingChange, StepAnswer | None]]:
     """The questions of these alerts, of those that ask one, and their answers."""
     if not alerts:
         return {}
     rows = session.scalars(select(StepRow).where(StepRow.alert_id.in_(alerts)))
-    return {row.alert_id: (Step.from_json(row.step), row.answer) for row in rows}
+    return {row.alert_id: (LastingChange.from_json(row.step), row.answer) for row in rows}
 
 
 def unanswered(engine: Engine, monitor: str) -> list[Unanswered]:
@@ -177,7 +177,7 @@ def unanswered(engine: Engine, monitor: str) -> list[Unanswered]:
             .where(row.monitor == monitor, row.answer.is_(None), AlertRow.status != AlertStatus.CLOSED)
             .order_by(row.entity, row.alert_id)
         )
-        return [Unanswered(each.alert_id, each.entity, Step.from_json(each.step)) for each in found]
+        return [Unanswered(each.alert_id, each.entity, LastingChange.from_json(each.step)) for each in found]
 
 
 def stretches_kept_out(session: Session, monitor: str) -> list[tuple[str, datetime, datetime]]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from latentwatch.domain.record import Position, Value
 from latentwatch.domain.rules import NO_GROUNDS, Crossing, Grounds
 from latentwatch.domain.scores import MOST_NAMED, Explanation, guilty
-from latentwatch.domain.steps import Step, StepAnswer
+from latentwatch.domain.steps import LastingChange, StepAnswer
 
 
 class Arrival(StrEnum):
@@ -168,7 +168,7 @@ class Alert:
     """The limits that its records crossed, each with the value that was first beyond it."""
     silence: int | None = None
     """The number of the silence that hid it when it opened."""
-    step: Step | None = None
+    step: LastingChange | None = None
     """The lasting change that it asks about: whether that is the new normal."""
     answer: StepAnswer | None = None
     """What people said of it."""

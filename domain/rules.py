@@ -11,7 +11,7 @@ from typing import Any, Self
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, RecordSchema
-from latentwatch.domain.steps import Step
+from latentwatch.domain.steps import LastingChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Grounds:
     """The surprise of that second score, which was compared with the threshold; None where nothing was discounted."""
     read_as: Mapping[str, Value] = field(default_factory=dict)
     """What the record was read as in place of what it shows, where exceptions say so: a level that moved, another word."""
-    step: Step | None = None
+    step: LastingChange | None = None
     """The lasting change that it asks about."""
 
     def __bool__(self) -> bool:
@@ -112,7 +112,7 @@ class Grounds:
             tuple(stored["discounted"]),
             stored["remaining"],
             stored.get("read_as", {}),
-            Step.from_json(stored["step"]) if "step" in stored else None,
+            LastingChange.from_json(stored["step"]) if "step" in stored else None,
         )
 
 

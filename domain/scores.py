@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.record import Value
-from latentwatch.domain.steps import Step
+from latentwatch.domain.steps import LastingChange
 
 AGAINST_TRAINING = "components"
 """The part of a score that what was strange lately has no part in."""
@@ -84,7 +84,7 @@ class Explanation:
     """Where the code lies on the two-dimensional map."""
     parts: dict[str, float] = field(default_factory=dict)
     """What each component adds to the surprise, by name; not negative, and they sum to it."""
-    step: Step | None = None
+    step: LastingChange | None = None
     """The lasting change that the record asks about."""
 
 

@@ -51,7 +51,7 @@ class MovedFeature:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LastingChange:
     """A change that was strange and has become usual."""
 
     since: datetime

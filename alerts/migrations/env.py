@@ -3,16 +3,13 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from latentwatch.alerts.context_tables import SnapshotRow  # a table of each file: importing one imports all of it
-from latentwatch.alerts.former_verdicts import FormerVerdictRow
-from latentwatch.alerts.tables import AlertRow
+from latentwatch.alerts.every_table import SCHEMA
 
 
 def run(connection: Connection) -> None:
-    assert FormerVerdictRow.metadata is SnapshotRow.metadata is AlertRow.metadata
     context.configure(
         connection=connection,
-        target_metadata=AlertRow.metadata,
+        target_metadata=SCHEMA,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         compare_server_default=False,

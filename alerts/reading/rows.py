@@ -7,10 +7,10 @@ from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing, Grounds
 from latentwatch.domain.scores import Explanation, Neighbour
-from latentwatch.domain.steps import Step, StepAnswer
+from latentwatch.domain.steps import LastingChange, StepAnswer
 
 
-def alert_of(row: AlertRow, asked: tuple[Step, StepAnswer | None] | None = None) -> Alert:
+def alert_of(row: AlertRow, asked: tuple[LastingChange, StepAnswer | None] | None = None) -> Alert:
     """An alert as people see it; `asked` is the question that it asks, and the answer."""
     step, answer = asked or (None, None)
     return Alert(

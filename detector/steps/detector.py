@@ -16,7 +16,7 @@ from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
-from latentwatch.domain.steps import ASKS, AfterStep, MovedFeature, Step
+from latentwatch.domain.steps import ASKS, AfterStep, LastingChange, MovedFeature
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,14 @@ class StepDetector:
             found[row] = replace(found[row], step=self._step(contexts.features[row], int(batch.times[row])))
         return found
 
-    def _step(self, features: NDArray[np.float32], time: int) -> Step:
+    def _step(self, features: NDArray[np.float32], time: int) -> LastingChange:
         told, schema = read(features[None, -COLUMNS:]), self.schema
         moved = []
         for place, before, now in told.moved[0].tolist():
             if place >= 0:
                 feature = schema.feature(schema.numbers[int(place)])
                 moved.append(MovedFeature(feature.name, before, now, feature.unit))
-        return Step(
+        return LastingChange(
             from_microseconds(int(told.since[0]) * 1000),
             from_microseconds(time),
             tuple(moved),

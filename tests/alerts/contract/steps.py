@@ -20,7 +20,7 @@ from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.exceptions import KeepsAlarming, NormalLevel
 from latentwatch.domain.rules import Grounds
-from latentwatch.domain.steps import MovedFeature, Step, StepAnswer
+from latentwatch.domain.steps import LastingChange, MovedFeature, StepAnswer
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome
 from tests.alerts.contract.outbox import PUMP
 
@@ -29,7 +29,7 @@ DAY = 86_400.0
 
 def asks(offset: int, day: float, *, accepted: bool = False) -> FlaggedRecord:
     """A record that asks, so many days after the change began."""
-    step = Step(at(0), at(day * DAY), (MovedFeature("Pressure", 0.25, 0.75, "bar"),), accepted)
+    step = LastingChange(at(0), at(day * DAY), (MovedFeature("Pressure", 0.25, 0.75, "bar"),), accepted)
     return replace(flagged(offset, day * DAY), grounds=Grounds(step=step))
 
 

@@ -1,0 +1,29 @@
+"""Every table there is: a file that defines tables is imported here, so that migrations and copies miss none."""
+
+from sqlalchemy import MetaData
+
+from latentwatch.alerts import (
+    bulk_actions_table,
+    context_tables,
+    exception_table,
+    former_verdicts,
+    incident_members,
+    login_session_table,
+    silence_table,
+    step_table,
+    tables,
+)
+from latentwatch.alerts.columns import Row
+
+DEFINED_IN = (
+    bulk_actions_table,
+    context_tables,
+    exception_table,
+    former_verdicts,
+    incident_members,
+    login_session_table,
+    silence_table,
+    step_table,
+    tables,
+)
+SCHEMA: MetaData = Row.metadata

@@ -46,11 +46,12 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
         )
     else:
         alert["false_alarms_per_day"] = _BUDGET
-        notes.append("alert: two false alarms a day, to start with")
-        if owners >= _FLEET:
+        if owners < _FLEET:
+            notes.append("alert: two false alarms a day, to start with")
+        else:
             alert["per"] = "monitor"
             notes.append(
-                f"alert: two a day of all {owners:,} entities of the sample together, one in {amount(daily * owners / _BUDGET)} "
+                f"alert: two false alarms a day of all {owners:,} entities of the sample together, to start with: one in {amount(daily * owners / _BUDGET)} "
                 f"records: each is found only where it is far stranger than usual. 'per: entity' counts for each, and 0.1 then "
                 f"makes {amount(0.1 * owners)} a day; training says what is found"
             )

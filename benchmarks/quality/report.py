@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quality import fleets
 from benchmarks.quality.cases import CaseResult, Numbers, Suite
 from benchmarks.quality.measuring import SURPRISES
 from benchmarks.quality.metrics import FlagCounts, rate_interval
@@ -28,6 +29,7 @@ TITLES = {
     "servers": "Servers (SMD)",
     "metrics": "Labelled metrics of web services, a value each five minutes",
     "everyday": "Everyday streams, generated: a day, a week, bursts, jobs, at 5 to 60 minutes",
+    "fleets": "Fleets: 300,000 records as 10 to 10,000 entities",
     "speed": "Speed: records on their own, 20 features, one thread",
     "speed-samples": "Speed: consecutive samples, 20 sensors, one thread",
 }
@@ -84,6 +86,8 @@ def markdown(outcomes: Sequence[CaseResult], suites: Sequence[Suite], about: str
             parts.append(_verdicts(mine))
         if suite.name in CLOCKED:
             parts.append(_events(mine))
+        if suite.name == "fleets":
+            parts.append(_budgets(mine))
         if suite.name in RANKED:
             parts.append(_per_set(table(mine, suite.name, RANKED[suite.name][0]), RANKED[suite.name][0]))
     parts.append("## The promise: realised false alarms on normal rows never seen")
@@ -182,6 +186,40 @@ def _events(outcomes: Sequence[CaseResult]) -> str:
             "false alerts a day",
         ),
         rows,
+    )
+
+
+def _budgets(outcomes: Sequence[CaseResult]) -> str:
+    """Faults found at each budget, and the share of normal records that it promised and that was flagged."""
+    return grid(
+        (
+            "entities",
+            "method",
+            "AUROC",
+            *(
+                head
+                for _, name in fleets.BUDGET_NAMES
+                for head in (f"found, {name}", f"normal flagged, {name}", "promised")
+            ),
+        ),
+        [
+            (
+                f"{int(one.case.dataset):,}",
+                _bold(one.case.method),
+                _shown(one.numbers["auroc"], "auroc"),
+                *(
+                    cell
+                    for budget, _ in fleets.BUDGET_NAMES
+                    for cell in (
+                        f"{one.numbers[f'found_{budget}']:.0f} of {one.numbers['planted']:.0f}",
+                        f"{one.numbers[f'flagged_{budget}']:.2g}",
+                        f"{one.numbers[f'promised_{budget}']:.2g}",
+                    )
+                ),
+            )
+            for one in sorted(outcomes, key=lambda one: int(one.case.dataset))
+            if one.numbers
+        ],
     )
 
 

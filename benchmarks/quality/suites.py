@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import baselines, clocked, everyday, generated, ours, peers, plant, speed
+from benchmarks.quality import baselines, clocked, everyday, fleets, generated, ours, peers, plant, speed
 from benchmarks.quality.cases import Numbers, Suite
 from benchmarks.quality.datasets import (
     DatasetSplit,
@@ -62,6 +62,7 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
             tuple(clocked.methods(seeds=2)),
             clocked.everyday_stream,
         ),
+        Suite("fleets", tuple(map(str, fleets.SIZES[:: 2 if quick else 1])), tuple(fleets.methods()), fleets.fleet),
         Suite("speed", speed.DATASETS[:1], (*ours.table_methods(), *peers.speed_methods()), speed.traffic, alone=True),
         Suite("speed-samples", speed.DATASETS[1:], (ours.sensor_method(seeds=1),), speed.traffic, alone=True),
     ]

@@ -27,6 +27,6 @@ def test_a_plant_keeps_two_a_day_unless_that_is_more():
     assert first_alert(3600.0, owners=1, numbers=20, others=1)[0]["false_alarm_rate"] == 0.003
     alert, notes = first_alert(3600.0, owners=100, numbers=20, others=1)
     assert alert == {"false_alarms_per_day": 2.0, "per": "monitor"}
-    assert "all 100 entities of the sample together, one in 1,200 records" in notes[1]
-    assert "0.1 then makes 10 a day" in notes[1]
+    assert "all 100 entities of the sample together, to start with: one in 1,200 records" in notes[0]
+    assert "0.1 then makes 10 a day" in notes[0]
     assert first_alert(0.0, owners=1, numbers=1, others=0)[0] == {"false_alarms_per_day": 2.0}

@@ -18,6 +18,7 @@ OF_PARTS = {
     "density": Words("density", "how sparsely its part of latent space is populated"),
     # of records that stand alone
     "neighbours": Words("distance", "how far the nearest normal records are"),
+    "surroundings": Words("surroundings", "how far it lies from the mean of the normal records nearest to it"),
     "neighbourhood": Words(
         "neighbourhood", "whether the normal records nearest to it are strange themselves, or close together"
     ),

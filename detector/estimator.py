@@ -45,7 +45,7 @@ class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ig
 
     Parameters
     ----------
-    kind : how the autoencoder learns: "auto" (variational with a window, else denoising), "denoising", "variational", "disentangled", "adversarial", "linear".
+    kind : how the autoencoder learns: "auto" (variational), "denoising", "variational", "disentangled", "adversarial", "linear".
     effort : "light", "balanced" or "full": how hard scoring may work. With a window, light looks at no whole windows and
         full shows their shape to the autoencoder as well.
     window : 1 scores each row on its own. More: rows are consecutive samples of one entity, each scored from the rows

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from latentwatch.detector.reading import Reading
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = Any
 """As `latentwatch.detector.estimator` has them."""
-
-
-def _codes_make_records(estimator: Any) -> bool:
-    if getattr(estimator, "window_", estimator.window) == 1:
-        raise AttributeError("without a window a code says how a row differs from its neighbours; learn with a window")
-    return True
 
 
 class LatentSpaceMixin:
@@ -58,18 +51,15 @@ class LatentSpaceMixin:
     def transform(self, X: Rows, *, groups: Role = None, times: Role = None) -> NDArray[np.float32]:
         """[N, K] latent codes.
 
-        With a window of the record and its recent past, the first row of a group having none. Without, of what a row has
-        beyond its nearest training rows.
+        With a window of the record and its recent past, the first row of a group having none. Without, of the row alone.
         """
         batch = self._read(X, groups, times)
         return self.detector_.codes(batch, RunningContext(self.detector_.context).extend(batch))
 
-    @available_if(_codes_make_records)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def inverse_transform(self, Z: Any) -> Rows:
         """[N, F] the mean record at codes Z [N, K], a frame where it learned from one; groups count as one they never met.
 
-        Raises ValueError where Z is not of K columns. Without a window there is no such method: a code says how a row differs
-        from its neighbours, and makes no row by itself.
+        Raises ValueError where Z is not of K columns.
         """
         check_is_fitted(self)
         return self._rows_of(self.detector_.decoded(np.asarray(Z, np.float32)))

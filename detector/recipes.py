@@ -15,9 +15,10 @@ from latentwatch.detector.components.met_rows import RowComponent
 from latentwatch.detector.components.near import Near
 from latentwatch.detector.components.neighbourhood import Neighbourhood
 from latentwatch.detector.components.relations import Relations
-from latentwatch.detector.components.retrieval import Retrieval
+from latentwatch.detector.components.row_state import RowState
 from latentwatch.detector.components.shape import Shape
 from latentwatch.detector.components.state import State
+from latentwatch.detector.components.surroundings import Surroundings
 from latentwatch.detector.components.tails import ColumnTails
 from latentwatch.detector.components.tangent import Tangent
 
@@ -86,15 +87,16 @@ relations by the pumps."""
 ALONE: Recipe[RowComponent] = Recipe(
     weighted=(
         (Near(), (0.75,)),
-        (Retrieval(), (2.0, 0.1)),
+        (Surroundings(), (1.0,)),
+        (RowState(), (0.1, 0.1)),
         # Neighbours that are strange themselves count against a row that is like them, most where it was learned from
         # together with them. Where normal rows lie apart, a row may lie apart from them.
         (Neighbourhood(), (3.0, -0.5, 2.5)),
         (Tangent(), (1.0,)),
         (ColumnTails(), (2.0,)),
     ),
-    explained_by=(Near().name, Retrieval().name),
-    mapped_by=Retrieval().name,
+    explained_by=(Near().name, Surroundings().name),
+    mapped_by=RowState().name,
 )
 """For records that stand alone: anomaly scores, each half the log of a squared distance or on the scale of one, are summed
 and the sum is calibrated. Chosen once, for all tables."""

@@ -16,6 +16,8 @@ from latentwatch.detector.neighbours import Memory
 
 SHOWN = 5
 """Nearest rows that every component may count on; of more, what is costly looks at some more."""
+ROW_FOLDS = 3
+"""Parts of the training rows, drawn at random; a member of an ensemble does not train on one of them."""
 EVERYONE = 1_000
 """More members than any ensemble has."""
 
@@ -27,6 +29,8 @@ class NormalRows:
     memory: Memory
     smallest: float
     """Added to distances before their log; small beside distances between neighbours."""
+    readings: Floats
+    """[P] 1 for a column that tells a value, 0 for one that only says whether a value is missing."""
     by_column: Floats = field(init=False, repr=False, compare=False)
     """[M, P] the rows, column by column in memory."""
 
@@ -43,14 +47,25 @@ class NormalRows:
         """P"""
         return int(self.memory.rows.shape[1])
 
+    def read(self, present: Floats) -> Floats:
+        """[N, P] or [1, P], as `present` is: 1 where a value is present and its column tells values."""
+        return present if self.readings.all() else present * self.readings
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
-        return {**prefixed("memory.", self.memory.arrays()), "smallest": np.array([self.smallest])}
+        return {
+            **prefixed("memory.", self.memory.arrays()),
+            "smallest": np.array([self.smallest]),
+            "readings": self.readings,
+        }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The inverse of `arrays`."""
-        return cls(Memory.from_bundle(below(arrays, "memory.")), float(arrays["smallest"][0]))
+        memory, readings = Memory.from_bundle(below(arrays, "memory.")), arrays["readings"]
+        if readings.shape != memory.rows.shape[1:]:
+            raise ValueError("the kept rows have other columns than what says which of them tell values")
+        return cls(memory, float(arrays["smallest"][0]), readings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,10 @@ class Met:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def present_of(self, rows: NDArray[np.bool_]) -> Floats:
+        """`present` of some of the rows."""
+        return self.present if len(self.present) == 1 else self.present[rows]
 
     def as_new(self) -> "Met":
         """The same rows, judged as rows that the memory does not hold."""
@@ -125,4 +144,8 @@ class RowCoded(Protocol):
 
     def codes(self, met: Met) -> Floats:
         """[N, K]"""
+        ...
+
+    def decode(self, codes: Floats) -> Floats:
+        """[N, P] the mean row at codes [N, K]."""
         ...

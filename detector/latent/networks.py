@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from latentwatch.detector.autoencoders.network import Layer
 from latentwatch.detector.latent.examples import TrainingPlan
+from latentwatch.detector.latent.served_network import Layer
 
 _NOISE = (-8.0, 4.0)
 """Bounds of a column's log variance around what is decoded."""

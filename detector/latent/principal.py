@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.autoencoders.network import Layer, Network
 from latentwatch.detector.latent.examples import Examples, Floats, Landmarks, TrainingPlan, rows_seen
+from latentwatch.detector.latent.served_network import Layer, Network
 
 
 def fit_principal(examples: Examples, plan: TrainingPlan) -> Network:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
-from latentwatch.detector.autoencoders.network import Layer, Network
 from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.detector.latent.examples import Examples, Floats, Landmarks, TrainingPlan
 from latentwatch.detector.latent.factors import to_factors
 from latentwatch.detector.latent.principal import fit_principal
+from latentwatch.detector.latent.served_network import Layer, Network
 from latentwatch.domain.model_choice import ModelKind
 
 _FURTHEST = 20.0

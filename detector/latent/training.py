@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.latent.examples import Examples, TrainingPlan, rows_seen
 from latentwatch.detector.latent.kinds import OBJECTIVES
 from latentwatch.detector.latent.networks import Autoencoder, MemberLinear, stored
+from latentwatch.detector.latent.served_network import Network
 
 _HELD = 300.0
 """How much a landmark's squared distance from its place counts against a nat of likelihood."""

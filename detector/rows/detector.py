@@ -20,7 +20,7 @@ from latentwatch.detector.rows.model import GLANCE, STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
 from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.detector.rows.usual_scores import UsualScores
-from latentwatch.domain.errors import BundleRefused, InvalidInput
+from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
@@ -94,16 +94,18 @@ class RowDetector:
         return explain_rows(self.features, self.model, self.relations, self.normal, self.map, batch, met, scores, parts)
 
     def codes(self, batch: Batch, contexts: Contexts) -> NDArray[np.float32]:
-        """[N, K] latent codes: of what a record has beyond its neighbours."""
+        """[N, K] latent codes of the records themselves."""
         values, present = self.model.prepare(self.features.transform(batch))
         return self.model.coded.codes(self.model.meet(values, present, STUDY))
 
     def decoded(self, codes: NDArray[np.float32]) -> list[dict[str, Value]]:
-        """Refused."""
-        raise InvalidInput(
-            "without a window a code says how a record differs from its neighbours, and makes no record by itself; "
-            "learn with a window"
-        )
+        """The mean record at each code [N, K], at the level that all entities have in common; None for texts. Raises ValueError
+        where codes are not of K numbers."""
+        coded = self.model.coded
+        if codes.ndim != 2 or codes.shape[1] != coded.code_size:
+            raise ValueError(f"codes must be of {coded.code_size} columns, not of shape {codes.shape}")
+        rows = coded.decode(np.asarray(codes, np.float32)) * self.model.divisor
+        return self.features.read(rows.astype(np.float64), np.full(len(codes), "", object))
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
         """[N, K] how far numbers lie from what the other features predict, in their own units."""

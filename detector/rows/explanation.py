@@ -2,8 +2,8 @@
 
 Contributions split the surprise, so that they sum to it: one half by how much repairing each feature alone
 would calm the record, the other by how far each stands from what the others predict, where that can be said. Expected
-values are a plausible normal record: the most guilty feature is repaired, and the autoencoder says what the whole should
-have been, given the normal rows near the repaired one.
+values are a plausible normal record: the most guilty feature is repaired, and the whole is the mean of
+the normal rows nearest to the repaired one.
 """
 
 from collections.abc import Mapping

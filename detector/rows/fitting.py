@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Floats, Progress
-from latentwatch.detector.components.met_rows import SHOWN, LearnedRows, Met, NormalRows
+from latentwatch.detector.components.met_rows import ROW_FOLDS, SHOWN, LearnedRows, Met, NormalRows
 from latentwatch.detector.fitted_recipe import fit_components
 from latentwatch.detector.neighbours import build_memory
 from latentwatch.detector.recipes import ALONE
@@ -27,8 +27,6 @@ MOST_ROWS = 40_000
 """Rows that training looks at; of more, so many are drawn at random."""
 SCALE_ROWS = 3_000
 """Rows whose neighbours decide how columns are scaled."""
-FOLDS = 5
-"""Parts of the training rows, drawn at random; a member of an ensemble does not train on one of them."""
 CAREFUL = 12
 """Probes where a search is done once, in training."""
 
@@ -86,8 +84,10 @@ class FittedRows:
         return cls(model, values, present, place, folds, kept, seed)
 
 
-def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[FittedRows, NDArray[np.intp]]:
-    """Train on rows [N, P], N >= 1; also says which of them it looked at, in order."""
+def fit_rows(
+    rows: Rows, readings: NDArray[np.bool_], choice: ModelChoice, progress: Progress
+) -> tuple[FittedRows, NDArray[np.intp]]:
+    """Train on rows [N, P], N >= 1; also says which of them it looked at, in order. `readings` [P] says which columns tell values."""
     random = np.random.default_rng(choice.seed)
     chosen = _draw(len(rows.values), MOST_ROWS, random)
     values = rows.values[chosen]
@@ -104,8 +104,8 @@ def fit_rows(rows: Rows, choice: ModelChoice, progress: Progress) -> tuple[Fitte
     place[kept] = np.arange(len(kept))
     progress("finding neighbours", 0.05)
     found = memory.find(values, SHOWN, CAREFUL)
-    normal = NormalRows(memory, 1e-3 * float(np.median(found.distances[kept, 0])) + 1e-6)
-    folds = random.permutation(len(values)) % FOLDS
+    normal = NormalRows(memory, 1e-3 * float(np.median(found.distances[kept, 0])) + 1e-6, readings.astype(np.float32))
+    folds = random.permutation(len(values)) % ROW_FOLDS
     met = Met(values, present, found.distances, found.indices, found.known)
     learned = LearnedRows(met, normal, place, folds)
     fitted = fit_components(ALONE, normal, learned, choice, lambda step, share: progress(step, 0.1 + 0.8 * share))

@@ -85,7 +85,7 @@ class FittedRecords:
 def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> FittedRecords:
     """Train on normal records, at least one."""
     features = fit_features(batch, choice.seed)
-    fitted, chosen = fit_rows(features.transform(batch), choice, progress)
+    fitted, chosen = fit_rows(features.transform(batch), features.readings, choice, progress)
     span = float(np.ptp(batch.times)) / MICROSECONDS_PER_DAY
     daily = len(batch) / span if span > 0 else 0.0
     entities = len(rows_by_entity(batch.entities))
@@ -114,7 +114,7 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         return model.judge(model.meet(rows.values[at], present if len(present) == 1 else present[places], work))
 
     cascade = fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned))
-    kind = ModelKind.DENOISING if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
+    kind = ModelKind.VARIATIONAL if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     codes = model.coded.codes(model.meet(rows.values[rows.kept], present, GLANCE))
     return RowDetector(
         features=fitted.features,

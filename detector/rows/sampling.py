@@ -54,7 +54,6 @@ class RowSampler:
 
 def fit_row_sampler(history: Batch, kind: ModelKind, seed: int) -> RowSampler:
     """Learn from normal records. Raises InvalidInput for kinds that cannot sample, and for text, which nothing can draw."""
-    # By itself a table is scored by a denoising network of its neighbours, which is not what would be sampled from.
     kind = ModelKind.VARIATIONAL if kind is ModelKind.AUTO else kind
     refuse_to_sample(kind)
     if history.schema.texts:

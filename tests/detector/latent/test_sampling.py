@@ -99,7 +99,19 @@ def test_a_sampled_table_is_hard_to_tell_from_a_real_one():
     assert ((made["kind"] == "large") == (made["size"] > 1)).mean() > 0.8
     coded = [part.assign(kind=part["kind"] == "large").to_numpy(np.float64) for part in (real, made)]
     assert told_apart(*coded, seed=0) < 0.7
-    assert not hasattr(estimator, "inverse_transform")
+
+
+def test_a_row_on_its_own_decodes_to_one_like_it():
+    """Its numbers and its word come back from the code; a wrong number of codes is refused."""
+    frame = _table(1500)
+    estimator = LatentDetector(effort="light").fit(frame)
+    codes = estimator.transform(frame)
+    back = estimator.inverse_transform(codes)
+    whole = frame["price"].notna().to_numpy()
+    assert np.corrcoef(np.log(back["size"][whole].clip(1e-2)), np.log(frame["size"][whole]))[0, 1] > 0.8
+    assert (back["kind"] == frame["kind"]).mean() > 0.9
+    with pytest.raises(ValueError, match="columns"):
+        estimator.inverse_transform(codes[:, :1])
 
 
 def test_ties_share_their_ranks():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from latentwatch.detector.autoencoders.network import Layer
 from latentwatch.detector.latent.basis import LANDMARKS, Basis, begin_basis
 from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.factors import to_factors, varimax, whitened
 from latentwatch.detector.latent.networks import Autoencoder
+from latentwatch.detector.latent.served_network import Layer, Network
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
+from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.model_choice import ModelKind
 
 pytestmark = pytest.mark.slow
@@ -164,3 +165,13 @@ def test_factors_find_the_columns_that_move_together():
     assert np.allclose(np.cov(whitened(codes)[0].T), np.eye(2), atol=0.01)
     rotation = varimax(np.random.default_rng(1).normal(size=(3, 9)))
     assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    """A network whose layers have other widths than their neighbours is damaged."""
+    arrays = Network(
+        (Layer(np.zeros((1, 5, 3), np.float32), np.zeros((1, 3), np.float32)),) * 1,
+        (Layer(np.zeros((1, 2, 5), np.float32), np.zeros((1, 5), np.float32)),),
+    ).arrays()
+    with pytest.raises(BundleRefused, match="do not fit"):
+        Network.from_bundle(arrays)

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.autoencoders.network import Network
 from latentwatch.detector.kernels import compiled
+from latentwatch.detector.latent.served_network import Network
 from latentwatch.detector.vectors import ROWS, TILE, multiply
 
 Floats: TypeAlias = NDArray[np.float32]

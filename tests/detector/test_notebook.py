@@ -105,8 +105,8 @@ def test_reasons_make_a_table():
     assert table.loc[("first", "b"), "value"] == pytest.approx(1e6 + 7, abs=0.1)
     assert abs(table.loc[("first", "b"), "expected"] - 1e6) < 4
     sums = table.groupby("row", sort=False)["contribution"].sum()
-    reconstruction = model._score(odd)[2].reconstruction
-    np.testing.assert_allclose(sums, reconstruction, rtol=1e-3)
+    surprise = model._score(odd)[2].surprise
+    np.testing.assert_allclose(sums, surprise, rtol=1e-3)
 
 
 def test_a_recorded_series_is_judged_by_what_did_not_learn_from_it():

@@ -26,7 +26,7 @@ from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.monitor import Monitor
-from latentwatch.domain.record import Batch
+from latentwatch.domain.record import Batch, concatenate
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Told the step and the share of it that is done, 0 to 1."""
@@ -128,14 +128,21 @@ def window_of(history: Batch, monitor: Monitor) -> int:
     return WINDOW if is_metric(ordered) else choose_window(ordered)
 
 
-def split(history: Batch, window: int) -> Split:
+def split(history: Batch, window: int, normal: NDArray[np.bool_] | None = None) -> Split:
     """Cut each entity's history: its last fifth is held out, and a fifth of the rest calibrates where there is enough.
 
     Between parts lies a gap as long as a context reaches, at most a fiftieth of the entity's records. Cutting by entity
     rather than by the clock keeps every entity in every part, also where entities come one after another, such as the
     runs of a test bed; where they run side by side it is the same. A model with a window calibrates in time blocks of
     its own fit set.
+
+    `normal` [N] are records that people called normal: wherever they lie, they are fitted on. Among what calibrates, they
+    would raise the threshold for all others, and nothing would learn of them.
     """
+    if normal is not None and normal.any():
+        rest = split(history.take(~normal), window)
+        fitted = _in_time_order(concatenate([rest.fit.batch, history.take(normal)]))
+        return Split(FitSet(fitted), rest.calibration, rest.holdout)
     if len(history) < FEWEST_RECORDS:
         raise InvalidHistory(
             f"the history holds {len(history)} usable records, at least {FEWEST_RECORDS} are needed; "

@@ -14,8 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from latentwatch.alerts.reviewing import Interval
-from latentwatch.domain.clock import Clock, to_microseconds
+from latentwatch.domain.clock import Clock
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor
@@ -100,20 +99,6 @@ def read_topic_history(
             "give files with --history, or a longer retrain.history in the monitor"
         )
     return batch.take(np.argsort(batch.times, kind="stable"))
-
-
-def without_incidents(batch: Batch, intervals: Sequence[Interval]) -> Batch:
-    """The batch without the records of labelled anomalies and open alerts; intervals are half open.
-
-    Where the monitor names no entity, what the history's files are called tells nothing about whom an alert was: its time
-    alone counts.
-    """
-    keep = np.ones(len(batch), bool)
-    anyone = batch.schema.entity is None
-    for interval in intervals:
-        inside = (batch.times >= to_microseconds(interval.start)) & (batch.times < to_microseconds(interval.end))
-        keep &= ~(inside & (anyone | (batch.entities == interval.entity)))
-    return batch.take(keep)
 
 
 def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:

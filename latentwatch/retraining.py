@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import structlog
 
+from latentwatch.alerts.exceptions import exceptions
+from latentwatch.alerts.normal_stretches import normal_stretches
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.reviewing import excluded_intervals
 from latentwatch.alerts.steps import unanswered
@@ -26,7 +29,8 @@ from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, Versio
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import FeatureRules
-from latentwatch.history import read_history, read_topic_history, without_incidents
+from latentwatch.history import read_history, read_topic_history
+from latentwatch.labelled_history import in_force, levelled, still_strange, within, without_incidents
 from latentwatch.run_folders import JUDGED, RunFolder, delete_judged_runs, run_folder
 from latentwatch.settings import Settings, load_settings
 from latentwatch.snapshots import read_snapshot, write_snapshot
@@ -75,25 +79,35 @@ def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None =
 
 
 def leave_out_incidents(folder_path: str) -> dict[str, Any]:
-    """Take confirmed anomalies and open alerts out of the history: what people call abnormal is not learned as normal."""
+    """Take confirmed anomalies and open alerts out of the history: what people call abnormal is not learned as normal.
+
+    Levels that are excepted are taken off, and what was called normal is noted, so that it is learned.
+    """
     folder = RunFolder(folder_path)
     done = folder.noted("clean")
     if done is not None:
         return done
     monitor, batch = folder.monitor(), read_snapshot(folder.history)
-    engine = ready_database(load_settings())
-    intervals = excluded_intervals(engine, monitor.name)
-    clean = without_incidents(batch, intervals)
+    settings = load_settings()
+    engine = ready_database(settings)
+    intervals, made = excluded_intervals(engine, monitor.name), exceptions(engine, monitor.name)
+    normal = normal_stretches(engine, monitor.name)
+    clean = without_incidents(levelled(batch, in_force(made)), intervals)
+    champion = ModelRegistry(engine).champion(monitor.name)
+    serving = None if champion is None else _champion(champion, settings)
+    if serving is not None and not serving.schema.compared_with(clean.schema).prevent_scoring:
+        clean = without_incidents(clean, still_strange(clean, serving, monitor, made, normal))
     if not len(clean):
         raise InvalidHistory(
             f"monitor {monitor.name!r}: all {len(batch)} records of the history lie in alerts; label or close the false ones"
         )
     write_snapshot(clean, folder.clean)
-    facts = {
+    facts: dict[str, Any] = {
         "records": len(clean),
         "left_out": len(batch) - len(clean),
         "incidents": len(intervals),
         "unanswered": [each.in_words for each in unanswered(engine, monitor.name)],
+        "normal": np.flatnonzero(within(clean, normal)).tolist(),
         **_span(clean),
     }
     return folder.note("clean", facts)
@@ -109,7 +123,9 @@ def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
         return str(done["model"])
     monitor, clean = folder.monitor(), read_snapshot(folder.clean)
     window = window_of(clean, monitor)
-    parts = split(clean, window)
+    normal = np.zeros(len(clean), bool)
+    normal[folder.need("clean")["normal"]] = True
+    parts = split(clean, window, normal)
     champion = ModelRegistry(ready_database(settings)).champion(monitor.name)
     replaced = None if champion is None else _champion(champion, settings)
     model = save_bundle(fit(parts.fit, monitor.model, window, progress, replaced), str(folder.path))

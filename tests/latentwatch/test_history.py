@@ -21,7 +21,8 @@ from latentwatch.domain.clock import ManualClock, to_microseconds
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.history import read_history, without_incidents
+from latentwatch.history import read_history
+from latentwatch.labelled_history import without_incidents
 from latentwatch.streams.sources.file_source import FileSource
 
 _SCHEMA = RecordSchema.model_validate(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from latentwatch.detector.budget import amount
+from latentwatch.detector.corrected import under
 from latentwatch.detector.decision import decide
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
@@ -23,6 +24,7 @@ from latentwatch.detector.sensitivity import smallest_changes
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import AlertPolicy
@@ -59,13 +61,19 @@ class _Reading:
 
 
 def evaluate(
-    detector: Detector, holdout: Batch, policy: AlertPolicy, seed: int = 0, rules: FeatureRules = NO_RULES
+    detector: Detector,
+    holdout: Batch,
+    policy: AlertPolicy,
+    seed: int = 0,
+    rules: FeatureRules = NO_RULES,
+    exceptions: Exceptions = NO_EXCEPTIONS,
 ) -> Evaluation:
     """Measure realised against promised false alarms on `holdout`, and recall on faults planted into it.
 
     `holdout` is taken as normal. Records that the detector marks as warming up count only where nothing else is there.
     A planted fault is found when one of its records is flagged that is not flagged without the fault; so a detector
-    that flags everything finds nothing. `rules` are what the monitor says matters of its features. Raises InvalidHistory when the holdout is empty.
+    that flags everything finds nothing. `rules` are what the monitor says matters of its features, and
+    `exceptions` what people say is normal. Raises InvalidHistory when the holdout is empty.
     """
     if not len(holdout):
         raise InvalidHistory("the holdout is empty; train on a longer history")
@@ -73,9 +81,10 @@ def evaluate(
     if isinstance(detector, RateDetector):
         contexts = RunningContext(detector.context).extend(holdout)
         holdout, detector = detector.in_rates(holdout, contexts), detector.inner
+    detector = under(detector, exceptions)
     budget = detector.budget(policy)
     threshold = budget.threshold
-    clean = _read(detector, holdout, threshold, rules)
+    clean = _read(detector, holdout, threshold, rules, exceptions)
     counted = ~clean.scores.warming
     if not counted.any():
         counted = np.ones(len(holdout), bool)
@@ -83,10 +92,10 @@ def evaluate(
     spread = _overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
     gap = policy.gap(detector.cadence)
     episodes = count_episodes(holdout.times[counted][flagged], holdout.entities[counted][flagged], gap)
-    found, planted, details = _recall(detector, clean, threshold, seed, rules)
+    found, planted, details = _recall(detector, clean, threshold, seed, rules, exceptions)
     changes = smallest_changes(
         holdout,
-        lambda batch: _read(detector, batch, threshold, rules).flagged,
+        lambda batch: _read(detector, batch, threshold, rules, exceptions).flagged,
         seed,
         in_time=detector.context.width > 0,
     )
@@ -297,13 +306,13 @@ def _amount(change: float, unit: str) -> str:
     return f"{float(f'{change:.2g}'):g}{f' {unit}' if unit else ''}"
 
 
-def _read(detector: Detector, batch: Batch, threshold: float, rules: FeatureRules) -> _Reading:
+def _read(detector: Detector, batch: Batch, threshold: float, rules: FeatureRules, exceptions: Exceptions) -> _Reading:
     entities, owners = np.unique(batch.entities.astype(str), return_inverse=True)
     states = detector.context.fresh(entities.tolist())
     contexts = detector.context.extend(states, owners.astype(np.intp), batch)
     scores = detector.score(batch, contexts)
     flagged = np.zeros(len(batch), bool)
-    flagged[decide(detector, rules, threshold, batch, contexts, scores).rows] = True
+    flagged[decide(detector, rules, threshold, batch, contexts, scores, exceptions).rows] = True
     return _Reading(batch, contexts, scores, flagged)
 
 
@@ -317,7 +326,7 @@ def _pace(batch: Batch) -> float | None:
 
 
 def _recall(
-    detector: Detector, clean: _Reading, threshold: float, seed: int, rules: FeatureRules
+    detector: Detector, clean: _Reading, threshold: float, seed: int, rules: FeatureRules, exceptions: Exceptions
 ) -> tuple[dict[str, int], dict[str, int], dict[str, Any]]:
     """Faults found and planted by kind, and what else is worth telling about them."""
     in_time = detector.context.width > 0
@@ -330,7 +339,7 @@ def _recall(
         )
     except InvalidHistory as error:
         return {}, {}, {"no_faults": str(error)}
-    reading = _read(detector, faulty, threshold, rules)
+    reading = _read(detector, faulty, threshold, rules, exceptions)
     found: dict[str, int] = defaultdict(int)
     planted: dict[str, int] = defaultdict(int)
     delays: list[int] = []

@@ -25,12 +25,14 @@ from latentwatch.detector.evaluation import evaluate, judge
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidHistory
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import FeatureRules
+from latentwatch.exception_replays import judged_with, with_replays
 from latentwatch.history import read_history, read_topic_history
-from latentwatch.labelled_history import in_force, levelled, still_strange, within, without_incidents
+from latentwatch.labelled_history import in_force, levelled, others_of, still_strange, within, without_incidents
 from latentwatch.run_folders import JUDGED, RunFolder, delete_judged_runs, run_folder
 from latentwatch.settings import Settings, load_settings
 from latentwatch.snapshots import read_snapshot, write_snapshot
@@ -168,12 +170,23 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     trained, clean = folder.need("trained"), folder.need("clean")
     holdout = read_snapshot(folder.holdout)
     challenger = load_bundle(settings.bundles, trained["bundle"])
-    evaluation = evaluate(challenger, holdout, monitor.alert, rules=FeatureRules.of(monitor.record, challenger.schema))
+    made = others_of(in_force(exceptions(engine, monitor.name)))
+    evaluation = evaluate(
+        challenger,
+        holdout,
+        monitor.alert,
+        rules=FeatureRules.of(monitor.record, challenger.schema),
+        exceptions=made,
+    )
+    evaluation = with_replays(evaluation, challenger, read_snapshot(folder.clean), monitor, made)
     if progress:
         progress("evaluating", 0.5)
     registry = ModelRegistry(engine)
     champion = registry.champion(monitor.name)
-    rival = None if champion is None else evaluate_champion(champion, settings, monitor, holdout)
+    rival = None if champion is None else evaluate_champion(champion, settings, monitor, holdout, made)
+    if champion is not None and rival is not None and made:
+        serving = load_bundle(settings.bundles, champion.bundle)
+        rival = with_replays(rival, serving, read_snapshot(folder.clean).narrowed(serving.schema), monitor, made)
     version = registry.register(
         monitor.name,
         trained["bundle"],
@@ -217,6 +230,8 @@ def judge_candidate(folder_path: str, *, accept_blind: bool = False) -> dict[str
             candidate["champion"] if rival is None else None,
             accept_blind=accept_blind,
         )
+        challenger, former = _evaluation(candidate["evaluation"]), None if rival is None else _evaluation(rival)
+        judgement = judged_with(judgement, folder.monitor().name, challenger, former)
     reasons = [*judgement.reasons, *folder.need("clean").get("unanswered", [])]
     return folder.note("judgement", {"promote": judgement.promote, "reasons": reasons})
 
@@ -280,7 +295,11 @@ def gather_history(
 
 
 def evaluate_champion(
-    champion: ModelVersion, settings: Settings, monitor: Monitor, holdout: Batch
+    champion: ModelVersion,
+    settings: Settings,
+    monitor: Monitor,
+    holdout: Batch,
+    made: Exceptions = NO_EXCEPTIONS,
 ) -> Evaluation | None:
     """The champion on the challenger's holdout; None where it cannot serve these records any more."""
     detector = _champion(champion, settings)
@@ -294,6 +313,7 @@ def evaluate_champion(
         holdout.narrowed(detector.schema),
         monitor.alert,
         rules=FeatureRules.of(monitor.record, detector.schema),
+        exceptions=made,
     )
 
 

@@ -56,6 +56,23 @@ def test_entities_of_a_record_each_are_cut_as_one(window: int):
     assert held.times.min() >= 800 * 1_000_000
 
 
+@pytest.mark.parametrize("window", [1, 40])
+def test_what_was_called_normal_is_fitted_on_wherever_it_lies(window: int):
+    """The newest records, which would be held out, and some of those that would calibrate; the others are cut as without."""
+    records = history(["a"] * 9000, np.arange(9000))
+    normal = np.zeros(9000, bool)
+    normal[[*range(5800, 5830), *range(8900, 9000)]] = True
+    parts = split(records, window, normal)
+    fitted = parts.fit.batch
+    assert np.isin(records.offsets[normal], fitted.offsets).all()
+    assert (np.diff(fitted.times) > 0).all()
+    for part in (parts.calibration, parts.holdout):
+        assert not np.isin(part.batch.offsets, records.offsets[normal]).any()
+    rest = split(records.take(~normal), window)
+    assert len(parts.holdout.batch) == len(rest.holdout.batch)
+    assert len(fitted) == len(rest.fit.batch) + 130
+
+
 def test_too_short_a_history_is_refused_with_its_size():
     """A handful of records cannot be cut."""
     with pytest.raises(InvalidHistory, match="holds 5 usable records"):

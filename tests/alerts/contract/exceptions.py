@@ -6,12 +6,15 @@ import pytest
 from sqlalchemy import Engine
 
 from latentwatch.alerts.exceptions import add_exception, exceptions, exceptions_in_force, remove_exception
+from latentwatch.alerts.normal_stretches import NormalStretch, normal_stretches
+from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.store import AlertStore
+from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput, NotFound, PartitionLost
 from latentwatch.domain.exceptions import NormalLevel, NormalValue
 from latentwatch.domain.outcome import ExceptedCount, OffsetMove, Outcome
-from tests.alerts.build import MONITOR, SOURCE, START, at
+from tests.alerts.build import MONITOR, SOURCE, START, at, flagged, outcome
 
 VALUE = NormalValue(feature="country", value="NG")
 LEVEL = NormalLevel(feature="T03", shift=6.0, since=START, entity="press-1")
@@ -56,6 +59,21 @@ class ExceptionContract:
         assert not exceptions_in_force(engine, MONITOR)
         assert exceptions(engine, MONITOR) == []
         assert exceptions(engine, MONITOR, removed=True) == [gone]
+
+    def test_stretches_called_normal_are_those_of_false_alarms(self, engine: Engine, clock: ManualClock) -> None:
+        """From the first record to just after the last, by the latest verdict."""
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        records = [flagged(0, 100), flagged(1, 140), flagged(2, 100, "rig-2"), flagged(3, 900, "rig-2")]
+        first, second, third = store.commit(outcome(0, 4, records)).alerts_opened
+        for alert in (first, second, third):
+            label(engine, alert, Verdict.FALSE, "ana", clock=clock)
+        label(engine, second, Verdict.TRUE, "bo", clock=clock)
+        tick = timedelta(microseconds=1)
+        assert normal_stretches(engine, MONITOR) == [
+            NormalStretch(first, "rig-1", at(100), at(140) + tick),
+            NormalStretch(third, "rig-2", at(900), at(900) + tick),
+        ]
 
     def test_what_it_came_to_is_counted_with_the_batch(self, engine: Engine, clock: ManualClock) -> None:
         """Each batch adds to it, once; one that is not committed does not."""

@@ -4,12 +4,12 @@ history + exceptions + detector -> of each exception, how many records it is abo
 under it -> what the judge makes of that: one that is not needed any more, or that does not hold.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from latentwatch.detector.exception_facts import DETAIL, replays_of
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, InForce, NormalDeviation
 from latentwatch.domain.model import Evaluation, Judgement
@@ -17,8 +17,6 @@ from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.record import Batch
 from latentwatch.labelled_history import flagged_under
 
-DETAIL = "exceptions"
-"""Under which an evaluation's details hold what was found."""
 _WORSE = 0.1
 """Share of an exception's records from which more alarms under it than the champion raised are no accident."""
 
@@ -52,9 +50,9 @@ def _told(one: InForce, records: int, alone: int, under: int) -> dict[str, Any]:
 
 def judged_with(judgement: Judgement, monitor: str, challenger: Evaluation, champion: Evaluation | None) -> Judgement:
     """The judgement, in the light of the exceptions: which are not needed any more, and which the challenger breaks."""
-    before = {each["id"]: each for each in _replays(champion)}
+    before = {each["id"]: each for each in replays_of(champion)}
     reasons, broken = [], []
-    for each in _replays(challenger):
+    for each in replays_of(challenger):
         if not each["alarming"]:
             reasons.append(
                 f"Exception {each['id']} ({each['text']}) is not needed any more: of {each['records']:,} records that it is"
@@ -69,12 +67,3 @@ def judged_with(judgement: Judgement, monitor: str, challenger: Evaluation, cham
     if judgement.promote and broken:
         return Judgement(False, (*judgement.reasons[:-1], *reasons, *broken))
     return Judgement(judgement.promote, (*judgement.reasons[:-1], *reasons, *judgement.reasons[-1:]))
-
-
-def needless(evaluation: Evaluation | None) -> set[int]:
-    """Exceptions without which nothing that they are about would alarm."""
-    return {int(each["id"]) for each in _replays(evaluation) if not each["alarming"]}
-
-
-def _replays(evaluation: Evaluation | None) -> Sequence[Mapping[str, Any]]:
-    return () if evaluation is None else evaluation.details.get(DETAIL, ())

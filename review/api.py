@@ -11,6 +11,7 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.domain.errors import NotFound
 from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
+from latentwatch.review.exceptions_api import router as exceptions_router
 from latentwatch.review.latent_map import latent_map
 from latentwatch.review.room import InRoom
 from latentwatch.review.silences_api import router as silences_router
@@ -171,6 +172,7 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
     return schemas.StatusOut(id=alert, status=status)
 
 
+router.include_router(exceptions_router)
 router.include_router(silences_router)
 
 

@@ -58,7 +58,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
         refusals["401"] = "Neither a valid token nor a session."
         refusals["429"] = "Too many wrong tokens from this address; Retry-After says how long to wait."
     if "{" in path:
-        refusals["404"] = "There is no such monitor, version, alert or silence."
+        refusals["404"] = "There is no such monitor, version, alert, exception, proposal or silence."
     invalid = answers.get("422", {}).get("content", {}).get("application/json", {})
     if "schema" in invalid:
         invalid["schema"] = {"anyOf": [invalid["schema"], _reference()]}

@@ -9,7 +9,7 @@ from nicegui import events, ui
 from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.reading import AlertDetail, MapPoint, alert_detail
 from latentwatch.detector.interface import MapGround
-from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.alert import FlaggedRecord, Verdict
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import Monitor
 from latentwatch.review.actions import Done, act, label
@@ -17,6 +17,7 @@ from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.evidence import expected_for, lines, parts
+from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
 from latentwatch.review.pages.inbox import said_markup
@@ -70,6 +71,7 @@ class _AlertView:
                 self.evidence = fragment()
             with ui.element("div").classes("side"):
                 fragment(render("label_form.html", alert=self.detail.alert.id, causes=self._causes()))
+                self.offered = fragment()
                 self.side = fragment()
                 if self.detail.peak is not None:
                     self._build_replay()
@@ -77,6 +79,9 @@ class _AlertView:
                     ui.timer(0.1, self._place, once=True)
         fragment(render("keys.html"))
         self._show()
+        self._offer(None)
+        ui.on("exceptions-propose", self._propose)
+        ui.on("except", self._except)
         ui.on("alert-act", self._acted)
         ui.on("alert-label", self._labelled)
         ui.timer(_SECONDS, self.refresh, immediate=False)
@@ -183,6 +188,28 @@ class _AlertView:
     async def _labelled(self, event: events.GenericEventArguments) -> None:
         self._tell(await self.queries.ask(label, self.room, self._mine(event)))
         await self.refresh()
+
+    def _offer(self, found: Proposed | None) -> None:
+        """What could be excepted, where the alert has records and nobody confirmed it."""
+        alert = self.detail.alert
+        if self.detail.peak is None or alert.verdict is Verdict.TRUE:
+            show(self.offered, Markup(""))
+            return
+        show(self.offered, render("proposals.html", asked=found is not None, found=found, lasting=LASTING))
+
+    async def _propose(self, _: events.GenericEventArguments) -> None:
+        self._tell(Done("Looking at the past alerts …"))
+        found = await self.queries.ask(proposed, self.room, self.detail.alert)
+        if found is not None:
+            self._tell(Done(""))
+            self._offer(found)
+
+    async def _except(self, event: events.GenericEventArguments) -> None:
+        done = await self.queries.ask(make_exception, self.room, self.detail.alert, event.args)
+        self._tell(done)
+        await self.refresh()
+        if done is not None and not done.refused:
+            self._offer(None)
 
     def _mine(self, event: events.GenericEventArguments) -> dict[str, object]:
         """What the browser sent, about this page's alert whatever it says."""

@@ -77,6 +77,7 @@
     else if (inbox && (event.key === "k" || event.key === "ArrowUp")) move(-1);
     else if (inbox && (event.key === "Enter" || event.key === "o") && current()) location.assign(current().dataset.href);
     else if (inbox && event.key === "x" && current()) current().querySelector(".pick input").click();
+    else if (page && event.key === "e") { const next = document.querySelector(".proposals [data-emit=except]") || document.querySelector("[data-emit=exceptions-propose]"); if (next) next.click(); }
     else if (event.key === "z") undo();
     else if (event.key in keys) act(keys[event.key]);
     else if ((page || whole) && event.key === "Escape") came("/alerts") ? history.back() : location.assign("/alerts");
@@ -99,7 +100,8 @@
     const closer = event.target.closest("[data-closes]");
     if (closer) closer.closest("dialog").close();
     const emitter = event.target.closest("[data-emit]");
-    if (emitter) emitEvent(emitter.dataset.emit, { ...emitter.dataset, author: author() });
+    const lasting = document.querySelector("select[data-lasting]");
+    if (emitter) emitEvent(emitter.dataset.emit, { ...emitter.dataset, lasting: lasting ? lasting.value : "", author: author() });
     const button = event.target.closest("[data-act]");
     if (button) { event.preventDefault(); act(button.dataset.act); }
     const choice = event.target.closest(".choice[data-verdict]");

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from latentwatch.detector.exception_facts import DETAIL, needless
 from latentwatch.domain.model import Evaluation, Judgement
-from latentwatch.exception_replays import DETAIL, judged_with, needless
+from latentwatch.exception_replays import judged_with
 
 LET_IN = Judgement(True, ("It finds faults.", "Let in."))
 

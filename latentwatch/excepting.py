@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from latentwatch.alerts.exceptions import StoredException, exceptions, remove_exception
-from latentwatch.alerts.monitors import registered_monitor
+from latentwatch.alerts.monitors import monitors, registered_monitor
+from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.detector.bundle import load_bundle
+from latentwatch.detector.exception_facts import needless
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.durations import parse_duration
 from latentwatch.domain.errors import InvalidInput
@@ -37,10 +39,15 @@ def accept_proposal(monitor: str, proposal: str, note: str, until: str | None, a
     return accept(engine, _loading(settings), name, proposal, author=author or _NOBODY, note=note, until=end)
 
 
-def listed(monitor: str, *, removed: bool) -> list[StoredException]:
-    """A monitor's exceptions, newest first. Raises NotFound for a monitor that is none."""
+def listed(monitor: str | None, *, removed: bool) -> tuple[list[StoredException], set[int]]:
+    """A monitor's exceptions or every monitor's, newest first; and those without which, by the model that serves, nothing
+    that they are about would alarm. Raises NotFound for a monitor that is none."""
     engine = ready_database(load_settings(), patience_seconds=ASKING_SECONDS)
-    return exceptions(engine, registered_monitor(engine, _name(monitor)).name, removed=removed)
+    chosen = monitors(engine) if monitor is None else [registered_monitor(engine, _name(monitor))]
+    found = [each for one in chosen for each in exceptions(engine, one.name, removed=removed)]
+    serving = [ModelRegistry(engine).champion(name) for name in {each.monitor for each in found}]
+    unneeded = {each for one in serving if one is not None for each in needless(one.evaluation)}
+    return sorted(found, key=lambda each: -each.id), unneeded
 
 
 def take_back(monitor: str, exception: int, author: str) -> StoredException:

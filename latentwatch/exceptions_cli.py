@@ -94,7 +94,9 @@ def add(
 
 @app.command("list", epilog="Example: latentwatch exceptions list payments")
 def list_exceptions(
-    monitor: Name,
+    monitor: Annotated[
+        str | None, typer.Argument(metavar="MONITOR", help="Only this monitor's.", show_default=False)
+    ] = None,
     removed: Annotated[bool, typer.Option("--removed", help="Those taken back as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -102,15 +104,26 @@ def list_exceptions(
     from latentwatch.console import print_json, print_table
     from latentwatch.excepting import facts_of, listed
 
-    found = listed(monitor, removed=removed)
+    found, unneeded = listed(monitor, removed=removed)
     if as_json:
-        print_json([facts_of(each) for each in found])
+        print_json([{**facts_of(each), "needed": each.id not in unneeded} for each in found])
         return
     rows = [
-        (each.id, each.text, each.until, each.author, each.note, each.created, each.records, each.last, each.removed)
+        (
+            each.id,
+            each.monitor,
+            each.text,
+            each.until,
+            each.author,
+            each.note,
+            each.created,
+            each.records,
+            each.last,
+            "taken back" if each.removed else "not needed any more" if each.id in unneeded else "",
+        )
         for each in found
     ]
-    headers = ("id", "what it says", "until", "author", "why", "created", "records", "last", "taken back")
+    headers = ("id", "monitor", "what it says", "until", "author", "why", "created", "records", "last", "")
     print_table(headers, rows, "No exception.")
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from latentwatch.cli import main
@@ -90,6 +92,17 @@ def test_a_new_country_is_excepted_and_nothing_else_is(run: Run, tmp_path: Path)
     assert {**flagged, "country": 0} == {**before, "country": 0}
     assert sum(line.get("excepted") == exception for line in lines) >= 27
     assert not any(line["flagged"] for line in lines if "excepted" in line)
+
+    # An archive, and the verdicts of a version on records that are read again, are under it as well.
+    pd.read_csv("next.csv").to_parquet("next.parquet")
+    code, _, said = run("backfill", "m.yaml", "--input", "next.parquet", "--output", "scored")
+    assert code == 0, said
+    archive = pq.read_table("scored").to_pylist()
+    assert [row["excepted"] for row in archive] == [line.get("excepted") for line in lines]
+    assert [row["flagged"] for row in archive] == [line["flagged"] for line in lines]
+    code, out, said = run("replay", "m.yaml", "--version", 1, "--input", "next.csv", "--json")
+    assert code == 0, said
+    assert json.loads(out)["flagged_version"] == sum(line["flagged"] for line in lines)
 
     # On the stream: counted under the exception.
     Path("m.yaml").write_text(MONITOR % "next.csv")

@@ -12,25 +12,15 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.clustering import k_means
 from latentwatch.detector.kernels import compiled_exactly
-from latentwatch.detector.neighbours import cluster
+from latentwatch.detector.whitening import Whitening, fit_whitening
 from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
 DensityKind: TypeAlias = Literal["gaussian", "mixture", "prototypes"]
 SMALLEST = 1e-4
 """Keeps the log of a squared distance finite."""
-
-
-@compiled_exactly
-def whiten(codes: Floats, mean: Floats, matrix: Floats, out: Floats) -> None:
-    """Fill `out` [N, K] with (codes - mean) @ matrix."""
-    for n in range(codes.shape[0]):
-        out[n] = np.float32(0.0)
-        for i in range(codes.shape[1]):
-            apart = codes[n, i] - mean[i]
-            for j in range(out.shape[1]):
-                out[n, j] += apart * matrix[i, j]
 
 
 @compiled_exactly
@@ -49,34 +39,6 @@ def nearest_centre(white: Floats, centres: Floats, out: Floats) -> None:
 def _half_log(squared: NDArray[Any]) -> Floats:
     scores: Floats = (0.5 * np.log(squared + SMALLEST)).astype(np.float32)
     return scores
-
-
-@dataclass(frozen=True, slots=True)
-class Whitening:
-    """Makes codes uncorrelated and of spread 1: (code - mean) @ matrix."""
-
-    mean: Floats
-    """[K]"""
-    matrix: Floats
-    """[K, K]"""
-
-    def __call__(self, codes: Floats) -> Floats:
-        out = np.empty(codes.shape, np.float32)
-        whiten(np.ascontiguousarray(codes, np.float32), self.mean, self.matrix, out)
-        return out
-
-
-def fit_whitening(codes: Floats) -> Whitening:
-    """From the covariance shrunk towards its diagonal and a little towards the identity (Ledoit & Wolf 2004 in spirit)."""
-    count, width = codes.shape
-    mean: NDArray[np.float64] = codes.mean(axis=0, dtype=np.float64)
-    covariance: NDArray[np.float64] = np.asarray((codes - mean).T @ (codes - mean) / max(count - 1, 1), np.float64)
-    shrink = min(1.0, width / (count + width))
-    typical = float(np.trace(covariance)) / width + 1e-12
-    shrunk = (1 - shrink) * covariance + shrink * np.diag(np.diag(covariance)) + 1e-3 * typical * np.eye(width)
-    values, vectors = np.linalg.eigh(shrunk)
-    matrix = vectors / np.sqrt(np.maximum(values, 1e-3 * typical))
-    return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +66,7 @@ class NearestCentreDensity:
     def anomaly_score(self, codes: Floats) -> Floats:
         squared = np.empty(len(codes), np.float32)
         nearest_centre(self.whitening(codes), np.ascontiguousarray(self.prototypes.T), squared)
-        return _half_log(squared / codes.shape[1])
+        return _half_log(squared / self.whitening.size)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"mean": self.whitening.mean, "matrix": self.whitening.matrix, "prototypes": self.prototypes}
@@ -133,7 +95,7 @@ class MixtureDensity:
         top = potential.max(axis=1)
         log_density = top + np.log(np.exp(potential - top[:, None]).sum(axis=1))
         lowest = np.log(len(self.offsets))
-        squared = 2.0 * np.maximum(lowest - log_density, 0.0) / codes.shape[1]
+        squared = 2.0 * np.maximum(lowest - log_density, 0.0) / self.whitening.size
         return _half_log(squared)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -167,7 +129,7 @@ def fit_density(kind: DensityKind, codes: Floats, seed: int = 0) -> AnyDensity:
         return GaussianDensity(whitening)
     white = whitening(codes)
     count = int(np.clip(len(codes) // 50, 1, 32))
-    centres, owner = cluster(white, count, seed)
+    centres, owner = k_means(white, count, seed)
     if kind == "prototypes":
         return NearestCentreDensity(whitening, centres)
     return _fit_mixture(whitening, white, centres, owner)
@@ -198,8 +160,8 @@ def _fit_mixture(whitening: Whitening, white: Floats, centres: Floats, owner: ND
 def density_from_bundle(arrays: Mapping[str, NDArray[Any]]) -> AnyDensity:
     """The density from what its `arrays` gave: their names tell its kind. Raises BundleRefused where shapes do not fit."""
     whitening = Whitening(arrays["mean"], arrays["matrix"])
-    width = len(whitening.mean)
-    if whitening.matrix.shape != (width, width):
+    width = whitening.size
+    if whitening.matrix.shape != (len(whitening.mean), width):
         raise BundleRefused("a density's whitening has a wrong shape; the bundle is damaged: train again")
     density: AnyDensity
     if "prototypes" in arrays:

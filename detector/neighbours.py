@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.clustering import k_means
 from latentwatch.detector.kernels import compiled
 from latentwatch.detector.vectors import TILE, lane_of, put, smallest_of, squares
 from latentwatch.domain.errors import BundleRefused
@@ -25,6 +26,8 @@ LIST_LENGTH = 48
 """Rows per list aimed at."""
 EXACT_BELOW = 256
 """Memories up to this many rows are one list: searching it whole is cheaper than choosing."""
+_ROUNDS = 8
+"""Of k-means: lists of about one length, which only how fast a search is depends on."""
 FAR_AWAY = np.float32(1e15)
 NEVER = np.float32(1e29)
 """A squared distance that no row has, though one filled up does."""
@@ -157,31 +160,10 @@ def build_memory(rows: Floats, seed: int) -> tuple[Memory, NDArray[np.int64]]:
     """A memory of rows [M, P], M >= 1, and for each of its places the row that stands there [M]."""
     count = len(rows)
     lists = 1 if count <= EXACT_BELOW else max(2, round(count / LIST_LENGTH))
-    centres, owner = cluster(rows, lists, seed)
+    centres, owner = k_means(rows, lists, seed, rounds=_ROUNDS if lists > 1 else 1, apart=False)
     order = np.argsort(owner, kind="stable")
     starts = np.searchsorted(owner[order], np.arange(len(centres) + 1)).astype(np.int32)
     return Memory(centres, starts, np.ascontiguousarray(rows[order], np.float32)), order
-
-
-def cluster(rows: Floats, count: int, seed: int, rounds: int = 8) -> tuple[Floats, NDArray[np.intp]]:
-    """k-means by Lloyd's rounds from random rows: centres [count, P] and each row's centre [M]."""
-    random = np.random.default_rng(seed)
-    centres = rows[random.choice(len(rows), min(count, len(rows)), replace=False)].astype(np.float32)
-    owner = _closest(rows, centres)
-    for _ in range(rounds if count > 1 else 1):
-        sizes = np.bincount(owner, minlength=len(centres))
-        kept = sizes > 0
-        order = np.argsort(owner, kind="stable")
-        sums = np.add.reduceat(rows[order], (np.cumsum(sizes) - sizes)[kept], axis=0, dtype=np.float64)
-        centres[kept] = sums / sizes[kept, None]
-        owner = _closest(rows, centres)
-    return centres, owner
-
-
-def _closest(rows: Floats, centres: Floats) -> NDArray[np.intp]:
-    half = 0.5 * (centres.astype(np.float32) ** 2).sum(axis=1)
-    blocks = [(half - rows[start : start + 4096] @ centres.T).argmin(axis=1) for start in range(0, len(rows), 4096)]
-    return np.concatenate(blocks)
 
 
 class Scratch(NamedTuple):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.context_rows import LEARNED, Conditionals, TrainingRows, score_out_of_fold
-from latentwatch.detector.components.prototypes import PrototypeDensity, fit_density
+from latentwatch.detector.components.prototypes import PrototypeDensity, fit_prototypes
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.domain.model_choice import ModelChoice
 
@@ -88,12 +88,12 @@ class BlockDensity:
 
     def fit(self, rows: TrainingRows, choice: ModelChoice, progress: Progress) -> FittedBlockDensity:
         """Learn the density of all rows."""
-        density = fit_density(self.look(rows.layout, rows.features), _PROTOTYPES, choice.seed)
+        density = fit_prototypes(self.look(rows.layout, rows.features), _PROTOTYPES, choice.seed)
         return FittedBlockDensity(self, rows.layout, density)
 
     def out_of_fold(self, fitted: FittedBlockDensity, rows: TrainingRows, seed: int) -> dict[str, Floats]:
         """[N] each row's by the density of the other folds."""
-        return {self.name: score_out_of_fold(rows, fitted.look, lambda seen: fit_density(seen, _PROTOTYPES, seed))}
+        return {self.name: score_out_of_fold(rows, fitted.look, lambda seen: fit_prototypes(seen, _PROTOTYPES, seed))}
 
     def from_bundle(self, arrays: Mapping[str, NDArray[Any]], layout: Layout) -> FittedBlockDensity:
         """The inverse of `arrays`."""

@@ -14,7 +14,7 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.context_rows import TrainingRows
 from latentwatch.detector.components.folds import FOLDS
-from latentwatch.detector.components.prototypes import PrototypeDensity, fit_density
+from latentwatch.detector.components.prototypes import PrototypeDensity, fit_prototypes
 from latentwatch.detector.latent.basis import Basis, begin_basis
 from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
@@ -109,11 +109,11 @@ class State:
         codes = model.encode(features)
         basis = begin_basis(features, codes) if before is None else before.renewed(features, codes)
         densities = tuple(
-            fit_density(_codes_seen(model, judge, features, folds), _CODE_PROTOTYPES, choice.seed)
+            fit_prototypes(_codes_seen(model, judge, features, folds), _CODE_PROTOTYPES, choice.seed)
             for judge in range(FOLDS)
         )
         _, residuals = _out_of_fold(model, rows)
-        return FittedState(model, basis, fit_density(residuals, 1, choice.seed), densities)
+        return FittedState(model, basis, fit_prototypes(residuals, 1, choice.seed), densities)
 
     def out_of_fold(self, fitted: FittedState, rows: TrainingRows, seed: int) -> dict[str, Floats]:
         """[N] each row's by the judge that did not train on its fold."""
@@ -122,7 +122,7 @@ class State:
         for fold in range(FOLDS):
             inside = rows.within(fold)
             out[DENSITY][inside] = fitted.densities[fold].anomaly_score(codes[inside])
-            usual = fit_density(residuals[rows.outside(fold)], 1, seed)
+            usual = fit_prototypes(residuals[rows.outside(fold)], 1, seed)
             out[RECONSTRUCTION][inside] = usual.anomaly_score(residuals[inside])
         return out
 

@@ -34,7 +34,7 @@ def test_one_record_runs_through_the_loops_that_a_batch_compiled(window: int):
 
 def _compiled() -> dict[str, int]:
     """How many variants of each compiled loop this process has."""
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith("detector.")]
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("latentwatch.detector.")]
     return {
         f"{module.__name__}.{name}": len(loop.signatures)
         for module in modules

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentwatch.detector.components.prototypes import fit_density
+from latentwatch.detector.components.prototypes import fit_prototypes
 from latentwatch.detector.spread import spread_over
 
 
@@ -33,5 +33,5 @@ def test_a_density_knows_every_entity_of_a_fleet_that_reports_in_turn():
     rows = (3.0 * random.normal(size=(10, 4))[np.arange(100_000) % 10] + random.normal(size=(100_000, 4))).astype(
         np.float32
     )
-    scores = fit_density(rows, 16, seed=0).anomaly_score(rows).reshape(-1, 10)
+    scores = fit_prototypes(rows, 16, seed=0).anomaly_score(rows).reshape(-1, 10)
     assert np.ptp(np.median(scores, axis=0)) < 0.5

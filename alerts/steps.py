@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.exceptions import add_exception
@@ -25,6 +25,9 @@ from latentwatch.domain.steps import LastingChange, StepAnswer
 
 LASTS = timedelta(days=8)
 """After it was asked about a change is taken to go on for so long: it is asked about again each week."""
+
+
+_WHY = {StepAnswer.ACCEPT: "new normal", StepAnswer.KEEP: "no new normal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def answer(
             )
         monitor, forms = row.monitor, _forms(session, row, said)
     for form in forms:
-        add_exception(engine, monitor, form, author=author, note=note or "new normal", alerts=[alert], clock=clock)
+        add_exception(engine, monitor, form, author=author, note=note or _WHY[said], alerts=[alert], clock=clock)
     with transaction(engine) as session:
         row, now = _question(session, alert), (clock or SystemClock()).now()
         row.answer, row.answered = said, now
@@ -159,10 +162,10 @@ def _forms(session: Session, row: StepRow, said: StepAnswer) -> list[Form]:
     ]
 
 
-def steps_of(session: Session, alerts: Sequence[int]) -> dict[int, tuple[LastingChange, StepAnswer | None]]:
-    """The questions of these alerts, of those that ask one, and their answers."""
-    if not alerts:
-        return {}
+def steps_of(
+    session: Session, alerts: Sequence[int] | Select[int]
+) -> dict[int, tuple[LastingChange, StepAnswer | None]]:
+    """The questions of these alerts, of those that ask one, and their answers; `alerts` may be a query for their numbers."""
     rows = session.scalars(select(StepRow).where(StepRow.alert_id.in_(alerts)))
     return {row.alert_id: (LastingChange.from_json(row.step), row.answer) for row in rows}
 

@@ -54,7 +54,7 @@ def decide(
     others pass until it is answered.
     """
     rows = flag(scores, threshold)
-    passes, asks = _in_steps(batch, scores, exceptions)
+    passes, asks = in_steps(batch, scores, exceptions)
     rows = rows[~passes[rows]]
     if len(rows):
         ongoing = detector.ongoing(batch.take(rows), contexts.take(rows), scores.take(rows))
@@ -71,7 +71,7 @@ def decide(
     return Decision(np.array(flagged, np.intp), tuple(grounds[row] for row in flagged), excepted)
 
 
-def _in_steps(batch: Batch, scores: Scores, exceptions: Exceptions) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def in_steps(batch: Batch, scores: Scores, exceptions: Exceptions) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """[N] which records are at a level that was asked about, and [N] which ask; none where it is to go on alarming."""
     passes, asks = scores.step == PASSES, scores.step == ASKS
     if passes.any() or asks.any():

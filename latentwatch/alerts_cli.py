@@ -42,7 +42,9 @@ def list_alerts(
             alert.started,
             alert.records,
             "" if alert.kind is AlertKind.STOPPED_SENDING else f"{alert.peak_surprise:.1f}",
-            "stopped sending" if alert.kind is AlertKind.STOPPED_SENDING else ", ".join(alert.features),
+            "stopped sending"
+            if alert.kind is AlertKind.STOPPED_SENDING
+            else ("new normal? " if alert.asks else "") + ", ".join(alert.features),
             alert.verdict,
         )
         for alert in found
@@ -77,3 +79,27 @@ def acknowledge(
 
     acknowledge_alert(alert, author)
     typer.echo(f"alert {alert}: acknowledged")
+
+
+@app.command(epilog="Example: latentwatch alerts accept 12 --note 'bigger pump'")
+def accept(
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    author: Author = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
+    """Say that a lasting change is the new normal: its records are normal from now on, and the next model learns them."""
+    from latentwatch.inbox import answer_alert
+
+    typer.echo(answer_alert(alert, "accept", author, note))
+
+
+@app.command(epilog="Example: latentwatch alerts keep 12")
+def keep(
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    author: Author = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
+    """Say that a lasting change is no new normal, and is to go on alarming."""
+    from latentwatch.inbox import answer_alert
+
+    typer.echo(answer_alert(alert, "keep", author, note))

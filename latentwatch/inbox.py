@@ -1,4 +1,4 @@
-"""What the terminal can do with alerts: list, label, acknowledge."""
+"""What the terminal can do with alerts: list, label, acknowledge, answer."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,8 +8,10 @@ from latentwatch.alerts.bulk_review import BulkAction, act_on_many
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.reviewing import acknowledge, label
+from latentwatch.alerts.steps import answer
 from latentwatch.domain.alert import Alert, AlertStatus, Verdict
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.steps import StepAnswer
 from latentwatch.settings import load_settings
 from latentwatch.wiring import ASKING_SECONDS, ready_database
 
@@ -35,6 +37,14 @@ def label_alerts(alerts: Sequence[int], verdict: str, author: str, cause: str, n
 def acknowledge_alert(alert: int, author: str) -> None:
     """Acknowledge an alert. Raises InvalidInput where it does not exist."""
     acknowledge(asked_database(), alert, author or "command line")
+
+
+def answer_alert(alert: int, said: str, author: str, note: str) -> str:
+    """Answer whether a lasting change is the new normal, and say what that means. Raises InvalidInput where nothing is asked."""
+    given = answer(asked_database(), alert, StepAnswer(said), author or "command line", note)
+    if given is StepAnswer.ACCEPT:
+        return f"alert {alert}: accepted; this is normal from now on, and the next model learns it"
+    return f"alert {alert}: goes on alarming for as long as it lasts, and is not learned"
 
 
 def asked_database() -> Engine:

@@ -1,21 +1,36 @@
 """What people do on pages, checked and said back in a sentence; the database writes themselves are in `alerts`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from latentwatch.alerts import reviewing
+from latentwatch.alerts.database import Engine
 from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.steps import answer
 from latentwatch.domain.alert import Verdict
+from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.steps import StepAnswer
 from latentwatch.review.room import Room
 
 UNNAMED = "unnamed"
 _LONGEST_NAME, _LONGEST_TEXT = 100, 4000
 
 
-_STEPS = {
+def _answer(said: StepAnswer) -> Callable[..., object]:
+    """Answering as an action on an alert."""
+
+    def step(engine: Engine, alert: int, author: str, clock: Clock) -> None:
+        answer(engine, alert, said, author, clock=clock)
+
+    return step
+
+
+_STEPS: dict[str, tuple[Callable[..., object], str]] = {
+    "accept": (_answer(StepAnswer.ACCEPT), "accepted: this is normal from now on, and the next model learns it."),
+    "keep": (_answer(StepAnswer.KEEP), "goes on alarming for as long as it lasts, and is not learned."),
     "acknowledge": (reviewing.acknowledge, "acknowledged."),
     "close": (reviewing.close, "closed without a verdict."),
     "reopen": (reviewing.reopen, "is open again."),

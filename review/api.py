@@ -8,7 +8,9 @@ from latentwatch.alerts import reviewing
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.reading import alert_detail, dead_letters, entities, inbox, open_alerts, trace
 from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.steps import answer
 from latentwatch.domain.errors import NotFound
+from latentwatch.domain.steps import StepAnswer
 from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.exceptions_api import router as exceptions_router
@@ -174,6 +176,20 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
 
 router.include_router(exceptions_router)
 router.include_router(silences_router)
+
+
+@router.post("/alerts/{alert}/accept", tags=["alerts"])
+def post_accept(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> schemas.AnsweredOut:
+    """Answer that a lasting change is the new normal; 422 where the alert asks nothing, or was answered otherwise."""
+    given = answer(room.engine, alert, StepAnswer.ACCEPT, signed.author, signed.note, clock=room.clock)
+    return schemas.AnsweredOut(id=alert, answer=given)
+
+
+@router.post("/alerts/{alert}/keep", tags=["alerts"])
+def post_keep(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> schemas.AnsweredOut:
+    """Answer that a lasting change is to go on alarming; 422 as for accept."""
+    given = answer(room.engine, alert, StepAnswer.KEEP, signed.author, signed.note, clock=room.clock)
+    return schemas.AnsweredOut(id=alert, answer=given)
 
 
 @router.api_route("", methods=_METHODS, include_in_schema=False)

@@ -11,6 +11,7 @@ from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Label, Sever
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import DeadLetter, Value
+from latentwatch.domain.steps import StepAnswer
 from latentwatch.review.flagged_schemas import Answer, FlaggedOut, FormerVerdictOut
 from latentwatch.review.promise import Promise
 from latentwatch.review.state import MonitorState
@@ -117,6 +118,25 @@ class CrossingOut(Answer):
     unit: str
 
 
+class MovedFeatureOut(Answer):
+    """A feature whose mean is another one than before."""
+
+    feature: str
+    before: float
+    now: float
+    unit: str
+
+
+class LastingChangeOut(Answer):
+    """A change that has lasted until it is usual: is it the new normal?"""
+
+    since: datetime
+    asked: datetime = Field(description="event time at which it was asked last")
+    moved: tuple[MovedFeatureOut, ...]
+    accepted: bool = Field(description="whether the monitor accepts such changes, so that nobody is asked")
+    in_words: str
+
+
 class AlertOut(Answer):
     """Consecutive flagged records of one entity."""
 
@@ -136,6 +156,8 @@ class AlertOut(Answer):
     verdict: Verdict | None
     crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
     silence: int | None = Field(description="the silence that hid it when it opened")
+    step: LastingChangeOut | None = Field(description="the lasting change that it asks about")
+    answer: StepAnswer | None = Field(description="what people said of that: accept, keep, or nothing yet")
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
@@ -238,6 +260,13 @@ class StatusOut(BaseModel):
 
     id: int
     status: AlertStatus
+
+
+class AnsweredOut(BaseModel):
+    """What an alert's question was answered."""
+
+    id: int
+    answer: StepAnswer
 
 
 class EvaluationOut(Answer):

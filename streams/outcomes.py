@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.corrected import corrected_values, under
-from latentwatch.detector.decision import Decision, decide
+from latentwatch.detector.decision import Decision, decide, in_steps
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.steps.detector import asking
 from latentwatch.domain.alert import FlaggedRecord
@@ -88,7 +88,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     batch, scores = scored.batch, scored.scores
     if not len(batch):
         return ()
-    grounds = _grounds(scored, serving)
+    grounds, asks = _grounds(scored, serving), in_steps(batch, scores, serving.exceptions)[1].tolist()
     reasons = serving.detector.explain(batch, scored.contexts, scores)
     values, times = batch.all_values(), batch.times.tolist()
     contexts = np.ascontiguousarray(scored.contexts.features, "<f4")
@@ -115,7 +115,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             context=contexts[row].tobytes(),
             seen=int(scored.contexts.seen[row]),
             explanation=reasons[row],
-            grounds=replace(grounds.get(row, NO_GROUNDS), step=reasons[row].step),
+            grounds=replace(grounds.get(row, NO_GROUNDS), step=reasons[row].step if asks[row] else None),
         )
         for row in range(len(batch))
     )

@@ -12,6 +12,7 @@ from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.reading.inbox import COUNT_LIMIT, LOUDNESS, MOST_ALERTS, MOST_OFFSET, AlertFilter, matching
 from latentwatch.alerts.reading.rows import alert_of
 from latentwatch.alerts.session import reading
+from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertRow
 from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
 
@@ -62,6 +63,11 @@ class Incident:
         """The one that all alerts have; None where they differ or somebody has none."""
         verdicts = {alert.verdict for alert in self.alerts}
         return verdicts.pop() if len(verdicts) == 1 else None
+
+    @property
+    def asks(self) -> bool:
+        """Whether one of its alerts asks if a lasting change is the new normal."""
+        return any(alert.asks for alert in self.alerts)
 
     @property
     def loudest(self) -> Alert:
@@ -156,8 +162,9 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
         .limit(MOST_SHOWN * len(numbers))
     )
     alerts: dict[int, list[Alert]] = {}
+    asked = steps_of(session, select(member.alert_id).where(member.incident.in_(numbers)))
     for incident, row in rows:
-        alerts.setdefault(incident, []).append(alert_of(row))
+        alerts.setdefault(incident, []).append(alert_of(row, asked.get(row.id)))
     sums = session.execute(
         select(
             member.incident,

@@ -91,8 +91,10 @@ def test_people_may_say_that_it_goes_on_alarming():
     answered = STEP + 10 * DAILY
     since = from_microseconds(BEGIN + 1_800_000_000 * answered)
     kept = Exceptions((InForce(1, KeepsAlarming(entity="rig-1", since=since)),))
-    _, _, flagged = scored(AfterStep.ASK, kept)
+    scorer, found, flagged = scored(AfterStep.ASK, kept)
     assert flagged[answered:, 0].all()
+    told = [record for each in found for record in describe(each.scored.take(each.flagged), scorer.serving)]
+    assert all(record.time < since for record in told if record.grounds.step)
     assert flagged[STEP + 7 * DAILY : answered, 0].mean() < 0.05
 
 

@@ -12,7 +12,7 @@ from latentwatch.alerts.grouping import shifted
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.steps import stretches_kept_out
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
-from latentwatch.domain.alert import AlertStatus, Label, Verdict
+from latentwatch.domain.alert import AlertKind, AlertStatus, ConfirmedAlert, Label, Verdict
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, NotFound
 
@@ -133,6 +133,26 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
         stretches = [*found, *stretches_kept_out(session, monitor)]
     intervals = [Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in stretches]
     return _joined(sorted(intervals, key=lambda each: (each.entity, each.start)))
+
+
+def confirmed_alerts(engine: Engine, monitor: str) -> list[ConfirmedAlert]:
+    """Alerts whose latest verdict is that they are true, oldest first, each with the cause that was last named. Raises
+    Unavailable."""
+    row = AlertRow
+    with reading(engine) as session:
+        found = session.execute(
+            select(row.id, row.entity, row.started, row.ended)
+            .where(row.monitor == monitor, row.verdict == Verdict.TRUE, row.kind == AlertKind.ANOMALY)
+            .order_by(row.started, row.id)
+        ).all()
+        ids = [each.id for each in found]
+        named = session.execute(
+            select(LabelRow.alert_id, LabelRow.cause)
+            .where(LabelRow.alert_id.in_(ids), LabelRow.cause != "")
+            .order_by(LabelRow.id)
+        )
+        causes = {each.alert_id: each.cause for each in named}
+    return [ConfirmedAlert(*each, cause=causes.get(each.id, "")) for each in found]
 
 
 def _take(engine: Engine, alert: int, step: Step, author: str, note: str, clock: Clock | None) -> AlertStatus:

@@ -4,7 +4,7 @@ Detector + holdout → Evaluation; challenger + champion → Judgement with its 
 """
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from latentwatch.detector.budget import amount
+from latentwatch.detector.confirmed import confirmed_in_words, lost
 from latentwatch.detector.corrected import under
-from latentwatch.detector.decision import decide
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
-from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.fresh_reading import FreshReading, read_fresh
+from latentwatch.detector.interface import Detector
 from latentwatch.detector.rates import RateDetector
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sensitivity import smallest_changes
@@ -30,7 +31,6 @@ from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules
-from latentwatch.domain.scores import Scores
 
 PROMISE_FACTOR = 2.0
 """A promise counts as kept while the realised rate's 95 % interval reaches down to this multiple of the promised rate."""
@@ -48,16 +48,8 @@ FAR_LARGER = 4.0
 """How many times the champion's smallest change is worth telling: sizes are told apart by factors of two."""
 MOST_TOLD = 8
 """Features whose smallest change stands in the reasons."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One pass of a detector over a batch, each entity started fresh."""
-
-    batch: Batch
-    contexts: Contexts
-    scores: Scores
-    flagged: NDArray[np.bool_]
+MOST_LOST = 40
+"""Features of which it is said that a change of them is no longer found: each is one that nobody watches any more."""
 
 
 def evaluate(
@@ -84,7 +76,7 @@ def evaluate(
     detector = under(detector, exceptions)
     budget = detector.budget(policy)
     threshold = budget.threshold
-    clean = _read(detector, holdout, threshold, rules, exceptions)
+    clean = read_fresh(detector, holdout, threshold, rules, exceptions)
     counted = ~clean.scores.warming
     if not counted.any():
         counted = np.ones(len(holdout), bool)
@@ -95,7 +87,7 @@ def evaluate(
     found, planted, details = _recall(detector, clean, threshold, seed, rules, exceptions)
     changes = smallest_changes(
         holdout,
-        lambda batch: _read(detector, batch, threshold, rules, exceptions).flagged,
+        lambda batch: read_fresh(detector, batch, threshold, rules, exceptions).flagged,
         seed,
         in_time=detector.context.width > 0,
     )
@@ -159,7 +151,7 @@ def judge(
     The first model is let in whatever it promises, since nothing serves otherwise, and its reasons say what to expect;
     so is one whose champion, version `unfit`, could not be evaluated and therefore cannot serve these records either. Where
     it finds next to nothing it is held, unless that is accepted: people would think themselves watched.
-    Later ones are let in when they keep the promise and find at least as many planted faults as the champion; when the
+    A later one that misses a confirmed alert of the past which the champion finds is held. Others are let in when they keep the promise and find at least as many planted faults as the champion; when the
     champion no longer keeps the promise, a challenger that does is let in if it still finds faults; when neither keeps
     it, one that is nearer to it and finds at least as many.
     """
@@ -167,6 +159,7 @@ def judge(
         _promise_in_words("The challenger", challenger),
         *_budget_in_words(challenger),
         _recall_in_words("it", challenger),
+        *confirmed_in_words(challenger),
         *_changes_in_words(challenger),
     ]
     if challenger.details.get("follows_drift"):
@@ -197,7 +190,11 @@ def judge(
             "promised until it is retrained on history that shows what this one lacked."
         )
         return Judgement(promote=True, reasons=tuple(reasons))
-    reasons += [_promise_in_words("The champion", champion), _recall_in_words("it", champion)]
+    reasons += [
+        _promise_in_words("The champion", champion),
+        _recall_in_words("it", champion),
+        *confirmed_in_words(champion),
+    ]
     reasons += _worse_in_words(challenger, champion)
     promote, verdict = _compare(challenger, champion)
     return Judgement(promote=promote, reasons=(*reasons, verdict))
@@ -209,6 +206,9 @@ def keeps_promise(evaluation: Evaluation) -> bool:
 
 
 def _compare(challenger: Evaluation, champion: Evaluation) -> tuple[bool, str]:
+    missed = lost(challenger, champion)
+    if missed is not None:
+        return False, f"Held: it misses {missed}, which people confirmed and the champion finds."
     kept, kept_before = keeps_promise(challenger), keeps_promise(champion)
     recall, recall_before = _recall_of(challenger), _recall_of(champion)
     if kept and not kept_before:
@@ -290,30 +290,27 @@ def _changes_in_words(evaluation: Evaluation) -> list[str]:
 
 
 def _worse_in_words(challenger: Evaluation, champion: Evaluation) -> list[str]:
-    """The features of which the challenger needs a far larger change than the champion."""
+    """The features of which the challenger needs a far larger change than the champion, or catches none any more."""
     before = {each["feature"]: each["change"] for each in champion.details.get("smallest_changes") or []}
-    said = []
+    lost_of, larger = [], []
     for each in challenger.details.get("smallest_changes") or []:
         known, now = before.get(each["feature"]), each["change"]
-        if known is not None and (now is None or now >= FAR_LARGER * known):
-            needs = "none of those tried" if now is None else f"{_amount(now, each['unit'])} or more"
-            said.append(f"{each['feature']} ({needs} instead of {_amount(known, each['unit'])})")
-    return [f"Less is caught than by the champion of {', '.join(said[:MOST_TOLD])}."] if said else []
+        if known is not None and now is None:
+            lost_of.append(each["feature"])
+        elif known is not None and now >= FAR_LARGER * known:
+            larger.append(f"{each['feature']} ({_amount(now, each['unit'])} instead of {_amount(known, each['unit'])})")
+    said = []
+    if lost_of:
+        more = f" and {len(lost_of) - MOST_LOST} more" if len(lost_of) > MOST_LOST else ""
+        said.append(f"No longer found, as the champion does: a change of {', '.join(lost_of[:MOST_LOST])}{more}.")
+    if larger:
+        said.append(f"Less is caught than by the champion of {', '.join(larger[:MOST_TOLD])}.")
+    return said
 
 
 def _amount(change: float, unit: str) -> str:
     """Two significant digits and the unit."""
     return f"{float(f'{change:.2g}'):g}{f' {unit}' if unit else ''}"
-
-
-def _read(detector: Detector, batch: Batch, threshold: float, rules: FeatureRules, exceptions: Exceptions) -> _Reading:
-    entities, owners = np.unique(batch.entities.astype(str), return_inverse=True)
-    states = detector.context.fresh(entities.tolist())
-    contexts = detector.context.extend(states, owners.astype(np.intp), batch)
-    scores = detector.score(batch, contexts)
-    flagged = np.zeros(len(batch), bool)
-    flagged[decide(detector, rules, threshold, batch, contexts, scores, exceptions).rows] = True
-    return _Reading(batch, contexts, scores, flagged)
 
 
 def _pace(batch: Batch) -> float | None:
@@ -326,7 +323,7 @@ def _pace(batch: Batch) -> float | None:
 
 
 def _recall(
-    detector: Detector, clean: _Reading, threshold: float, seed: int, rules: FeatureRules, exceptions: Exceptions
+    detector: Detector, clean: FreshReading, threshold: float, seed: int, rules: FeatureRules, exceptions: Exceptions
 ) -> tuple[dict[str, int], dict[str, int], dict[str, Any]]:
     """Faults found and planted by kind, and what else is worth telling about them."""
     in_time = detector.context.width > 0
@@ -339,7 +336,7 @@ def _recall(
         )
     except InvalidHistory as error:
         return {}, {}, {"no_faults": str(error)}
-    reading = _read(detector, faulty, threshold, rules, exceptions)
+    reading = read_fresh(detector, faulty, threshold, rules, exceptions)
     found: dict[str, int] = defaultdict(int)
     planted: dict[str, int] = defaultdict(int)
     delays: list[int] = []
@@ -362,7 +359,7 @@ def _recall(
     return found, planted, details
 
 
-def _named(detector: Detector, reading: _Reading, peaks: list[tuple[PlantedFault, int]]) -> float:
+def _named(detector: Detector, reading: FreshReading, peaks: list[tuple[PlantedFault, int]]) -> float:
     """Share of found faults whose guilty feature is among the two that contribute most at the peak."""
     rows = np.array([row for _, row in peaks], np.intp)
     batch, contexts, scores = reading.batch, reading.contexts, reading.scores

@@ -39,7 +39,10 @@ def can_leave_out(detector: Detector, feature: str) -> bool:
     """Whether a feature can be scored as the others predict: any of a record on its own, of one with a past plain numbers."""
     if feature not in detector.schema.names:
         return False
-    return not detector.context.width or detector.schema.feature(feature).type is FeatureType.NUMERIC
+    return not detector.context.width or detector.schema.feature(feature).type in (
+        FeatureType.NUMERIC,
+        FeatureType.COUNTER,
+    )
 
 
 def acts_before_the_past(detector: Detector, one: InForce) -> bool:

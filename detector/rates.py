@@ -1,16 +1,10 @@
-"""Counters become rates: what a detector of plain numbers needs before it can judge records that hold counters.
+"""A detector of plain numbers as one of records that hold counters: their rates are judged.
 
-Batch with counters [N] -> the same records with each counter's rate a second, by its entity's record before
+Batch with counters [N] -> contexts with rates, scores
 
-What only grows is no level: whatever was learned of it, the next value lies beyond. Its rate is one. With v and t a value
-and its time, and v', t' those of the entity's last record that had a value,
-
-    rate = (v - v') / (t - t')
-
-Where a counter falls, its machine began anew, and how far it had come by then is unknown, as it is where no time has passed
-and of an entity's first record. What stands for an unknown rate must be no anomaly by itself: it is the entity's mean rate
-of late, or, where the record would look strange with that, what its other numbers and its past predict.
-A missing value is a missing rate; the next one is the mean over both intervals.
+What a rate is says `latentwatch.detector.counting`. Where one is unknown (a restart, an entity's first record), what stands
+for it must be no anomaly by itself: it is the entity's mean rate of late, or, where the record would look strange with
+that, what its other numbers and its past predict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +17,11 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.bundle import Bundled, detector_from
+from latentwatch.detector.corrected import CorrectedDetector
+from latentwatch.detector.counting import OF_A_COUNTER, column_of, fresh_counts, read_rates, with_rates
 from latentwatch.detector.entities import rows_by_entity
-from latentwatch.detector.growth import only_grows, share_of_falls
+from latentwatch.detector.growth import share_of_falls
 from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
-from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import AlertPolicy
@@ -36,19 +31,10 @@ from latentwatch.domain.scores import Explanation, Scores
 
 Floats = NDArray[np.float32]
 
-_WORDS = 3
-"""Floats of 32 bits whose sum is a number of 64."""
-_OF_A_COUNTER = 2 * _WORDS + 2
-"""Floats of state: its last value, when that was, its mean rate of late, and whether there was one."""
-_RATE, _KNOWN = 2 * _WORDS, 2 * _WORDS + 1
-_FOLLOWS = 0.125
-"""Weight of a new rate in that mean, with which a prediction begins."""
 _PLAIN = 1.0
 """Surprise below which a record does not look strange with that mean."""
 _KEPT_BITS = 12
 """Of a predicted rate: a four-thousandth of it."""
-FEWEST_STEPS = 200
-"""Of a history: fewer may grow by chance."""
 _SELDOM_FALLS = 0.02
 """Share of falling steps up to which they are restarts."""
 
@@ -82,7 +68,7 @@ class RateContext:
 
     def fresh(self, entities: Sequence[str]) -> Floats:
         """[len(entities), S] states of which no record came yet."""
-        return np.concatenate([_fresh(self.usual, len(entities)), self.inner.context.fresh(entities)], axis=1)
+        return np.concatenate([fresh_counts(self.usual, len(entities)), self.inner.context.fresh(entities)], axis=1)
 
     def extend(self, states: Floats, owners: NDArray[np.intp], batch: Batch) -> Contexts:
         """Advance `states` in place, in row order, and return each row's rates and context.
@@ -92,14 +78,14 @@ class RateContext:
         """
         touched, local = np.unique(owners, return_inverse=True)
         local, own = local.astype(np.intp), np.ascontiguousarray(states[touched])
-        rates, unknown = _read(own, local, batch, self.counters)
+        rates, unknown = read_rates(own, local, batch, self.counters)
         inner = np.ascontiguousarray(own[:, self._own :])
         features = np.empty((len(batch), self.inner.context.width), np.float32)
         seen = np.empty(len(batch), np.int64)
         for rows in _rounds(local, np.asarray(unknown.any(axis=1))):
             part, of = batch.take(rows), local[rows]
             rates[rows] = self._with_predicted(inner, of, part, rates[rows], unknown[rows])
-            contexts = self.inner.context.extend(inner, of, _with_rates(part, self.counters, rates[rows]))
+            contexts = self.inner.context.extend(inner, of, with_rates(part, self.counters, rates[rows]))
             features[rows], seen[rows] = contexts.features, contexts.seen
         states[touched] = np.concatenate([own[:, : self._own], inner], axis=1)
         return Contexts(np.concatenate([rates, features], axis=1), seen)
@@ -113,7 +99,7 @@ class RateContext:
             return rates
         mine = np.flatnonzero(np.isin(owners, owners[last]))
         known, local = np.unique(owners[mine], return_inverse=True)
-        tried = _with_rates(batch.take(mine), self.counters, rates[mine])
+        tried = with_rates(batch.take(mine), self.counters, rates[mine])
         contexts = self.inner.context.extend(states[known], local.astype(np.intp), tried)
         at = np.searchsorted(mine, last)
         tried, contexts = tried.take(at), contexts.take(at)
@@ -134,7 +120,7 @@ class RateContext:
 
     @property
     def _own(self) -> int:
-        return len(self.counters) * _OF_A_COUNTER
+        return len(self.counters) * OF_A_COUNTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +166,7 @@ class RateDetector:
 
     def in_rates(self, batch: Batch, contexts: Contexts) -> Batch:
         """The records with the rates that their context rows hold."""
-        return _with_rates(batch, self.context.counters, contexts.features[:, : self._counters])
+        return with_rates(batch, self.context.counters, contexts.features[:, : self._counters])
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores."""
@@ -266,34 +252,8 @@ class RateDetector:
 
 def in_rates_of(detector: Detector, batch: Batch, contexts: Contexts) -> Batch:
     """Records [N] as the detector judges them: counters are their rates."""
-    return detector.in_rates(batch, contexts) if isinstance(detector, RateDetector) else batch
-
-
-def counters_of(history: Batch) -> tuple[str, ...]:
-    """The features that are judged by their rate, in the schema's order: those that the monitor calls counters, and those
-    that only grow, each entity's for itself, in order of time. Without a time there is no rate, and there are none."""
-    schema = history.schema
-    if schema.time is None or not len(history):
-        return ()
-    rows_of_each = rows_by_entity(history.entities)
-    plain = [name for name in schema.numbers if schema.feature(name).type is FeatureType.NUMERIC]
-    growing = {name for name in plain if only_grows(_column(history, name), rows_of_each, FEWEST_STEPS)}
-    return tuple(name for name in schema.numbers if name in growing or name in schema.counters)
-
-
-def to_rates(history: Batch, counters: tuple[str, ...]) -> tuple[Batch, Floats]:
-    """Records of which nothing came before, each entity's in order, as `RateDetector.inner` judges them; and the usual rate
-    [K] of each counter, which stands for an entity's first one."""
-    if not counters:
-        return history, np.zeros(0, np.float32)
-    _, owners = np.unique(history.entities.astype(str), return_inverse=True)
-    owners = owners.astype(np.intp)
-    entities = int(owners.max(initial=-1)) + 1
-    rates, unknown = _read(_fresh(np.zeros(len(counters), np.float32), entities), owners, history, counters)
-    told = [each[~none & np.isfinite(each)] for each, none in zip(rates.T, unknown.T, strict=True)]
-    usual = np.array([np.median(known) if len(known) else 0.0 for known in told])
-    rates, _ = _read(_fresh(usual.astype(np.float32), entities), owners, history, counters)
-    return _with_rates(history, counters, rates), usual.astype(np.float32)
+    plain = detector.inner if isinstance(detector, CorrectedDetector) else detector
+    return plain.in_rates(batch, contexts) if isinstance(plain, RateDetector) else batch
 
 
 def judging_rates(inner: Bundled, history: Batch, counters: tuple[str, ...], usual: Floats) -> RateDetector:
@@ -301,7 +261,7 @@ def judging_rates(inner: Bundled, history: Batch, counters: tuple[str, ...], usu
     rows_of_each = rows_by_entity(history.entities)
     found = []
     for name in counters:
-        falls = share_of_falls(_column(history, name), rows_of_each)
+        falls = share_of_falls(column_of(history, name), rows_of_each)
         said = history.schema.feature(name).type is FeatureType.COUNTER
         found.append(
             f"{name} is a counter: what is judged is its rate a second."
@@ -314,24 +274,6 @@ def judging_rates(inner: Bundled, history: Batch, counters: tuple[str, ...], usu
                 f"{name} falls in {percent(falls)} of the records, which a counter does only where it begins anew."
             )
     return RateDetector(RateContext(inner, counters, usual), history.schema, tuple(found))
-
-
-def _column(batch: Batch, name: str) -> NDArray[np.float64]:
-    return np.asarray(batch.numbers[:, batch.schema.numbers.index(name)], np.float64)
-
-
-def _with_rates(batch: Batch, counters: tuple[str, ...], rates: Floats) -> Batch:
-    """The records [N] with the rates [N, K] in the place of the counters."""
-    numbers = np.array(batch.numbers, np.float32)
-    numbers[:, [batch.schema.numbers.index(name) for name in counters]] = rates
-    return replace(batch, schema=in_rates(batch.schema, counters), numbers=numbers)
-
-
-def _fresh(usual: Floats, entities: int) -> Floats:
-    """[entities, K floats] of state, of which no record came yet."""
-    own = np.zeros((entities, len(usual), _OF_A_COUNTER), np.float32)
-    own[:, :, _RATE] = usual
-    return own.reshape(entities, len(usual) * _OF_A_COUNTER)
 
 
 def _rounds(owners: NDArray[np.intp], ends: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
@@ -348,53 +290,3 @@ def _rounded(rates: NDArray[np.float64]) -> Floats:
     """Without the last bits, which depend on how many records are predicted at once."""
     size = 2.0 ** np.floor(np.log2(np.maximum(np.abs(rates), 1e-30)) - _KEPT_BITS)
     return np.asarray(np.round(rates / size) * size, np.float32)
-
-
-def _read(
-    states: Floats, owners: NDArray[np.intp], batch: Batch, counters: tuple[str, ...]
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """[N, K] the counters' rates, and where they are unknown and what is usual lately stands for them; the first floats of
-    `states` [E, ...] advance in place."""
-    shape = len(batch), len(counters)
-    rates, unknown = np.empty(shape, np.float32), np.zeros(shape, np.bool_)
-    columns = [batch.schema.numbers.index(name) for name in counters]
-    values = np.ascontiguousarray(batch.numbers[:, columns], np.float64)
-    _advance(states, np.ascontiguousarray(owners, np.int64), values, batch.times, rates, unknown)
-    return rates, unknown
-
-
-@compiled_exactly
-def _advance(
-    states: Floats,
-    owners: NDArray[np.int64],
-    values: NDArray[np.float64],
-    times: NDArray[np.int64],
-    rates: Floats,
-    unknown: NDArray[np.bool_],
-) -> None:
-    """The rates [N, K] of counters with `values` [N, K] at `times` [N], microseconds, in row order."""
-    for row in range(len(owners)):
-        for counter in range(values.shape[1]):
-            own = states[owners[row], counter * _OF_A_COUNTER : (counter + 1) * _OF_A_COUNTER]
-            value, time = values[row, counter], np.float64(times[row])
-            if np.isnan(value):
-                rates[row, counter] = np.nan
-                continue
-            known = own[_KNOWN] > 0.5
-            before = np.float64(own[0]) + np.float64(own[1]) + np.float64(own[2])
-            seconds = (time - (np.float64(own[3]) + np.float64(own[4]) + np.float64(own[5]))) / 1e6
-            rate = np.float64(own[_RATE])
-            if known and seconds > 0.0 and value >= before:
-                rate = (value - before) / seconds
-                own[_RATE] += np.float32(_FOLLOWS * (rate - own[_RATE]))
-            else:
-                unknown[row, counter] = True
-            rates[row, counter] = rate
-            if known and seconds <= 0.0:
-                continue  # what came late, or twice, is behind what is known already
-            own[_KNOWN] = 1.0
-            for place in range(_WORDS):
-                own[place] = np.float32(value)
-                value -= np.float64(own[place])
-                own[_WORDS + place] = np.float32(time)
-                time -= np.float64(own[_WORDS + place])

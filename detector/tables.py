@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from latentwatch.detector.counting import FEWEST_STEPS
 from latentwatch.detector.quantities import growth
-from latentwatch.detector.rates import FEWEST_STEPS
 from latentwatch.detector.sampled_columns import (
     MOSTLY_TIMES,
     Column,

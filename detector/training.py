@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.bundle import Bundled
+from latentwatch.detector.counting import counters_of, to_rates
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.metrics import is_metric
-from latentwatch.detector.rates import RateDetector, counters_of, judging_rates, to_rates
+from latentwatch.detector.rates import RateDetector, judging_rates
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
 from latentwatch.detector.sequences.detector import SequenceDetector

@@ -191,6 +191,28 @@ class Label:
     created: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmedAlert:
+    """An alert that people said is a true anomaly: what a new model is expected to find as well."""
+
+    id: int
+    entity: str
+    started: datetime
+    ended: datetime
+    """Event time of its latest flagged record."""
+    cause: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """What to call it.
+
+        >>> ConfirmedAlert(12, "rig-3", datetime(2026, 10, 2, 2, 10), datetime(2026, 10, 2, 2, 40), "bearing").in_words
+        'alert 12 (rig-3, 2026-10-02 02:10, bearing)'
+        """
+        told = [part for part in (self.entity, f"{self.started:%Y-%m-%d %H:%M}", self.cause) if part]
+        return f"alert {self.id} ({', '.join(told)})"
+
+
 def severity_of(peak_surprise: float, threshold: float, records: int, *, limited: bool = False) -> Severity:
     """Severity by surprise and by length.
 

@@ -6,8 +6,8 @@ folder. A step repeated with the same run id finds its work done and changes not
 monitor file + run id → history.parquet → clean.parquet → fitted model → bundle → evaluations → judgement → promotion
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +17,14 @@ import structlog
 from latentwatch.alerts.exceptions import exceptions
 from latentwatch.alerts.normal_stretches import normal_stretches
 from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.alerts.reviewing import excluded_intervals
+from latentwatch.alerts.reviewing import confirmed_alerts, excluded_intervals
 from latentwatch.alerts.steps import unanswered
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
 from latentwatch.detector.bundle_store import check_store
+from latentwatch.detector.confirmed import replay_confirmed
 from latentwatch.detector.evaluation import evaluate, judge
 from latentwatch.detector.interface import Detector
+from latentwatch.domain.alert import ConfirmedAlert
 from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidHistory
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
@@ -181,12 +183,16 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     evaluation = with_replays(evaluation, challenger, read_snapshot(folder.clean), monitor, made)
     if progress:
         progress("evaluating", 0.5)
+    confirmed, history = confirmed_alerts(engine, monitor.name), read_snapshot(folder.history)
+    evaluation = _with_confirmed(evaluation, challenger, monitor, history, confirmed, made)
     registry = ModelRegistry(engine)
     champion = registry.champion(monitor.name)
     rival = None if champion is None else evaluate_champion(champion, settings, monitor, holdout, made)
-    if champion is not None and rival is not None and made:
+    if champion is not None and rival is not None and (made or confirmed):
         serving = load_bundle(settings.bundles, champion.bundle)
-        rival = with_replays(rival, serving, read_snapshot(folder.clean).narrowed(serving.schema), monitor, made)
+        rival = _with_confirmed(rival, serving, monitor, history, confirmed, made)
+        if made:
+            rival = with_replays(rival, serving, read_snapshot(folder.clean).narrowed(serving.schema), monitor, made)
     version = registry.register(
         monitor.name,
         trained["bundle"],
@@ -315,6 +321,20 @@ def evaluate_champion(
         rules=FeatureRules.of(monitor.record, detector.schema),
         exceptions=made,
     )
+
+
+def _with_confirmed(
+    evaluation: Evaluation,
+    detector: Detector,
+    monitor: Monitor,
+    history: Batch,
+    confirmed: Sequence[ConfirmedAlert],
+    made: Exceptions,
+) -> Evaluation:
+    """An evaluation that also says which confirmed alerts of the history the detector finds."""
+    rules = FeatureRules.of(monitor.record, detector.schema)
+    replayed = replay_confirmed(detector, history, confirmed, monitor.alert, rules, made)
+    return replace(evaluation, details={**evaluation.details, "confirmed": replayed})
 
 
 def _champion(champion: ModelVersion, settings: Settings) -> Detector | None:

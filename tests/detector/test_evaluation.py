@@ -1,6 +1,7 @@
 """An evaluation counts honestly, and the judge decides by its rules, in words."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentwatch.detector.budget import Budget
+from latentwatch.detector.confirmed import replay_confirmed
 from latentwatch.detector.evaluation import evaluate, judge, keeps_promise, rate_interval
 from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.domain.alert import ConfirmedAlert
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model import Evaluation
 from latentwatch.domain.policies import AlertPolicy
@@ -198,8 +201,38 @@ def test_what_is_caught_no_longer_is_named():
     changes = [{"feature": "vib", "change": 0.4, "unit": "mm/s", "tried": 9.0, "records": 12}]
     champion = replace(KEPT, details={"smallest_changes": changes, "seconds_a_record": 1.0})
     duller = replace(KEPT, details={"smallest_changes": [{**changes[0], "change": None}]})
-    assert any("vib (none of those tried instead of 0.4 mm/s)" in each for each in judge(duller, champion).reasons)
+    assert any("No longer found" in each and "a change of vib." in each for each in judge(duller, champion).reasons)
+    larger = replace(KEPT, details={"smallest_changes": [{**changes[0], "change": 1.6}]})
+    assert any("vib (1.6 mm/s instead of 0.4 mm/s)" in each for each in judge(larger, champion).reasons)
     assert "for 12 records (12s): vib 0.4 mm/s." in judge(champion, None).reasons[2]
+
+
+def _confirmed(hour: int) -> ConfirmedAlert:
+    start = datetime(2026, 1, 1, hour, tzinfo=UTC)
+    return ConfirmedAlert(hour, "", start, start + timedelta(minutes=9))
+
+
+def test_confirmed_alerts_are_replayed():
+    """One is found where it is flagged and the records before it are not; what the history does not hold is told apart."""
+    values = np.random.default_rng(0).normal(size=(600, 2)).clip(-2.0, 2.0)
+    values[120:130] = 5.0
+    times = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 + np.arange(600) * 60_000_000
+    history = batch_from_columns(SCHEMA, {"a": values[:, 0], "b": values[:, 1]}, times=times)
+    policy, alerts = AlertPolicy(false_alarm_rate=0.001), [_confirmed(2), _confirmed(4), _confirmed(20)]
+    for detector, expected in ((NormalDetector(), [True, False, None]), (NormalDetector(9.0), [False, False, None])):
+        assert [each["found"] for each in replay_confirmed(detector, history, alerts, policy)] == expected
+
+
+def test_a_challenger_that_misses_a_confirmed_alert_is_held():
+    """Whatever else it does better, where the champion finds it; where neither does, it is no reason."""
+    told = [{"alert": 7, "name": "alert 7 (rig-1, 2026-01-01 02:00)", "found": True}]
+    finds = replace(KEPT, details={"confirmed": told})
+    misses = replace(KEPT, faults_found=40, details={"confirmed": [{**told[0], "found": False}]})
+    judgement = judge(misses, finds)
+    assert not judgement.promote
+    assert "alert 7 (rig-1, 2026-01-01 02:00)" in judgement.reasons[-1]
+    assert judge(misses, misses).promote
+    assert judge(finds, misses).promote is (finds.faults_found >= misses.faults_found)
 
 
 def test_the_first_model_is_let_in_even_when_it_breaks_its_promise():

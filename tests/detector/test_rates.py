@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.bundle import encode_bundle, load_bundle, save_bundle
-from latentwatch.detector.rates import RateDetector, counters_of, in_rates_of, to_rates
+from latentwatch.detector.counting import counters_of, to_rates
+from latentwatch.detector.rates import RateDetector, in_rates_of
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.training import train
 from latentwatch.domain.counters import in_rates

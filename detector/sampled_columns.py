@@ -61,11 +61,15 @@ class Column:
         return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
 
 
+_DISORDER = 0.01
+"""How far a time may stand behind the latest before it, as a share of the stretch that a sample spans."""
+
+
 def is_epoch(column: Column) -> bool:
     """Whether numbers are seconds, milliseconds, micro- or nanoseconds of a time.
 
     By a name that says so any time from 1990 to 2100 will do; by another name, whole numbers of as many digits as today's
-    have that only grow, but for a few that came late.
+    have that only grow, but for a few that came late, or that nearly do, as those of many senders in one stream.
     """
     numbers = column.numbers
     assert numbers is not None  # the caller has looked
@@ -73,7 +77,10 @@ def is_epoch(column: Column) -> bool:
     if TIME_NAMES.search(column.name):
         return any(6.3e8 * scale <= middle <= 4.1e9 * scale for scale in _EPOCH_UNITS)
     steps = numbers.diff().dropna()
-    grows = len(steps) > 1 and float((steps >= 0).mean()) >= MOSTLY_TIMES and middle > 0
+    behind = numbers.cummax() - numbers
+    apart = _DISORDER * float(numbers.max() - numbers.min())
+    ordered = float((steps >= 0).mean()) >= MOSTLY_TIMES or float((behind <= apart).mean()) >= MOSTLY_TIMES
+    grows = len(steps) > 1 and ordered and middle > 0
     recent = any(1e9 * scale <= middle < 1e10 * scale for scale in _EPOCH_UNITS)
     return grows and recent and bool((numbers.dropna() % 1 == 0).all())
 

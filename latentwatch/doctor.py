@@ -155,6 +155,30 @@ def _kafka(scene: Scene) -> Iterator[Finding]:
             yield Finding(
                 "kafka", FindingState.FINE, f"{name}: {topic} at {scene.settings.kafka} has {partitions} partitions"
             )
+            yield from _keys(scene, name)
+
+
+def _keys(scene: Scene, name: str) -> Iterator[Finding]:
+    """Whether a topic in long form has all values of an entity in one partition."""
+    monitor = next(each for each in _known(scene) if each.name == name)
+    if monitor.record.long is None:
+        return
+    from latentwatch.streams.kafka.scattered_entities import scattered_in_words
+
+    settings = scene.settings
+    try:
+        words = scattered_in_words(monitor, settings.kafka_access(), settings.registry_access())
+    except LatentwatchError as error:
+        yield Finding(
+            "kafka", FindingState.WARNING, f"{name}: its keys cannot be looked at: {error}", "look again later"
+        )
+        return
+    if words is None:
+        detail = f"{name}: every entity is in one partition, as far as the last messages show"
+        yield Finding("kafka", FindingState.FINE, detail)
+    else:
+        fix = "correct the producer's key; rows of values that are there already stay apart"
+        yield Finding("kafka", FindingState.FAILURE, f"{name}: {words}", fix)
 
 
 def _registry(scene: Scene) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.first_alert import first_alert
 from latentwatch.first_features import first_features
+from latentwatch.local_clock import doubled_hour_note
 from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
@@ -106,6 +107,10 @@ def guess_monitor(
     time = time or _guess_time(columns, path, notes, [column for column in sample if column.name in shape.times])
     times = next((column.texts for column in sample if column.name == time), None)
     day_first = None if times is None else _guess_order(time, times, path, notes)
+    if times is not None and (
+        doubled := doubled_hour_note(times.astype(object).where(times.notna(), None).tolist(), day_first)
+    ):
+        notes.append(doubled)
     parts = (entity,) if entity else shape.entity
     aligned: Alignable | None = None
     if times is not None and (long := find_long_form(columns)) is not None:

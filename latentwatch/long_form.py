@@ -127,6 +127,7 @@ def alignable(
         and not column.texts.isna().any()
         and column.distinct * 2 <= len(column.texts)
         and (column.numbers is None or WHOSE.search(column.name))
+        and not _follows(column, name)
     ]
     entity = given or telling_apart(tags, at)
     owned = [column.texts.astype(str) for column in columns if column.name in entity]
@@ -151,6 +152,9 @@ def alignable(
         raise InvalidHistory(
             f"{found.what}, and nothing tells the records of one time and name apart; give a table with a column for each"
         )
+    beside = [each.name for each in columns if each.name not in (name.name, value.name, time, *entity)]
+    if beside:
+        notes.append(f"left out {', '.join(map(repr, beside))}: of a row's values only what their name says counts")
     every, slowest = _usual(float(paces.min())), float(paces.max())
     keys: dict[str, Any] = {"long": {"name": name.name, "value": value.name}, "every": _written(every)}
     notes.append(f"{found.what}; those of one entity and {keys['every']} are one row, at the tick's beginning")
@@ -163,6 +167,11 @@ def alignable(
         for each in kinds
     ]
     return Alignable(parts, entity, keys, tuple(notes))
+
+
+def _follows(column: Column, name: Column) -> bool:
+    """Whether a column says something of what is measured, such as its unit, and so nothing of whose value it is."""
+    return column.distinct > 1 and bool((column.texts.groupby(name.texts).nunique() == 1).all())
 
 
 def key_note(entity: tuple[str, ...]) -> str:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import structlog
+
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.heartbeats import Heartbeat
 from latentwatch.alerts.registry import ModelRegistry
@@ -12,7 +14,7 @@ from latentwatch.console import say
 from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
-from latentwatch.domain.errors import TopicRecreated
+from latentwatch.domain.errors import InvalidInput, TopicRecreated, Unavailable
 from latentwatch.domain.monitor import Monitor
 from latentwatch.heartbeat import HeartbeatWriter
 from latentwatch.logs import log_as_lines
@@ -27,6 +29,8 @@ from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.totals import Totals
 from latentwatch.wiring import ready_database, registered_to_serve, tell_added
+
+log = structlog.get_logger()
 
 
 def score_stream(monitor_file: Path) -> None:
@@ -100,6 +104,7 @@ def run_scorer(
                 beat=lambda scorer: heartbeat.scoring(scorer.totals.records, lambda beat: _completed(beat, scorer)),
             )
             scorer.totals = totals
+            _warn_of_keys(monitor, settings)
             say(f"scoring {monitor.name} from {source.name} {'until stopped' if source.live else 'to its end'}")
             try:
                 return scorer.run(stop)
@@ -107,6 +112,20 @@ def run_scorer(
                 say(f"begins again: {error}")
     finally:
         heartbeat.end()
+
+
+def _warn_of_keys(monitor: Monitor, settings: Settings) -> None:
+    """Say at the start where a topic in long form has an entity's values in several partitions; the stream is read all the same."""
+    if monitor.record.long is None or monitor.source.kafka is None:
+        return
+    from latentwatch.streams.kafka.scattered_entities import scattered_in_words  # Kafka's client is not for files
+
+    try:
+        words = scattered_in_words(monitor, settings.kafka_access(), settings.registry_access())
+    except (Unavailable, InvalidInput) as error:
+        words = f"the topic's keys could not be looked at: {error}"
+    if words:
+        log.warning("rows may be torn", monitor=monitor.name, reason=words)
 
 
 def _completed(heartbeat: Heartbeat, scorer: Scorer) -> Heartbeat:

@@ -13,6 +13,7 @@ from latentwatch.streams.alignment.readings import Value
 MOST_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten, open rows too."""
 _FORGOTTEN_SHARE = 8
+_NEVER = -(2**63)
 _STEP_TICKS = 2
 """A step of the event time by more ticks than this proves nothing: a clock that was set, or a sender that was away."""
 
@@ -35,6 +36,9 @@ class Entity(msgspec.Struct, gc=False):
     """What makes its times comparable with others': a clock that is an hour ahead is so all the time."""
     heard: int
     """The partition's progress when it spoke last, microseconds."""
+    begins: int
+    """Rows of ticks that are over by then are not made unless they are whole: what is missing in them may only not have come
+    yet since reading began. The least number once every feature has had a value."""
     filled: int = 0
     """Features that have a value of this tick."""
     closed: bool = False
@@ -68,7 +72,7 @@ class OpenRows(msgspec.Struct, gc=False):
         now = self._progress(time, row)
         released = None
         if tick > row.tick:
-            if row.filled and not row.closed:
+            if self._is_open(row):
                 released = self._row(entity, row)
             row.tick, row.filled, row.closed = tick, 0, False
             if not self.age:
@@ -79,6 +83,8 @@ class OpenRows(msgspec.Struct, gc=False):
             row.latest[name] = (time, value)
             if before is None or before[0] < tick * self.every:
                 row.filled += 1
+                if len(row.latest) >= self.width:
+                    row.begins = _NEVER
             if row.filled >= self.width and released is None:
                 row.closed = True
                 return self._row(entity, row)
@@ -88,7 +94,7 @@ class OpenRows(msgspec.Struct, gc=False):
 
     def rest(self) -> list[AlignedRow]:
         """All rows that are open, where nothing more will come."""
-        rows = [self._row(name, row) for name, row in self.entities.items() if row.filled and not row.closed]
+        rows = [self._row(name, row) for name, row in self.entities.items() if self._is_open(row)]
         self.entities.clear()
         self.overdue.clear()
         return rows
@@ -110,8 +116,12 @@ class OpenRows(msgspec.Struct, gc=False):
             silent = sorted(self.entities, key=lambda name: self.entities[name].heard)
             for name in silent[: MOST_ENTITIES // _FORGOTTEN_SHARE]:
                 del self.entities[name]
-        row = self.entities[entity] = Entity(tick, self.now - time, self.now)
+        row = self.entities[entity] = Entity(tick, self.now - time, self.now, time + max(self.every, self.age))
         return row
+
+    def _is_open(self, row: Entity) -> bool:
+        """Whether there is a row to be made, whole or not."""
+        return bool(row.filled) and not row.closed and (row.tick + 1) * self.every > row.begins
 
     def _progress(self, time: int, row: Entity) -> int:
         """How far the partition has come with a message."""
@@ -134,7 +144,7 @@ class OpenRows(msgspec.Struct, gc=False):
         found = [
             (row.heard, name)
             for name, row in self.entities.items()
-            if row.filled and not row.closed and name not in waiting and self._is_over(row)
+            if self._is_open(row) and name not in waiting and self._is_over(row)
         ]
         self.overdue += [name for _, name in sorted(found)]
 
@@ -146,7 +156,7 @@ class OpenRows(msgspec.Struct, gc=False):
         while self.overdue:
             name = self.overdue.pop(0)
             row = self.entities.get(name)
-            if row is not None and row.filled and not row.closed and self._is_over(row):
+            if row is not None and self._is_open(row) and self._is_over(row):
                 row.closed = True
                 return self._row(name, row)
         return None

@@ -2,7 +2,8 @@
 
 Settings name a step of the loop where, the `at`-th time, it is to die (killing itself), to freeze (stopping itself,
 heartbeats too, until SIGCONT), or to be held up (only its loop, until the file `until` exists). `die_writing_chunk` is
-the chunk of a context, counted from its start, that it begins to write and dies. With a `registry` the messages are Avro.
+the chunk of a context, counted from its start, that it begins to write and dies. With a `registry` the messages are Avro,
+with `readings` in long form.
 """
 
 import os
@@ -34,6 +35,7 @@ from latentwatch.streams.ports import Source
 from latentwatch.streams.scorer import Scorer
 from latentwatch.streams.testing import FakeDetector
 from latentwatch.streams.waiting import wait_for
+from tests.faults import readings
 from tests.faults.workload import FLAT, detector, monitor
 
 LISTENING = "listening to signals"
@@ -80,6 +82,8 @@ def main(settings: dict[str, Any]) -> None:
         settings.get("group", ""),
         features,
     )
+    if settings.get("readings"):
+        watched = readings.monitor(settings["topic"])
     engine = open_database(settings["database"], answer_seconds=settings.get("answer_seconds", 60.0))
     if "lock_wait_ms" in settings:
         hurry = f"PRAGMA busy_timeout = {settings['lock_wait_ms']}"
@@ -118,7 +122,7 @@ def main(settings: dict[str, Any]) -> None:
                 lambda schema: decoder_for(schema, format_, bound=TimeBound(clock), registry=registry),
                 AlertStore(engine, watched.name, clock, durable=False),
                 ModelRegistry(engine, clock),
-                partial(load, features=features),
+                readings.detector if settings.get("readings") else partial(load, features=features),
                 clock=clock,
                 pace=BatchSize(settings.get("records", 100), settings.get("records", 100)),
                 snapshot_seconds=settings.get("snapshot_seconds", 1.0),

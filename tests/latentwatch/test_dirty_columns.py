@@ -214,6 +214,15 @@ def test_one_doubled_time_is_no_evidence_for_an_entity(guess: Callable[..., Gues
     assert "status" in found.monitor.record.names
 
 
+def test_an_epoch_of_senders_that_are_not_in_step_is_a_time(guess: Callable[..., Guess]):
+    """Within some ticks they come in any order; a number of as many digits that goes up and down is none."""
+    rng = np.random.default_rng(4)
+    at = 1_760_000_000 + 60 * np.arange(_ROWS) + rng.integers(0, 300, _ROWS)
+    walk = 1_760_000_000 + rng.normal(0, 1e6, _ROWS).cumsum().astype(int)
+    assert guess(timestamp=[], at=at.tolist()).monitor.record.time == "at"
+    assert guess(timestamp=[], memory=walk.tolist()).monitor.record.names == ("level", "memory")
+
+
 def test_identifiers_that_repeat_are_entities(tmp_path: Path):
     """Three pumps that send under their ids are three entities."""
     path = tmp_path / "context.jsonl"
@@ -243,6 +252,16 @@ def _long(sources: int) -> dict[str, list[Any]]:
     }
 
 
+def test_an_hour_that_comes_twice_is_told(guess: Callable[..., Guess]):
+    """A local clock that was set back; the same times with a zone, and machines one after the other, are no such thing."""
+    start = datetime(2025, 10, 25)
+    local = [start + minute * timedelta(minutes=5) for minute in range(_ROWS)]
+    turn = local.index(datetime(2025, 10, 26, 3))
+    back = [*local[:turn], *(each - timedelta(hours=1) for each in local[turn:])]
+    assert _said(guess(timestamp=[f"{each:%Y-%m-%d %H:%M:%S}" for each in back]), "goes back by an hour", "02:55")
+    assert not _said(guess(timestamp=[f"{each:%Y-%m-%d %H:%M:%S}" for each in local]), "goes back by an hour")
+
+
 @pytest.mark.parametrize("sources", [1, 3])
 def test_long_form_is_aligned(sources: int, guess: Callable[..., Guess], tmp_path: Path):
     """Where a value means what a name says, those of an entity and tick are a row; what tells sources apart is the entity."""
@@ -264,6 +283,13 @@ def test_a_topic_in_long_form_is_aligned_too(sources: int, asked: str, guess: Ca
     assert found.monitor.record == of_file
     assert _said(found, asked)
     assert parse_monitor(found.yaml("sample")) == found.monitor
+
+
+def test_what_follows_from_a_name_is_no_entity(guess: Callable[..., Guess]):
+    """A unit that each name has does not part what belongs together; it is left out with a word."""
+    found = guess(**_long(3), unit=["1", "bytes"] * (_ROWS // 2))
+    assert found.monitor.record.entity == "origin"
+    assert _said(found, "left out 'unit'")
 
 
 def test_a_long_form_without_a_time_is_watched_name_by_name(guess: Callable[..., Guess]):

@@ -52,6 +52,7 @@ def _write(path: Path, values: list[tuple[Any, ...]]) -> Path:
 def test_a_row_stands_where_its_last_value_comes_or_its_tick_is_over(tmp_path: Path):
     """Complete rows at once, others with the next tick of their entity or at the end; what never came is missing."""
     values = [
+        *((START - 60, of, *value) for of in "ab" for value in (("load", 0), ("state", "run"), ("up", 1))),
         (START, "a", "load", 1.5),
         (START + 1, "b", "load", "2.5"),
         (START + 2, "a", "state", "run"),
@@ -67,20 +68,35 @@ def test_a_row_stands_where_its_last_value_comes_or_its_tick_is_over(tmp_path: P
     ]
     rows, refused, source = _read(_write(tmp_path / "long.jsonl", values), _schema())
     assert rows == [
-        (0, "a", 0, (1.25, "run", True)),
-        (1, "b", 0, (2.5, None, None)),
-        (3, "a", 2, (3.0, None, None)),
-        (4, "b", 1, (None, "idle", None)),
+        (0, "a", -1, (0.0, "run", True)),
+        (1, "b", -1, (0.0, "run", True)),
+        (2, "a", 0, (1.25, "run", True)),
+        (3, "b", 0, (2.5, None, None)),
+        (5, "a", 2, (3.0, None, None)),
+        (6, "b", 1, (None, "idle", None)),
     ]
-    assert refused == [(2, "'load' is 'broken', a number that 32 bits hold belongs there")]
+    assert refused == [(4, "'load' is 'broken', a number that 32 bits hold belongs there")]
     assert len(rows) + source.aligned + len(refused) == len(values)
 
 
 def test_a_young_value_stands_for_one_that_does_not_come(tmp_path: Path):
     """Up to its age, and never one that came after the tick."""
-    values = [(START, "a", "state", "run"), *((START + 60 * tick + 1, "a", "load", float(tick)) for tick in range(5))]
+    values = [
+        (START, "a", "state", "run"),
+        (START, "a", "up", 1),
+        *((START + 60 * tick + 1, "a", "load", float(tick)) for tick in range(5)),
+    ]
     rows, _, _ = _read(_write(tmp_path / "long.jsonl", values), _schema(age="3m"))
     assert [row[3][:2] for row in rows] == [(0.0, "run"), (1.0, "run"), (2.0, "run"), (3.0, None), (4.0, None)]
+
+
+@pytest.mark.parametrize(("keys", "first"), [({}, 1), ({"age": "5m"}, 3), ({"age": "2m"}, 2)])
+def test_rows_begin_when_everything_has_come_or_could_have(tmp_path: Path, keys: dict[str, Any], first: int):
+    """What has not come yet since reading began is not missing: a row with holes is made once all came, or after an age or a tick."""
+    values = [(START + 60 * tick + 1, "a", "load", float(tick)) for tick in range(6)]
+    values[3:3] = [(START + 60 * 3, "a", "state", "run"), (START + 60 * 3, "a", "up", 1)]
+    rows, _, _ = _read(_write(tmp_path / "long.jsonl", values), _schema(**keys))
+    assert [row[2] for row in rows] == list(range(first, 6))
 
 
 def test_csv_with_decimal_commas_is_aligned_too(tmp_path: Path):

@@ -174,14 +174,15 @@ _GROWING = (
 
 def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedRecord], gap: timedelta) -> list[Episode]:
     """Alerts that may take one of the records in: not closed, or closed by the verdict on a stretch that goes on. Among them
-    are those whose question is asked again."""
+    are those that a change began with that is asked about, and those whose question is asked again."""
     again = [record.entity for record in records if record.grounds.step]
+    begun = [record.grounds.step.since for record in records if record.grounds.step]
     waiting = waiting_alerts(connection, monitor, again) if again else []
     bounds = {
         "waiting": waiting,
         "of_monitor": monitor,
         "of_entities": sorted({record.entity for record in records}),
-        "since": shifted(min(record.time for record in records), -gap),
+        "since": shifted(min([*(record.time for record in records), *begun]), -gap),
         "until": shifted(max(record.time for record in records), gap),
     }
     rows = connection.execute(_GROWING, bounds)

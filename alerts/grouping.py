@@ -4,7 +4,8 @@ Flagged records of one entity no further apart than the gap are one alert, but f
 alerts of their own, so that what outlasts a silence opens one of which people are told. The rule looks at nothing but the alerts that
 exist when a record arrives, so any cutting of a stream into commits gives the same alerts. A record that comes late
 joins the alert whose span, widened by the gap on both sides, holds its time; where two do, the one that ended last. A record
-that asks again whether a lasting change is the new normal joins the alert that asked before, however long ago.
+that asks whether a lasting change is the new normal joins the alert that the change began with, or that asked before, however
+long ago.
 """
 
 from collections import defaultdict
@@ -78,7 +79,7 @@ def group(
     """The episode of each record, in the records' order; known ones grow in place, others are begun.
 
     `known` must hold, oldest first, every episode of these entities that may still grow and lies within the gap of one
-    of the records, and those that wait for an answer where one of the records asks again.
+    of the records, and those that a change began with, or that wait for an answer, where one of the records asks.
     `silences` are those of the monitor.
     """
     episodes: defaultdict[str, list[Episode]] = defaultdict(list)
@@ -94,9 +95,10 @@ def _place(record: FlaggedRecord, hidden: Silence | None, episodes: list[Episode
     silence = None if hidden is None else hidden.id
     found: Episode | None = None
     before: Episode | None = None
-    asks = record.grounds.step is not None
+    step = record.grounds.step
     for episode in episodes:
-        fits = (asks and episode.asked) or (episode.silence == silence and episode.holds(record.time, gap))
+        about = step is not None and (episode.asked or episode.holds(step.since, gap))
+        fits = about or (episode.silence == silence and episode.holds(record.time, gap))
         if fits and (found is None or episode.ended >= found.ended):
             found = episode
         elif silence is None and episode.untold and episode.holds(record.time, gap):
@@ -119,7 +121,7 @@ def _place(record: FlaggedRecord, hidden: Silence | None, episodes: list[Episode
         silence=silence,
         untold=silence is not None,
         outlasts=None if before is None else before.silence,
-        asked=asks,
+        asked=step is not None,
     )
     episodes.append(begun)
     return begun

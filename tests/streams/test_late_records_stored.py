@@ -126,7 +126,7 @@ def test_people_see_that_a_verdict_was_withdrawn(open_store) -> None:
     assert "Amended verdicts" in side
     assert "memory[0]@41" in side
     assert "withdrawn by late records" in side
-    assert "withdrawn when late records arrived" in render("alert_head.html", alert=detail.alert, peak=None)
+    assert "withdrawn when late records arrived" in render("alert_head.html", alert=detail.alert, peak=None, others=0)
     (former,) = AlertDetailOut.of(detail).former
     assert isinstance(former, FormerVerdictOut)
     assert (former.flagged, former.flagged_since, former.cause) == (True, False, "memory[0]@41")

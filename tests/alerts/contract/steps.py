@@ -78,6 +78,15 @@ class StepContract:
         store.commit(outcome(4, 5, [flagged(4, 20 * DAY)]))
         assert inbox(engine, AlertFilter()).total == 2
 
+    def test_an_alert_that_ended_long_before_asks_for_its_change(self, engine: Engine, store: AlertStore) -> None:
+        """Of metrics a step alarms for hours and is asked about after a day: in the alert that it began with."""
+        store.commit(outcome(0, 2, [flagged(0), flagged(1, 10_000.0)]))
+        store.commit(outcome(2, 3, [asks(2, 1.5)]))
+        asking, other = sorted(inbox(engine, AlertFilter()).alerts, key=lambda alert: alert.started)
+        assert asking.asks
+        assert (asking.records, asking.ended) == (2, at(1.5 * DAY))
+        assert (other.asks, other.records) == (False, 1)
+
     def test_accepted_the_levels_are_normal_and_learned(self, engine: Engine, store: AlertStore) -> None:
         """One exception for each feature that moved; the alert closes, and nothing of it is left out."""
         alert = self.asked(engine, store)

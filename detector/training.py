@@ -19,6 +19,7 @@ from latentwatch.detector.forecasts.fitting import add_forecasts
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.metrics import is_metric
 from latentwatch.detector.rates import RateDetector, judging_rates
+from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
 from latentwatch.detector.sequences.detector import SequenceDetector
@@ -187,14 +188,14 @@ def fit(
 ) -> Fitted:
     """Fit the model of records on their own (window 1) or of sequences.
 
-    Where `replaced`, the version that serves now, is of sequences too, its map is kept: records like those before lie where
-    they lay.
+    Where `replaced`, the version that serves now, is a model of the same family, its map is kept: records like those before lie
+    where they lay.
     """
     tell = progress or _silently
     batch, _ = to_rates(fit_set.batch, counters_of(fit_set.batch))
-    if window <= 1:
-        return fit_records(batch, choice, tell)
     before = replaced.inner if isinstance(replaced, RateDetector) else replaced
+    if window <= 1:
+        return fit_records(batch, choice, tell, before if isinstance(before, RowDetector) else None)
     before = before.components if isinstance(before, ForecastDetector) else before
     before = before if isinstance(before, SequenceDetector) else None
     return fit_sequences(batch, choice, window, tell, before)

@@ -21,6 +21,7 @@ from benchmarks.latent.generation import TABLES, measure_plant_samples, measure_
 from benchmarks.latent.halves import SUITES, measure_suite
 from benchmarks.latent.places import HELD_OUT_DAY, HISTORY_DAYS, measure_chain, measure_map, measure_retraining
 from benchmarks.latent.rigs import Rigs, trained
+from benchmarks.latent.table_places import RETRAINED, measure_table_places
 from benchmarks.quality.datasets import data_folder
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.domain.clock import SystemClock
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     chosen = options.only or list(PARTS)
     data: Path | None = None
-    if {"halves", "tables"} & {*chosen}:
+    if {"halves", "places", "tables"} & {*chosen}:
         try:
             data = data_folder(options.data)
         except InvalidInput as error:
@@ -63,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
                 for name, value in numbers.items():
                     found.setdefault(name, []).append(value)
     numbers = {name: _mean(values) for name, values in found.items()}
+    if data is not None and "places" in chosen:
+        numbers |= _table_places(data)
     if data is not None and "tables" in chosen:
         numbers |= _tables(data)
     nearest = [value for name in ("nearest_plant", "nearest_tables") if isinstance(value := numbers.get(name), float)]
@@ -101,7 +104,17 @@ PLANT_PARTS: dict[str, Callable[[Plantlike], Mapping[str, Value]]] = {
     "adversarial": lambda plant: measure_adversarial(plant.rigs, plant.seed),
 }
 """What is measured on the plant, anew for each seed."""
-PARTS = (*PLANT_PARTS, "tables", "halves")
+PARTS = (*PLANT_PARTS, "places", "tables", "halves")
+
+
+def _table_places(data: Path) -> dict[str, Value]:
+    found = []
+    for table in RETRAINED:
+        numbers = measure_table_places(data, table, 0)
+        _tell(f"{table}: {_told(numbers)}")
+        found.append([numbers[name] for name in ("unexplained_after_retrain", "neighbours_kept")])
+    unexplained, kept = np.mean(found, axis=0).tolist()
+    return {"unexplained_on_tables": unexplained, "kept_on_tables": kept}
 
 
 def _tables(data: Path) -> dict[str, Value]:

@@ -27,6 +27,8 @@ AIMS = (
     Aim("unexplained_after_retrain", "<= .03", "of the codes' variance, without alignment"),
     Aim("neighbours_kept", ">= .70", "of the 10 nearest, found by the new code"),
     Aim("unexplained_after_five", "<= .08", "five retrainings against the first version"),
+    Aim("unexplained_on_tables", "<= .05", "one retraining on the other half of a table, the mean of two"),
+    Aim("kept_on_tables", ">= .70", "neighbours kept there"),
     Aim("variational_auc_plant", "<= .62", "sampled records told from real ones of the same time"),
     Aim("variational_auc_tables", "mixture's + .03", "mean of eight tables"),
     Aim("mixture_auc_tables", "", "a Gaussian mixture of the records, for comparison"),

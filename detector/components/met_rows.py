@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Component, Floats
+from latentwatch.detector.latent.examples import Landmarks
 from latentwatch.detector.neighbours import Memory
 
 SHOWN = 5
@@ -107,6 +108,8 @@ class LearnedRows:
     """[N] the row's own place in the memory, -1 where it is not in it."""
     folds: NDArray[np.intp]
     """[N] its fold: the member of an ensemble that does not train on it."""
+    landmarks: Landmarks | None = None
+    """Of the version before, as prepared rows: they are to keep their codes."""
 
     @property
     def kept(self) -> NDArray[np.intp]:
@@ -142,8 +145,8 @@ class RowCoded(Protocol):
         """K"""
         ...
 
-    def codes(self, met: Met) -> Floats:
-        """[N, K]"""
+    def codes(self, values: Floats) -> Floats:
+        """[N, K] of prepared rows [N, P]."""
         ...
 
     def decode(self, codes: Floats) -> Floats:

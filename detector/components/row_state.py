@@ -7,7 +7,7 @@ Three judges that each leave a third of the rows out; a fourth member has seen a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ from latentwatch.domain.model_choice import ModelChoice, ModelKind
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
 _STEPS = 100
 """Of the judges; 300 rank tables no better."""
-_MAP_STEPS = 150
-"""Of the member that has seen all rows, where it need not keep places."""
+_MAP_STEPS, _HELD_MAP_STEPS = 150, 600
+"""Of the member that has seen all rows, and where it has places to keep."""
 _BATCH, _SMALLEST_BATCH = 64, 16
 _COMMON_WIDTH = 200
 """Columns up to which a batch has its full size; with more it shrinks, so that a step costs the same."""
@@ -94,9 +94,9 @@ class FittedRowState:
         _rebuild(standing, self.stack, judge, codes, rebuilt)
         return codes, standing - rebuilt
 
-    def codes(self, met: Met) -> Floats:
-        """[N, K] codes of the rows themselves, by the member that has seen all."""
-        return self.model.encode(met.values)
+    def codes(self, values: Floats) -> Floats:
+        """[N, K] codes of prepared rows [N, P], by the member that has seen all."""
+        return self.model.encode(values)
 
     def decode(self, codes: Floats) -> Floats:
         """[N, P] the mean row at codes [N, K], by the same member."""
@@ -126,8 +126,12 @@ class RowState:
     def fit(self, rows: LearnedRows, choice: ModelChoice, progress: Progress) -> FittedRowState:
         """Train the judges, each without one fold, and the member that has seen all rows."""
         values, width = rows.met.values, rows.normal.width
+        held = rows.landmarks
+        plan = _plan(width, choice)
+        if held is not None:
+            plan = replace(plan, code=held.codes.shape[1], map_steps=_HELD_MAP_STEPS)
         model = fit_state_model(
-            values, rows.folds, _plan(width, choice), None, lambda share: progress("training the autoencoder", share)
+            values, rows.folds, plan, held, lambda share: progress("training the autoencoder", share)
         )
         standing, stack = model.standardised(values), stack_network(model.network)
         residuals, densities = np.empty_like(values), []

@@ -135,7 +135,9 @@ class State:
         if len(residuals.mean) != model.width:
             raise ValueError("the residuals do not fit their state model")
         densities = tuple(PrototypeDensity.from_bundle(below(arrays, f"code.{j}.")) for j in range(model.judges))
-        return FittedState(model, Basis.from_bundle(below(arrays, "basis."), model), residuals, densities)
+        return FittedState(
+            model, Basis.from_bundle(below(arrays, "basis."), model.width, model.code_size), residuals, densities
+        )
 
 
 def code_size(width: int) -> int:

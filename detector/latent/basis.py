@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.latent.examples import Floats, Landmarks
-from latentwatch.detector.latent.state_model import StateModel, affine
+from latentwatch.detector.latent.state_model import affine
 from latentwatch.detector.spread import spread_over
 
 LANDMARKS = 512
@@ -55,7 +55,7 @@ class Basis:
     def renewed(self, rows: Floats, codes: Floats) -> "Basis":
         """The basis after a version that was held to it: its second half are rows [N, D] with codes [N, K] of that version."""
         kept = len(self.rows) - len(self.rows) // 2
-        fresh = spread_over(len(rows), LANDMARKS // 2)
+        fresh = renewed_landmarks(len(rows), len(self.rows) - kept)
         return Basis(
             np.concatenate([self.rows[:kept], rows[fresh]]),
             np.concatenate([self.codes[:kept], codes[fresh]]),
@@ -68,12 +68,12 @@ class Basis:
         return {"rows": self.rows, "codes": self.codes, "centre": self.centre, "axes": self.axes}
 
     @classmethod
-    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], model: StateModel) -> Self:
-        """The inverse of `arrays`. Raises ValueError where shapes do not fit the model."""
+    def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], width: int, code: int) -> Self:
+        """The inverse of `arrays`, of a state model of rows [N, width] and codes [N, code]. Raises ValueError where shapes do
+        not fit it."""
         rows, codes, centre, axes = (arrays[name] for name in ("rows", "codes", "centre", "axes"))
-        code = model.code_size
         shapes = (rows.shape, codes.shape, centre.shape, axes.shape)
-        if shapes != ((len(codes), model.width), (len(rows), code), (code,), (code, 2)):
+        if shapes != ((len(codes), width), (len(rows), code), (code,), (code, 2)):
             raise ValueError("the basis of the latent space does not fit its model")
         return cls(rows, codes, centre, axes)
 
@@ -90,12 +90,24 @@ def begin_basis(rows: Floats, codes: Floats) -> Basis:
     moving = spread > 0
     scaled = (rows[:, moving] - rows[:, moving].mean(axis=0)) / spread[moving]
     loadings = np.linalg.lstsq(offsets, scaled, rcond=None)[0]
-    _, strength, directions = np.linalg.svd(offsets @ loadings, full_matrices=False)
+    # Of a product of rank K; the whole of it would be decomposed in time that grows with the square of its width.
+    _, strength, directions = np.linalg.svd(np.linalg.qr(offsets).R @ loadings, full_matrices=False)
     axes = np.zeros((codes.shape[1], 2), np.float32)
     count = min(2, len(directions), int((strength > 0).sum()))
     leading = loadings @ directions[:count].T / np.sqrt(max(1, int(moving.sum())))
     signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(count)])
     axes[:, :count] = leading * np.where(signs == 0, 1.0, signs)
-    spread = spread_over(len(rows), LANDMARKS)
-    chosen = np.concatenate([spread[::2], spread[1::2]])  # both halves from all of the time
+    chosen = first_landmarks(len(rows))
     return Basis(rows[chosen].copy(), codes[chosen].copy(), centre.astype(np.float32), axes)
+
+
+def first_landmarks(count: int) -> NDArray[np.intp]:
+    """Which of `count` rows in order of time a first version's landmarks are; either half of them is from all of the time."""
+    spread = spread_over(count, LANDMARKS)
+    return np.concatenate([spread[::2], spread[1::2]])
+
+
+def renewed_landmarks(count: int, wanted: int) -> NDArray[np.intp]:
+    """Which of `count` rows take the place of the second half of a later version's landmarks: exactly as many as it has, since
+    what is kept for ever is the other half. Of fewer rows some are taken more than once."""
+    return np.linspace(0, count - 1, wanted).astype(np.intp)

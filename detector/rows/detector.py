@@ -14,11 +14,13 @@ from latentwatch.detector.budget import Budget
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.parts import parts_of
 from latentwatch.detector.rows.cascade import Cascade
-from latentwatch.detector.rows.explanation import LatentMap, Normal, explain_rows
+from latentwatch.detector.rows.explanation import explain_rows
 from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.model import GLANCE, STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
+from latentwatch.detector.rows.normal_records import Normal
 from latentwatch.detector.rows.relations import RowRelations
+from latentwatch.detector.rows.row_map import RowMap
 from latentwatch.detector.rows.usual_scores import UsualScores
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.policies import AlertPolicy
@@ -56,7 +58,7 @@ class RowDetector:
     cascade: Cascade
     normal: Normal
     """The memory's records as they were."""
-    map: LatentMap
+    map: RowMap
     relations: RowRelations
     usual: UsualScores
     kind: str
@@ -95,8 +97,8 @@ class RowDetector:
 
     def codes(self, batch: Batch, contexts: Contexts) -> NDArray[np.float32]:
         """[N, K] latent codes of the records themselves."""
-        values, present = self.model.prepare(self.features.transform(batch))
-        return self.model.coded.codes(self.model.meet(values, present, STUDY))
+        values, _ = self.model.prepare(self.features.transform(batch))
+        return self.model.coded.codes(values)
 
     def decoded(self, codes: NDArray[np.float32]) -> list[dict[str, Value]]:
         """The mean record at each code [N, K], at the level that all entities have in common; None for texts. Raises ValueError
@@ -140,7 +142,7 @@ class RowDetector:
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the latent map."""
-        return self.map.ground
+        return self.map.shown()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
@@ -167,6 +169,7 @@ class RowDetector:
             "model": self.model.meta(),
             "cascade": self.cascade.meta(),
             "normal": self.normal.meta(),
+            "map": self.map.meta(),
         }
 
     @classmethod
@@ -186,7 +189,7 @@ class RowDetector:
             model,
             Cascade.from_bundle(part["cascade"], meta["cascade"], model.alone),
             normal,
-            LatentMap.from_bundle(part["map"], model.coded.code_size),
+            RowMap.from_bundle(part["map"], meta["map"], features.schema, (model.normal.width, model.coded.code_size)),
             RowRelations.from_bundle(part["relations"], len(features.owners)),
             UsualScores.from_bundle(part["usual"], model.scores),
             str(meta["kind"]),

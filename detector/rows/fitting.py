@@ -14,11 +14,13 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.met_rows import ROW_FOLDS, SHOWN, LearnedRows, Met, NormalRows
 from latentwatch.detector.fitted_recipe import fit_components
+from latentwatch.detector.latent.examples import Landmarks
 from latentwatch.detector.neighbours import build_memory
 from latentwatch.detector.recipes import ALONE
 from latentwatch.detector.rows.features import Rows
 from latentwatch.detector.rows.gaps import fill_gaps
-from latentwatch.detector.rows.model import AnomalyScores, RowModel, Work, take_rows
+from latentwatch.detector.rows.model import AnomalyScores, RowModel, Work, prepared, take_rows
+from latentwatch.detector.rows.row_map import HeldPlaces
 from latentwatch.domain.model_choice import ModelChoice
 
 LARGEST_MEMORY = 10_000
@@ -85,9 +87,10 @@ class FittedRows:
 
 
 def fit_rows(
-    rows: Rows, readings: NDArray[np.bool_], choice: ModelChoice, progress: Progress
+    rows: Rows, readings: NDArray[np.bool_], choice: ModelChoice, progress: Progress, held: HeldPlaces | None = None
 ) -> tuple[FittedRows, NDArray[np.intp]]:
-    """Train on rows [N, P], N >= 1; also says which of them it looked at, in order. `readings` [P] says which columns tell values."""
+    """Train on rows [N, P], N >= 1; also says which of them it looked at, in order. `readings` [P] says which columns tell
+    values, `held` what is to keep its place on the map."""
     random = np.random.default_rng(choice.seed)
     chosen = _draw(len(rows.values), MOST_ROWS, random)
     values = rows.values[chosen]
@@ -107,10 +110,16 @@ def fit_rows(
     normal = NormalRows(memory, 1e-3 * float(np.median(found.distances[kept, 0])) + 1e-6, readings.astype(np.float32))
     folds = random.permutation(len(values)) % ROW_FOLDS
     met = Met(values, present, found.distances, found.indices, found.known)
-    learned = LearnedRows(met, normal, place, folds)
+    landmarks = None if held is None else _landmarks(held, divisor, normal)
+    learned = LearnedRows(met, normal, place, folds, landmarks)
     fitted = fit_components(ALONE, normal, learned, choice, lambda step, share: progress(step, 0.1 + 0.8 * share))
     model = RowModel(ALONE, normal, fitted, divisor, ALONE.weights)
     return FittedRows(model, values, present, place, folds.astype(np.int64), kept, choice.seed), chosen
+
+
+def _landmarks(held: HeldPlaces, divisor: Floats, normal: NormalRows) -> Landmarks:
+    """As prepared rows."""
+    return Landmarks(prepared(held.rows, divisor, normal)[0], held.codes)
 
 
 def column_divisor(values: Floats, seed: int) -> Floats:

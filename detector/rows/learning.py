@@ -14,13 +14,15 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.components.component import Progress
 from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.latent.examples import Landmarks
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
-from latentwatch.detector.rows.explanation import fit_map, keep_normal
 from latentwatch.detector.rows.features import Features, fit_features
 from latentwatch.detector.rows.fitting import FittedRows, fit_rows
 from latentwatch.detector.rows.model import GLANCE, STUDY, AnomalyScores, Work, join
+from latentwatch.detector.rows.normal_records import keep_normal
 from latentwatch.detector.rows.relations import fit_relations
+from latentwatch.detector.rows.row_map import RowMap, map_rows
 from latentwatch.detector.rows.usual_scores import ENOUGH, UsualScores, medians
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
@@ -39,6 +41,7 @@ class FittedRecords:
     chosen: NDArray[np.intp]
     """[N] which of the records it looked at, in order."""
     choice: ModelChoice
+    map: RowMap
     records_per_day: float
     cadence: float = 0.0
     """Seconds between the records of an entity; 0 where they do not come regularly."""
@@ -51,6 +54,7 @@ class FittedRecords:
             "chosen": self.chosen,
             **prefixed("features.", self.features.arrays()),
             **prefixed("rows.", self.rows.arrays()),
+            **prefixed("map.", self.map.arrays()),
         }
 
     def meta(self) -> dict[str, Any]:
@@ -60,6 +64,7 @@ class FittedRecords:
             "features": self.features.meta(),
             "model": self.rows.model.meta(),
             "choice": self.choice.model_dump(mode="json"),
+            "map": self.map.meta(),
             "records_per_day": self.records_per_day,
             "cadence": self.cadence,
             "entities": self.entities,
@@ -71,25 +76,34 @@ class FittedRecords:
         features = Features.from_bundle(below(arrays, "features."), meta["features"])
         choice = ModelChoice.model_validate(meta["choice"])
         rows = FittedRows.from_bundle(below(arrays, "rows."), meta["model"], len(features.owners), choice.seed)
+        shape = (rows.model.normal.width, rows.model.coded.code_size)
         return cls(
             features,
             rows,
             arrays["chosen"],
             choice,
+            RowMap.from_bundle(below(arrays, "map."), meta["map"], features.schema, shape),
             float(meta["records_per_day"]),
             float(meta.get("cadence", 0.0)),
             int(meta.get("entities", 1)),
         )
 
 
-def fit_records(batch: Batch, choice: ModelChoice, progress: Progress) -> FittedRecords:
-    """Train on normal records, at least one."""
+def fit_records(
+    batch: Batch, choice: ModelChoice, progress: Progress, before: RowDetector | None = None
+) -> FittedRecords:
+    """Train on normal records, at least one. Records like those of the version `before` keep their places on the map."""
     features = fit_features(batch, choice.seed)
-    fitted, chosen = fit_rows(features.transform(batch), features.readings, choice, progress)
+    held = None if before is None else before.map.held(before.schema, features)
+    fitted, chosen = fit_rows(features.transform(batch), features.readings, choice, progress, held)
+    landmarks = None if held is None else Landmarks(fitted.model.prepare(held.rows)[0], held.codes)
+    codes = fitted.model.coded.codes(fitted.values)
+    places = map_rows(batch.take(chosen), fitted.values, codes, None if before is None else before.map, landmarks)
     span = float(np.ptp(batch.times)) / MICROSECONDS_PER_DAY
     daily = len(batch) / span if span > 0 else 0.0
     entities = len(rows_by_entity(batch.entities))
-    return FittedRecords(features, fitted, chosen, choice, daily, cadence_of(batch.times, batch.entities), entities)
+    cadence = cadence_of(batch.times, batch.entities)
+    return FittedRecords(features, fitted, chosen, choice, places, daily, cadence, entities)
 
 
 def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Batch) -> RowDetector:
@@ -115,13 +129,12 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
 
     cascade = fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned))
     kind = ModelKind.VARIATIONAL if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
-    codes = model.coded.codes(model.meet(rows.values[rows.kept], present, GLANCE))
     return RowDetector(
         features=fitted.features,
         model=model,
         cascade=cascade,
         normal=keep_normal(trained_on.take(fitted.chosen[rows.kept])),
-        map=fit_map(codes, fitted.choice.seed),
+        map=fitted.map,
         relations=fit_relations(model.normal.rows, fitted.features),
         usual=_usual_scores(rows, STUDY if cascade.studies else GLANCE),
         kind=kind.value,

@@ -92,15 +92,8 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
         return found
 
     def prepare(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Rows in the space of the memory [N, P], and 1 where a value is present, [N, P] or [1, P] for all.
-
-        What is missing is taken from the rows of the memory that are nearest in what is there.
-        """
-        values = np.ascontiguousarray(rows.values / self.divisor)
-        if rows.present is None:
-            return values, np.ones((1, values.shape[1]), np.float32)
-        present = rows.present.astype(np.float32)
-        return fill_gaps(values, present, self.normal.by_column), present
+        """`prepared`."""
+        return prepared(rows, self.divisor, self.normal)
 
     def meet(self, values: Floats, present: Floats, work: Work, leave_out: NDArray[np.int64] | None = None) -> Met:
         """Prepared rows beside their nearest; `leave_out` [N] is a place in the memory not to be found, or -1."""
@@ -144,6 +137,18 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
             raise BundleRefused("the model's parts do not fit each other; the bundle is damaged: train again")
         weights = {name: float(weight) for name, weight in meta["weights"].items()}
         return cls(ALONE, normal, load_components(ALONE, normal, arrays), arrays["divisor"], weights)
+
+
+def prepared(rows: Rows, divisor: Floats, normal: NormalRows) -> tuple[Floats, Floats]:
+    """Rows in the space of the memory [N, P], and 1 where a value is present, [N, P] or [1, P] for all.
+
+    What is missing is taken from the rows of the memory that are nearest in what is there.
+    """
+    values = np.ascontiguousarray(rows.values / divisor)
+    if rows.present is None:
+        return values, np.ones((1, values.shape[1]), np.float32)
+    present = rows.present.astype(np.float32)
+    return fill_gaps(values, present, normal.by_column), present
 
 
 def replace_rows(scores: AnomalyScores, careful: AnomalyScores, rows: NDArray[np.intp]) -> None:

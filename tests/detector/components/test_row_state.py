@@ -29,7 +29,7 @@ def test_every_kind_reconstructs_rows_and_not_what_lies_off_them(kind):
     off = fresh + np.array([0.5, -0.5, 0, 0, 0, 0], np.float32)
     usual, strange = (fitted.anomaly_scores(_met(rows.normal, part))[RECONSTRUCTION] for part in (fresh, off))
     assert np.median(strange) > np.quantile(usual, 0.95)
-    back = fitted.decode(fitted.codes(_met(rows.normal, fresh)))
+    back = fitted.decode(fitted.codes(fresh))
     assert np.square(back - fresh).sum() < 0.5 * np.square(fresh - fresh.mean(axis=0)).sum()
 
 
@@ -39,14 +39,14 @@ def test_a_row_scores_the_same_alone_and_in_a_batch_and_from_the_bundle():
     fitted = RowState().fit(rows, ModelChoice(), _ignore)
     again = RowState().from_bundle(fitted.arrays(), rows.normal)
     values = _sheet(17, 2)
-    whole, codes = fitted.anomaly_scores(_met(rows.normal, values)), fitted.codes(_met(rows.normal, values))
+    whole, codes = fitted.anomaly_scores(_met(rows.normal, values)), fitted.codes(values)
     for at in range(17):
         alone = _met(rows.normal, values[at : at + 1])
         for one in (fitted, again):
             assert {name: part[0] for name, part in one.anomaly_scores(alone).items()} == {
                 name: part[at] for name, part in whole.items()
             }
-            assert np.array_equal(one.codes(alone)[0], codes[at])
+            assert np.array_equal(one.codes(alone.values)[0], codes[at])
 
 
 def test_halves_out_of_fold_are_as_of_new_rows():

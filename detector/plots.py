@@ -53,7 +53,7 @@ def draw_explanation(ax: Any, explanation: Explanation, values: dict[str, Value]
     ax.set_yticks(np.arange(len(lengths)), labels)
     ax.invert_yaxis()
     ax.margins(x=0.3)
-    ax.set(xlabel="contribution to the reconstruction's surprise", title=f"surprise of the whole {surprise:.1f}")
+    ax.set(xlabel="contribution to the surprise", title=f"surprise of the whole {surprise:.1f}")
     return ax
 
 

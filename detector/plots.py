@@ -17,12 +17,17 @@ _LONGEST_VALUE = 24
 
 
 def draw_map(ax: Any, ground: MapGround, places: NDArray[np.floating[Any]], flagged: NDArray[np.bool_]) -> Any:
-    """Where normal records are dense, some of them as grey dots, and `places` [N, 2], red where flagged [N].
+    """Where normal records are dense, some of them as grey dots, and `places` [N, 2], red where flagged [N]. Two lines hold 80
+    and 95 % of normal records that were not learned from.
 
     Returns the axes, new ones where `ax` is None.
     """
     ax = _axes(ax)
     ax.contourf(ground.x, ground.y, ground.density, levels=_LEVELS, cmap=_GROUND, alpha=0.6)
+    if len(levels := np.unique(ground.contours[ground.contours > 0])):
+        ax.contour(
+            ground.x, ground.y, ground.density, levels=levels, colors=_INK, linewidths=0.8, linestyles=["--", "-"]
+        )
     ax.plot(*ground.sample.T, ".", color=_QUIET, markersize=2, label="normal, from training")
     for rows, colour, mark, label in ((~flagged, _INK, "o", "normal"), (flagged, _ALARM, "D", "abnormal")):
         if rows.any():

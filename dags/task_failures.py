@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from latentwatch.dags.monitor_files import Planned
-from latentwatch.domain.errors import LatentwatchError, Unavailable
+from latentwatch.domain.errors import LatentwatchError, StillLearning, Unavailable
 
 
 @contextmanager
@@ -20,6 +20,8 @@ def retried_where_it_helps() -> Iterator[None]:
         yield
     except Unavailable:
         raise
+    except StillLearning as error:  # nothing went wrong: a later run trains, this one's other tasks are passed over
+        raise AirflowSkipException(str(error)) from error
     except (LatentwatchError, ImportError) as error:
         raise AirflowFailException(str(error)) from error
 

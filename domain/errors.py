@@ -75,3 +75,7 @@ class LoopFailed(LatentwatchError):
     """An unattended run ended without doing what it was started for."""
 
     exit_code = 5
+
+
+class StillLearning(LoopFailed):
+    """The first model's time has not come: the stream has not been seen for as long as the monitor says; run again later."""

@@ -16,7 +16,7 @@ from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.incident import IncidentRule
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.monitor_part import MonitorPart
-from latentwatch.domain.policies import AlertPolicy, LatePolicy, RetrainPolicy
+from latentwatch.domain.policies import AlertPolicy, LatePolicy, RetrainPolicy, TrainPolicy
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.sources import SourceSettings
 
@@ -34,6 +34,7 @@ class Monitor(MonitorPart):
     related: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     """Groups of entities, each by name or pattern (`rack-1-*`), whose alerts of the same time are one incident."""
     late: LatePolicy = LatePolicy()
+    train: TrainPolicy = TrainPolicy()
     retrain: RetrainPolicy = RetrainPolicy()
 
     @field_validator("window")
@@ -52,6 +53,14 @@ class Monitor(MonitorPart):
         given = next(each.format for each in (self.source.kafka, self.source.file) if each is not None)
         if self.record.takes_apart and given in ("csv", "avro"):
             raise ValueError(f"'arrays' and 'collector' belong to JSON, and the source is {given}; remove one of them")
+        if self.train.after is not None and self.source.kafka is None:
+            raise ValueError(
+                "'train: {after: ...}' waits for a topic to fill; a file is learned from as it is, remove it"
+            )
+        if self.train.after is not None and self.train.after > self.retrain.history:
+            raise ValueError(
+                "'train: {after: ...}' is longer than 'retrain: {history: ...}', so that it never comes; raise that"
+            )
         return self
 
     def incident_rule(self, cadence: float) -> IncidentRule:

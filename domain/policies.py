@@ -100,6 +100,20 @@ class LatePolicy(MonitorPart):
         return value
 
 
+class TrainPolicy(MonitorPart):
+    """When the first model is trained, where there is no history to begin with."""
+
+    after: Duration | None = None
+    """How long the topic must have been filling; until then the monitor is learning. By default nothing is waited for."""
+
+    @field_validator("after")
+    @classmethod
+    def _some_time(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value <= timedelta(0):
+            raise ValueError("must be longer than nothing, such as 3d; leave it out to train on what there is")
+        return value
+
+
 class RetrainPolicy(MonitorPart):
     """When the next model is trained, and on how much history."""
 

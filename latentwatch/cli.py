@@ -256,12 +256,18 @@ def serve(
 
 @app.command(epilog="Example: latentwatch retrain monitor.yaml --history 'last-month/*.parquet'")
 def retrain(
-    monitor: MonitorFile, history: Histories = None, accept_blind: AcceptBlind = False, as_json: AsJson = False
+    monitor: MonitorFile,
+    history: Histories = None,
+    accept_blind: AcceptBlind = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="First wait until the topic has filled for as long as 'train: {after}' says.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a challenger on recent history without its incidents, judge it against the champion, promote the better one."""
     from latentwatch.commands import retrain_monitor
 
-    retrain_monitor(monitor, history or [], as_json=as_json, accept_blind=accept_blind)
+    retrain_monitor(monitor, history or [], as_json=as_json, accept_blind=accept_blind, wait=wait)
 
 
 @app.command(epilog="Example: LATENTWATCH_CHANNELS_FILE=channels.yaml latentwatch notify")

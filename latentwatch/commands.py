@@ -60,8 +60,20 @@ def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool, acce
     _retrain(monitor_file, history, as_json, accept_blind)
 
 
-def retrain_monitor(monitor_file: Path, history: list[str], *, as_json: bool, accept_blind: bool = False) -> None:
-    """The same steps: training for the first time is retraining without a champion."""
+def retrain_monitor(
+    monitor_file: Path, history: list[str], *, as_json: bool, accept_blind: bool = False, wait: bool = False
+) -> None:
+    """The same steps: training for the first time is retraining without a champion. `wait` for that where it is to be waited
+    for and no history is given."""
+    if wait and not history:
+        from latentwatch.alerts.registry import ModelRegistry
+        from latentwatch.learning import learning_of, wait_until_enough
+        from latentwatch.wiring import ready_database, registered
+
+        settings, clock = load_settings(), SystemClock()
+        monitor = registered(monitor_file, engine := ready_database(settings))
+        if ModelRegistry(engine).champion(monitor.name) is None:
+            wait_until_enough(lambda: learning_of(monitor, settings, clock), clock, say)
     _retrain(monitor_file, history, as_json, accept_blind)
 
 

@@ -12,7 +12,9 @@ from latentwatch.alerts.outbox import GIVEN_UP, due_too_late, outbox_state
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.domain.addresses import without_secrets
 from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.durations import format_duration
 from latentwatch.domain.errors import LatentwatchError
+from latentwatch.domain.learning import LEARNING
 from latentwatch.domain.model import VersionStatus
 from latentwatch.domain.private_files import open_to_others
 from latentwatch.findings import Finding, FindingState, Scene
@@ -57,14 +59,23 @@ def check_models(scene: Scene) -> Iterator[Finding]:
     try:
         registry = ModelRegistry(scene.prepared())
         found = [
-            (monitor.name, registry.champion(monitor.name), registry.versions(monitor.name))
+            (monitor.name, registry.champion(monitor.name), registry.versions(monitor.name), monitor.train.after)
             for monitor in scene.registered()
         ]
+        beats = heartbeats(scene.prepared())
     except LatentwatchError:
         return  # the database's own finding says so
-    for name, champion, versions in found:
+    for name, champion, versions, after in found:
         if champion is not None:
             yield Finding("models", FindingState.FINE, f"{name}: version {champion.version} serves")
+        elif not versions and after is not None:
+            said = [beat.state for beat in beats if beat.monitor == name and beat.state.startswith(LEARNING)]
+            detail = (
+                said[0]
+                if said
+                else f"learns from its stream for {format_duration(after)}; 'latentwatch score' says how far"
+            )
+            yield Finding("models", FindingState.FINE, f"{name}: {detail}")
         elif versions:
             counted = Counter(version.status for version in versions)
             each = ", ".join(f"{number} {status.value}" for status, number in counted.items())

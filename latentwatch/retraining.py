@@ -35,6 +35,7 @@ from latentwatch.domain.rules import FeatureRules
 from latentwatch.exception_replays import judged_with, with_replays
 from latentwatch.history import read_history, read_topic_history
 from latentwatch.labelled_history import in_force, levelled, others_of, still_strange, within, without_incidents
+from latentwatch.learning import learning_of, require_enough
 from latentwatch.run_folders import JUDGED, RunFolder, delete_judged_runs, run_folder
 from latentwatch.settings import Settings, load_settings
 from latentwatch.snapshots import read_snapshot, write_snapshot
@@ -67,7 +68,7 @@ class Retraining:
 def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None = None) -> str:
     """Freeze the history of a run, so that every later step and every repetition sees the same records.
 
-    Returns the run's folder. Raises InvalidHistory, InvalidMonitor, InvalidInput where the model could not be kept, and
+    Returns the run's folder. Raises StillLearning where the first model's time has not come, InvalidHistory, InvalidMonitor, InvalidInput where the model could not be kept, and
     Unavailable where history is a topic or bundles are in an object store.
     """
     settings = load_settings()
@@ -75,6 +76,8 @@ def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None =
     folder = run_folder(settings, monitor, run_id)
     if folder.noted("snapshot") is None:
         check_store(settings.bundles)  # now, rather than when hours of fitting are over
+        if not history and ModelRegistry(ready_database(settings)).champion(monitor.name) is None:
+            require_enough(monitor, lambda: learning_of(monitor, settings, SystemClock()))
         batch = gather_history(monitor, settings, history)
         write_snapshot(batch, folder.history)
         folder.monitor_file.write_text(Path(monitor_file).read_text(encoding="utf-8"), encoding="utf-8")

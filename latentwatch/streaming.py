@@ -17,6 +17,7 @@ from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, TopicRecreated, Unavailable
 from latentwatch.domain.monitor import Monitor
 from latentwatch.heartbeat import HeartbeatWriter
+from latentwatch.learning import LearningNotice, learning_of
 from latentwatch.logs import log_as_lines
 from latentwatch.metrics_server import serve_health
 from latentwatch.notifying import stop_on_signals
@@ -78,9 +79,18 @@ def run_scorer(
     def load(bundle: str) -> Detector:
         return load_bundle(settings.bundles, bundle)
 
+    learning = LearningNotice(lambda: learning_of(monitor, settings, clock), clock)
     try:
         # Before it joins its group, so that no partition is given to a process that cannot score it.
-        model = wait_for_model(monitor, registry, load, clock, stop, health or HealthRecord(clock), heartbeat.waiting)
+        model = wait_for_model(
+            monitor,
+            registry,
+            load,
+            clock,
+            stop,
+            health or HealthRecord(clock),
+            lambda why: heartbeat.waiting(why or learning()),
+        )
         tell_added(model.detector, model.version, monitor)
         while True:
             source, decode_as = open_source(

@@ -8,6 +8,7 @@ from latentwatch.alerts.monitor_upkeep import is_orphaned
 from latentwatch.alerts.reading import MonitorFacts, ScorerFacts, overview
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.alert import Severity
+from latentwatch.domain.learning import LEARNING
 from latentwatch.review import words
 from latentwatch.review.promise import Promise, promise_of
 from latentwatch.review.room import Room
@@ -105,6 +106,9 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
             f"no sign of life for {gone}: start 'latentwatch score' again, or 'latentwatch monitors remove {name}'"
         )
     if facts.champion is None:
+        learning = next((scorer.state for scorer in alive if scorer.state.startswith(LEARNING)), None)
+        if learning is not None:
+            return Word.WAITING, f"{learning}; records wait in the topic, and are scored once a model serves"
         return Word.WAITING, f"no model yet: run 'latentwatch train' or 'latentwatch retrain' for {name}"
     if not alive:
         return _without_scorer(facts, now)

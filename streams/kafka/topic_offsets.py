@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from latentwatch.domain.clock import to_microseconds
+from latentwatch.domain.clock import from_microseconds, to_microseconds
 from latentwatch.domain.errors import Unavailable
 from latentwatch.streams.kafka.access import KafkaAccess
 from latentwatch.streams.kafka.kafka_faults import RefusalReportingClient, out_of_reach
@@ -65,6 +65,14 @@ def offsets_at(topic: str, access: KafkaAccess, moment: datetime) -> dict[int, i
         ends = consumer.end_offsets(places)
         arrived = consumer.offsets_for_times(dict.fromkeys(places, to_microseconds(moment) // 1_000))
         return {place.partition: int(arrived[place].offset if arrived.get(place) else ends[place]) for place in places}
+
+
+def first_arrival(topic: str, access: KafkaAccess, since: datetime) -> datetime | None:
+    """When the first record arrived, of those since a moment; None where there is none. Raises as `onlooker` does."""
+    with onlooker(topic, access, "asking for the first record of") as (consumer, places):
+        found = consumer.offsets_for_times(dict.fromkeys(places, to_microseconds(since) // 1_000))
+        arrived = [at.timestamp for at in found.values() if at is not None]
+        return from_microseconds(min(arrived) * 1_000) if arrived else None
 
 
 def topic_id(topic: str, access: KafkaAccess) -> str | None:

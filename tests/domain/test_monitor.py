@@ -77,6 +77,8 @@ def test_written_monitors_are_read_back_equal():
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, false_alarm_rate: 0.1"), "not both"),
         (("false_alarms_per_day: 2", "false_alarm_rate: 0.1, per: entity"), "give 'false_alarms_per_day' as well"),
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, per: host"), "'monitor' or 'entity'"),
+        (("alert:", "train: {after: 0s}\nalert:"), "must be longer than nothing"),
+        (("alert:", "train: {after: 30d}\nalert:"), "longer than 'retrain: {history: ...}'"),
         (("source: {kafka: {topic: plant.pump, group: latentwatch-pump}}", "source: {}"), "exactly one of"),
         (
             ("topic: plant.pump", "topic: plant.pump, delimiter: ;"),

@@ -110,6 +110,11 @@ def test_broken_takes_what_people_called_false():
     [
         ({}, Word.SCORING, "as it should"),
         ({"champion": None}, Word.WAITING, "latentwatch train"),
+        (
+            {"champion": None, "scorers": (replace(ALIVE, state="learning, 40 % of 3d"),)},
+            Word.WAITING,
+            "learning, 40 % of 3d",
+        ),
         ({"last_commit": None}, Word.WAITING, "first record"),
         ({"scorers": (), "last_commit": None}, Word.WAITING, "start 'latentwatch score'"),
         ({"scorers": (), "last_commit": NOW - timedelta(hours=1)}, Word.STALE, "1 h ago"),

@@ -1,5 +1,7 @@
 """Records as channels: every feature on one scale, per entity, clipped softly; and which constant features moved.
 
+A value that is missing although training never lacked it counts as a constant that moved, as it does of records that stand alone.
+
 Batch [N] → z [N, C] float32 with NaN where missing, moved [N] float32
 """
 
@@ -42,6 +44,8 @@ class Channels:
     """[C] what is divided by; 0 for a channel constant in training."""
     tolerance: NDArray[np.float32]
     """[C] how far a constant channel may be off before it has moved; infinite where its value is not known."""
+    whole: NDArray[np.bool_]
+    """[C] whether training never lacked a value; of a feature of several channels the first alone says so."""
 
     @property
     def count(self) -> int:
@@ -84,7 +88,8 @@ class Channels:
         return np.where(self.scale > 0, variance / divisor**2, 0.0).astype(np.float32)
 
     def transform(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """z [N, C], NaN where missing, and [N] the number of constant channels that moved or carry an unseen word."""
+        """z [N, C], NaN where missing, and [N] the number of constant channels that moved, carry an unseen word, or
+        are missing as never in training."""
         z, moved = self.scaled(batch)
         return soft_clip(z), moved
 
@@ -92,15 +97,21 @@ class Channels:
         """`transform` without the soft clip."""
         offset = raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)]
         still = self.scale == 0
-        moved = (np.abs(offset[:, still]) > self.tolerance[still]).sum(axis=1).astype(np.float32)
+        moved = self._moved(offset).sum(axis=1).astype(np.float32)
         z = np.asarray(offset / np.where(still, 1.0, self.scale), np.float32)
         z[:, still] = 0.0
         return z, moved
 
     def movements(self, batch: Batch) -> NDArray[np.bool_]:
-        """[N, C] whether a channel is constant in training and off its value here."""
-        offset = raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)]
-        return np.asarray((self.scale == 0) & (np.abs(offset) > self.tolerance), bool)
+        """[N, C] whether a channel is constant in training and off its value here, or missing as it never was."""
+        return self._moved(raw_channels(batch, self.words) - self.centre[self.entity_rows(batch.entities)])
+
+    def _moved(self, offset: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """`movements` of channels [N, C] less their centre."""
+        out = np.isnan(offset) & self.whole
+        still = np.flatnonzero(self.scale == 0)
+        out[:, still] |= np.abs(offset[:, still]) > self.tolerance[still]
+        return out
 
     def values(
         self,
@@ -136,7 +147,7 @@ class Channels:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""
-        return {"centre": self.centre, "scale": self.scale, "tolerance": self.tolerance}
+        return {"centre": self.centre, "scale": self.scale, "tolerance": self.tolerance, "whole": self.whole}
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
@@ -148,10 +159,10 @@ class Channels:
         words = tuple(tuple(map(str, known)) for known in meta["words"])
         entities = tuple(map(str, meta["entities"]))
         count = len(channel_names(schema, words))
-        centre, scale, tolerance = (arrays[name] for name in ("centre", "scale", "tolerance"))
-        if centre.shape != (1 + len(entities), count) or scale.shape != (count,) or tolerance.shape != (count,):
+        centre, *by_channel = (arrays[name] for name in ("centre", "scale", "tolerance", "whole"))
+        if centre.shape != (1 + len(entities), count) or any(each.shape != (count,) for each in by_channel):
             raise ValueError("channel scaling does not fit the record schema")
-        return cls(schema, words, entities, centre, scale, tolerance)
+        return cls(schema, words, entities, centre, *by_channel)
 
 
 def channel_names(schema: RecordSchema, words: tuple[tuple[str, ...], ...]) -> list[tuple[str, str]]:
@@ -236,7 +247,10 @@ def fit_channels(batch: Batch) -> Channels:
     tolerance = np.minimum(tolerance, np.float32(1e30))
     kept = tuple(map(str, entities)) if len(entities) > 1 else ()
     centre = centre if len(entities) > 1 else centre[1:]
-    return Channels(batch.schema, words, kept, centre.astype(np.float32), scale, tolerance)
+    names = [name for name, _ in channel_names(batch.schema, words)]
+    first = np.array([name not in names[:at] for at, name in enumerate(names)], bool)
+    whole = np.isfinite(raw).all(axis=0) & first
+    return Channels(batch.schema, words, kept, centre.astype(np.float32), scale, tolerance, whole)
 
 
 def _frequent(values: NDArray[np.object_]) -> tuple[str, ...]:

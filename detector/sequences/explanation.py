@@ -132,7 +132,7 @@ def _neighbours(whitened: Floats, memory: ReferenceRecords, schema: RecordSchema
 
 
 def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Floats:
-    """[N, features] shares that sum to 1; a constant that moved outweighs everything else."""
+    """[N, features] shares that sum to 1; a constant that moved or a value missing as never in training outweighs everything."""
     owners = context.channels.owners
     moved = context.channels.movements(batch)
     weight = reductions + moved * (1.0 + reductions.sum(axis=1, keepdims=True))

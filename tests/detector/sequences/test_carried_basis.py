@@ -37,14 +37,7 @@ def test_landmarks_take_another_scaling_by_way_of_their_units(detector):
     context = detector.context
     basis = detector.model.coded.basis
     count = context.channels.count
-    half = type(context.channels)(
-        context.channels.schema,
-        context.channels.words,
-        context.channels.entities,
-        context.channels.centre,
-        context.channels.scale / 2,
-        context.channels.tolerance,
-    )
+    half = replace(context.channels, scale=context.channels.scale / 2)
     carried = carried_basis(basis, context, replace(context, channels=half))
     small = np.abs(basis.rows[:, : 3 * count]) < 1
     assert np.allclose(carried.rows[:, : 3 * count][small], 2 * basis.rows[:, : 3 * count][small], atol=1e-4)

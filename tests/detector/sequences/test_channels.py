@@ -58,15 +58,19 @@ def test_a_constant_feature_counts_when_it_moves():
     channels = fit_channels(records(500))
     z, moved = channels.transform(records(4, fixed=[5.0, 5.0, 5.1, np.nan]))
     assert (z[:, 1] == 0).all()
-    assert moved.tolist() == [0, 0, 1, 0]
+    assert moved.tolist() == [0, 0, 1, 1]  # training never lacked it
     assert channels.movements(records(1, fixed=[6.0]))[0].nonzero()[0].tolist() == [1]
 
 
-def test_an_unseen_word_counts_as_a_movement_and_a_missing_one_does_not():
-    """An unknown category is information; a missing value is not a category."""
-    channels = fit_channels(records(500))
+def test_an_unseen_word_counts_as_a_movement_and_a_missing_one_where_none_ever_was():
+    """An unknown category is information, once a feature; a missing value is not a category, but is as strange where training
+    lacked none."""
+    modes = ["eco", "boost"] * 250
+    sometimes = fit_channels(records(500, mode=[*modes[:-1], None]))
+    assert sometimes.transform(records(3, mode=["eco", "reverse", None]))[1].tolist() == [0, 1, 0]
+    channels = fit_channels(records(500, mode=modes))
     z, moved = channels.transform(records(3, mode=["eco", "reverse", None]))
-    assert moved.tolist() == [0, 1, 0]
+    assert moved.tolist() == [0, 1, 1]
     assert np.isnan(z[2]).any()
     assert not np.isnan(z[1]).any()
 

@@ -23,6 +23,7 @@ from benchmarks.latent.places import HELD_OUT_DAY, HISTORY_DAYS, measure_chain, 
 from benchmarks.latent.rigs import Rigs, trained
 from benchmarks.latent.table_places import RETRAINED, measure_table_places
 from benchmarks.quality.datasets import data_folder
+from latentwatch.detector.components.state import State
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import InvalidInput
@@ -132,13 +133,20 @@ def _tables(data: Path) -> dict[str, Value]:
 
 
 def _halves(data: Path) -> dict[str, Value]:
-    losses: list[list[float]] = []
+    measured = []
     for suite in SUITES:
-        numbers = measure_suite(data, suite, 0)
-        _tell(f"{suite}: {_told(numbers)}")
-        losses.append([numbers[name] - numbers[f"{name}_without"] for name in ("auroc", "ap")])
-    auroc, ap = np.mean(losses, axis=0).tolist()
-    return {"loss_without_latent_auroc": auroc, "loss_without_latent_ap": ap}
+        measured.append(measure_suite(data, suite, 0))
+        _tell(f"{suite}: {_told(measured[-1])}")
+    losses = {
+        f"loss_without_latent_{name}": float(np.mean([one[name] - one[f"{name}_without"] for one in measured]))
+        for name in ("auroc", "ap")
+    }
+    return losses | {
+        f"exceedances_{name}": [
+            float(np.mean([one[f"{name}/{level}"] for one in measured if f"{name}/{level}" in one])) for level in (2, 3)
+        ]
+        for name in ("whole", *State().scores)
+    }
 
 
 def _mean(values: list[Value]) -> Value:

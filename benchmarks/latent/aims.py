@@ -20,6 +20,11 @@ class Aim:
 AIMS = (
     Aim("loss_without_latent_auroc", "", "AUROC lost without both halves, mean of all suites of sequences, points"),
     Aim("loss_without_latent_ap", "", "AP lost without them"),
+    Aim(
+        "exceedances_whole", ".01 .001", "share of normal records with a surprise of 2 and of 3, where a suite has them"
+    ),
+    Aim("exceedances_reconstruction", ".01 .001", "the same, of this half alone"),
+    Aim("exceedances_density", ".01 .001", "and of this one"),
     Aim("trust", ">= .93", "trustworthiness of the map against current values, k = 15"),
     Aim("contour_80", ".80 +- .06", "later normal records within the contour of 80 %"),
     Aim("contour_95", ".95 +- .06", "and of 95 %"),
@@ -49,4 +54,7 @@ def as_table(numbers: Mapping[str, Value]) -> str:
 def _shown(value: Value) -> str:
     if value is None:
         return "not measured"
-    return " ".join(f"{number:.3f}" for number in (value if isinstance(value, list) else [value]))
+    return " ".join(
+        f"{number:.4f}" if abs(number) < 0.1 else f"{number:.3f}"
+        for number in (value if isinstance(value, list) else [value])
+    )

@@ -285,7 +285,9 @@ def _close(connection: Connection, alert: int, others: Sequence[int], now: datet
     """Nothing is left of it: nobody needs to look any more, and nobody is told who was not told yet, but for what there
     is to be told of the others of its incident."""
     connection.execute(
-        update(AlertRow).where(AlertRow.id == alert).values(status=AlertStatus.CLOSED, records=0, updated=now)
+        update(AlertRow)
+        .where(AlertRow.id == alert)
+        .values(status=AlertStatus.CLOSED, over=True, records=0, updated=now)
     )
     due = update(NotificationRow).where(NotificationRow.alert_id == alert, NotificationRow.status == DUE)
     if others:

@@ -1,4 +1,5 @@
-"""What people are told of incidents: one message as it opens, one where it becomes critical, one where it spreads.
+"""What people are told of incidents: one message as it opens, one where it becomes critical, one where it spreads,
+one when it is over.
 
 Written in the transaction that opens or grows the alerts. The first message waits a few seconds in the outbox, and what
 joins the incident meanwhile is written into it: an outage of thirty hosts is one message of thirty.
@@ -16,10 +17,11 @@ from latentwatch.alerts.outbox import DUE, channels_of, new_message, subject_of,
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import AlertKind, Severity
+from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 
-OPENED, CRITICAL, WIDER = "opened", "critical", "wider"
+OPENED, CRITICAL, WIDER, OVER = "opened", "critical", "wider", "over"
 OUTLASTS = "outlasts"
 """The event of an alert that goes on from what a silence hid."""
 WIDER_BY = 4
@@ -72,6 +74,26 @@ def announce(connection: Connection, monitor: str, news: News, now: datetime, se
     numbers = connection.scalars(select(row.incident).where(row.alert_id.in_(touched)).distinct()).all()
     for number in sorted(numbers):
         _tell(connection, monitor, number, news, channels, now, settle)
+
+
+def announce_over(connection: Connection, monitor: str, incidents: Sequence[int], now: datetime) -> None:
+    """Tell the channels that incidents are over, of which they were told that they began."""
+    channels = channels_of(connection, monitor) if incidents else ()
+    for number in incidents if channels else ():
+        incident = _Incident(tuple(_alerts_of(connection, number)))
+        told = select(func.count()).where(
+            NotificationRow.alert_id.in_([alert.id for alert in incident.alerts]), NotificationRow.occasion == OPENED
+        )
+        if not connection.scalar(told):
+            continue
+        first, ended = incident.alerts[0], max(alert.ended for alert in incident.alerts)
+        key = f"alert-{monitor}-{_opening_record(connection, monitor, first)}-{OVER}-{ended.isoformat()}"
+        said = _words(monitor, number, incident, OVER) | {"occasion": OVER, "extent": len(incident.entities)}
+        insert_new(
+            connection,
+            NotificationRow,
+            [new_message(monitor, first.id, f"{key}-{channel}", channel, now) | said for channel in channels],
+        )
 
 
 def _tell(
@@ -142,7 +164,8 @@ def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
     alert, member = AlertRow, IncidentMemberRow
     return connection.execute(
         select(
-            alert.id, alert.kind, alert.entity, alert.severity, alert.started, alert.records, alert.peak_surprise, alert.threshold,
+            alert.id, alert.kind, alert.entity, alert.severity, alert.started, alert.ended, alert.records,
+            alert.peak_surprise, alert.threshold,
             alert.model_version, alert.features, alert.crossed, alert.peak_source, alert.peak_partition,
             alert.peak_offset,
         )
@@ -161,14 +184,19 @@ def _outlasting(connection: Connection, alert: int) -> str:
 def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dict[str, object]:
     """Severity, title and body of a message."""
     entities = incident.entities
-    state = {OPENED: "not normal", CRITICAL: "now critical", WIDER: "spreading"}[occasion]
+    began, ended = min(alert.started for alert in incident.alerts), max(alert.ended for alert in incident.alerts)
+    lasted = spell_duration((ended - began).total_seconds())
+    state = {
+        OPENED: "not normal", CRITICAL: "now critical", WIDER: "spreading", OVER: f"normal again after {lasted}"
+    }[occasion]  # fmt: skip
     if occasion == OPENED and all(alert.kind is AlertKind.STOPPED_SENDING for alert in incident.alerts):
         state = "stopped sending"
     subject = subject_of(monitor, entities[0]) if len(entities) == 1 else f"{monitor}: {len(entities)} entities"
     mark = ":" if len(entities) == 1 else ""
     body = _of_one(incident.alerts[0]) if len(incident.alerts) == 1 else _of_many(number, incident)
     goes_on = f" {incident.outlasting[:1].upper()}{incident.outlasting[1:]}." if incident.outlasting else ""
-    return {**titled(incident.severity, f"{subject}{mark} {state}"), "body": body + goes_on}
+    severity = Severity.LOW if occasion == OVER else incident.severity
+    return {**titled(severity, f"{subject}{mark} {state}"), "body": body + goes_on}
 
 
 def _of_one(alert: Row[Any]) -> str:

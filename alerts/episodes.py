@@ -211,6 +211,7 @@ def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedReco
 def _grown_columns(episode: Episode, now: datetime) -> dict[str, Any]:
     return {
         "severity": episode.severity,
+        "over": False,
         "started": episode.started,
         "ended": episode.ended,
         "records": episode.records,

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from latentwatch.alerts.ending import incidents_over
 from latentwatch.alerts.episodes import entity_key
 from latentwatch.alerts.incidents import join_incidents, rejoin_incidents, stand_alone
 from latentwatch.alerts.silences import silences_since
@@ -133,12 +134,16 @@ def _row(
 _END = (
     update(AlertRow)
     .where(AlertRow.id == bindparam("alert"))
-    .values(status=AlertStatus.CLOSED, ended=bindparam("spoke"), updated=bindparam("now"))
+    .values(status=AlertStatus.CLOSED, over=True, ended=bindparam("spoke"), updated=bindparam("now"))
 )
 
 
-def close_stopped(connection: Connection, monitor: str, heard: Mapping[str, datetime], now: datetime) -> None:
-    """Close the alerts of entities that send again; the others, mostly all, cost one look together."""
+def close_stopped(connection: Connection, monitor: str, heard: Mapping[str, datetime], now: datetime) -> list[int]:
+    """Close the alerts of entities that send again; the others, mostly all, cost one look together.
+
+    Returns the incidents that are over with them.
+    """
+    closed: list[int] = []
     spoke = {entity_key(entity): time for entity, time in heard.items()}
     for names in _pieces(sorted(spoke)):
         found = connection.execute(
@@ -162,6 +167,8 @@ def close_stopped(connection: Connection, monitor: str, heard: Mapping[str, date
                 for alert, _, _ in found
             ]
             connection.execute(insert(AlertEventRow), events)
+            closed += [alert for alert, _, _ in found]
+    return incidents_over(connection, closed)
 
 
 def _pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
-from latentwatch.alerts.announcing import News, announce
+from latentwatch.alerts.announcing import News, announce, announce_over
 from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
+from latentwatch.alerts.ending import end_alerts
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
 from latentwatch.alerts.outbox import announce_changes
@@ -182,7 +183,7 @@ class AlertStore:
                 )
                 announce(connection, self.monitor, news, now, settle)
             remember_raised(connection, self.monitor, outcome.amendments, now)
-            close_stopped(connection, self.monitor, outcome.heard, now)
+            spoke = close_stopped(connection, self.monitor, outcome.heard, now)
             stopped = open_stopped(
                 connection, self.monitor, outcome.source, outcome.stopped, outcome.incident_rule, now
             )
@@ -192,6 +193,8 @@ class AlertStore:
             announce(connection, self.monitor, News(told), now, settle)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
+            over = end_alerts(connection, self.monitor, outcome.entities, gap, now)
+            announce_over(connection, self.monitor, [*spoke, *over], now)
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)

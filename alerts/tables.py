@@ -58,6 +58,13 @@ class AlertRow(Row):
         Index("ix_alerts_inbox", "monitor", "status", "started"),
         Index("ix_alerts_entity", "monitor", "entity", "ended"),
         Index("ix_alerts_started", "started"),
+        Index(
+            "ix_alerts_going_on",
+            "monitor",
+            "ended",
+            sqlite_where=text("over = 0"),
+            postgresql_where=text("NOT over"),
+        ),
         Index("ix_alerts_ended", "monitor", "ended"),
         Index("ix_alerts_silence", "silence_id"),
     )
@@ -89,6 +96,8 @@ class AlertRow(Row):
     """The latest label's."""
     silence_id: Mapped[int | None] = mapped_column(BigKey)
     """The silence under which it opened; all its records fall under it."""
+    over: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Its entity has been normal since, for longer than the gap, or sends again."""
     created: Mapped[datetime]
     """Wall time at which it opened."""
     updated: Mapped[datetime]

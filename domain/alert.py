@@ -168,6 +168,8 @@ class Alert:
     """The limits that its records crossed, each with the value that was first beyond it."""
     silence: int | None = None
     """The number of the silence that hid it when it opened."""
+    over: bool = False
+    """Its entity has been normal since, or sends again."""
     step: LastingChange | None = None
     """The lasting change that it asks about: whether that is the new normal."""
     answer: StepAnswer | None = None

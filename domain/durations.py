@@ -45,6 +45,27 @@ def format_duration(value: timedelta) -> str:
     return f"{value / timedelta(milliseconds=1):.3f}".rstrip("0").rstrip(".") + "ms"
 
 
+def spell_duration(seconds: float) -> str:
+    """A length of time in its two largest units.
+
+    >>> spell_duration(0.4), spell_duration(75), spell_duration(3600 * 5 + 60), spell_duration(86400 * 3)
+    ('0.4 s', '1 min 15 s', '5 h 1 min', '3 d')
+    """
+    seconds = max(0.0, seconds)
+    if seconds < 10:
+        return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
+    left, parts = round(seconds), []
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= size:
+            parts.append(f"{left // size} {unit}")
+            left %= size
+            if len(parts) == 2 or (unit == "min" and left == 0):
+                break
+        elif parts:
+            break
+    return " ".join(parts)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 DurationOrAuto = Annotated[
     Literal["auto"] | timedelta,

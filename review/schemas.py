@@ -154,6 +154,7 @@ class AlertOut(Answer):
     model_version: int
     features: tuple[str, ...]
     verdict: Verdict | None
+    over: bool = Field(description="the entity has been normal since, or sends again")
     crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
     silence: int | None = Field(description="the silence that hid it when it opened")
     step: LastingChangeOut | None = Field(description="the lasting change that it asks about")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.percent import percent as in_percent
 from latentwatch.domain.record import Value
 
@@ -116,24 +117,10 @@ def odds(value: float) -> str:
 def duration(seconds: float | None) -> str:
     """A length of time in its two largest units.
 
-    >>> duration(0.4), duration(75), duration(3600 * 5 + 60), duration(86400 * 3), duration(None)
-    ('0.4 s', '1 min 15 s', '5 h 1 min', '3 d', '–')
+    >>> duration(75), duration(None)
+    ('1 min 15 s', '–')
     """
-    if seconds is None:
-        return NOTHING
-    seconds = max(0.0, seconds)
-    if seconds < 10:
-        return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
-    left, parts = round(seconds), []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        if left >= size:
-            parts.append(f"{left // size} {unit}")
-            left %= size
-            if len(parts) == 2 or (unit == "min" and left == 0):
-                break
-        elif parts:
-            break
-    return " ".join(parts)
+    return NOTHING if seconds is None else spell_duration(seconds)
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

@@ -70,6 +70,11 @@ class Incident:
         return any(alert.asks for alert in self.alerts)
 
     @property
+    def over(self) -> bool:
+        """Whether all its alerts are; of those that are read."""
+        return all(alert.over for alert in self.alerts)
+
+    @property
     def loudest(self) -> Alert:
         """The alert with the highest severity and the strangest record."""
         return max(self.alerts, key=lambda alert: (LOUDNESS[alert.severity], alert.peak_surprise))

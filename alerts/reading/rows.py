@@ -30,6 +30,7 @@ def alert_of(row: AlertRow, asked: tuple[LastingChange, StepAnswer | None] | Non
         crossed=tuple(Crossing(**one) for one in row.crossed),
         verdict=row.verdict,
         silence=row.silence_id,
+        over=row.over,
         step=step,
         answer=answer,
     )

@@ -12,13 +12,14 @@ from sqlalchemy import Engine, select
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.outbox import Notifier
+from latentwatch.alerts.reading import AlertFilter, alert_detail, incident_inbox
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import NotificationRow
-from latentwatch.domain.alert import FlaggedRecord
+from latentwatch.domain.alert import AlertStatus, FlaggedRecord
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.incident import IncidentRule
-from latentwatch.domain.outcome import Outcome, StoppedSending
+from latentwatch.domain.outcome import EntityState, Outcome, StoppedSending
 from latentwatch.domain.scores import Explanation
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome
 from tests.alerts.contract.amending import amended
@@ -154,3 +155,43 @@ class IncidentContract:
         with reading(engine) as session:
             titles = session.scalars(select(NotificationRow.title).where(NotificationRow.channel == "desk")).all()
         assert titles == ["[medium] pump: 3 entities stopped sending"]
+
+    def test_people_are_told_when_it_is_over(self, store: AlertStore, engine: Engine, clock: ManualClock) -> None:
+        """Not before every host has been normal for longer than the gap; a stretch that goes on again is told again."""
+        desk = RecordingChannel()
+        notifier = Notifier(engine, {"oncall": RecordingChannel(), "desk": desk}, clock)
+        for host in range(2):
+            store.commit(self.outage(host))
+        notifier.deliver()
+
+        def hear(host: int, seconds: float, position: int) -> list[str]:
+            state = EntityState(f"web-{host}", host, at(seconds), 9, warming=False)
+            store.commit(replace(outcome(position, position + 1, partition=host), entities=(state,)))
+            notifier.deliver()
+            return [message.title for message in desk.taken[1:]]
+
+        assert hear(0, 60.0, 1) == []
+        assert hear(0, 61.0, 2) == []
+        assert hear(1, 90.0, 1) == ["[low] pump: 2 entities normal again after 1 s"]
+        (found,) = incident_inbox(engine, AlertFilter()).incidents
+        assert (found.over, found.status) == (True, AlertStatus.OPEN)
+        detail = alert_detail(engine, found.alerts[0].id)
+        assert detail is not None
+        assert [event.kind for event in detail.events] == ["over"]
+
+    def test_entities_that_send_again_end_their_incident(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """One message as they stop, one when the last of them is back."""
+        stops = tuple(StoppedSending(f"web-{n}", 0, n, at(n), model_version=1, threshold=3.0) for n in range(2))
+        store.commit(replace(outcome(0, 1), stopped=stops))
+        desk = RecordingChannel()
+        notifier = Notifier(engine, {"oncall": RecordingChannel(), "desk": desk}, clock)
+        notifier.deliver()
+        store.commit(replace(outcome(1, 2), heard={"web-0": at(600)}))
+        store.commit(replace(outcome(2, 3), heard={"web-1": at(601)}))
+        notifier.deliver()
+        assert [message.title for message in desk.taken] == [
+            "[medium] pump: 2 entities stopped sending",
+            "[low] pump: 2 entities normal again after 10 min 1 s",
+        ]

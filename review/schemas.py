@@ -32,6 +32,7 @@ class PromiseOut(Answer):
     false_episodes: int
     broken: bool
     unreviewed: bool
+    scope: str = Field(description="whose alarms a day are promised, where training knew several entities")
 
     @classmethod
     def of(cls, promise: Promise) -> Self:
@@ -154,9 +155,9 @@ class AlertOut(Answer):
     model_version: int
     features: tuple[str, ...]
     verdict: Verdict | None
-    over: bool = Field(description="the entity has been normal since, or sends again")
     crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
     silence: int | None = Field(description="the silence that hid it when it opened")
+    over: bool = Field(description="the entity has been normal since, or sends again")
     step: LastingChangeOut | None = Field(description="the lasting change that it asks about")
     answer: StepAnswer | None = Field(description="what people said of that: accept, keep, or nothing yet")
 

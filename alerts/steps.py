@@ -23,6 +23,7 @@ from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.exceptions import Form, KeepsAlarming, NormalLevel
 from latentwatch.domain.steps import LastingChange, StepAnswer
 
+_MOST_READ = 2_000
 LASTS = timedelta(days=8)
 """After it was asked about a change is taken to go on for so long: it is asked about again each week."""
 
@@ -166,7 +167,7 @@ def steps_of(
     session: Session, alerts: Sequence[int] | Select[int]
 ) -> dict[int, tuple[LastingChange, StepAnswer | None]]:
     """The questions of these alerts, of those that ask one, and their answers; `alerts` may be a query for their numbers."""
-    rows = session.scalars(select(StepRow).where(StepRow.alert_id.in_(alerts)))
+    rows = session.scalars(select(StepRow).where(StepRow.alert_id.in_(alerts)).limit(_MOST_READ))
     return {row.alert_id: (LastingChange.from_json(row.step), row.answer) for row in rows}
 
 

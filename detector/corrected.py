@@ -156,6 +156,10 @@ class CorrectedDetector:
         """What the policy's budget comes to."""
         return self.inner.budget(policy)
 
+    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
+        """[N, K] what may stand for numbers that are not looked at."""
+        return self.inner.stand_ins(batch, names)
+
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which a record is flagged."""
         return self.inner.threshold(policy)

@@ -22,6 +22,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.detector.rates import RateDetector
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sensitivity import smallest_changes
+from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.errors import InvalidHistory
@@ -73,7 +74,7 @@ def evaluate(
     if isinstance(detector, RateDetector):
         contexts = RunningContext(detector.context).extend(holdout)
         holdout, detector = detector.in_rates(holdout, contexts), detector.inner
-    detector = under(detector, exceptions)
+    detector = under(under_weights(detector, rules.weights), exceptions)
     budget = detector.budget(policy)
     threshold = budget.threshold
     clean = read_fresh(detector, holdout, threshold, rules, exceptions)

@@ -184,6 +184,12 @@ class RateDetector:
         """Scores as if the numbers left out, [N, K], were as the others predict."""
         return self.inner.score_without(*self._inner(batch, contexts), names, left)
 
+    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
+        """[N, K] as what judges rates says; nothing for a counter, whose rate is then what the others predict."""
+        out = self.inner.stand_ins(batch, names)
+        out[:, [name in self.context.counters for name in names]] = np.nan
+        return out
+
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
         """[N] the surprise less what is only memory of something that has ended."""
         return self.inner.ongoing(*self._inner(batch, contexts), scores)

@@ -1,4 +1,4 @@
-"""What matters of a feature: which way it must move to count, and how far; and limits that always alarm."""
+"""What matters of a feature: which way it must move to count, how far, and how much; and limits that always alarm."""
 
 import re
 from enum import StrEnum
@@ -29,6 +29,8 @@ class Importance(BaseModel):
     """A value above it is always flagged."""
     alarm_below: float | None = Field(default=None, allow_inf_nan=False)
     """A value below it is always flagged."""
+    weight: float | None = Field(default=None, ge=0, le=1)
+    """How much of what it adds to a surprise counts; 0 mutes it, whatever it shows. Its limits alarm all the same."""
 
     @field_validator("ignore_below", mode="before")
     @classmethod

@@ -22,6 +22,8 @@ class FeatureRules:
     """With limits that always alarm."""
     graded: tuple[Feature, ...] = ()
     """Of which some deviations do not count."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Features that count less than others, by name; 0 where one is muted. They act in the score."""
 
     def __bool__(self) -> bool:
         return bool(self.limited or self.graded)
@@ -33,6 +35,7 @@ class FeatureRules:
         return cls(
             tuple(each for each in known if each.alarm_above is not None or each.alarm_below is not None),
             tuple(each for each in known if each.direction is not None or each.ignore_below is not None),
+            {each.name: each.weight for each in known if each.weight is not None and each.weight < 1},
         )
 
 
@@ -77,9 +80,11 @@ class Grounds:
     """What the record was read as in place of what it shows, where exceptions say so: a level that moved, another word."""
     step: LastingChange | None = None
     """The lasting change that it asks about."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Features that counted less in the record's score than others, by name; 0 where one is muted."""
 
     def __bool__(self) -> bool:
-        return bool(self.crossed or self.discounted or self.read_as or self.step)
+        return bool(self.crossed or self.discounted or self.read_as or self.step or self.weights)
 
     @property
     def in_words(self) -> tuple[str, ...]:
@@ -91,6 +96,10 @@ class Grounds:
         read_as = ", ".join(f"{name} as {_shown(value)}" for name, value in self.read_as.items())
         said += [f"By an exception it was read with {read_as}."] if read_as else []
         said += [self.step.in_words] if self.step else []
+        muted = ", ".join(name for name, weight in self.weights.items() if not weight)
+        said += [f"Without {muted}, muted in the monitor."] if muted else []
+        less = ", ".join(f"{name} counts {weight:g}" for name, weight in self.weights.items() if weight)
+        said += [f"By its weight {less}."] if less else []
         return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
@@ -100,7 +109,8 @@ class Grounds:
         crossed = [crossing.to_json() for crossing in self.crossed]
         stored: dict[str, Any] = {"crossed": crossed, "discounted": list(self.discounted), "remaining": self.remaining}
         stored |= {"read_as": dict(self.read_as)} if self.read_as else {}
-        return stored | ({"step": self.step.to_json()} if self.step else {})
+        stored |= {"step": self.step.to_json()} if self.step else {}
+        return stored | ({"weights": dict(self.weights)} if self.weights else {})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> Self:
@@ -113,6 +123,7 @@ class Grounds:
             stored["remaining"],
             stored.get("read_as", {}),
             LastingChange.from_json(stored["step"]) if "step" in stored else None,
+            stored.get("weights", {}),
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.steps.detector import without_steps
+from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.record import Batch, batch_from_columns
 
@@ -31,6 +32,7 @@ class Replay:
 
 def replay(detector: Detector, flagged: FlaggedRecord) -> Replay:
     """Score a flagged record again from what was stored with it."""
+    detector = under_weights(detector, flagged.grounds.weights)
     batch, contexts = batch_of(detector, flagged), without_steps(detector.context, contexts_of(flagged))
     grounds = flagged.grounds
     replayed, remaining = float(detector.score(batch, contexts).surprise[0]), None

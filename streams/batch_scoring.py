@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.steps.detector import asking
+from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
@@ -64,7 +65,7 @@ class StreamScorer:
         """`late` is how far a record may come after younger ones of its entity and still be put at its place; `rules` are
         the monitor's, where it says what matters of its features, and `exceptions` those that people made."""
         self.threshold = detector.threshold(policy)
-        acting = asking(detector, self.threshold, policy.after_step)
+        acting = asking(under_weights(detector, rules.weights), self.threshold, policy.after_step)
         self.serving = Serving(acting, _NO_VERSION, self.threshold, rules).excepting(exceptions)
         self.detector = self.serving.detector
         self._contexts, self._late = memory_of(self.detector, late, source)

@@ -10,6 +10,7 @@ from latentwatch.detector.corrected import corrected_values, under
 from latentwatch.detector.decision import Decision, decide, in_steps
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.steps.detector import asking
+from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
@@ -38,7 +39,8 @@ class Serving:
     def of(cls, detector: Detector, version: int, monitor: Monitor, exceptions: Exceptions = NO_EXCEPTIONS) -> Self:
         """A model under a monitor's policy and rules, and under its exceptions."""
         rules, threshold = FeatureRules.of(monitor.record, detector.schema), detector.threshold(monitor.alert)
-        acting = under(asking(detector, threshold, monitor.alert.after_step), exceptions)
+        weighted = under_weights(detector, rules.weights)
+        acting = under(asking(weighted, threshold, monitor.alert.after_step), exceptions)
         return cls(acting, version, threshold, rules, exceptions)
 
     def excepting(self, exceptions: Exceptions) -> Self:
@@ -123,11 +125,12 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
 
 def _grounds(scored: Scored, serving: Serving) -> dict[int, Grounds]:
     """What rules and exceptions had to do with each row, of those of which there is something to say."""
-    if not serving.rules and not serving.exceptions:
+    weights = serving.rules.weights
+    if not (serving.rules or serving.exceptions or weights):
         return {}
     decided, read_as = decide_by(scored, serving), corrected_values(serving.detector, scored.batch)
     return {
-        row: replace(grounds, read_as=read_as[row])
+        row: replace(grounds, read_as=read_as[row], weights=weights)
         for row, grounds in zip(decided.rows.tolist(), decided.grounds, strict=True)
     }
 

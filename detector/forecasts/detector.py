@@ -156,6 +156,10 @@ class ForecastDetector:
         surprise = np.minimum(contexts.features[:, -1], rest)
         return replace(scores, surprise=surprise, extrapolated=surprise > self.context.fusion.seen_until)
 
+    def stand_ins(self, batch: Batch, names: Sequence[str]) -> Floats:
+        """[N, K] the entity's usual levels, as the components know them."""
+        return self.components.stand_ins(batch, names)
+
     def _inner(self, contexts: Contexts) -> Contexts:
         """The components' own part."""
         return Contexts(contexts.features[:, : self.components.context.width], contexts.seen)

@@ -117,6 +117,11 @@ class RowDetector:
         """Scores as if the numbers left out, [N, K], were as the others predict."""
         return self.cascade.score(self.model, *neutral(self.model, self.features, batch, names, left))
 
+    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
+        """[N, K] the number itself, and 0 where it is missing: the score without it asks only that it is there."""
+        shown = batch.numbers[:, [batch.schema.numbers.index(name) for name in names]]
+        return np.where(np.isnan(shown), np.float32(0.0), shown)
+
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
         """Records that stand alone remember nothing."""
         return scores.surprise

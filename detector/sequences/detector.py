@@ -36,6 +36,8 @@ Floats = NDArray[np.float32]
 
 _CHUNK = 2048
 """Rows scored at a time, so that what is between stays in the cache."""
+_JITTER = np.float32(1e-3)
+"""Of a channel's scale, by which what stands in for a number moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,13 @@ class SequenceDetector:
         channels[:, [self.context.channels.of_number(name) for name in names]] = left
         settled = neutral(self.context, self._recent, contexts.features, channels)
         return self.score(batch, replace(contexts, features=settled))
+
+    def stand_ins(self, batch: Batch, names: Sequence[str]) -> Floats:
+        """[N, K] the entity's usual level, moved a little from record to record: what stands still is strange."""
+        channels = self.context.channels
+        chosen = [channels.of_number(name) for name in names]
+        usual = channels.centre[channels.entity_rows(batch.entities)][:, chosen]
+        return np.asarray(usual + (batch.offsets % 2)[:, None] * _JITTER * channels.scale[chosen], np.float32)
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
         """The least surprise of the record's own, that with the last quarter of the window for all of it, and that with the

@@ -110,6 +110,10 @@ class StepDetector:
         """Scores as if the features left out, [N, K], were as the others predict."""
         return self.inner.score_without(batch, self._inner(contexts), names, left)
 
+    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
+        """[N, K] what may stand for numbers that are not looked at."""
+        return self.inner.stand_ins(batch, names)
+
     def budget(self, policy: AlertPolicy) -> Budget:
         """What the policy's budget comes to."""
         return self.inner.budget(policy)

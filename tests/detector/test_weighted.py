@@ -8,6 +8,7 @@ import pytest
 from latentwatch.detector.checks import read
 from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Detector
+from latentwatch.detector.steps.detector import asking
 from latentwatch.detector.training import learn
 from latentwatch.detector.weighted import WeightedDetector, under_weights
 from latentwatch.domain.importance import Importance
@@ -15,6 +16,7 @@ from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules, Grounds
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.steps import AfterStep
 from latentwatch.review.replay import replay
 from latentwatch.streams.outcomes import Scored, Serving, describe
 from tests.detector.test_decision import FAULT, FEATURES, SCHEMA, THRESHOLD, records
@@ -98,7 +100,8 @@ def test_what_is_flagged_says_the_weights_and_replays(detector, weight):
     """The stored record is scored again to the same surprise, and its grounds say what did not count."""
     told = {**dict.fromkeys(FEATURES, "numeric"), "temp": {"type": "numeric", "weight": weight}}
     rules = FeatureRules.of(RecordSchema.model_validate({"time": "at", "features": told}), SCHEMA)
-    serving = Serving(under_weights(detector, rules.weights), 1, THRESHOLD, rules)
+    weighted = under_weights(detector, rules.weights)
+    serving = Serving(asking(weighted, THRESHOLD, AfterStep.ASK), 1, THRESHOLD, rules)
     batch = broken(records(600, 1, vib=1.0), "wild" if weight == 0 else "sound")
     contexts, rows = read(serving.detector, batch), np.arange(FAULT.start + 20, FAULT.start + 24)
     scored = Scored(batch, serving.detector.score(batch, contexts), contexts).take(rows)

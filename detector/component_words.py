@@ -15,7 +15,7 @@ class Words(NamedTuple):
 
 OF_PARTS = {
     "reconstruction": Words("reconstruction", "how badly the autoencoder rebuilds it"),
-    "density": Words("density", "how sparsely its part of latent space is populated"),
+    "density": Words("density", "how rare its latent code is"),
     # of records that stand alone
     "neighbours": Words("distance", "how far the nearest normal records are"),
     "surroundings": Words("surroundings", "how far it lies from the mean of the normal records nearest to it"),

@@ -25,6 +25,7 @@ class ModelChoice(MonitorPart):
     """Which model learns normal, and how hard scoring may work."""
 
     kind: ModelKind = ModelKind.AUTO
+    """Which autoencoder; auto chooses by the data."""
     effort: Literal["light", "balanced", "full"] = "balanced"
     """On single records: how many get the costly components. On sequences: light looks at no whole windows, full shows their
     shape to the autoencoder as well."""
@@ -33,6 +34,7 @@ class ModelChoice(MonitorPart):
     follow_drift: Literal["auto"] | bool = "auto"
     """On sequences: whether the level of a sensor that drifts slowly is followed; auto follows where the history drifts."""
     seed: int = 0
+    """Of everything in training that is drawn."""
 
     @field_validator("follow_drift", mode="before")
     @classmethod

@@ -25,6 +25,7 @@ class Monitor(MonitorPart):
     """One thing that is watched."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """How everything calls it: small letters, digits, - and _."""
     source: SourceSettings
     record: RecordSchema
     model: ModelChoice = ModelChoice()

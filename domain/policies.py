@@ -120,5 +120,6 @@ class RetrainPolicy(MonitorPart):
     schedule: str = "@daily"
     """Cron expression or Airflow preset."""
     history: Duration = timedelta(days=14)
+    """How much of the past the next model learns from."""
     source: str | None = None
     """Training data when it is not the monitor's own stream: a CSV, JSONL or Parquet path or glob."""

@@ -59,7 +59,9 @@ class Feature(Importance):
 
     name: str
     type: FeatureType
+    """How it is read and compared."""
     unit: str = ""
+    """Shown beside its values."""
     path: str = ""
     """Where it stands in a nested record, dots between keys; empty means the feature's own name."""
     period: float | None = Field(default=None, gt=0)
@@ -97,15 +99,12 @@ class Feature(Importance):
 
 
 class RecordSchema(BaseModel):
-    """The typed shape of a monitor's records.
-
-    `time` and `entity` name the fields that hold them; either may be absent: then the time is when the record
-    arrived, and every record belongs to one entity with an empty name.
-    """
+    """The typed shape of a monitor's records. Without an `entity` every record belongs to one with an empty name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     time: str | None = None
+    """The field that holds the time; without one a record counts at its arrival."""
     day_first: bool | None = None
     """Of times such as 03/04/2026, whether the day comes before the month; None refuses them, as nobody can know."""
     entity: str | tuple[str, ...] | FileEntity | None = None
@@ -127,6 +126,7 @@ class RecordSchema(BaseModel):
     age: Duration | None = None
     """How old a value of an earlier tick may be to stand for one that did not come; None takes none over."""
     features: tuple[Feature, ...] = Field(min_length=1)
+    """The fields that are scored, each by its name."""
 
     @field_validator("timezone")
     @classmethod

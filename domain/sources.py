@@ -11,9 +11,11 @@ class TopicSettings(MonitorPart):
     """A Kafka topic read by a consumer group."""
 
     topic: str = Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")
+    """Its name."""
     group: str | None = None
     """Consumer group; by default `latentwatch-<monitor>`."""
     format: Literal["json", "avro", "csv"] = "json"
+    """What a message is."""
     arrays: bool = False
     """For JSON: whether a message may be an array of records. Each record then has an offset of its own."""
     header: tuple[str, ...] | None = None
@@ -25,6 +27,7 @@ class TopicSettings(MonitorPart):
     registry: str | None = None
     """For Avro, the schema registry's address; by default that of the settings."""
     client: Literal["kafka-python", "confluent"] = "kafka-python"
+    """Which library reads it; confluent is an extra."""
     on_retention_gap: Literal["stop", "skip"] = "stop"
     """What to do when the broker has deleted records before they were scored; a skip is written to the audit table."""
     on_recreated: Literal["stop", "restart"] = "stop"
@@ -46,7 +49,9 @@ class FileSettings(MonitorPart):
     """A file, or standard input for `-`."""
 
     path: str
+    """Where it is; `-` is standard input."""
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
+    """What it is; auto goes by its name and its beginning."""
 
 
 class SourceSettings(MonitorPart):

@@ -136,12 +136,20 @@ def init(
         list[str] | None,
         typer.Option(metavar="FIELD=VALUE", help="Only the records that say so are the monitor's; may be repeated."),
     ] = None,
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where alerts are sent: an Apprise address, kept in channels.yaml beside the monitor."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing monitor file.")] = False,
 ) -> None:
     """Write a first monitor from a sample of data, saying what was guessed and why."""
     from latentwatch.commands import init_monitor
 
-    init_monitor(data, output, name=name, topic=topic, time=time, entity=entity, where=where or [], force=force)
+    init_monitor(
+        data, output, name=name, topic=topic, time=time, entity=entity, where=where or [], notify=notify, force=force
+    )
 
 
 @app.command(epilog="Example: latentwatch train monitor.yaml --history 'normal/*.csv'")
@@ -272,12 +280,30 @@ def retrain(
 
 @app.command(epilog="Example: LATENTWATCH_CHANNELS_FILE=channels.yaml latentwatch notify")
 def notify(
+    monitor: Annotated[
+        str | None, typer.Argument(metavar="MONITOR", help="With --test: only the channels of this monitor.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Send what is due and end.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message to each channel and end.")] = False,
 ) -> None:
     """Send the notifications of new alerts until stopped."""
-    from latentwatch.notifying import run_notifier
+    from latentwatch.notifying import run_notifier, send_test
 
+    if test:
+        send_test(monitor)
+        return
+    if monitor is not None:
+        raise InvalidInput("a monitor is named with --test alone; without, the notifier sends for all monitors")
     run_notifier(once=once)
+
+
+@app.command(epilog="Example: latentwatch schema > monitor.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of the monitor file, for editors that complete and check it."""
+    from latentwatch.console import print_json
+    from latentwatch.monitor_schema import json_schema
+
+    print_json(json_schema())
 
 
 @app.command(epilog="Example: latentwatch replay monitor.yaml --since 2026-01-01 --version 3 --against 2 --json")

@@ -24,9 +24,11 @@ def init_monitor(
     time: str | None,
     entity: str | None,
     where: list[str],
+    notify: str | None,
     force: bool,
 ) -> None:
     """Guess a monitor and write it, never over another one unless told to."""
+    from latentwatch.channels_file import CHANNELS_FILE, add_channel
     from latentwatch.guessing import guess_monitor
 
     if output.exists() and not force:
@@ -35,6 +37,8 @@ def init_monitor(
         raise InvalidInput(f"{output}: is the sample itself, and would be lost; give another --output")
     only = dict(_condition(text) for text in where)
     guess = guess_monitor(data, name=name, topic=topic, time=time, entity=entity, where=only)
+    told = () if notify is None else (add_channel(output.parent / CHANNELS_FILE, notify),)
+    guess = guess.notifying(told)
     try:
         output.parent.mkdir(exist_ok=True)  # `monitors/` on a first day; never a whole path that may be a typing error
         output.write_text(guess.yaml(data), encoding="utf-8")
@@ -44,6 +48,11 @@ def init_monitor(
         ) from None
     for note in guess.notes:
         say(f"  {note}")
+    if told:
+        say(f"  alert: sent to {told[0]!r} of {output.parent / CHANNELS_FILE}; for the notifier and for a test:")
+        say(f"    export LATENTWATCH_CHANNELS_FILE={output.parent / CHANNELS_FILE}; latentwatch notify --test")
+    else:
+        say("  alert: nobody is told; 'init --notify URL' sets that up, or 'notify: [NAME]' below 'alert'")
     following = shlex.join(["latentwatch", "train", str(output), "--history", data])
     say(f"wrote {output}; look it over, then: {following}")
 
@@ -144,7 +153,9 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     if tally.excepted:
         say(f'{tally.excepted:,} records were let pass by exceptions; their lines name them as "excepted"')
     if tally.aligned:
-        say(f"{tally.aligned:,} lines only filled a row, came twice or too late, or are of what is no feature")
+        say(
+            f"{tally.aligned:,} lines have no line of their own: their value joined a row, came twice or too late, or is of no feature"
+        )
     if not tally.records:
         say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:

@@ -222,6 +222,10 @@ def _monitor_files(scene: Scene) -> Iterator[Finding]:
         if strangers:
             detail = f"{file}: nobody is told, for there is no channel {', '.join(strangers)}"
             yield Finding("monitors", FindingState.WARNING, detail, "add it to LATENTWATCH_CHANNELS_FILE")
+        elif not monitor.alert.notify:
+            detail = f"{file}: monitor {monitor.name} is fine, but nobody is told of its alerts"
+            fix = "write 'notify: [NAME]' below 'alert', NAME being a channel of LATENTWATCH_CHANNELS_FILE"
+            yield Finding("monitors", FindingState.WARNING, detail, fix)
         else:
             yield Finding("monitors", FindingState.FINE, f"{file}: monitor {monitor.name}")
 

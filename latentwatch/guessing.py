@@ -7,7 +7,7 @@ file; it is never made again behind their back.
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,20 @@ class Guess:
     monitor: Monitor
     notes: tuple[str, ...]
 
+    def notifying(self, channels: Sequence[str]) -> "Guess":
+        """The same, telling people through these channels."""
+        if not channels:
+            return self
+        alert = self.monitor.alert.model_copy(update={"notify": tuple(channels)})
+        return replace(self, monitor=self.monitor.model_copy(update={"alert": alert}))
+
     def yaml(self, sample: str) -> str:
         """The monitor file: the notes as comments, then the fields."""
         comments = "".join(f"#   {note}\n" for note in self.notes)
         fields = dump_monitor(self.monitor)
-        if "\nalert:" not in fields:  # at its default it is left out, but people should see it
-            fields += f"alert:\n  false_alarms_per_day: {self.monitor.alert.daily_budget():g}\n"
+        if self.monitor.alert.is_default:  # left out then, but people should see it
+            budget = f"alert:\n  false_alarms_per_day: {self.monitor.alert.daily_budget():g}\n"
+            fields = fields.replace("\nalert:\n", f"\n{budget}", 1) if "\nalert:\n" in fields else fields + budget
         return f"# Written by 'latentwatch init {sample}'. What was guessed, and why; correct it:\n{comments}\n{fields}"
 
 
@@ -105,6 +113,10 @@ def guess_monitor(
             f"a sample of {rows}: training needs some hundred records of normal operation, better some thousand"
         )
     time = time or _guess_time(columns, path, notes, [column for column in sample if column.name in shape.times])
+    if time is not None and time == entity:
+        raise InvalidInput(
+            f"{path}: {time!r} is the time, and names no entity; give another field with --entity, or another --time"
+        )
     times = next((column.texts for column in sample if column.name == time), None)
     day_first = None if times is None else _guess_order(time, times, path, notes)
     if times is not None and (
@@ -189,7 +201,8 @@ def _refusal(problem: Any, path: str) -> str:
     """What is wrong with a word of the command line, or with a column's name, which the file alone can change."""
     place, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
     where = {"name": "--name", "source": "--topic"}.get(place[0], f"{path}: {'.'.join(str(part) for part in place)}")
-    return f"{where}: {message} (found {problem['input']!r})"
+    found = problem["input"]
+    return f"{where}: {message}" + ("" if isinstance(found, dict | list) else f" (found {found!r})")
 
 
 def _guess_time(columns: Sequence[Column], path: str, notes: list[str], others: Sequence[Column] = ()) -> str | None:

@@ -4,21 +4,26 @@ import signal
 from threading import Event
 
 from latentwatch.alerts.channels import open_channels
-from latentwatch.alerts.outbox import Delivery, Notifier
+from latentwatch.alerts.monitors import registered_monitor
+from latentwatch.alerts.outbox import Delivery, Notification, Notifier
 from latentwatch.console import say
+from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.errors import InvalidInput, Unavailable
 from latentwatch.settings import load_settings
-from latentwatch.wiring import ready_database
+from latentwatch.wiring import ASKING_SECONDS, ready_database
+
+NO_CHANNEL = (
+    "no notification channel is set up, so nothing can be sent; give LATENTWATCH_CHANNELS_FILE, a file with a line "
+    "'name: apprise-url' for each channel, such as 'oncall: mailto://user:password@example.org'"
+)
 
 
 def run_notifier(*, once: bool) -> None:
     """Send what is due, once or until SIGTERM or Ctrl-C."""
     settings = load_settings()
     if not settings.channels:
-        say(
-            "no notification channel is set up, so nothing can be sent; give LATENTWATCH_CHANNELS_FILE, a file with a line "
-            "'name: apprise-url' for each channel, such as 'oncall: mailto://user:password@example.org'"
-        )
+        say(NO_CHANNEL)
     addresses = {name: address.get_secret_value() for name, address in settings.channels.items()}
     engine = ready_database(settings, patience_seconds=None)
     notifier = Notifier(engine, open_channels(addresses, link=settings.link), SystemClock())
@@ -28,6 +33,50 @@ def run_notifier(*, once: bool) -> None:
     stop = stop_on_signals()
     say(f"notifier: sending to {', '.join(addresses) or 'nobody'} until stopped")
     notifier.run(stop.is_set, _tell, lambda reason: say(f"notifier waits: {reason}"))
+
+
+def send_test(monitor: str | None) -> None:
+    """Send a test message to each channel of the settings, or to those of one monitor, and say what came of it.
+
+    Raises InvalidInput where there is no channel, or the monitor names one that the settings lack, NotFound for the monitor,
+    Unavailable where one did not take the message.
+    """
+    settings = load_settings()
+    names, whose = list(settings.channels), "the settings"
+    if monitor is not None:
+        engine = ready_database(settings, patience_seconds=ASKING_SECONDS)
+        names, whose = list(registered_monitor(engine, monitor).alert.notify), f"monitor {monitor!r}"
+    if not names:
+        raise InvalidInput(
+            f"{whose} notifies nobody; write 'notify: [NAME]' below 'alert' in its file" if monitor else NO_CHANNEL
+        )
+    lacking = sorted(set(names) - set(settings.channels))
+    if lacking:
+        raise InvalidInput(
+            f"{whose} names channel {lacking[0]!r}, which is not set up; add it to LATENTWATCH_CHANNELS_FILE"
+        )
+    addresses = {name: settings.channels[name].get_secret_value() for name in names}
+    now, failed = SystemClock().now(), []
+    for name, channel in open_channels(addresses, link=settings.link).items():
+        message = Notification(
+            id=0,
+            monitor=monitor or "",
+            alert=None,
+            channel=name,
+            dedupe_key=f"test-{name}-{now:%Y%m%dT%H%M%S}",
+            severity=Severity.LOW,
+            title="[test] Latentwatch can reach you",
+            body=f"A test message to channel {name!r}" + (f" of monitor {monitor!r}." if monitor else "."),
+            attempts=1,
+            created=now,
+        )
+        try:
+            channel.send(message)
+            say(f"{name}: took the message")
+        except Unavailable as error:
+            failed.append(str(error))
+    if failed:
+        raise Unavailable("; ".join(failed))
 
 
 def _tell(delivery: Delivery) -> None:

@@ -66,7 +66,9 @@ class ForecastDetector:
         promise = (
             ()
             if self.context.fusion.calibrated
-            else ("The history is short: what is promised is how rare a record is among its entity's own recent ones.",)
+            else (
+                "The history is short, so for now each entity is compared with its own last records: a record is flagged where few of those were as strange.",
+            )
         )
         return (*self.found, *promise)
 

@@ -138,6 +138,7 @@ def in_words(feature: str, season: Season, weeks: float) -> str:
         return f"{feature} repeats every {' '.join(f'{part} {unit}' for part, unit in parts if part)}: {share}."
     if weeks < _FEWEST_WEEKS:
         return f"{feature} repeats every day: {share}; weekdays: too few weeks to tell."
-    return f"{feature} repeats every day: {share}; weekdays: " + f"{season.weekdays:.0%} of what is left.".replace(
-        "%", " %"
+    return (
+        f"{feature} repeats every day: {share}; weekdays: "
+        + f"{season.weekdays:.0%} of the variance that this leaves.".replace("%", " %")
     )

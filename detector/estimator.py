@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from sklearn import config_context
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import TransformerTags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -98,6 +99,11 @@ class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ig
         self.follow_drift = follow_drift
         self.false_alarm_rate = false_alarm_rate
         self.random_state = random_state
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """With every parameter: the rate that was promised is news also where it is the usual one."""
+        with config_context(print_changed_only=False):
+            return str(super().__repr__(N_CHAR_MAX))
 
     def fit(self, X: Rows, y: object = None, *, groups: Role = None, times: Role = None) -> Self:
         """Learn from mostly normal rows. `y` is not looked at.

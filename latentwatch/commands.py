@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentwatch.console import print_json, progress_bars, say
+from latentwatch.console import counted, print_json, progress_bars, say
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import InvalidInput, LoopFailed
 from latentwatch.domain.monitor import load_monitor
@@ -115,7 +115,7 @@ def _retrain(monitor_file: Path, history: list[str], as_json: bool, accept_blind
     say(
         f"{version.monitor} version {version.version}: {version.status.value} (bundle {version.bundle[:12]}, {seconds:.0f} s)"
     )
-    say(f"learned from {result.records:,} records; {result.left_out:,} left out as incidents")
+    say(f"learned from {counted(result.records, 'record')}; {result.left_out:,} left out as incidents")
     for reason in result.judgement.reasons:
         say(f"- {reason}")
     _require_service(result)
@@ -146,22 +146,24 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
         tally = write_scores(source, detector, monitor, out, exceptions=registry.exceptions(monitor.name))
     if tally.unreadable and not tally.records:
         raise InvalidInput(
-            f"{name_of(input_)}: none of its {tally.unreadable:,} records could be read; the first: {tally.first_reason}."
+            f"{name_of(input_)}: none of its records could be read ({counted(tally.unreadable, 'record')}); the first: {tally.first_reason}."
             " Correct the file or the monitor's fields"
         )
-    say(f"scored {tally.records:,} records with version {found.version}: {tally.flagged:,} flagged")
+    say(f"scored {counted(tally.records, 'record')} with version {found.version}: {tally.flagged:,} flagged")
     if tally.excepted:
         say(f'{tally.excepted:,} records were let pass by exceptions; their lines name them as "excepted"')
     if tally.aligned:
         say(
-            f"{tally.aligned:,} lines have no line of their own: their value joined a row, came twice or too late, or is of no feature"
+            f"{counted(tally.aligned, 'line')} gave no row of their own: their value joined a row, came twice or too late, or is of no feature"
         )
     if not tally.records:
         say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:
         say(f"{tally.amended:,} verdicts were amended by late records; of lines of one position the last counts")
     if tally.unreadable:
-        say(f"{tally.unreadable:,} records could not be read; their lines say why. The first: {tally.first_reason}")
+        say(
+            f"{counted(tally.unreadable, 'record')} could not be read; their lines say why. The first: {tally.first_reason}"
+        )
 
 
 def run_retention(keep: list[str], *, as_json: bool) -> None:

@@ -22,6 +22,15 @@ def people() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "record"), counted(1200, "record")
+    ('1 record', '1,200 records')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def say(message: str) -> None:
     """One line for people."""
     people().print(message, markup=False, soft_wrap=True)

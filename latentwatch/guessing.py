@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from latentwatch.collectors import known_shape, packing
+from latentwatch.console import counted
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.sampled_columns import (
     MOSTLY_TIMES,
@@ -104,7 +105,9 @@ def guess_monitor(
         names = [column.name for column in sample]
         if given is not None and given not in names:
             raise InvalidHistory(f"{path}: has no field {given!r} for the {role}; it has {', '.join(names)}")
-    notes = [f"looked at {len(sample[0].texts)} records of {Path(path).name} ({file.format}, {len(sample)} columns)"]
+    notes = [
+        f"looked at {counted(len(sample[0].texts), 'record')} of {Path(path).name} ({file.format}, {counted(len(sample), 'column')})"
+    ]
     notes += [note for note in (packed_note, *shape.notes) if note]
     if len(files) > 1:
         notes.append(f"did not look at {len(files) - 1} further files; the monitor's source is this one")

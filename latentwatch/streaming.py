@@ -10,7 +10,7 @@ from latentwatch.alerts.database import Engine
 from latentwatch.alerts.heartbeats import Heartbeat
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
-from latentwatch.console import say
+from latentwatch.console import counted, say
 from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
@@ -58,7 +58,8 @@ def in_words(totals: Totals, monitor: Monitor) -> str:
     """What a run came to: what became of every message."""
     over = f", {totals.passed:,} passed over" if monitor.record.where else ""
     filling = f", {totals.aligned:,} messages aligned into them" if monitor.record.long and monitor.source.kafka else ""
-    return f"scored {totals.records:,} records: {totals.flagged:,} flagged, {totals.dead_letters:,} dead letters{over}{filling}"
+    scored, dead = counted(totals.records, "record"), counted(totals.dead_letters, "dead letter")
+    return f"scored {scored}: {totals.flagged:,} flagged, {dead}{over}{filling}"
 
 
 def run_scorer(

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.cyclic import on_the_dial
 from latentwatch.detector.rows.numbers import MOVED, NumberScale, fit_numbers
 from latentwatch.detector.rows.words import CategoryTable, TextMap, fit_category, fit_text
 from latentwatch.domain.errors import BundleRefused
@@ -127,7 +128,7 @@ class Features:
             return [table.closest(row) for row in rows[:, columns[:-1]].astype(np.float32)]
         if feature.type is FeatureType.CYCLIC:
             sine, cosine = rows[:, columns[:2]].T
-            turned: list[Value] = (np.arctan2(sine, cosine) / (2 * np.pi) % 1.0 * (feature.period or 1.0)).tolist()
+            turned: list[Value] = on_the_dial(np.arctan2(sine, cosine) / (2 * np.pi), feature.period or 1.0).tolist()
             return turned
         values = numbers[:, columns[0]]
         read: list[Value] = (values > 0.5).tolist() if feature.type is FeatureType.BOOLEAN else values.tolist()

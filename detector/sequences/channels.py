@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.cyclic import on_the_dial
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import FeatureType, RecordSchema
@@ -133,7 +134,7 @@ class Channels:
                 numbers[:, column] = raw[:, at]
                 moved[:, column] = 0.0 if levels is None else levels[:, at] * self.scale[at]
             else:
-                numbers[:, column] = np.arctan2(raw[:, at], raw[:, at + 1]) * period / (2 * np.pi) % period
+                numbers[:, column] = on_the_dial(np.arctan2(raw[:, at], raw[:, at + 1]) / (2 * np.pi), period)
             at += 1 if period is None else 2
         known = ~self.strangers(entities)
         numbers[known] = np.clip(numbers[known], *span)

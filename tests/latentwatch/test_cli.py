@@ -93,7 +93,7 @@ def test_a_file_of_which_nothing_can_be_read_is_an_error(trained: Run, tmp_path:
     (tmp_path / "new.csv").write_text(f"{header}\nlow,lower,lowest\n")
     code, _, said = trained("score", "monitor.yaml", "--input", "new.csv", "--output", "scores.jsonl")
     assert code == 2
-    assert "none of its 1 records could be read; the first: field" in said
+    assert "none of its records could be read (1 record); the first: field" in said
     (row,) = (json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines())
     assert "low" in row["error"]
     (tmp_path / "new.csv").write_text("other\n1\n")
@@ -139,7 +139,7 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
     code, _, said = trained("score", "monitor.yaml")
     assert code == 0, said
     assert "scored 60 records" in said
-    assert "1 dead letters" in said
+    assert "1 dead letter" in said
     again = trained("score", "monitor.yaml")[2]
     assert "scored 0 records" in again
     assert "normal.csv holds nothing new" in again
@@ -267,6 +267,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
             [
                 "init",
                 "train",
+                "schema",
                 "score",
                 "backfill",
                 "serve",

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.bundle import Bundled, detector_from
-from latentwatch.detector.corrected import CorrectedDetector
 from latentwatch.detector.counting import OF_A_COUNTER, column_of, fresh_counts, read_rates, with_rates
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.growth import share_of_falls
@@ -30,6 +29,9 @@ from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
 Floats = NDArray[np.float32]
+
+_DAY = 86_400_000_000
+"""Microseconds. Longer, and a float of 32 bits no longer tells one second from the next."""
 
 _PLAIN = 1.0
 """Surprise below which a record does not look strange with that mean."""
@@ -185,9 +187,13 @@ class RateDetector:
         return self.inner.score_without(*self._inner(batch, contexts), names, left)
 
     def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] as what judges rates says; nothing for a counter, whose rate is then what the others predict."""
+        """[N, K] as what judges rates says; of a counter one that grows by its usual rate, and begins anew every day."""
         out = self.inner.stand_ins(batch, names)
-        out[:, [name in self.context.counters for name in names]] = np.nan
+        seconds = (batch.times % _DAY) / 1e6 + 0.05 * self.cadence * (batch.offsets % 2)  # no two rates alike
+        for place, name in enumerate(names):
+            if name in self.context.counters:
+                usual = float(self.context.usual[self.context.counters.index(name)])
+                out[:, place] = usual * seconds
         return out
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
@@ -258,7 +264,9 @@ class RateDetector:
 
 def in_rates_of(detector: Detector, batch: Batch, contexts: Contexts) -> Batch:
     """Records [N] as the detector judges them: counters are their rates."""
-    plain = detector.inner if isinstance(detector, CorrectedDetector) else detector
+    plain: object = detector
+    while not isinstance(plain, RateDetector) and hasattr(plain, "inner"):
+        plain = plain.inner  # what acts on its records before: exceptions, steps, weights
     return plain.in_rates(batch, contexts) if isinstance(plain, RateDetector) else batch
 
 

@@ -265,6 +265,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
     assert done.stdout.strip() == str(
         sorted(
             [
+                "incidents",
                 "init",
                 "train",
                 "schema",

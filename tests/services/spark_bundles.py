@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from latentwatch.streams.testing import FakeDetector
+from tests.faults import readings
 from tests.faults.workload import detector
 
 
@@ -10,6 +11,11 @@ from tests.faults.workload import detector
 def load(folder: str, bundle: str) -> FakeDetector:
     """The fake detector of a bundle."""
     return detector(bundle)
+
+
+def load_readings(folder: str, bundle: str) -> FakeDetector:
+    """The same, of values in long form."""
+    return readings.detector(bundle)
 
 
 def broken(folder: str, bundle: str) -> FakeDetector:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
@@ -18,6 +19,7 @@ from pyspark.sql import SparkSession
 from structlog.testing import capture_logs
 
 from deploy.services.programs import spark_jars
+from latentwatch.alerts.monitors import register_monitor
 from latentwatch.backfilling import archive_files, score_here
 from latentwatch.domain.errors import StreamRefused
 from latentwatch.scoring import open_input, write_scores
@@ -26,10 +28,14 @@ from latentwatch.spark.archive import ScoreRows, score_archive
 from latentwatch.spark.session import begin_spark
 from latentwatch.spark.stream_job import StreamJob
 from latentwatch.streams.testing import FakeDetector
+from tests.faults import readings
 from tests.faults.scene import Scene
+from tests.faults.test_readings_align import produce as produce_readings
+from tests.faults.test_readings_align import settle as settle_readings
+from tests.faults.test_readings_align import stands_at
 from tests.faults.workload import PARTITIONS, detector, monitor
 from tests.services.conftest import create_topic
-from tests.services.spark_bundles import broken, load
+from tests.services.spark_bundles import broken, load, load_readings
 from tests.services.test_kafka_security import Guarded, guarded, ways
 from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer
@@ -83,7 +89,7 @@ class OnSpark:
     ) -> None:
         """`source` changes what the monitor says of its topic, `settings` how the job gets there."""
         told = Settings(**{"database": scene.database, "kafka": scene.servers, **settings})
-        watched = monitor(scene.topic)
+        watched = scene.monitor
         assert watched.source.kafka is not None
         topic = watched.source.kafka.model_copy(update=source or {})
         watched = watched.model_copy(update={"source": watched.source.model_copy(update={"kafka": topic})})
@@ -130,6 +136,25 @@ def test_engines_may_be_switched(spark: SparkSession, scene: Scene) -> None:
     scene.produce(200)
     scene.start()
     scene.settle(same_as_undisturbed=BUNDLE)
+
+
+def test_readings_are_aligned_across_engines(spark: SparkSession, scene: Scene) -> None:
+    """Rows in the making go from Spark to a scorer, which is killed, and back: each is made once, of all its values."""
+    scene.monitor = readings.monitor(scene.topic)
+    register_monitor(scene.engine, scene.monitor)
+    produce_readings(scene, 500)
+    with OnSpark(spark, scene, load=load_readings) as first:
+        scene.wait_until(partial(stands_at, scene, 200), "Spark has not begun")
+    assert first.error is None
+    scorer = scene.start(readings=True, slow=0.01, records=40, snapshot_seconds=1e6)
+    reached = sum(scene.positions().values())
+    produce_readings(scene, 500)
+    scene.wait_until(partial(stands_at, scene, reached + 150), "the scorer does not go on")
+    scene.stop(scorer, signal.SIGKILL)
+    with OnSpark(spark, scene, load=load_readings) as second:
+        settle_readings(scene)
+    assert second.error is None
+    assert second.job.totals.aligned > second.job.totals.records
 
 
 def test_both_engines_at_once(spark: SparkSession, scene: Scene) -> None:

@@ -124,3 +124,13 @@ class StepContext:
             return None
         kept = states[:, before.state_size :]
         return self._with(own, kept if kept.shape[1] == self._kept else None)
+
+
+def with_or_without_steps(states: Floats, size: int) -> Floats:
+    """[E, size] states of the same model where a monitor asks about lasting changes now, or does so no more: what they are
+    known by comes last, and is zeros at first. Others are returned as they are."""
+    more = size - states.shape[1]
+    means = abs(more) - BINS - state_size(0)
+    if means <= 0 or means % (state_size(1) - state_size(0)):
+        return states
+    return states[:, :size] if more < 0 else np.pad(states, ((0, 0), (0, more)))

@@ -66,7 +66,6 @@ class StepDetector:
         first = self.inner.context.width
         columns = contexts.features[:, first : first + HALVES + len(self.steps.components)].T.copy()
         surprise, reconstruction, density, extrapolated, *components = columns
-        kind = contexts.features[:, -COLUMNS].astype(np.int8)
         return Scores(
             surprise=surprise,
             reconstruction=reconstruction,
@@ -74,7 +73,7 @@ class StepDetector:
             components=dict(zip(self.steps.components, components, strict=True)),
             extrapolated=extrapolated > 0,
             warming=contexts.seen < self.context.warm_after,
-            step=np.zeros_like(kind) if self.steps.after is AfterStep.KEEP else kind,
+            step=contexts.features[:, -COLUMNS].astype(np.int8),
         )
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
@@ -136,8 +135,8 @@ def without_steps(encoder: ContextEncoder, contexts: Contexts) -> Contexts:
 
 
 def asking(detector: Detector, threshold: float, after: AfterStep) -> Detector:
-    """A detector that asks about lasting changes: itself where records have no past to change from."""
-    if not detector.context.state_size or isinstance(detector, StepDetector):
+    """A detector that asks about lasting changes: itself where that is not wanted, or records have no past to change from."""
+    if after is AfterStep.KEEP or not detector.context.state_size or isinstance(detector, StepDetector):
         return detector
     nothing = batch_from_columns(detector.schema, {name: [] for name in detector.schema.names})
     empty = Contexts(np.zeros((0, detector.context.width), np.float32), np.zeros(0, np.int64))

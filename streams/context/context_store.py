@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.corrected import uncorrected
 from latentwatch.detector.drift import PromiseState, recalibrated
 from latentwatch.detector.interface import ContextEncoder, Contexts
+from latentwatch.detector.steps.context import with_or_without_steps
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.outcome import ContextSnapshot, EntityState
 from latentwatch.domain.record import Batch
@@ -324,6 +325,8 @@ class ContextStore:
         states: NDArray[np.float32] | None = part.states
         if previous is not None:
             states = self._encoder.adopt(part.states, previous)
+        elif states is not None:
+            states = with_or_without_steps(states, self._encoder.state_size)
         if states is None or states.shape[1] != self._encoder.state_size:
             return None
         rows = self._take_rows(len(part.entities))

@@ -127,3 +127,20 @@ def test_what_is_known_outlasts_restarts_and_models(from_plain):
     other = ContextStore(asking(detector(), 3.0, AfterStep.ASK).context)
     assert other.load(0, snapshot.head, chunks, detector().context if from_plain else None)
     np.testing.assert_array_equal(other.extend(batch.take(slice(cut, None))).features, rest)
+
+
+def test_a_monitor_that_asks_no_more_goes_on_with_its_context():
+    """And one that begins to ask: the detector's own states are kept to the bit."""
+    plain, steps = detector().context, asking(detector(), 3.0, AfterStep.ASK).context
+    piece = records().take(slice(0, 100))
+    for before, after in ((plain, steps), (steps, plain)):
+        one, other = ContextStore(before), ContextStore(after)
+        one.extend(piece)
+        snapshot = one.snapshot(0, 100, "fake")
+        assert other.load(0, snapshot.head, [snapshot.chunks[number] for number in snapshot.chunks])
+        whole = ContextStore(after)
+        whole.extend(piece)
+        rest = records().take(slice(100, 120))
+        width = plain.width
+        expected, found = (store.extend(rest).features[:, :width] for store in (whole, other))
+        np.testing.assert_array_equal(expected, found)

@@ -104,7 +104,12 @@ def evaluate(
         "warming_records": int((~counted).sum()),
         "follows_drift": detector.follows_drift,
         "notes": list(notes),
-        "budget": {"asked": budget.asked, "promised": budget.promised, "entities": budget.entities},
+        "budget": {
+            "asked": budget.asked,
+            "promised": budget.promised,
+            "entities": budget.entities,
+            "rate": float(f"{10.0**-threshold:.3g}"),
+        },
         "unkept_budget": budget.in_words(),
     }
     if "half_found_at" in details:
@@ -234,8 +239,12 @@ def _recall_of(evaluation: Evaluation) -> float:
 def _promise_in_words(who: str, evaluation: Evaluation) -> str:
     low, high = evaluation.realised_interval
     verdict = "keeps" if keeps_promise(evaluation) else "does not keep"
-    records = evaluation.details.get("promised_records_per_day")
+    records, alarms = (
+        evaluation.details.get("promised_records_per_day"),
+        (evaluation.details.get("budget") or {}).get("promised"),
+    )
     daily = f", about {records:.2g} records a day" if records is not None else ""
+    daily += f" in {amount(alarms)} alarms" if daily and alarms is not None else ""
     return (
         f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
         f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised{daily}."

@@ -42,12 +42,16 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
     elif daily * owners * HIGHEST_RATE < _BUDGET:
         alert["false_alarm_rate"] = HIGHEST_RATE
         notes.append(
-            f"alert: {percent(HIGHEST_RATE)} of normal records, to start with; two false alarms a day would be more of them"
+            f"alert: {percent(HIGHEST_RATE)} of normal records, to start with: about {amount(daily * owners * HIGHEST_RATE)} a day; "
+            "two false alarms a day would be more of them"
         )
     else:
         alert["false_alarms_per_day"] = _BUDGET
         if owners < _FLEET:
-            notes.append("alert: two false alarms a day, to start with")
+            notes.append(
+                f"alert: two false alarms a day, to start with: {percent(_BUDGET / (daily * owners))} of records, more where "
+                "several make one alarm"
+            )
         else:
             alert["per"] = "monitor"
             notes.append(

@@ -12,6 +12,7 @@ from scipy.stats import chi2
 
 from latentwatch.alerts.reading import PromiseFacts
 from latentwatch.detector.budget import amount
+from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import AlertPolicy
 
 _SHORTEST_DAYS = 1 / 1440
@@ -45,6 +46,9 @@ class Promise:
     """What nobody confirmed is, beyond chance, more than was promised: look at the alerts."""
     scope: str = ""
     """Whose alarms a day are promised, where training knew several entities."""
+    other: str = ""
+    """The same promise in the other unit: a share of records where it is said in alarms a day, and these where that; empty
+    where the model's evaluation does not say."""
 
     @property
     def known(self) -> bool:
@@ -78,7 +82,8 @@ def promise_of(facts: PromiseFacts, policy: AlertPolicy, budget: Mapping[str, An
     if policy.false_alarm_rate is None:
         per_day, promised = True, policy.daily_budget(entities)
         if budget and budget["asked"] == promised and budget["promised"] is not None:
-            promised = max(promised, budget["promised"])
+            # By default the smaller of two limits counts: where that is the share of records, these are fewer alarms.
+            promised = budget["promised"] if policy.is_default else max(promised, budget["promised"])
         size = refuted_size = 1 / days
     else:
         # A rate of records: episodes carry the uncertainty, their mean length turns them into records.
@@ -101,7 +106,20 @@ def promise_of(facts: PromiseFacts, policy: AlertPolicy, budget: Mapping[str, An
         broken=facts.scored > 0 and poisson_interval(facts.refuted)[0] * refuted_size > promised,
         unreviewed=facts.scored > 0 and low * size > promised,
         scope=_scope(policy, entities, promised) if per_day else "",
+        other=_other_unit(per_day, budget),
     )
+
+
+def _other_unit(per_day: bool, budget: Mapping[str, Any] | None) -> str:
+    """What the model's threshold comes to in the unit that the promise is not said in.
+
+    >>> _other_unit(True, {"rate": 0.003, "promised": 1.4}), _other_unit(False, {"rate": 0.003, "promised": 1.4})
+    ('0.3 % of records', 'about 1.4 alarms a day')
+    """
+    budget = budget or {}
+    if per_day:
+        return f"{percent(budget['rate'])} of records" if budget.get("rate") else ""
+    return f"about {amount(budget['promised'])} alarms a day" if budget.get("promised") else ""
 
 
 def _scope(policy: AlertPolicy, entities: int, promised: float) -> str:

@@ -26,6 +26,7 @@ from latentwatch.domain.record import Batch, DeadLetter
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.streams.amending import Changed, memory_of
 from latentwatch.streams.decoding.sound_decoding import decode_sound
+from latentwatch.streams.missed_runs import MissedRuns
 from latentwatch.streams.outcomes import Scored, Serving, decide_by, describe
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.sound_scoring import extend_sound, score_sound
@@ -91,10 +92,12 @@ class RowScorer:
     """Scores messages into rows. Of one partition, in their order."""
 
     def __init__(self, decoder: Decoder, scorer: StreamScorer, tell: bool = False) -> None:
-        """`tell` has flagged rows say whom and when they are about, and why."""
+        """`tell` has flagged rows say whom and when they are about, and why, and any row how many runs of its entity were
+        `missed` before it."""
         self.decoder = decoder
         self._scorer = scorer
         self._tell = tell
+        self._missed = MissedRuns(scorer.detector.cadence)
 
     def score(self, messages: Messages) -> list[dict[str, Any]]:
         """One row a message, in their order; then the rows of earlier records again whose score a late record changed,
@@ -103,6 +106,10 @@ class RowScorer:
         decoded = decode_sound(self.decoder, messages)
         found = self._scorer.score(decoded.batch, messages)
         rows = self._rows(found.scored, found.flagged, found.excepted)
+        if self._tell:
+            for row, missed in zip(rows, self._missed.before(found.scored.batch), strict=True):
+                if missed:
+                    row["missed"] = missed
         errors = [
             {"position": letter.position.offset, "error": letter.reason}
             for letter in (*decoded.dead_letters, *found.unscorable)

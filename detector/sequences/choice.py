@@ -5,12 +5,15 @@ give. When a quarter of the moving numbers exceed both 0.2 and four standard err
 other and the window is 32 records (a pump's vibration is noise from row to row, its temperatures are not); otherwise each record is scored on its own. At least 120 rows are needed to tell.
 Numbers of two values have a say only where there are no others: on spacecraft telemetry, one channel among dozens of
 rare command bits is the sequence, and the bits, alike or not, would outvote it.
+Where an entity's records come at a regular cadence they are a sequence: then one number of any kind whose neighbouring rows
+tell of each other, alike or opposite, is enough, and the past is left out only where that of none does.
 Records with text are scored on their own: a context keeps averages, and text has none.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.domain.record import Batch
 
@@ -30,13 +33,19 @@ def choose_window(batch: Batch) -> int:
     together, rows = lag_one_autocorrelation(batch)
     if rows < _FEWEST_ROWS or not len(together):
         return 1
-    return (
-        WINDOW if float(np.quantile(together, 1 - _ENOUGH)) > max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows)) else 1
-    )
+    least = max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows))
+    if float(np.quantile(together, 1 - _ENOUGH)) > least:
+        return WINDOW
+    regular = batch.schema.time is not None and cadence_of(batch.times, batch.entities) > 0
+    if not regular:
+        return 1
+    of_any, _ = lag_one_autocorrelation(batch, of_all=True)
+    return WINDOW if float(np.abs(of_any).max()) > least else 1
 
 
-def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:
-    """[numbers asked] rank autocorrelation at lag 1 within entities, and the number of row pairs behind it.
+def lag_one_autocorrelation(batch: Batch, *, of_all: bool = False) -> tuple[NDArray[np.float64], int]:
+    """[numbers asked] rank autocorrelation at lag 1 within entities, and the number of row pairs behind it; with `of_all` of
+    every number that moves.
 
     Ranks make it indifferent to a few wild values. Each entity's level is taken out first, or different levels would look
     like memory.
@@ -56,7 +65,7 @@ def lag_one_autocorrelation(batch: Batch) -> tuple[NDArray[np.float64], int]:
     power = np.sqrt((first**2).sum(0) * (second**2).sum(0))
     moving = power > 1e-9
     graded = moving & np.array([len(np.unique(column[np.isfinite(column)])) > 2 for column in numbers.T], bool)
-    asked = graded if graded.any() else moving
+    asked = graded if graded.any() and not of_all else moving
     return (first * second).sum(0)[asked] / power[asked], len(first)
 
 

@@ -68,6 +68,16 @@ def test_a_budget_of_each_entity_and_one_that_cannot_be_promised():
     assert (changed.promised, changed.scope) == (3.0, "of all 1,000")
 
 
+def test_by_default_the_smaller_limit_counts_and_both_units_are_said():
+    """Of slow records .3 % is less than two alarms a day, which nobody promised then."""
+    budget = {"asked": 2.0, "promised": 0.14, "entities": 1, "rate": 0.003}
+    default = promise_of(DAY, AlertPolicy(), budget)
+    assert (default.promised, default.other) == (0.14, "0.3 % of records")
+    assert promise_of(DAY, PER_DAY, budget).promised == 2.0
+    assert promise_of(DAY, RATE, budget).other == "about 0.14 alarms a day"
+    assert promise_of(DAY, PER_DAY).other == ""
+
+
 def test_alarms_per_day():
     """Confirmed alerts are no false alarms; the rest count, over the length of the stream."""
     promise = promise_of(DAY, PER_DAY)

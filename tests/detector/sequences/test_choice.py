@@ -89,3 +89,27 @@ def test_records_with_text_are_scored_on_their_own():
     assert choose_window(batch) == 1
     with pytest.raises(InvalidHistory, match="set 'window: 1', or leave note out"):
         fit_sequences(batch, ModelChoice(), window=32)
+
+
+def regular(numbers: np.ndarray, bits: np.ndarray, seconds: int = 30) -> Batch:
+    """Numbers beside on/off columns that come at a regular pace."""
+    names = [*(f"x{k}" for k in range(numbers.shape[1])), *(f"on{k}" for k in range(bits.shape[1]))]
+    schema = RecordSchema.model_validate({"time": "at", "features": dict.fromkeys(names, "numeric")})
+    columns = dict(zip(names, np.hstack([numbers, bits]).T, strict=True))
+    return batch_from_columns(schema, columns, times=np.arange(len(numbers), dtype=np.int64) * seconds * 1_000_000)
+
+
+def test_at_a_regular_pace_commands_make_a_sequence():
+    """Telemetry whose one graded channel is noise: its commands stay as they are for a while, and that is a past."""
+    rng = np.random.default_rng(0)
+    commands = np.repeat(rng.integers(0, 2, (60, 4)), 20, axis=0).astype(float)
+    batch = regular(rng.normal(size=(1200, 1)), commands)
+    assert choose_window(batch) == WINDOW
+    assert choose_window(table(batch.numbers)) == 1  # without a time nobody knows that they follow one another
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_regular_pace_alone_makes_no_sequence(seed):
+    """Noise in every column: the past says nothing, however regular."""
+    rng = np.random.default_rng(seed)
+    assert choose_window(regular(rng.normal(size=(1200, 3)), rng.integers(0, 2, (1200, 4)).astype(float))) == 1

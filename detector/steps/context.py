@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.detector.lately import BINS, MOST_RECORDS, Lately, memory_of
+from latentwatch.detector.rates import in_rates_of
 from latentwatch.detector.steps.rule import COLUMNS, follow, state_size
 from latentwatch.domain.record import Batch
 from latentwatch.domain.scores import Scores
@@ -94,7 +95,7 @@ class StepContext:
             kept,
             places,
             batch.times,
-            batch.numbers,
+            in_rates_of(self.detector, batch, contexts).numbers,
             surprise,
             Lately(memory).rank(histograms, places, surprise),
             self.threshold,

@@ -12,6 +12,7 @@ from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, M
 from latentwatch.detector.steps.context import HALVES, StepContext
 from latentwatch.detector.steps.rule import COLUMNS, read
 from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.counters import in_rates
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
@@ -88,7 +89,7 @@ class StepDetector:
         return found
 
     def _step(self, features: NDArray[np.float32], time: int) -> LastingChange:
-        told, schema = read(features[None, -COLUMNS:]), self.schema
+        told, schema = read(features[None, -COLUMNS:]), in_rates(self.schema)
         moved = []
         for place, before, now in told.moved[0].tolist():
             if place >= 0:

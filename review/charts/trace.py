@@ -5,6 +5,7 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Any
 
+from latentwatch.domain.counters import in_rates
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
@@ -45,7 +46,7 @@ def trace_option(
     kept = thin(points, MOST_POINTS)
     moments = [milliseconds(point) for point in kept]
     shaded = _shading(stretches(points), moments)
-    bands = [_Band(schema.feature(name), kept, moments) for name in features]
+    bands = [_Band(in_rates(schema).feature(name), kept, moments) for name in features]
     option = _frame(len(bands), moments)
     option["title"].append(_score_title())
     option["yAxis"].append(_score_axis(kept, threshold))

@@ -7,6 +7,7 @@ from latentwatch.detector.bundle import encode_bundle, load_bundle, save_bundle
 from latentwatch.detector.counting import counters_of, to_rates
 from latentwatch.detector.rates import RateDetector, in_rates_of
 from latentwatch.detector.running_context import RunningContext
+from latentwatch.detector.steps.detector import asking
 from latentwatch.detector.training import train
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.errors import InvalidMonitor
@@ -14,6 +15,7 @@ from latentwatch.domain.monitor import Monitor, parse_monitor
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.steps import AfterStep
 
 SCHEMA = RecordSchema.model_validate(
     {"time": "at", "entity": "host", "features": {"sent": {"type": "counter", "unit": "B"}, "cpu": "numeric"}}
@@ -129,6 +131,17 @@ def test_pieces_and_bundles_say_the_same(detector: RateDetector, tmp_path):
     assert shown.schema == in_rates(SCHEMA)
     explained = detector.explain(batch.take([50]), whole.take([50]), detector.score(batch, whole).take([50]))[0]
     assert abs(explained.expected["sent"] - shown.numbers[50, 0]) < 200.0
+
+
+def test_pages_are_told_rates_also_of_a_detector_under_rules(detector: RateDetector):
+    """What is wrapped around it for exceptions and lasting changes hides nothing of it."""
+    batch = traffic(200, 6)
+    wrapped = asking(detector, detector.threshold(POLICY), AfterStep.ASK)
+    contexts = RunningContext(wrapped.context).extend(batch)
+    assert wrapped is not detector
+    assert 0 < in_rates_of(wrapped, batch, contexts).numbers[50:, 0].mean() < 1_000
+    for schema in (in_rates(SCHEMA), SCHEMA):
+        assert in_rates(schema).feature("sent").unit == "B/s"
 
 
 def test_a_number_that_only_grows_is_found_to_be_a_counter():

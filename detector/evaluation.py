@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import beta
 
 from latentwatch.detector.budget import amount
@@ -19,6 +18,7 @@ from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
 from latentwatch.detector.fresh_reading import FreshReading, read_fresh
 from latentwatch.detector.interface import Detector
+from latentwatch.detector.overdispersion import overdispersion
 from latentwatch.detector.rates import RateDetector
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sensitivity import smallest_changes
@@ -82,7 +82,7 @@ def evaluate(
     if not counted.any():
         counted = np.ones(len(holdout), bool)
     flagged = clean.flagged[counted]
-    spread = _overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
+    spread = overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
     gap = policy.gap(detector.cadence)
     episodes = count_episodes(holdout.times[counted][flagged], holdout.entities[counted][flagged], gap)
     found, planted, details = _recall(detector, clean, threshold, seed, rules, exceptions)
@@ -379,24 +379,3 @@ def _named(detector: Detector, reading: FreshReading, peaks: list[tuple[PlantedF
         top = sorted(explanation.contributions, key=lambda name: -explanation.contributions[name])[:2]
         hits += bool(set(top) & set(fault.guilty))
     return hits / len(peaks)
-
-
-def _overdispersion(surprise: NDArray[np.float32], entities: NDArray[np.object_], threshold: float) -> float:
-    """How many times the variance of a flagged share exceeds that of independent records.
-
-    Measured on the variance of the share over time blocks of an entity. Where fewer than one in twenty is flagged, the
-    strangest twentieth stands in for the flagged, since too few cannot show how they cluster.
-    """
-    level = min(threshold, float(np.quantile(surprise, 0.95)))
-    shares, sizes = [], []
-    for rows in rows_by_entity(entities):
-        above = surprise[rows] >= level
-        for block in np.array_split(above, max(1, min(20, len(above) // 50))):
-            shares.append(block.mean())
-            sizes.append(len(block))
-    share = float(np.mean(surprise >= level))
-    if len(shares) < 4 or not 0 < share < 1:
-        return 1.0
-    weights = np.array(sizes, np.float64)
-    variance = float(np.sum(weights * (np.array(shares) - share) ** 2) / weights.sum())
-    return float(max(1.0, variance * weights.mean() / (share * (1 - share))))

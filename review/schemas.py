@@ -33,6 +33,7 @@ class PromiseOut(Answer):
     broken: bool
     unreviewed: bool
     scope: str = Field(description="whose alarms a day are promised, where training knew several entities")
+    other: str = Field(description="the same promise in the other unit; empty where the evaluation does not say")
 
     @classmethod
     def of(cls, promise: Promise) -> Self:

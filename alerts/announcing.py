@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.outbox import DUE, channels_of, new_message, subject_of, titled
+from latentwatch.alerts.shown_values import values_in_words
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import AlertKind, Severity
@@ -39,6 +40,13 @@ class _Incident:
     alerts: tuple[Row[Any], ...]
     outlasting: str = ""
     """Which silence hid what its first alert goes on from, in a clause."""
+    shown: str = ""
+    """What its strangest record showed, and what was expected."""
+
+    @property
+    def strangest(self) -> Row[Any]:
+        """The alert with the strangest record."""
+        return max(self.alerts, key=lambda alert: alert.peak_surprise)
 
     @property
     def entities(self) -> list[str]:
@@ -106,7 +114,10 @@ def _tell(
     settle: timedelta,
 ) -> None:
     alerts = tuple(_alerts_of(connection, number))
-    incident = _Incident(alerts, _outlasting(connection, alerts[0].id) if alerts else "")
+    incident = _Incident(alerts)
+    if alerts:
+        shown = values_in_words(connection, monitor, incident.strangest)
+        incident = _Incident(alerts, _outlasting(connection, alerts[0].id), shown)
     extent = len(incident.entities)
     ids = [alert.id for alert in incident.alerts]
     sent = connection.execute(
@@ -193,16 +204,16 @@ def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dic
         state = "stopped sending"
     subject = subject_of(monitor, entities[0]) if len(entities) == 1 else f"{monitor}: {len(entities)} entities"
     mark = ":" if len(entities) == 1 else ""
-    body = _of_one(incident.alerts[0]) if len(incident.alerts) == 1 else _of_many(number, incident)
+    body = _of_one(incident.alerts[0], incident.shown) if len(incident.alerts) == 1 else _of_many(number, incident)
     goes_on = f" {incident.outlasting[:1].upper()}{incident.outlasting[1:]}." if incident.outlasting else ""
     severity = Severity.LOW if occasion == OVER else incident.severity
     return {**titled(severity, f"{subject}{mark} {state}"), "body": body + goes_on}
 
 
-def _of_one(alert: Row[Any]) -> str:
+def _of_one(alert: Row[Any], shown: str) -> str:
     if alert.kind is AlertKind.STOPPED_SENDING:
         return f"Alert {alert.id}: nothing has come since {alert.started:%Y-%m-%d %H:%M:%S} UTC, far longer than usual."
-    features = ", ".join(alert.features) or "no single feature"
+    features = shown or ", ".join(alert.features) or "no single feature"
     return (
         f"Alert {alert.id}, since {alert.started:%Y-%m-%d %H:%M:%S} UTC: {alert.records} flagged "
         f"record{'s' if alert.records > 1 else ''}, peak surprise {alert.peak_surprise:.1f} "
@@ -230,6 +241,7 @@ def _of_many(number: int, incident: _Incident) -> str:
             f" {sum(alert.records for alert in alerts)} flagged records, peak surprise {peak.peak_surprise:.1f} in "
             f"{peak.entity or 'the whole stream'} (threshold {peak.threshold:.1f}). "
             f"Most unusual: {', '.join(loudest) or 'no single feature'}."
+            + (f" In {peak.entity or 'the whole stream'}: {incident.shown}." if incident.shown else "")
             if stopped < len(alerts)
             else ""
         )

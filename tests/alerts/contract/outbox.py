@@ -21,6 +21,7 @@ from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.monitor import parse_monitor
 from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry
 from latentwatch.domain.rules import Crossing, Grounds
+from latentwatch.domain.schema import RecordSchema
 from tests.alerts.build import MONITOR, SOURCE, flagged, outcome
 
 PUMP = parse_monitor(
@@ -154,6 +155,24 @@ class OutboxContract:
         AlertStore(engine, MONITOR, ahead, durable=False).commit(outcome(0, 1, [flagged(0)]))
         assert notifier.deliver() == Delivery(sent=1, postponed=1)
         assert notifier.deliver() == Delivery()  # what was tried has its time from the notifier's own clock
+
+    def test_a_message_says_what_was_shown_and_what_was_expected(self, engine: Engine, clock: ManualClock) -> None:
+        """In the feature's unit, so that who is woken need not look it up."""
+        told = PUMP.model_copy(
+            update={
+                "record": RecordSchema.model_validate({"features": {"Pressure": {"type": "numeric", "unit": "bar"}}})
+            }
+        )
+        register_monitor(engine, told, clock)
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        strange = flagged(0)
+        why = replace(strange.explanation, contributions={"Pressure": 2.0, "Mode": 0.5})
+        store.commit(outcome(0, 1, [replace(strange, explanation=why)]))
+        with reading(engine) as session:
+            body = session.scalars(select(NotificationRow.body)).first()
+        assert body is not None
+        assert "Pressure 0.1 bar (expected 0.25 bar), Mode auto (expected auto)" in body
 
     def test_a_monitor_without_channels_is_silent(self, engine: Engine, clock: ManualClock) -> None:
         """Where nobody asked to be told, nothing is written."""

@@ -1,6 +1,8 @@
 """Exceptions on pages and by the API: proposed from alerts, made, listed and taken back; what browsers send stays text."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,18 +17,20 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.store import AlertStore
 from latentwatch.detector.bundle import save_bundle
-from latentwatch.detector.interface import Detector
+from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.training import learn
 from latentwatch.domain.alert import Alert, Verdict
 from latentwatch.domain.clock import ManualClock
-from latentwatch.domain.exceptions import NormalValue
+from latentwatch.domain.exceptions import Exceptions, InForce, NormalLevel, NormalValue
 from latentwatch.domain.model import Judgement
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.monitor import parse_monitor
 from latentwatch.domain.outcome import OffsetMove, Outcome
 from latentwatch.domain.record import Batch, batch_from_columns
+from latentwatch.domain.rules import Grounds
 from latentwatch.review.exception_actions import make_exception, proposed, take_back
 from latentwatch.review.pages.exceptions import exceptions_markup
+from latentwatch.review.replay import replay
 from latentwatch.review.room import Room
 from latentwatch.review.templating import render
 from latentwatch.streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
@@ -84,8 +88,6 @@ def alerts(room: Room, detector: Detector, clock: ManualClock) -> list[Alert]:
 
 def none(batch: Batch) -> Any:
     """No context."""
-    from latentwatch.detector.interface import Contexts
-
     return Contexts(np.zeros((len(batch), 0), np.float32), np.zeros(len(batch), np.int64))
 
 
@@ -143,8 +145,6 @@ def test_an_alert_that_grew_makes_its_proposals_stale(room: Room, alerts: list[A
     again = batch.take(np.array([row]))
     scored = Scored(again, serving.detector.score(again, none(again)), none(again))
     (told,) = describe(scored, serving)
-    from dataclasses import replace
-
     moved = replace(told, position=told.position._replace(offset=6))
     store.commit(Outcome(SHOP.name, batch.source, (OffsetMove(0, 6, 7),), flagged=(moved,)))
     done = make_exception(room, alerts[0], {"proposal": best})
@@ -171,6 +171,24 @@ def test_the_api_does_what_the_command_line_does(
     assert client.post(f"{address}/proposals", json={"alerts": []}).status_code == 422
     assert client.post(f"{address}/proposals", json={"alerts": [10**9]}).status_code == 404
     assert client.get("/api/monitors/nobody/exceptions").status_code == 404
+
+
+def test_a_record_read_otherwise_replays_as_it_was_read(detector: Detector) -> None:
+    """Its values are stored as they came, and what it was read as beside them; the bundle alone gives the stored score."""
+    level = NormalLevel(feature="amount", shift=50.0, since=datetime(2020, 1, 1, tzinfo=UTC))
+    made = Exceptions((InForce(1, level), InForce(2, NormalValue(feature="country", value="NG"))))
+    serving = Serving.of(detector, 1, SHOP, made)
+    batch = sales(40, 3, "NG")
+    batch = replace(batch, numbers=batch.numbers * np.array([20.0, 1.0], np.float32))
+    scored = Scored(batch, serving.detector.score(batch, none(batch)), none(batch))
+    rows = flagged_rows(scored, serving)
+    assert len(rows) > 30
+    for told in describe(scored.take(rows), serving):
+        assert told.grounds.discounted == ("country",)
+        assert told.grounds.read_as["amount"] == pytest.approx(told.values["amount"] - 50.0, rel=1e-5)
+        assert replay(detector, told).agrees
+        assert "read with amount as" in " ".join(told.grounds.in_words)
+        assert Grounds.from_json(told.grounds.to_json()) == told.grounds
 
 
 def test_one_of_nothing_is_listed_as_such(empty_room: Room) -> None:

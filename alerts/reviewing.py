@@ -9,6 +9,7 @@ from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.grouping import shifted
+from latentwatch.alerts.missed_stretches import missed_spans
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.steps import stretches_kept_out
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
@@ -111,7 +112,7 @@ def labels(engine: Engine, alert: int) -> list[Label]:
 
 def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDENT_MARGIN) -> list[Interval]:
     """What must not be learned as normal: alerts labelled true, those that nobody has judged false or put away, and lasting
-    changes that nobody has accepted.
+    changes that nobody has accepted, and stretches that were abnormal and never alarmed.
 
     What a silence hid is left out too, until it is labelled false: maintenance is not normal.
     With a margin on both sides; overlapping stretches of an entity are joined; by entity, then time. Raises Unavailable.
@@ -130,7 +131,7 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
             )
             .order_by(row.entity, row.started)
         ).all()
-        stretches = [*found, *stretches_kept_out(session, monitor)]
+        stretches = [*found, *stretches_kept_out(session, monitor), *missed_spans(session, monitor)]
     intervals = [Interval(entity, shifted(start, -margin), shifted(end, margin)) for entity, start, end in stretches]
     return _joined(sorted(intervals, key=lambda each: (each.entity, each.start)))
 

@@ -4,11 +4,17 @@ from typing import Annotated
 
 import typer
 
+from latentwatch.missed_cli import missed
+
 app = typer.Typer(
     no_args_is_help=True,
     help="List alerts and label them from a terminal or a script.",
     epilog="Example: latentwatch alerts list --status open",
 )
+
+app.command(
+    epilog="Example: latentwatch alerts missed press --from 2026-11-10T02:10 --to 2026-11-10T02:40 --cause bearing"
+)(missed)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]

@@ -27,14 +27,14 @@ def proposals(monitor: str, alerts: Sequence[int]) -> list[Proposal]:
     """Exceptions under which some of these alerts would not have been. Raises as `propose` does."""
     settings = load_settings()
     engine = ready_database(settings, patience_seconds=ASKING_SECONDS)
-    return propose(engine, _loading(settings), registered_monitor(engine, _name(monitor)), alerts)
+    return propose(engine, _loading(settings), registered_monitor(engine, name_of_monitor(monitor)), alerts)
 
 
 def accept_proposal(monitor: str, proposal: str, note: str, until: str | None, author: str) -> StoredException:
     """Make a proposal an exception. Raises as `accept` does, and InvalidInput for an end that is none."""
     settings = load_settings()
     engine = ready_database(settings, patience_seconds=ASKING_SECONDS)
-    name = registered_monitor(engine, _name(monitor)).name
+    name = registered_monitor(engine, name_of_monitor(monitor)).name
     end = None if until is None else moment_of(until, SystemClock().now())
     return accept(engine, _loading(settings), name, proposal, author=author or _NOBODY, note=note, until=end)
 
@@ -43,7 +43,7 @@ def listed(monitor: str | None, *, removed: bool) -> tuple[list[StoredException]
     """A monitor's exceptions or every monitor's, newest first; and those without which, by the model that serves, nothing
     that they are about would alarm. Raises NotFound for a monitor that is none."""
     engine = ready_database(load_settings(), patience_seconds=ASKING_SECONDS)
-    chosen = monitors(engine) if monitor is None else [registered_monitor(engine, _name(monitor))]
+    chosen = monitors(engine) if monitor is None else [registered_monitor(engine, name_of_monitor(monitor))]
     found = [each for one in chosen for each in exceptions(engine, one.name, removed=removed)]
     serving = [ModelRegistry(engine).champion(name) for name in {each.monitor for each in found}]
     unneeded = {each for one in serving if one is not None for each in needless(one.evaluation)}
@@ -53,7 +53,7 @@ def listed(monitor: str | None, *, removed: bool) -> tuple[list[StoredException]
 def take_back(monitor: str, exception: int, author: str) -> StoredException:
     """Take one back. Raises NotFound."""
     engine = ready_database(load_settings(), patience_seconds=ASKING_SECONDS)
-    return remove_exception(engine, _name(monitor), exception, author or _NOBODY)
+    return remove_exception(engine, name_of_monitor(monitor), exception, author or _NOBODY)
 
 
 def facts_of(made: StoredException) -> dict[str, Any]:
@@ -98,6 +98,6 @@ def _loading(settings: Settings) -> Load:
     return lru_cache(maxsize=4)(partial(load_bundle, settings.bundles))
 
 
-def _name(monitor: str) -> str:
+def name_of_monitor(monitor: str) -> str:
     """A monitor's name, also where its file is given."""
     return load_monitor(monitor).name if Path(monitor).suffix in (".yaml", ".yml") else monitor

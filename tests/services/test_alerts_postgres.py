@@ -18,6 +18,7 @@ from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.incidents import IncidentContract
 from tests.alerts.contract.migrations import MigrationContract
+from tests.alerts.contract.missed_stretches import MissedStretchContract
 from tests.alerts.contract.monitor_upkeep import MonitorUpkeepContract
 from tests.alerts.contract.offsets import OffsetsContract
 from tests.alerts.contract.outbox import OutboxContract
@@ -60,6 +61,10 @@ class TestStore(StoreContract):
 
 class TestExceptions(ExceptionContract):
     """Promises about exceptions, kept by PostgreSQL."""
+
+
+class TestMissedStretches(MissedStretchContract):
+    """Promises about missed stretches, kept by PostgreSQL."""
 
 
 class TestOffsets(OffsetsContract):

@@ -1,0 +1,92 @@
+"""Stretches that were abnormal and never alarmed: labelled, listed, and kept out of training as confirmed anomalies are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from latentwatch.alerts.episodes import entity_key
+from latentwatch.alerts.missed_stretch_table import MissedStretchRow
+from latentwatch.alerts.session import reading, transaction
+from latentwatch.domain.clock import Clock, SystemClock
+from latentwatch.domain.errors import InvalidInput, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class MissedStretch:
+    """What people know to have been abnormal, half open in event time."""
+
+    id: int
+    monitor: str
+    entity: str
+    start: datetime
+    end: datetime
+    cause: str
+    note: str
+    author: str
+    created: datetime
+
+
+def label_missed(
+    engine: Engine,
+    monitor: str,
+    entity: str,
+    start: datetime,
+    end: datetime,
+    *,
+    author: str,
+    cause: str = "",
+    note: str = "",
+    clock: Clock | None = None,
+) -> MissedStretch:
+    """Say that a stretch was abnormal. Raises InvalidInput for one that ends before it begins, or that nobody signs."""
+    if not author.strip():
+        raise InvalidInput("a verdict needs its author's name; give one")
+    if end <= start:
+        raise InvalidInput(f"the stretch ends at {end.isoformat()}, before it begins at {start.isoformat()}; swap them")
+    row = MissedStretchRow(
+        monitor=monitor,
+        entity=entity_key(entity),
+        started=start,
+        ended=end,
+        cause=cause.strip(),
+        note=note.strip(),
+        author=author.strip(),
+        created=(clock or SystemClock()).now(),
+    )
+    with transaction(engine) as session:
+        session.add(row)
+        session.flush()
+        return _of(row)
+
+
+def missed_stretches(engine: Engine, monitor: str) -> list[MissedStretch]:
+    """A monitor's, the latest first. Raises Unavailable."""
+    row = MissedStretchRow
+    with reading(engine) as session:
+        return [
+            _of(each) for each in session.scalars(select(row).where(row.monitor == monitor).order_by(row.id.desc()))
+        ]
+
+
+def unlabel_missed(engine: Engine, stretch: int) -> None:
+    """Take the word back: the stretch is learned from again. Raises NotFound."""
+    with transaction(engine) as session:
+        row = session.get(MissedStretchRow, stretch)
+        if row is None:
+            raise NotFound(f"there is no missed stretch {stretch}; 'latentwatch alerts missed MONITOR' lists them")
+        session.delete(row)
+
+
+def missed_spans(session: Session, monitor: str) -> list[tuple[str, datetime, datetime]]:
+    """Entity, start and end of each, for whoever keeps them out of training."""
+    row = MissedStretchRow
+    found = session.execute(select(row.entity, row.started, row.ended).where(row.monitor == monitor))
+    return [(entity, start, end) for entity, start, end in found]
+
+
+def _of(row: MissedStretchRow) -> MissedStretch:
+    return MissedStretch(
+        row.id, row.monitor, row.entity, row.started, row.ended, row.cause, row.note, row.author, row.created
+    )

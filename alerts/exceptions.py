@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Select, bindparam, case, or_, select, update
 
+from latentwatch.alerts.columns import UtcTime
 from latentwatch.alerts.exception_table import ExceptionRow
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.domain.clock import Clock, SystemClock
@@ -127,7 +128,10 @@ _COUNT = (
     .values(
         records=ExceptionRow.records + bindparam("more"),
         last=case(
-            (or_(ExceptionRow.last.is_(None), ExceptionRow.last < bindparam("latest")), bindparam("latest")),
+            (
+                or_(ExceptionRow.last.is_(None), ExceptionRow.last < bindparam("latest", type_=UtcTime())),
+                bindparam("latest", type_=UtcTime()),
+            ),
             else_=ExceptionRow.last,
         ),
     )

@@ -1,7 +1,7 @@
 """Stretches that were abnormal and never alarmed: labelled, listed, and kept out of training as confirmed anomalies are."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -9,8 +9,12 @@ from sqlalchemy.orm import Session
 from latentwatch.alerts.episodes import entity_key
 from latentwatch.alerts.missed_stretch_table import MissedStretchRow
 from latentwatch.alerts.session import reading, transaction
+from latentwatch.domain.alert import ConfirmedAlert
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, NotFound
+
+_LAST = timedelta(microseconds=1)
+"""A stretch ends before its end, an alert with its last record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,14 @@ def missed_stretches(engine: Engine, monitor: str) -> list[MissedStretch]:
         return [
             _of(each) for each in session.scalars(select(row).where(row.monitor == monitor).order_by(row.id.desc()))
         ]
+
+
+def confirmed_misses(engine: Engine, monitor: str) -> list[ConfirmedAlert]:
+    """The same, as what a new model is asked to find. Raises Unavailable."""
+    return [
+        ConfirmedAlert(-each.id, each.entity, each.start, each.end - _LAST, each.cause)
+        for each in reversed(missed_stretches(engine, monitor))
+    ]
 
 
 def unlabel_missed(engine: Engine, stretch: int) -> None:

@@ -195,9 +195,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedAlert:
-    """An alert that people said is a true anomaly: what a new model is expected to find as well."""
+    """What people said is a true anomaly, and a new model is expected to find: an alert, or a stretch that never alarmed."""
 
     id: int
+    """Of the alert; of a stretch that never alarmed its own number, negative."""
     entity: str
     started: datetime
     ended: datetime
@@ -212,7 +213,7 @@ class ConfirmedAlert:
         'alert 12 (rig-3, 2026-10-02 02:10, bearing)'
         """
         told = [part for part in (self.entity, f"{self.started:%Y-%m-%d %H:%M}", self.cause) if part]
-        return f"alert {self.id} ({', '.join(told)})"
+        return f"{f'alert {self.id}' if self.id >= 0 else f'missed stretch {-self.id}'} ({', '.join(told)})"
 
 
 def severity_of(peak_surprise: float, threshold: float, records: int, *, limited: bool = False) -> Severity:

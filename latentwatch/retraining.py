@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 
 from latentwatch.alerts.exceptions import exceptions
+from latentwatch.alerts.missed_stretches import confirmed_misses
 from latentwatch.alerts.normal_stretches import normal_stretches
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.reviewing import confirmed_alerts, excluded_intervals
@@ -175,7 +176,8 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     trained, clean = folder.need("trained"), folder.need("clean")
     holdout = read_snapshot(folder.holdout)
     challenger = load_bundle(settings.bundles, trained["bundle"])
-    made = others_of(in_force(exceptions(engine, monitor.name)))
+    acting = in_force(exceptions(engine, monitor.name))
+    made = others_of(acting)
     evaluation = evaluate(
         challenger,
         holdout,
@@ -186,7 +188,8 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     evaluation = with_replays(evaluation, challenger, read_snapshot(folder.clean), monitor, made)
     if progress:
         progress("evaluating", 0.5)
-    confirmed, history = confirmed_alerts(engine, monitor.name), read_snapshot(folder.history)
+    confirmed = [*confirmed_alerts(engine, monitor.name), *confirmed_misses(engine, monitor.name)]
+    history = levelled(read_snapshot(folder.history), acting)
     evaluation = _with_confirmed(evaluation, challenger, monitor, history, confirmed, made)
     registry = ModelRegistry(engine)
     champion = registry.champion(monitor.name)

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from latentwatch.alerts.exceptions import add_exception, exceptions, exceptions_in_force, remove_exception
 from latentwatch.alerts.normal_stretches import NormalStretch, normal_stretches
+from latentwatch.alerts.reading.past import chosen_alerts, past_alerts
 from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.alert import Verdict
@@ -74,6 +75,23 @@ class ExceptionContract:
             NormalStretch(first, "rig-1", at(100), at(140) + tick),
             NormalStretch(third, "rig-2", at(900), at(900) + tick),
         ]
+
+    def test_a_preview_sees_records_from_an_alerts_whole_course(self, engine: Engine, clock: ManualClock) -> None:
+        """Evenly, at most so many; those of other alerts are its own."""
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        records = [flagged(number, 10 * number) for number in range(11)]
+        records += [flagged(number, 7, "rig-2") for number in range(11, 14)]
+        long, short = store.commit(outcome(0, 14, records)).alerts_opened
+        found = {alert.id: seen for alert, seen in chosen_alerts(engine, MONITOR, [short, long], 4)}
+        assert list(found) == [short, long]
+        assert [each.time for each in found[long]] == [at(0), at(30), at(60), at(90)]
+        assert len(found[short]) == 3
+        assert {alert.id: len(seen) for alert, seen in past_alerts(engine, MONITOR)} == {long: 11, short: 3}
+        with pytest.raises(NotFound, match="no alert 999"):
+            chosen_alerts(engine, MONITOR, [999], 4)
+        with pytest.raises(NotFound, match=f"no alert {long}"):
+            chosen_alerts(engine, "other", [long], 4)
 
     def test_what_it_came_to_is_counted_with_the_batch(self, engine: Engine, clock: ManualClock) -> None:
         """Each batch adds to it, once; one that is not committed does not."""

@@ -1,9 +1,11 @@
 """Stretches that were abnormal and never alarmed: signed, listed, and out of training until the word is taken back."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine
 
-from latentwatch.alerts.missed_stretches import label_missed, missed_stretches, unlabel_missed
+from latentwatch.alerts.missed_stretches import confirmed_misses, label_missed, missed_stretches, unlabel_missed
 from latentwatch.alerts.reviewing import INCIDENT_MARGIN, Interval, excluded_intervals
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput, NotFound
@@ -21,6 +23,10 @@ class MissedStretchContract:
         label_missed(engine, "other", "rig-1", at(0), at(1), author="ana", clock=clock)
         assert missed_stretches(engine, MONITOR) == [made]
         assert (made.cause, made.note, made.author, made.created) == ("bearing", "worn", "ana", clock.now())
+        (asked,) = confirmed_misses(engine, MONITOR)
+        assert asked.in_words.startswith(f"missed stretch {made.id} (rig-1, ")
+        assert asked.in_words.endswith(", bearing)")
+        assert (asked.started, asked.ended) == (at(1_000), at(2_800) - timedelta(microseconds=1))
         kept_out = [Interval("rig-1", at(1_000) - INCIDENT_MARGIN, at(2_800) + INCIDENT_MARGIN)]
         assert excluded_intervals(engine, MONITOR) == kept_out
         unlabel_missed(engine, made.id)

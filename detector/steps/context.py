@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.corrected import uncorrected
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.detector.lately import BINS, MOST_RECORDS, Lately, memory_of
 from latentwatch.detector.rates import in_rates_of
@@ -119,6 +120,7 @@ class StepContext:
     def adopt(self, states: Floats, previous: ContextEncoder) -> Floats | None:
         """States that continue those of another encoder; what is known of changes outlasts a new model, as surprises mean the
         same with each. `previous` may be the plain encoder of a detector whose states were kept with it."""
+        previous = uncorrected(previous)
         before = previous.inner if isinstance(previous, StepContext) else previous
         own = self.inner.adopt(np.ascontiguousarray(states[:, : before.state_size]), before)
         if own is None:

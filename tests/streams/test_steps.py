@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from latentwatch.detector.corrected import under
 from latentwatch.detector.interface import Contexts
 from latentwatch.detector.steps.detector import asking
 from latentwatch.domain.clock import from_microseconds
-from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, InForce, KeepsAlarming
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, InForce, KeepsAlarming, NormalLevel
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
@@ -144,3 +145,14 @@ def test_a_monitor_that_asks_no_more_goes_on_with_its_context():
         width = plain.width
         expected, found = (store.extend(rest).features[:, :width] for store in (whole, other))
         np.testing.assert_array_equal(expected, found)
+
+
+def test_another_model_goes_on_where_an_exception_went_with_the_last_one():
+    """A level was read as normal before, and is not any more: states go on, and what changes are known by with them."""
+    steps = asking(detector(), 3.0, AfterStep.ASK)
+    level = NormalLevel(entity="rig-1", feature="temp", shift=5.0, since=from_microseconds(BEGIN))
+    corrected = under(steps, Exceptions((InForce(1, level),))).context
+    store = ContextStore(corrected)
+    store.extend(records().take(slice(0, 100)))
+    assert store.swap(steps.context, SCHEMA)
+    assert store.snapshot(0, 100, "fake").count == 1

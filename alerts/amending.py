@@ -25,7 +25,7 @@ from latentwatch.alerts.tables import (
     NotificationRow,
 )
 from latentwatch.domain.alert import AlertStatus, Amendment, FlaggedRecord, Severity, blamed
-from latentwatch.domain.incident import IncidentRule
+from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing, Grounds
 

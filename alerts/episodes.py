@@ -26,7 +26,8 @@ from latentwatch.alerts.tables import (
 )
 from latentwatch.alerts.upserts import insert_found, insert_unless_stored
 from latentwatch.domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
-from latentwatch.domain.incident import IncidentRule, Opening, pattern_of
+from latentwatch.domain.incident import Opening, pattern_of
+from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import Receipt
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing

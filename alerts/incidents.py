@@ -11,7 +11,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from latentwatch.alerts.grouping import shifted
 from latentwatch.alerts.incident_members import BY_RULE, HIDDEN, SPLIT_OFF, IncidentMemberRow
 from latentwatch.alerts.session import take_turns
-from latentwatch.domain.incident import IncidentRule, Opening, incidents, linked, union
+from latentwatch.domain.incident import Opening, incidents, linked, union
+from latentwatch.domain.incident_rule import IncidentRule
 
 MOST_COMPARED = 2_000
 """Alerts that began at about the time of a new one and are compared with it; of more, those that began last."""

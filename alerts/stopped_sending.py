@@ -15,7 +15,8 @@ from latentwatch.alerts.incidents import join_incidents, rejoin_incidents, stand
 from latentwatch.alerts.silences import silences_since
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
-from latentwatch.domain.incident import IncidentRule, Opening
+from latentwatch.domain.incident import Opening
+from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import StoppedSending
 from latentwatch.domain.record import Position
 from latentwatch.domain.silence import Silence, hidden_by

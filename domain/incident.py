@@ -7,11 +7,12 @@ afterwards, so incidents come out the same in whatever order partitions are comm
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentwatch.domain.incident_rule import IncidentRule
 
 LIKENESS = 0.85
 """Cosine of two patterns from which on they are alike. In an outage of 30 generated hosts any two reach .93, hosts of two
@@ -30,28 +31,6 @@ class Opening:
     """Event time of the record that opened it."""
     pattern: Mapping[str, float]
     """`pattern_of` that record's contributions."""
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentRule:
-    """What a monitor says of alerts that belong together."""
-
-    within: timedelta = timedelta(minutes=5)
-    """How far apart two of them may begin."""
-    related: tuple[tuple[str, ...], ...] = ()
-    """Groups of entities, each by name or by a pattern such as `rack-1-*`, whose alerts belong together however unlike."""
-
-    def groups_of(self, entity: str) -> frozenset[int]:
-        """The groups that an entity is in, by number."""
-        return frozenset(
-            number
-            for number, names in enumerate(self.related)
-            if any(entity == name or fnmatchcase(entity, name) for name in names)
-        )
-
-
-NO_RELATIONS = IncidentRule()
-"""Alerts belong together by time and likeness alone."""
 
 
 def pattern_of(contributions: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pydantic import (
 
 from latentwatch.domain.bounded_yaml import load_yaml
 from latentwatch.domain.errors import InvalidMonitor
-from latentwatch.domain.incident import IncidentRule
+from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.monitor_part import MonitorPart
 from latentwatch.domain.policies import AlertPolicy, LatePolicy, RetrainPolicy, TrainPolicy

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from latentwatch.domain.alert import Amendment, FlaggedRecord
-from latentwatch.domain.incident import NO_RELATIONS, IncidentRule
+from latentwatch.domain.incident_rule import NO_RELATIONS, IncidentRule
 from latentwatch.domain.record import DeadLetter, Value
 
 

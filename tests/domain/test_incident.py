@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentwatch.domain.incident import IncidentRule, Opening, incidents, linked, pattern_of, union
+from latentwatch.domain.incident import Opening, incidents, linked, pattern_of, union
+from latentwatch.domain.incident_rule import IncidentRule
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATENCY, DISK = pattern_of({"latency": 3.0, "connections": 2.0}), pattern_of({"disk": 3.0, "wait": 2.0})

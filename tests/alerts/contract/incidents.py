@@ -18,7 +18,7 @@ from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import NotificationRow
 from latentwatch.domain.alert import AlertStatus, FlaggedRecord
 from latentwatch.domain.clock import ManualClock
-from latentwatch.domain.incident import IncidentRule
+from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import EntityState, Outcome, StoppedSending
 from latentwatch.domain.scores import Explanation
 from tests.alerts.build import MONITOR, SOURCE, at, flagged, outcome

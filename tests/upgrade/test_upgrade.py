@@ -176,7 +176,7 @@ def test_stored_verdicts_say_why_they_no_longer_replay(run: Run) -> None:
 def test_pages_show_what_was_stored(room: Room) -> None:
     """Every page draws; alerts of bundles that are read no more show their evidence and say that they no longer replay."""
     assert "pump" in overview_markup(room)
-    assert "5 alerts" in "".join(inbox_markup(room, replace(View(), status="any")))
+    assert "5 incidents" in "".join(inbox_markup(room, replace(View(), status="any")))
     assert "half past nine" in dead_markup(room, "pump", 0)
     models = models_markup(room, "pump")
     assert "was changed after it was written" in models

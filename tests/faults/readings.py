@@ -23,7 +23,7 @@ record:
   long: {name: of, value: is}
   every: %ss
   features: {load: numeric, temp: numeric, flow: numeric}
-alert: {group_gap: 1h}
+alert: {group_gap: 1h, after_step: keep}
 """
 
 

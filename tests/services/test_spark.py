@@ -284,5 +284,5 @@ def test_a_backfill_equals_the_scorer_row_for_row(spark: SparkSession, tmp_path:
     lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
     rows = [row for row in read_scores(tmp_path / "here") if row[0] == str(first)]
     assert [(line["position"], line["surprise"], line["flagged"], line.get("error")) for line in lines] == [
-        (row[1], row[2], row[5], row[6]) for row in rows
+        (row[1], row[2], row[5], row[7]) for row in rows
     ]

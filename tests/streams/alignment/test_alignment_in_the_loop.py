@@ -27,6 +27,7 @@ record:
   every: 10s
   age: 30s
   features: {%s}
+alert: {after_step: keep}
 """
 THREE = "load: numeric, temp: numeric, flow: numeric"
 FOUR = f"{THREE}, extra: numeric"

@@ -10,6 +10,7 @@ from latentwatch.detector.drift import BROKEN, PromiseState
 from latentwatch.detector.interface import Contexts
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.scores import Scores
+from latentwatch.domain.steps import AfterStep
 from latentwatch.streams.context.context_blob import unpack_head
 from latentwatch.streams.outcomes import ScoredBatch
 from latentwatch.streams.scorer import Scorer
@@ -29,6 +30,8 @@ class _Calibrated(FakeDetector):
 def stage_of(chances: np.ndarray) -> Stage:
     """A stage whose stream has these p-values, spread over two partitions."""
     stage = Stage(partitions=2)
+    alert = stage.monitor.alert.model_copy(update={"after_step": AfterStep.KEEP})
+    stage.monitor = stage.monitor.model_copy(update={"alert": alert})
     stage.bundles.detectors["first"] = _Calibrated(stage.monitor.record, "first")
     add(stage, chances)
     return stage

@@ -29,7 +29,7 @@ def test_every_stored_verdict_replays_and_explains_itself(tmp_path: Path):
     assert [flagged.position for flagged in stored if not replay(detector, flagged).agrees] == []
     for flagged in stored:
         guilty, rest = lines(flagged, monitor.record)
-        assert abs(sum(line.share for line in (*guilty, *rest)) - flagged.reconstruction) < 1e-3
+        assert abs(sum(line.share for line in (*guilty, *rest)) - flagged.surprise) < 1e-3
         assert {line.name for line in (*guilty, *rest)} == set(monitor.record.names)
     detail = alert_detail(engine, 1)
     assert detail is not None

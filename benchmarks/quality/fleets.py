@@ -5,6 +5,7 @@ fleet, 300,000 records train, and 28 faults of 40 records, seven kinds and the s
 follows; entities go on from their past, as on a scorer. Rows [N, 2 + C] are the time in seconds, the entity and the sensors.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -163,7 +164,7 @@ class FleetLatentwatch:
         return threshold, 10.0**-threshold
 
 
-class _OfItsEntity:
+class _OfItsEntity(ABC):
     """Scores each record less the mean of its entity in training, on which the threshold is set: at the share of records that
     the budget allows, or at the strangest of all where that is less than one."""
 
@@ -191,11 +192,13 @@ class _OfItsEntity:
         owners = np.searchsorted(self._names, batch.entities.astype(str))
         return np.asarray(batch.numbers - self._levels[owners], np.float64)
 
+    @abstractmethod
     def learn(self, rows: Floats) -> None:
-        raise NotImplementedError
+        """Learn rows [N, F], each told from its entity's level."""
 
+    @abstractmethod
     def score(self, rows: Floats) -> Floats:
-        raise NotImplementedError
+        """[N] how strange such rows are."""
 
 
 class EntityMahalanobis(_OfItsEntity):

@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.budget import Budget
 from latentwatch.detector.exceptions import acts_before_the_past
-from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
+from latentwatch.detector.interface import ContextEncoder, Contexts, Detector
+from latentwatch.detector.wrapped_detector import WrappedDetector
 from latentwatch.domain.exceptions import Exceptions, NormalLevel, NormalValue
-from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
-from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
 
@@ -76,49 +74,18 @@ def uncorrected(encoder: ContextEncoder) -> ContextEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class CorrectedDetector:
+class CorrectedDetector(WrappedDetector):
     """A detector under exceptions that act before the past is remembered. Immutable, thread-safe.
 
     Records go in, and their values are told, as they came.
     """
 
-    inner: Detector
     exceptions: Exceptions
-
-    @property
-    def bundle(self) -> str:
-        """The content hash of the detector's bundle."""
-        return self.inner.bundle
-
-    @property
-    def kind(self) -> str:
-        """The kind of its autoencoder."""
-        return self.inner.kind
-
-    @property
-    def schema(self) -> RecordSchema:
-        """The records it scores."""
-        return self.inner.schema
 
     @property
     def context(self) -> ContextEncoder:
         """Remembers records as corrected."""
         return CorrectedContext(self.inner.context, self.exceptions)
-
-    @property
-    def cadence(self) -> float:
-        """Seconds between the records of an entity."""
-        return self.inner.cadence
-
-    @property
-    def follows_drift(self) -> bool:
-        """Whether levels that drift slowly are followed."""
-        return self.inner.follows_drift
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What training found."""
-        return self.inner.notes
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores of the records as corrected."""
@@ -152,21 +119,9 @@ class CorrectedDetector:
         """Scores as if the features left out, [N, K], were as the others predict."""
         return self.inner.score_without(correct(batch, self.exceptions), contexts, names, left)
 
-    def budget(self, policy: AlertPolicy) -> Budget:
-        """What the policy's budget comes to."""
-        return self.inner.budget(policy)
-
     def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
         """[N, K] what may stand for numbers that are not looked at."""
         return self.inner.stand_ins(batch, names)
-
-    def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which a record is flagged."""
-        return self.inner.threshold(policy)
-
-    def map_ground(self) -> MapGround:
-        """Where normal records are dense on the latent map."""
-        return self.inner.map_ground()
 
 
 def under(detector: Detector, exceptions: Exceptions) -> Detector:

@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.budget import Budget
-from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
-from latentwatch.domain.policies import AlertPolicy
+from latentwatch.detector.interface import ContextEncoder, Contexts, Detector
+from latentwatch.detector.wrapped_detector import WrappedDetector
 from latentwatch.domain.record import Batch
-from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 
 _ASKED_FROM = 1.0
@@ -58,10 +56,9 @@ class WeightedContext:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightedDetector:
+class WeightedDetector(WrappedDetector):
     """A detector under weights. Immutable, thread-safe. Values are told as they came."""
 
-    inner: Detector
     weights: Mapping[str, float]
     """Of numbers that the detector reads: less than 1, and 0 where it is muted."""
 
@@ -71,41 +68,11 @@ class WeightedDetector:
         return tuple(name for name, weight in self.weights.items() if weight == 0)
 
     @property
-    def bundle(self) -> str:
-        """The content hash of the detector's bundle."""
-        return self.inner.bundle
-
-    @property
-    def kind(self) -> str:
-        """The kind of its autoencoder."""
-        return self.inner.kind
-
-    @property
-    def schema(self) -> RecordSchema:
-        """The records it scores."""
-        return self.inner.schema
-
-    @property
     def context(self) -> ContextEncoder:
         """Remembers records without what is muted."""
         return (
             WeightedContext(self.inner, self.muted) if self.muted and self.inner.context.width else self.inner.context
         )
-
-    @property
-    def cadence(self) -> float:
-        """Seconds between the records of an entity."""
-        return self.inner.cadence
-
-    @property
-    def follows_drift(self) -> bool:
-        """Whether levels that drift slowly are followed."""
-        return self.inner.follows_drift
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What training found."""
-        return self.inner.notes
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores, in which each number counts by its weight."""
@@ -167,18 +134,6 @@ class WeightedDetector:
         gone[:, [name in self.muted for name in [*names, *further]]] = True
         scores = self.inner.score_without(filled(self.inner, batch, self.muted), contexts, [*names, *further], gone)
         return replace(scores, surprise=np.minimum(scores.surprise, self.score(batch, contexts).surprise))
-
-    def budget(self, policy: AlertPolicy) -> Budget:
-        """What the policy's budget comes to."""
-        return self.inner.budget(policy)
-
-    def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which a record is flagged."""
-        return self.inner.threshold(policy)
-
-    def map_ground(self) -> MapGround:
-        """Where normal records are dense on the latent map."""
-        return self.inner.map_ground()
 
 
 def under_weights(detector: Detector, weights: Mapping[str, float]) -> Detector:

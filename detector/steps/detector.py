@@ -7,60 +7,27 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.budget import Budget
-from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
+from latentwatch.detector.interface import ContextEncoder, Contexts, Detector
 from latentwatch.detector.steps.context import HALVES, StepContext
 from latentwatch.detector.steps.rule import COLUMNS, read
+from latentwatch.detector.wrapped_detector import WrappedDetector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.counters import in_rates
-from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
-from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Explanation, Scores
 from latentwatch.domain.steps import ASKS, AfterStep, LastingChange, MovedFeature
 
 
 @dataclass(frozen=True, slots=True)
-class StepDetector:
+class StepDetector(WrappedDetector):
     """A detector under a threshold, which lasting changes are told by. Immutable, thread-safe."""
 
-    inner: Detector
     steps: StepContext
 
     @property
     def context(self) -> ContextEncoder:
         """Remembers what lasting changes are known by."""
         return cast(ContextEncoder, self.steps)
-
-    @property
-    def bundle(self) -> str:
-        """The content hash of the detector's bundle."""
-        return self.inner.bundle
-
-    @property
-    def kind(self) -> str:
-        """The kind of its autoencoder."""
-        return self.inner.kind
-
-    @property
-    def schema(self) -> RecordSchema:
-        """The records it scores."""
-        return self.inner.schema
-
-    @property
-    def cadence(self) -> float:
-        """Seconds between the records of an entity."""
-        return self.inner.cadence
-
-    @property
-    def follows_drift(self) -> bool:
-        """Whether levels that drift slowly are followed."""
-        return self.inner.follows_drift
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What training found."""
-        return self.inner.notes
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """What the context rows hold."""
@@ -113,18 +80,6 @@ class StepDetector:
     def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
         """[N, K] what may stand for numbers that are not looked at."""
         return self.inner.stand_ins(batch, names)
-
-    def budget(self, policy: AlertPolicy) -> Budget:
-        """What the policy's budget comes to."""
-        return self.inner.budget(policy)
-
-    def threshold(self, policy: AlertPolicy) -> float:
-        """The surprise from which a record is flagged."""
-        return self.inner.threshold(policy)
-
-    def map_ground(self) -> MapGround:
-        """Where normal records are dense on the latent map."""
-        return self.inner.map_ground()
 
     def _inner(self, contexts: Contexts) -> Contexts:
         return without_steps(self.inner.context, contexts)

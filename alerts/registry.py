@@ -36,6 +36,7 @@ class ModelRegistry:
         history_start: datetime | None,
         history_end: datetime | None,
         evaluation: Evaluation | None,
+        training_digest: str | None = None,
     ) -> ModelVersion:
         """Give a trained bundle the next version number, as a candidate.
 
@@ -62,6 +63,7 @@ class ModelRegistry:
                 history_end=history_end,
                 evaluation=None if evaluation is None else asdict(evaluation),
                 reasons=[],
+                training_digest=training_digest,
             )
             session.add(row)
             return _version(row)
@@ -273,6 +275,7 @@ def _version(row: ModelVersionRow) -> ModelVersion:
         history_end=row.history_end,
         evaluation=None if row.evaluation is None else evaluation_of(row.evaluation),
         reasons=tuple(row.reasons),
+        training_digest=row.training_digest,
     )
 
 

@@ -312,6 +312,7 @@ class ModelVersionRow(Row):
     evaluation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     reasons: Mapped[list[str]] = mapped_column(JSON)
     """The judge's, or why it was refused."""
+    training_digest: Mapped[str | None] = mapped_column(String(64))
 
 
 class PromotionRow(Row):

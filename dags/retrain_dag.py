@@ -1,12 +1,12 @@
 """Retrain every monitor on its own schedule: one DAG per monitor file.
 
-snapshot history → leave out incidents → fit → calibrate → evaluate → judge → promote
+snapshot history → leave out incidents → anything new? → fit → calibrate → evaluate → judge → promote
 
 Each task is one call of `latentwatch.retraining`, imported when it runs, since Airflow parses this file every few seconds.
 What goes from task to task is the path of the run's folder, so the workers share a file system (`LATENTWATCH_WORK`), a
 bundle store and a database. A task that is repeated finds its work done. What waiting may heal is tried three times, what it
 cannot fails at once; a run that failed and a model that was held reach the monitor's channels. A held model's run succeeds,
-because nothing went wrong.
+because nothing went wrong; so does the run that finds nothing new, whose tasks from there on are skipped.
 """
 
 from datetime import datetime, timedelta
@@ -37,6 +37,15 @@ def leave_out_incidents(folder: str) -> dict[str, Any]:
     from latentwatch import retraining
 
     return retraining.leave_out_incidents(folder)
+
+
+@task
+@retried_where_it_helps()
+def stop_if_nothing_is_new(folder: str, anyway: str) -> None:
+    """What serves already is not trained again, unless the run's configuration has `anyway`; the tasks below are skipped."""
+    from latentwatch import retraining
+
+    retraining.stop_if_nothing_is_new(folder, anyway=anyway == "True")
 
 
 @task
@@ -104,6 +113,7 @@ def retrain_dag(monitor: Planned) -> DAG:
         folder = snapshot_history(monitor.file, run_id="{{ run_id }}")
         (
             leave_out_incidents(folder)
+            >> stop_if_nothing_is_new(folder, anyway="{{ (dag_run.conf or {}).get('anyway', False) }}")
             >> fit_candidate(folder)
             >> calibrate_candidate(folder)
             >> evaluate_candidate(folder)

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from latentwatch.dags.monitor_files import Planned
-from latentwatch.domain.errors import LatentwatchError, StillLearning, Unavailable
+from latentwatch.domain.errors import LatentwatchError, NothingNew, StillLearning, Unavailable
 
 
 @contextmanager
@@ -20,7 +20,10 @@ def retried_where_it_helps() -> Iterator[None]:
         yield
     except Unavailable:
         raise
-    except StillLearning as error:  # nothing went wrong: a later run trains, this one's other tasks are passed over
+    except (
+        StillLearning,
+        NothingNew,
+    ) as error:  # nothing went wrong: a later run trains, this one's other tasks are skipped
         raise AirflowSkipException(str(error)) from error
     except (LatentwatchError, ImportError) as error:
         raise AirflowFailException(str(error)) from error

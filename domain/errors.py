@@ -77,5 +77,9 @@ class LoopFailed(LatentwatchError):
     exit_code = 5
 
 
+class NothingNew(LatentwatchError):
+    """The version that serves learned from the same history under the same settings, so that nothing was trained."""
+
+
 class StillLearning(LoopFailed):
     """The first model's time has not come: the stream has not been seen for as long as the monitor says; run again later."""

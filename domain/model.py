@@ -63,3 +63,5 @@ class ModelVersion:
     history_end: datetime | None
     evaluation: Evaluation | None
     reasons: tuple[str, ...]
+    training_digest: str | None = None
+    """Digest of the history and the settings that it was trained on; None where they are not known."""

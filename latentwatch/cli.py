@@ -46,6 +46,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for 
 AcceptBlind = Annotated[
     bool, typer.Option("--accept-blind", help="Let a first model in even where it finds next to nothing.")
 ]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Train also where the model that serves learned from the very same.")
+]
 Histories = Annotated[
     list[str] | None,
     typer.Option(
@@ -160,12 +163,14 @@ def train(
     ] = None,
     history: Histories = None,
     accept_blind: AcceptBlind = False,
+    anyway: Anyway = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn what normal looks like; register the model and, when it is judged good, let it serve."""
     from latentwatch.commands import train_monitor
 
-    train_monitor(monitor, [*(history or []), *(more or [])], as_json=as_json, accept_blind=accept_blind)
+    paths = [*(history or []), *(more or [])]
+    train_monitor(monitor, paths, as_json=as_json, accept_blind=accept_blind, anyway=anyway)
 
 
 @app.command(
@@ -267,15 +272,17 @@ def retrain(
     monitor: MonitorFile,
     history: Histories = None,
     accept_blind: AcceptBlind = False,
+    anyway: Anyway = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="First wait until the topic has filled for as long as 'train: {after}' says.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a challenger on recent history without its incidents, judge it against the champion, promote the better one."""
-    from latentwatch.commands import retrain_monitor
+    """Train a challenger on recent history without its incidents, judge it against the champion, promote the better one.
+    Nothing is trained where the champion learned from the very same history and settings."""
+    from latentwatch.commands import train_monitor
 
-    retrain_monitor(monitor, history or [], as_json=as_json, accept_blind=accept_blind, wait=wait)
+    train_monitor(monitor, history or [], as_json=as_json, accept_blind=accept_blind, anyway=anyway, wait=wait)
 
 
 @app.command(epilog="Example: LATENTWATCH_CHANNELS_FILE=channels.yaml latentwatch notify")

@@ -64,16 +64,24 @@ def _condition(text: str) -> tuple[str, str]:
     return field, value
 
 
-def train_monitor(monitor_file: Path, history: list[str], *, as_json: bool, accept_blind: bool = False) -> None:
-    """Train, register, judge, and promote what is good enough."""
-    _retrain(monitor_file, history, as_json, accept_blind)
-
-
-def retrain_monitor(
-    monitor_file: Path, history: list[str], *, as_json: bool, accept_blind: bool = False, wait: bool = False
+def train_monitor(
+    monitor_file: Path,
+    history: list[str],
+    *,
+    as_json: bool,
+    accept_blind: bool = False,
+    anyway: bool = False,
+    wait: bool = False,
 ) -> None:
-    """The same steps: training for the first time is retraining without a champion. `wait` for that where it is to be waited
-    for and no history is given."""
+    """Train, register, judge, and promote what is good enough; nothing where the champion learned from the same.
+
+    Training for the first time is retraining without a champion. `wait` for that where it is to be waited for and no history
+    is given.
+
+    Raises LoopFailed where nothing serves afterwards, because the first model finds next to nothing.
+    """
+    from latentwatch.retraining import retrain
+
     if wait and not history:
         from latentwatch.alerts.registry import ModelRegistry
         from latentwatch.learning import learning_of, wait_until_enough
@@ -83,17 +91,10 @@ def retrain_monitor(
         monitor = registered(monitor_file, engine := ready_database(settings))
         if ModelRegistry(engine).champion(monitor.name) is None:
             wait_until_enough(lambda: learning_of(monitor, settings, clock), clock, say)
-    _retrain(monitor_file, history, as_json, accept_blind)
-
-
-def _retrain(monitor_file: Path, history: list[str], as_json: bool, accept_blind: bool) -> None:
-    """Raises LoopFailed where nothing serves afterwards, because the first model finds next to nothing."""
-    from latentwatch.retraining import retrain
-
     started = SystemClock().now()
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
     with progress_bars() as progress:
-        result: Retraining = retrain(monitor_file, run_id, history, progress, accept_blind=accept_blind)
+        result: Retraining = retrain(monitor_file, run_id, history, progress, accept_blind=accept_blind, anyway=anyway)
     version = result.version
     seconds = (SystemClock().now() - started).total_seconds()
     if as_json:
@@ -102,6 +103,7 @@ def _retrain(monitor_file: Path, history: list[str], as_json: bool, accept_blind
                 "monitor": version.monitor,
                 "version": version.version,
                 "status": version.status.value,
+                "trained": result.trained,
                 "promoted": result.promoted,
                 "bundle": version.bundle,
                 "records": result.records,
@@ -111,6 +113,9 @@ def _retrain(monitor_file: Path, history: list[str], as_json: bool, accept_blind
             }
         )
         _require_service(result)
+        return
+    if not result.trained:
+        say(result.judgement.reasons[0])
         return
     say(
         f"{version.monitor} version {version.version}: {version.status.value} (bundle {version.bundle[:12]}, {seconds:.0f} s)"

@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from latentwatch.domain.clock import Clock
+from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor
@@ -22,6 +22,7 @@ from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, bla
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.shape import FileEntity
 from latentwatch.domain.times import NO_TIME, parse_times
+from latentwatch.settings import Settings
 from latentwatch.streams.alignment.alignment import alignment_of
 from latentwatch.streams.decoding.columns import file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
@@ -36,6 +37,20 @@ MOST_UNREADABLE = 0.05
 """The share of a file's rows that may be left out because they cannot be read; of more, the monitor must be wrong."""
 
 log = structlog.get_logger(__name__)
+
+
+def gather_history(
+    monitor: Monitor, settings: Settings, history: list[str] | None, clock: Clock | None = None
+) -> Batch:
+    """The records to learn from: the files given, else the monitor's own choice, else its source."""
+    own = monitor.retrain.source or (monitor.source.file.path if monitor.source.file else None)
+    files = history or ([own] if own else [])
+    if files:
+        # Files that somebody names are taken whole; the monitor's own source only as far back as it says.
+        return read_history(monitor.record, files, None if history else monitor.retrain.history)
+    return read_topic_history(
+        monitor, settings.kafka_access(), settings.registry_access(), monitor.retrain.history, clock or SystemClock()
+    )
 
 
 def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta | None = None) -> Batch:

@@ -1,9 +1,9 @@
-"""Retraining as a story of seven steps, the same for Airflow and for the command line.
+"""Retraining as a story of eight steps, the same for Airflow and for the command line.
 
 Between steps travel paths, hashes and small facts, never arrays: each step reads what the one before left in the run's
 folder. A step repeated with the same run id finds its work done and changes nothing.
 
-monitor file + run id → history.parquet → clean.parquet → fitted model → bundle → evaluations → judgement → promotion
+monitor file + run id → history.parquet → clean.parquet → anything new? → fitted model → bundle → evaluations → judgement → promotion
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ import structlog
 from latentwatch.alerts.exceptions import exceptions
 from latentwatch.alerts.missed_stretches import confirmed_misses
 from latentwatch.alerts.normal_stretches import normal_stretches
-from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.registry import ModelRegistry, evaluation_of
 from latentwatch.alerts.reviewing import confirmed_alerts, excluded_intervals
 from latentwatch.alerts.steps import unanswered
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
@@ -26,20 +26,21 @@ from latentwatch.detector.confirmed import replay_confirmed
 from latentwatch.detector.evaluation import evaluate, judge
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.alert import ConfirmedAlert
-from latentwatch.domain.clock import Clock, SystemClock, from_microseconds
-from latentwatch.domain.errors import BundleRefused, InvalidHistory
+from latentwatch.domain.clock import SystemClock, from_microseconds
+from latentwatch.domain.errors import BundleRefused, InvalidHistory, NothingNew
 from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.model import Evaluation, Judgement, ModelVersion, VersionStatus
 from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import FeatureRules
 from latentwatch.exception_replays import judged_with, with_replays
-from latentwatch.history import read_history, read_topic_history
+from latentwatch.history import gather_history
 from latentwatch.labelled_history import in_force, levelled, others_of, still_strange, within, without_incidents
 from latentwatch.learning import learning_of, require_enough
 from latentwatch.run_folders import JUDGED, RunFolder, delete_judged_runs, run_folder
 from latentwatch.settings import Settings, load_settings
 from latentwatch.snapshots import read_snapshot, write_snapshot
+from latentwatch.training_digest import training_digest
 from latentwatch.wiring import ready_database, registered
 
 Progress = Callable[[str, float], None]
@@ -59,11 +60,13 @@ class Retraining:
     left_out: int
     unserved: bool = False
     """Whether no model serves, since none did before and this one is held."""
+    trained: bool = True
+    """False where there was nothing new: `version` is then the one that serves, and served before."""
 
     @property
     def promoted(self) -> bool:
-        """Whether the model serves now."""
-        return self.version.status is VersionStatus.CHAMPION
+        """Whether the model was let in and serves now."""
+        return self.trained and self.version.status is VersionStatus.CHAMPION
 
 
 def snapshot_history(monitor_file: str, run_id: str, history: list[str] | None = None) -> str:
@@ -110,15 +113,38 @@ def leave_out_incidents(folder_path: str) -> dict[str, Any]:
             f"monitor {monitor.name!r}: all {len(batch)} records of the history lie in alerts; label or close the false ones"
         )
     write_snapshot(clean, folder.clean)
+    called_normal = within(clean, normal)
     facts: dict[str, Any] = {
         "records": len(clean),
         "left_out": len(batch) - len(clean),
         "incidents": len(intervals),
         "unanswered": [each.in_words for each in unanswered(engine, monitor.name)],
-        "normal": np.flatnonzero(within(clean, normal)).tolist(),
+        "normal": np.flatnonzero(called_normal).tolist(),
+        "digest": training_digest(clean, called_normal, monitor),
         **_span(clean),
     }
     return folder.note("clean", facts)
+
+
+def stop_if_nothing_is_new(folder_path: str, *, anyway: bool = False) -> None:
+    """End the run before it trains what serves already, unless it is to train `anyway`.
+
+    Raises NothingNew where the champion, which can still be loaded, was trained on the very same history and settings.
+    """
+    folder, settings = RunFolder(folder_path), load_settings()
+    clean, begun = folder.need("clean"), folder.noted("fitted")
+    if anyway or begun is not None:
+        return
+    registry, monitor = ModelRegistry(ready_database(settings)), folder.monitor()
+    champion = registry.champion(monitor.name)
+    if champion is None or champion.training_digest != clean["digest"] or _champion(champion, settings) is None:
+        return
+    reason = (
+        f"Nothing new since version {champion.version} of {monitor.name!r}: the same {clean['records']:,} records and the same"
+        " settings, so that nothing was trained; --anyway trains all the same."
+    )
+    _close(folder, settings, champion, (reason,))
+    raise NothingNew(reason)
 
 
 def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
@@ -207,6 +233,7 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
         history_start=_moment(clean["start"]),
         history_end=_moment(clean["end"]),
         evaluation=evaluation,
+        training_digest=clean["digest"],
     )
     folder.note(
         "candidate",
@@ -237,12 +264,12 @@ def judge_candidate(folder_path: str, *, accept_blind: bool = False) -> dict[str
     else:
         rival = candidate["champion_evaluation"]
         judgement = judge(
-            _evaluation(candidate["evaluation"]),
-            None if rival is None else _evaluation(rival),
+            evaluation_of(candidate["evaluation"]),
+            None if rival is None else evaluation_of(rival),
             candidate["champion"] if rival is None else None,
             accept_blind=accept_blind,
         )
-        challenger, former = _evaluation(candidate["evaluation"]), None if rival is None else _evaluation(rival)
+        challenger, former = evaluation_of(candidate["evaluation"]), None if rival is None else evaluation_of(rival)
         judgement = judged_with(judgement, folder.monitor().name, challenger, former)
     reasons = [*judgement.reasons, *folder.need("clean").get("unanswered", [])]
     return folder.note("judgement", {"promote": judgement.promote, "reasons": reasons})
@@ -259,14 +286,17 @@ def promote_candidate(folder_path: str) -> dict[str, Any]:
         from latentwatch.tracking import track_run
 
         folder.note("tracked", {"run": track_run(settings.mlflow, monitor, version, judgement, settings.bundles)})
-    outcome = {"version": version.version, "status": version.status.value, "reasons": list(judgement.reasons)}
-    folder.note(JUDGED, outcome)
-    delete_judged_runs(folder.path.parent, settings.keep_runs)
-    return outcome
+    return _close(folder, settings, version, judgement.reasons)
 
 
 def retrain(
-    monitor_file: Path, run_id: str, history: list[str], progress: Progress, *, accept_blind: bool = False
+    monitor_file: Path,
+    run_id: str,
+    history: list[str],
+    progress: Progress,
+    *,
+    accept_blind: bool = False,
+    anyway: bool = False,
 ) -> Retraining:
     """All steps in a straight line, as the command line takes them."""
     settings = load_settings()
@@ -275,6 +305,14 @@ def retrain(
     path = snapshot_history(str(monitor_file), run_id, history)
     progress("reading history", 1.0)
     clean = leave_out_incidents(path)
+    folder = RunFolder(path)
+    registry = ModelRegistry(ready_database(settings))
+    name, records = folder.monitor().name, folder.need("snapshot")["records"]
+    try:
+        stop_if_nothing_is_new(path, anyway=anyway)
+    except NothingNew as found:
+        serving = registry.version(name, folder.need(JUDGED)["version"])
+        return Retraining(serving, Judgement(False, (str(found),)), records, clean["left_out"], trained=False)
     fit_candidate(path, progress)
     progress("calibrating", 0.0)
     calibrate_candidate(path)
@@ -283,27 +321,11 @@ def retrain(
     evaluate_candidate(path, progress)
     progress("evaluating", 1.0)
     judged = judge_candidate(path, accept_blind=accept_blind)
-    folder = RunFolder(path)
-    name, records = folder.monitor().name, folder.need("snapshot")["records"]
     unserved = not judged["promote"] and folder.need("candidate")["champion"] is None
     promoted = promote_candidate(path)  # after which another run may delete this one's folder
-    version = ModelRegistry(ready_database(settings)).version(name, promoted["version"])
+    version = registry.version(name, promoted["version"])
     judgement = Judgement(judged["promote"], tuple(judged["reasons"]))
     return Retraining(version, judgement, records, clean["left_out"], unserved)
-
-
-def gather_history(
-    monitor: Monitor, settings: Settings, history: list[str] | None, clock: Clock | None = None
-) -> Batch:
-    """The records to learn from: the files given, else the monitor's own choice, else its source."""
-    own = monitor.retrain.source or (monitor.source.file.path if monitor.source.file else None)
-    files = history or ([own] if own else [])
-    if files:
-        # Files that somebody names are taken whole; the monitor's own source only as far back as it says.
-        return read_history(monitor.record, files, None if history else monitor.retrain.history)
-    return read_topic_history(
-        monitor, settings.kafka_access(), settings.registry_access(), monitor.retrain.history, clock or SystemClock()
-    )
 
 
 def evaluate_champion(
@@ -329,6 +351,14 @@ def evaluate_champion(
     )
 
 
+def _close(folder: RunFolder, settings: Settings, version: ModelVersion, reasons: Sequence[str]) -> dict[str, Any]:
+    """Note what the run came to, and make room for the next."""
+    outcome = {"version": version.version, "status": version.status.value, "reasons": list(reasons)}
+    folder.note(JUDGED, outcome)
+    delete_judged_runs(folder.path.parent, settings.keep_runs)
+    return outcome
+
+
 def _with_confirmed(
     evaluation: Evaluation,
     detector: Detector,
@@ -350,11 +380,6 @@ def _champion(champion: ModelVersion, settings: Settings) -> Detector | None:
     except BundleRefused as error:
         log.warning("champion cannot be loaded, going on without it", version=champion.version, reason=str(error))
         return None
-
-
-def _evaluation(facts: dict[str, Any]) -> Evaluation:
-    low, high = facts["realised_interval"]
-    return Evaluation(**{**facts, "realised_interval": (low, high)})
 
 
 def _span(batch: Batch) -> dict[str, int | None]:

@@ -300,6 +300,7 @@ class ModelOut(Answer):
     history_end: datetime | None
     evaluation: EvaluationOut | None
     reasons: tuple[str, ...]
+    training_digest: str | None = Field(description="of the history and settings it was trained on")
 
     @classmethod
     def of(cls, version: ModelVersion) -> Self:

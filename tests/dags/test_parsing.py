@@ -45,6 +45,7 @@ _STEPS = [
     "leave_out_incidents",
     "promote_candidate",
     "snapshot_history",
+    "stop_if_nothing_is_new",
 ]
 
 

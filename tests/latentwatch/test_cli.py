@@ -162,19 +162,19 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
     assert "--version" in trained("replay", "monitor.yaml", "--against", "1")[2]
 
 
-def test_retraining_on_the_same_history_is_judged_as_any_other(trained: Run):
-    """The new version keeps the places of the one before, so it is another model; the registry shows both and goes back."""
-    code, out, said = trained("retrain", "monitor.yaml", "--json")
+def test_the_same_history_is_not_learned_twice(trained: Run, tmp_path: Path):
+    """Without anything new nothing is trained, which succeeds and is said; asked for, or with other settings, it is."""
+    retrain, monitor = ("retrain", "monitor.yaml", "--history", "normal.csv", "--json"), tmp_path / "monitor.yaml"
+    code, out, said = trained(*retrain)
     assert code == 0, said
     result = json.loads(out)
-    assert (result["version"], result["status"]) == (2, "champion")
-    versions = json.loads(trained("models", "list", "normal", "--json")[1])
-    assert json.loads(trained("models", "list", "--json")[1]) == versions
-    assert [version["version"] for version in versions] == [2, 1]
-    assert len({version["bundle"] for version in versions}) == 2
+    assert (result["version"], result["trained"], result["promoted"]) == (1, False, False)
+    assert "Nothing new since version 1 of 'normal': the same 400 records" in result["reasons"][0]
+    assert "no earlier champion" in trained("models", "rollback", "normal")[2]
+    assert json.loads(trained(*retrain, "--anyway")[1])["version"] == 2
+    monitor.write_text(monitor.read_text().replace("effort: light", "effort: light, seed: 1"))
+    assert json.loads(trained(*retrain)[1])["trained"]
     assert "let in" in trained("models", "show", "normal", "1")[1]
-    code, _, said = trained("models", "rollback", "normal")
-    assert code == 0, said
 
 
 def test_the_doctor_finds_what_is_wrong_and_says_how_to_mend_it(trained: Run, tmp_path: Path):

@@ -82,16 +82,24 @@ def run(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.mark.timeout(900)
 def test_the_dag_trains_judges_and_promotes(tmp_path: Path, run: Callable[..., str]):
-    """Seven tasks in a row, and version 1 of the monitor is the champion with its reasons."""
+    """Eight tasks in a row, and version 1 is the champion with its reasons; a run on the same history trains nothing."""
     write_history(tmp_path / "history.csv", 600)
     result = json.loads(run("-c", _RUN, str(_DAGS), "retrain_pump").rpartition("RESULT")[2])
     assert result["run"] == "success"
     assert set(result["tasks"].values()) == {"success"}
-    assert len(result["tasks"]) == 7
+    assert len(result["tasks"]) == 8
     versions = json.loads(run("-m", "latentwatch", "models", "list", "pump", "--json"))
     assert [(version["version"], version["status"]) for version in versions] == [(1, "champion")]
     assert versions[0]["trained_records"] == 600
     assert "let in" in " ".join(versions[0]["reasons"])
+    again = json.loads(run("-c", _RUN, str(_DAGS), "retrain_pump").rpartition("RESULT")[2])
+    assert again["run"] == "success"
+    assert [name for name, state in again["tasks"].items() if state == "success"] == [
+        "snapshot_history",
+        "leave_out_incidents",
+    ]
+    assert "failed" not in again["tasks"].values()
+    assert json.loads(run("-m", "latentwatch", "models", "list", "pump", "--json")) == versions
 
 
 @pytest.mark.timeout(900)

@@ -35,7 +35,8 @@ def add(
     registry: ModelRegistry, bundle: str, monitor: str = "pump", evaluation: Evaluation | None = None
 ) -> ModelVersion:
     """Register a candidate."""
-    return registry.register(monitor, bundle, "denoising", 1000, START, START + timedelta(days=1), evaluation)
+    until = START + timedelta(days=1)
+    return registry.register(monitor, bundle, "denoising", 1000, START, until, evaluation, f"digest of {bundle}")
 
 
 def statuses(registry: ModelRegistry) -> dict[int, str]:
@@ -58,11 +59,12 @@ class RegistryContract:
         assert [(each.monitor, each.version) for each in registry.versions()] == [("mill", 1), ("pump", 2), ("pump", 1)]
 
     def test_a_version_comes_back_whole(self, registry: ModelRegistry) -> None:
-        """Evaluation, history and kind survive storage."""
+        """Evaluation, history, kind and the digest of what was learned survive storage."""
         stored = registry.version("pump", add(registry, "a", evaluation=EVALUATION).version)
         assert stored.evaluation == EVALUATION
         assert (stored.history_start, stored.created, stored.status) == (START, START, VersionStatus.CANDIDATE)
         assert (stored.bundle, stored.kind, stored.trained_records) == ("a", "denoising", 1000)
+        assert stored.training_digest == "digest of a"
 
     def test_promotion_replaces_the_champion(self, registry: ModelRegistry, clock: ManualClock) -> None:
         """A judgement to promote crowns the version, retires the former champion and keeps the reasons."""

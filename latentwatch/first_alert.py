@@ -19,10 +19,17 @@ _FLEET = 20
 """Entities from which a budget of all together leaves little for each."""
 
 
-def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple[dict[str, Any], list[str]]:
-    """The `alert` of a monitor of so many owners, numbers and other features, of which each owner has a record every `cadence`
-    seconds, 0 where that is not known, and notes that say why."""
+def first_alert(
+    cadence: float, owners: int, numbers: int, others: int, daily: float | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """The `alert` of a monitor of so many owners, numbers and other features, and notes that say why.
+
+    Each owner has a record every `cadence` seconds, 0 where they come at no pace; then `daily` is how many there are a day of all
+    owners together, None where nobody knows.
+    """
     if not cadence:
+        if daily is not None and daily * HIGHEST_RATE < _BUDGET:
+            return _highest(daily)
         return {"false_alarms_per_day": _BUDGET}, ["alert: two false alarms a day, to start with"]
     daily = _DAY / cadence
     alert: dict[str, Any] = {}
@@ -40,11 +47,7 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
             "example, 'timezone: Europe/Berlin'"
         )
     elif daily * owners * HIGHEST_RATE < _BUDGET:
-        alert["false_alarm_rate"] = HIGHEST_RATE
-        notes.append(
-            f"alert: {percent(HIGHEST_RATE)} of normal records, to start with: about {amount(daily * owners * HIGHEST_RATE)} a day; "
-            "two false alarms a day would be more of them"
-        )
+        alert, notes = _highest(daily * owners)
     else:
         alert["false_alarms_per_day"] = _BUDGET
         if owners < _FLEET:
@@ -66,6 +69,14 @@ def first_alert(cadence: float, owners: int, numbers: int, others: int) -> tuple
             f"record comes every {format_duration(usual)}"
         )
     return alert, notes
+
+
+def _highest(daily: float) -> tuple[dict[str, Any], list[str]]:
+    """The largest share of records that a first monitor promises, where so many come a day."""
+    return {"false_alarm_rate": HIGHEST_RATE}, [
+        f"alert: {percent(HIGHEST_RATE)} of normal records, to start with: about {amount(daily * HIGHEST_RATE)} a day; "
+        "two false alarms a day would be more of them"
+    ]
 
 
 def _rounded_down(rate: float) -> float:

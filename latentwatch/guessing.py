@@ -48,6 +48,7 @@ _SHARED_TIMES = 0.5
 """From this share of records on that have their time with others, a column that tells those apart names entities."""
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _FEW = 200
+_DAY = 86_400.0
 _MOST_FILES = 20
 """Files whose times are compared."""
 
@@ -265,8 +266,12 @@ def _first_alert(
     known = moments != NO_TIME
     kinds = [spec["type"] if isinstance(spec, dict) else spec for spec in features.values()]
     numbers = sum(kind in ("numeric", "counter") for kind in kinds)
+    owned = len(np.unique(named))
     cadence = cadence_of(moments[known], named[known])
-    return first_alert(cadence, len(np.unique(named)), numbers, len(features) - numbers)
+    span = float(np.ptp(moments[known])) / 1e6 if known.any() else 0.0
+    return first_alert(
+        cadence, owned, numbers, len(features) - numbers, daily=known.sum() * _DAY / span if span else None
+    )
 
 
 def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bool:

@@ -30,3 +30,11 @@ def test_a_plant_keeps_two_a_day_unless_that_is_more():
     assert "all 100 entities of the sample together, to start with: one in 1,200 records" in notes[0]
     assert "0.1 then makes 10 a day" in notes[0]
     assert first_alert(0.0, owners=1, numbers=1, others=0)[0] == {"false_alarms_per_day": 2.0}
+
+
+def test_records_that_come_at_no_pace_are_never_promised_away():
+    """Four bookings a day: two false alarms a day would be half of them. Of ten thousand they are few."""
+    alert, notes = first_alert(0.0, owners=1, numbers=1, others=2, daily=4.0)
+    assert alert == {"false_alarm_rate": 0.003}
+    assert "two false alarms a day would be more of them" in notes[0]
+    assert first_alert(0.0, owners=1, numbers=1, others=2, daily=10_000.0)[0] == {"false_alarms_per_day": 2.0}

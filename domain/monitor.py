@@ -54,6 +54,10 @@ class Monitor(MonitorPart):
         given = next(each.format for each in (self.source.kafka, self.source.file) if each is not None)
         if self.record.takes_apart and given in ("csv", "avro"):
             raise ValueError(f"'arrays' and 'collector' belong to JSON, and the source is {given}; remove one of them")
+        if self.record.long is not None and self.record.long.values and given in ("csv", "avro"):
+            raise ValueError(
+                f"an object of values in 'long' belongs to JSON, and the source is {given}; name one 'value'"
+            )
         if self.train.after is not None and self.source.kafka is None:
             raise ValueError(
                 "'train: {after: ...}' waits for a topic to fill; a file is learned from as it is, remove it"

@@ -291,7 +291,7 @@ class RecordSchema(BaseModel):
             ("where", where),
             ("arrays", self.arrays or None),
             ("collector", self.collector),
-            ("long", self.long and (self.long.name, self.long.value)),
+            ("long", self.long and self.long.reading),
             ("every", self.every and format_duration(self.every)),
             ("age", self.age and format_duration(self.age)),
         )

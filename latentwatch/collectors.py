@@ -129,7 +129,12 @@ def _telegraf(columns: list[Column], given: Mapping[str, str]) -> CollectedShape
         others = ", ".join(f"{name} ({count:,})" for name, count in kinds.iloc[1:6].items())
         notes.append(
             f"where: Telegraf's {where['name']!r}, {int(kinds.iloc[0]):,} of {int(kinds.sum()):,} records"
-            + (f"; for the others, {others}, run init again with --where name=..." if others else "")
+            + (
+                f"; for the others, {others}, run init again with --where name=..., or align them into one row of a host, as"
+                " docs/shapes.md says of Telegraf"
+                if others
+                else ""
+            )
         )
     columns = _those(columns, {"name": (where["name"],)})
     tags = [column for column in columns if column.name.startswith("tags.") and not column.texts.isna().any()]

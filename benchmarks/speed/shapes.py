@@ -1,8 +1,8 @@
 """Measures what shapes cost: `python -m benchmarks.speed.shapes`.
 
 Bytes a processor second of decoding, and of aligning where the form is long, beside plain JSON of 20 numbers a record: Telegraf's
-messages by `where` and an entity of two tags, the same in batches, and one value a message as long form has it. The forms take
-turns, so that a busy machine slows all of them.
+messages by `where` and an entity of two tags, the same in batches, all measurements of a host aligned into a row, and one value a
+message as long form has it. The forms take turns, so that a busy machine slows all of them.
 """
 
 import json
@@ -42,6 +42,16 @@ _TELEGRAF = {
     "entity": ["tags.host", "tags.cpu"],
     "where": {"name": "cpu"},
     "features": {f"usage_{part}": {"type": "numeric", "path": f"fields.usage_{part}"} for part in _CPU},
+}
+_HOSTS = {
+    "time": "timestamp",
+    "entity": "tags.host",
+    "long": {"name": ["name", "tags.cpu"], "values": "fields"},
+    "every": "10s",
+    "features": {
+        **{f"cpu.cpu{cpu}.usage_{part}": "numeric" for cpu in range(4) for part in _CPU},
+        **{f"mem.{part}": "numeric" for part in _MEMORY},
+    },
 }
 _LONG = {
     "time": "timestamp",
@@ -126,6 +136,7 @@ def main() -> None:
             RecordSchema.model_validate({**_TELEGRAF, "arrays": "metrics"}),
             list(islice(batches(), _MESSAGES // 50)),
         ),
+        "telegraf, aligned": (RecordSchema.model_validate(_HOSTS), list(islice(telegraf(), _MESSAGES))),
         "long, aligned": (RecordSchema.model_validate(_LONG), list(islice(long(), _MESSAGES))),
     }
     works = {name: work_of(*form) for name, form in forms.items()}

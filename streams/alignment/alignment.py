@@ -4,18 +4,24 @@ Decoded(readings) -> Decoded(rows). What is open travels in the context's snapsh
 the positions, so that a row is made once, whatever dies between its values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.sources import TopicSettings
+from latentwatch.streams.alignment.calm_stretches import Taken, take_all
 from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
-from latentwatch.streams.alignment.readings import Misfit, ValueReader, are_readings
+from latentwatch.streams.alignment.readings import Misfit, Value, ValueReader, are_readings
 from latentwatch.streams.decoding.cells import has_decimal_commas
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.segments import segments
@@ -97,27 +103,17 @@ class Alignment:
 
     def _release(self, found: _Partition, batch: Batch, span: range, made: "Released") -> None:
         """Some of a partition's messages, in order."""
-        part = slice(span.start, span.stop)
-        read, take = found.reader.read, found.rows.take
-        messages = zip(
-            span,
-            batch.entities[part].tolist(),
-            batch.times[part].tolist(),
-            batch.categories[part, 0].tolist(),
-            batch.texts[part, 0].tolist(),
-            strict=True,
-        )
-        for place, entity, time, name, text in messages:
-            value = read(name, text)
-            if isinstance(value, Misfit):
-                made.misfits.append((place, value.reason))
-                continue
-            row = take(entity, time, *value)
-            if row is None:
-                made.filling.append(place)
-            else:
-                made.rows.append(row)
-                made.places.append(place)
+        part = batch.take(slice(span.start, span.stop))
+        if found.reader.several:
+            misfits, taken = _take_several(found, part)
+        else:
+            misfits, taken = _take_single(found, part)
+        made.misfits += [(span.start + place, reason) for place, reason in misfits.items()]
+        made.rows += [row for _, row in taken]
+        made.places += [span.start + place for place, _ in taken]
+        filling = np.ones(len(part), bool)
+        filling[[*misfits, *(place for place, _ in taken)]] = False
+        made.filling += (span.start + np.flatnonzero(filling)).tolist()
 
     def adopt(self, schema: RecordSchema) -> None:
         """Go on with the fields of another model."""
@@ -167,6 +163,33 @@ class Alignment:
         return same
 
 
+def _take_single(found: _Partition, part: Batch) -> tuple[dict[int, str], Taken]:
+    """Messages that hold one value each: places of those whose value is none, and the rows that the others release."""
+    read = found.reader.read(part)
+    if not read.misfits:
+        return {}, take_all(found.rows, part.entities.tolist(), part.times, read.names, read.values)
+    sound = np.ones(len(part), bool)
+    sound[list(read.misfits)] = False
+    places = np.flatnonzero(sound).tolist()
+    taken = take_all(
+        found.rows, part.entities[sound].tolist(), part.times[sound], read.names[sound], read.values[sound]
+    )
+    return read.misfits, [(places[place], row) for place, row in taken]
+
+
+def _take_several(found: _Partition, part: Batch) -> tuple[dict[int, str], Taken]:
+    """The same of messages that hold several values each."""
+    misfits: dict[int, str] = {}
+    taken: Taken = []
+    messages = zip(part.entities.tolist(), part.times.tolist(), found.reader.read_several(part), strict=True)
+    for place, (entity, time, values) in enumerate(messages):
+        if isinstance(values, Misfit):
+            misfits[place] = values.reason
+        elif (row := found.rows.take(entity, time, values)) is not None:
+            taken.append((place, row))
+    return misfits, taken
+
+
 def alignment_of(schema: RecordSchema, topic: TopicSettings | None) -> Alignment | None:
     """What makes rows of a topic's or of a file's messages; None where each is a record."""
     if schema.long is None:
@@ -185,10 +208,7 @@ def _as_batch(schema: RecordSchema, rows: Sequence[AlignedRow], like: Batch, pla
     """Rows as a batch of a schema, each at the position of a row of `like`."""
     values = [row.values for row in rows]
     at = np.array(places, np.intp)
-    nan = float("nan")
-    numbers = np.empty((len(rows), len(schema.numbers)), np.float32)
-    for column, name in enumerate(schema.numbers):
-        numbers[:, column] = [each.get(name, nan) for each in values]
+    numbers = _numbers(schema.numbers, values)
     return Batch(
         schema=schema,
         numbers=numbers,
@@ -200,6 +220,17 @@ def _as_batch(schema: RecordSchema, rows: Sequence[AlignedRow], like: Batch, pla
         partitions=like.partitions[at],
         offsets=like.offsets[at],
     )
+
+
+def _numbers(names: Sequence[str], rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float32]:
+    """[rows, names], NaN where a row lacks one."""
+    with suppress(KeyError):  # most rows are whole
+        whole: Callable[[Any], Sequence[Any]] = (
+            itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
+        )
+        flat = np.fromiter(chain.from_iterable(map(whole, rows)), np.float32, count=len(rows) * len(names))
+        return flat.reshape(len(rows), len(names))
+    return np.array([[row.get(name, np.nan) for name in names] for row in rows], np.float32)
 
 
 def _words(names: Sequence[str], rows: Sequence[AlignedRow]) -> np.ndarray[tuple[int, int], np.dtype[np.object_]]:

@@ -1,12 +1,17 @@
-"""The rows in the making of one partition: values in, one by one, and at most one row out with each.
+"""The rows in the making of one partition: messages in, one by one, and at most one row out with each.
 
 So every message is accounted for once, by the row that it releases or as one that only filled one, and a row has the position of
 the message that released it. What comes out depends on the messages and their order alone, not on how they are cut into batches.
 """
 
+from collections.abc import Mapping
+from itertools import repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from latentwatch.streams.alignment.readings import Value
 
@@ -14,8 +19,13 @@ MOST_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten, open rows too."""
 _FORGOTTEN_SHARE = 8
 _NEVER = -(2**63)
-_STEP_TICKS = 2
+_VALUE = itemgetter(1)
+STEP_TICKS = 2
 """A step of the event time by more ticks than this proves nothing: a clock that was set, or a sender that was away."""
+
+
+Told = tuple[int, Value]
+"""A value and its time, microseconds since 1970 UTC."""
 
 
 class AlignedRow(NamedTuple):
@@ -43,8 +53,8 @@ class Entity(msgspec.Struct, gc=False):
     """Features that have a value of this tick."""
     closed: bool = False
     """Whether this tick's row is out already."""
-    latest: dict[str, tuple[int, Value]] = msgspec.field(default_factory=dict)
-    """Time, microseconds since 1970 UTC, and value of each feature's last one."""
+    latest: dict[str, Told] = msgspec.field(default_factory=dict)
+    """Each feature's last value."""
 
 
 class OpenRows(msgspec.Struct, gc=False):
@@ -62,39 +72,55 @@ class OpenRows(msgspec.Struct, gc=False):
     overdue: list[str] = msgspec.field(default_factory=list)
     """Entities whose row is over because others have gone on without them, in the order of their release."""
 
-    def take(self, entity: str, time: int, name: str | None, value: Value | None) -> AlignedRow | None:
-        """The row that a value releases: its entity's that it completes, its entity's whose tick it shows to be over, or else one
-        that is overdue. Without a name or a value the message tells the time alone."""
+    def take(self, entity: str, time: int, values: Mapping[str, Value]) -> AlignedRow | None:
+        """The row that a message releases: its entity's that it completes, its entity's whose tick it shows to be over, or else one
+        that is overdue. Without values the message tells the time alone."""
         tick = time // self.every
         row = self.entities.get(entity)
         if row is None:
             row = self._admit(entity, time, tick)
         now = self._progress(time, row)
-        released = None
-        if tick > row.tick:
-            if self._is_open(row):
-                released = self._row(entity, row)
-            row.tick, row.filled, row.closed = tick, 0, False
-            if not self.age:
-                row.latest.clear()
+        released = self.begin_tick(entity, row, tick) if tick > row.tick else None
         row.heard = now
-        if name is not None and value is not None and tick == row.tick and not row.closed:
-            before = row.latest.get(name)
-            row.latest[name] = (time, value)
-            if before is None or before[0] < tick * self.every:
-                row.filled += 1
-                if len(row.latest) >= self.width:
-                    row.begins = _NEVER
+        if values and tick == row.tick and not row.closed:
+            self.fill(row, dict(zip(values, zip(repeat(time), values.values(), strict=False), strict=True)))
             if row.filled >= self.width and released is None:
                 row.closed = True
-                return self._row(entity, row)
+                return self.row_of(entity, row)
         if released is None and self.overdue:
             return self._next_overdue()
         return released
 
+    def begin_tick(self, entity: str, row: Entity, tick: int) -> AlignedRow | None:
+        """Go on to a later tick of an entity; the row of the one before, where that is still to be made."""
+        released = self.row_of(entity, row) if self.is_open(row) else None
+        row.tick, row.filled, row.closed = tick, 0, False
+        if not self.age:
+            row.latest.clear()
+        return released
+
+    def fill(self, row: Entity, values: Mapping[str, Told]) -> None:
+        """Take down values of the entity's tick."""
+        latest = row.latest
+        if row.filled and self.age:
+            start = row.tick * self.every
+            row.filled += sum(name not in latest or latest[name][0] < start for name in values)
+            latest.update(values)
+        else:  # what is there is of this tick, or nothing is
+            latest.update(values)
+            row.filled = len(values if self.age else latest)
+        if len(latest) >= self.width:
+            row.begins = _NEVER
+
+    def go_on(self, progress: NDArray[np.int64]) -> None:
+        """How far the partition has come with each of some messages, of which none shows an entity's row to be over."""
+        self.now = int(progress[-1])
+        while self.now >= self.look_at:
+            self.look_at = int(progress[np.searchsorted(progress, self.look_at)]) + self.every
+
     def rest(self) -> list[AlignedRow]:
         """All rows that are open, where nothing more will come."""
-        rows = [self._row(name, row) for name, row in self.entities.items() if self._is_open(row)]
+        rows = [self.row_of(name, row) for name, row in self.entities.items() if self.is_open(row)]
         self.entities.clear()
         self.overdue.clear()
         return rows
@@ -106,8 +132,11 @@ class OpenRows(msgspec.Struct, gc=False):
             self.overdue.clear()
         self.every, self.age, self.width = every, age, len(names)
         for row in self.entities.values():
-            row.latest = {name: each for name, each in row.latest.items() if name in names}
-            row.filled = sum(time >= row.tick * every for time, _ in row.latest.values())
+            start = row.tick * every
+            row.latest = {
+                name: each for name, each in row.latest.items() if name in names and (age or each[0] >= start)
+            }
+            row.filled = sum(time >= start for time, _ in row.latest.values())
 
     def _admit(self, entity: str, time: int, tick: int) -> Entity:
         if self.now is None:
@@ -119,7 +148,7 @@ class OpenRows(msgspec.Struct, gc=False):
         row = self.entities[entity] = Entity(tick, self.now - time, self.now, time + max(self.every, self.age))
         return row
 
-    def _is_open(self, row: Entity) -> bool:
+    def is_open(self, row: Entity) -> bool:
         """Whether there is a row to be made, whole or not."""
         return bool(row.filled) and not row.closed and (row.tick + 1) * self.every > row.begins
 
@@ -128,7 +157,7 @@ class OpenRows(msgspec.Struct, gc=False):
         assert self.now is not None  # there is an entity
         step = time + row.shift - self.now
         if step > 0:
-            if step > _STEP_TICKS * self.every:
+            if step > STEP_TICKS * self.every:
                 row.shift -= step
             else:
                 self.now += step
@@ -144,24 +173,32 @@ class OpenRows(msgspec.Struct, gc=False):
         found = [
             (row.heard, name)
             for name, row in self.entities.items()
-            if self._is_open(row) and name not in waiting and self._is_over(row)
+            if self.is_open(row) and name not in waiting and self._is_over(row)
         ]
         self.overdue += [name for _, name in sorted(found)]
 
     def _is_over(self, row: Entity) -> bool:
         assert self.now is not None
-        return self.now - row.heard > self.every + max(_STEP_TICKS * self.every, self.age)
+        return self.now - row.heard > self.patience
+
+    @property
+    def patience(self) -> int:
+        """How far others may go on without an entity before its row is over, microseconds."""
+        return self.every + max(STEP_TICKS * self.every, self.age)
 
     def _next_overdue(self) -> AlignedRow | None:
         while self.overdue:
             name = self.overdue.pop(0)
             row = self.entities.get(name)
-            if row is not None and self._is_open(row) and self._is_over(row):
+            if row is not None and self.is_open(row) and self._is_over(row):
                 row.closed = True
-                return self._row(name, row)
+                return self.row_of(name, row)
         return None
 
-    def _row(self, entity: str, row: Entity) -> AlignedRow:
+    def row_of(self, entity: str, row: Entity) -> AlignedRow:
+        """What an entity's row comes to."""
         start = row.tick * self.every
-        oldest = min(start, start + self.every - self.age) if self.age else start
+        if not self.age:
+            return AlignedRow(entity, start, dict(zip(row.latest, map(_VALUE, row.latest.values()), strict=True)))
+        oldest = min(start, start + self.every - self.age)
         return AlignedRow(entity, start, {name: value for name, (time, value) in row.latest.items() if time >= oldest})

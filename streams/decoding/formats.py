@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.streams.alignment.readings import reading_schema
+from latentwatch.streams.alignment.readings import VALUE, reading_schema
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.csv_decoding import CsvDecoder
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
@@ -24,8 +24,9 @@ def decoder_for(
 ) -> Decoder:
     """The decoder of a message format.
 
-    Of a schema in long form it reads what each message says, to be aligned. `header` names the columns of CSV lines; time, entity and features in the schema's order by default. `registry` has
-    the schemas of Avro messages, whose decoder raises Unavailable while it is away.
+    Of a schema in long form it reads what each message says, to be aligned. `header` names the columns of CSV lines; time, entity
+    and features in the schema's order by default. `registry` has the schemas of Avro messages, whose decoder raises Unavailable
+    while it is away.
     """
     if schema.long is not None:
         header = default_header(schema) if header is None else header
@@ -38,7 +39,7 @@ def decoder_for(
 
         return ShapedDecoder(schema, plain)
     if format == "json":
-        return JsonDecoder(schema, bound)
+        return JsonDecoder(schema, bound, as_sent=(VALUE,) if VALUE in schema.texts else ())
     if format == "csv":
         return CsvDecoder(schema, default_header(schema) if header is None else header, delimiter, bound)
     if format == "avro":
@@ -48,7 +49,7 @@ def decoder_for(
 
 def default_header(schema: RecordSchema) -> tuple[str, ...]:
     """The columns of CSV lines that nobody named: time, entity and features in the schema's order."""
-    named = schema.names if schema.long is None else (schema.long.name, schema.long.value)
+    named = schema.names if schema.long is None else (*schema.long.names, schema.long.values or schema.long.value or "")
     return (*filter(None, (schema.time,)), *schema.entity_fields, *named)
 
 

@@ -6,7 +6,7 @@ into nested objects, unless the message has a key of its own with those dots.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.record import Decoded, Numbers, number_type
@@ -35,13 +36,15 @@ _NON_JSON_NUMBER = re.compile(rb'"([^"\\]{1,200})"\s*:\s*(-?(?:NaN|Infinity|inf|
 class JsonDecoder:
     """Reads one JSON object a message. Safe to share between threads."""
 
-    def __init__(self, schema: RecordSchema, bound: TimeBound | None = None) -> None:
+    def __init__(self, schema: RecordSchema, bound: TimeBound | None = None, as_sent: Collection[str] = ()) -> None:
+        """`as_sent` are texts that stay what they are in a message: numbers, objects, or anything else."""
         self._schema = schema
         self._bound = bound
-        paths = [path for _, path, _ in _fields_of(schema) if len(path) > 1]
+        self._as_sent = frozenset(as_sent)
+        paths = [path for _, path, _ in _fields_of(schema, self._as_sent) if len(path) > 1]
         self._dotted = frozenset(".".join(path) for path in paths)
         self._beginnings = [msgspec.json.encode(f"{first}.")[:-1] for first in dict.fromkeys(path[0] for path in paths)]
-        self._readers = {_NONE_FLAT: _Reader(schema, _NONE_FLAT)}
+        self._readers = {_NONE_FLAT: _Reader(schema, _NONE_FLAT, self._as_sent)}
 
     def decode(self, messages: Messages) -> Decoded:
         """Every message ends either as a row of the batch, in order, or as a dead letter."""
@@ -65,18 +68,19 @@ class JsonDecoder:
 
     def _reader(self, flat: frozenset[str]) -> "_Reader":
         if flat not in self._readers:
-            self._readers[flat] = _Reader(self._schema, flat)
+            self._readers[flat] = _Reader(self._schema, flat, self._as_sent)
         return self._readers[flat]
 
 
 class _Reader:
     """Reads messages whose keys with dots are known: `flat` are the paths that are one key."""
 
-    def __init__(self, schema: RecordSchema, flat: frozenset[str]) -> None:
+    def __init__(self, schema: RecordSchema, flat: frozenset[str], as_sent: frozenset[str]) -> None:
         self._schema = schema
+        self._as_sent = as_sent
         fields = [
             (role, (".".join(path),) if ".".join(path) in flat else path, kind)
-            for role, path, kind in _fields_of(schema)
+            for role, path, kind in _fields_of(schema, as_sent)
         ]
         self._record, places = _compile(fields)
         self._fields = [(role, path, _written(kind)) for role, path, kind in fields]
@@ -133,7 +137,8 @@ class _Reader:
             categories[:, column] = words(list(map(self._words[name], records)))
         texts = np.empty((count, len(schema.texts)), object)
         for column, name in enumerate(schema.texts):
-            texts[:, column] = words(list(map(self._words[name], records)))
+            values = list(map(self._words[name], records))
+            texts[:, column] = _each(values) if name in self._as_sent else words(values)
         return Columns(
             numbers=numbers,
             categories=categories,
@@ -235,14 +240,16 @@ _Field = tuple[str, tuple[str, ...], Any]
 """Role (a feature's name, or time or entity), path, and type."""
 
 
-def _fields_of(schema: RecordSchema) -> list[_Field]:
+def _fields_of(schema: RecordSchema, as_sent: Collection[str] = ()) -> list[_Field]:
     fields: list[_Field] = []
     if schema.time:
         fields.append((_TIME, tuple(schema.time.split(".")), str | int | float | None))
     fields += [(_ENTITY, tuple(field.split(".")), str | int | None) for field in schema.entity_fields]
     for feature in schema.features:
         kind: Any = _NUMBER
-        if feature.type is FeatureType.BOOLEAN:
+        if feature.name in as_sent:
+            kind = Any
+        elif feature.type is FeatureType.BOOLEAN:
             kind = _TRUTH
         elif not feature.is_number:
             kind = _WORD
@@ -286,6 +293,11 @@ def _compile(fields: list[_Field]) -> tuple[Any, dict[str, str]]:
         return msgspec.defstruct(f"Record{depth}", attributes, rename=names, gc=False)
 
     return build(fields, 0, ""), places
+
+
+def _each(values: list[Any]) -> NDArray[np.object_]:
+    """As they are, lists too, of which numpy would make further dimensions."""
+    return np.fromiter(values, object, count=len(values))
 
 
 def _walk(tree: dict[str, msgspec.Raw], path: tuple[str, ...]) -> msgspec.Raw | str | None:

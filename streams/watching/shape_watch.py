@@ -154,5 +154,5 @@ def _keys_of(value: bytes) -> list[str]:
 def _paths(schema: RecordSchema) -> list[str]:
     fields = [feature.path or feature.name for feature in schema.features]
     if schema.long is not None:
-        fields = [schema.long.name, schema.long.value]
+        fields = [*schema.long.names, schema.long.values or schema.long.value or ""]
     return [*fields, *filter(None, (schema.time,)), *schema.entity_fields, *(each.field for each in schema.where)]

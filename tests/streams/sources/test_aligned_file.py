@@ -163,3 +163,50 @@ def test_a_wide_and_a_long_table_give_the_same_history(tmp_path: Path):
     ]
     batch = read_history(_schema(features=features), [str(_write(tmp_path / "long.jsonl", long))])
     assert np.array_equal(batch.numbers.reshape(50, 2, 4), table)
+
+
+def test_messages_of_several_values_make_one_row_of_a_host(tmp_path: Path):
+    """Telegraf's measurements of a host and tick, each with its fields: named by measurement, tag and field."""
+    schema = RecordSchema.model_validate(
+        {
+            "time": "timestamp",
+            "entity": "tags.host",
+            "long": {"name": ["name", "tags.cpu"], "values": "fields"},
+            "every": "10s",
+            "features": {
+                "mem.used": "numeric",
+                "cpu.cpu0.idle": "numeric",
+                "cpu1": {"type": "numeric", "path": "cpu.cpu1.idle"},
+                "system.os": "category",
+            },
+        }
+    )
+
+    def line(at: int, name: str, fields: Any, **tags: str) -> str:
+        return json.dumps({"timestamp": START + at, "name": name, "tags": {"host": "web1", **tags}, "fields": fields})
+
+    def tick(at: int) -> list[str]:
+        return [
+            line(at, "mem", {"used": at, "free": 7}),
+            line(at, "cpu", {"idle": 90.5, "user": 1}, cpu="cpu0"),
+            line(at + 1, "cpu", {"idle": 80}, cpu="cpu1"),
+            line(at, "disk", {"used": 1}, device="sda"),
+            line(at, "system", {"os": "linux"}),
+        ]
+
+    path = tmp_path / "telegraf.jsonl"
+    broken = [line(21, "mem", {"used": "much"}), line(22, "cpu", {"idle": [1]}, cpu="cpu0"), line(23, "mem", 5)]
+    path.write_text("\n".join([*tick(0), *tick(10), *tick(20)[:2], *broken, line(24, "mem", None), *tick(40)]))
+    rows, refused, source = _read(path, schema)
+    assert [(tick, values) for _, _, tick, values in rows] == [
+        (0, (0, 90.5, 80, "linux")),
+        (0, (10, 90.5, 80, "linux")),
+        (0, (20, 90.5, None, None)),
+        (0, (40, 90.5, 80, "linux")),
+    ]
+    assert [reason for _, reason in refused] == [
+        "'mem.used' is 'much', a number that 32 bits hold belongs there",
+        "'cpu.cpu0.idle' is [1], one value belongs there",
+        "'fields' is 5, an object of values belongs there",
+    ]
+    assert source.aligned + len(rows) + len(refused) == 21

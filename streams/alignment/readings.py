@@ -56,7 +56,7 @@ class Misfit(NamedTuple):
     reason: str
 
 
-class Readings(NamedTuple):
+class NamedValues(NamedTuple):
     """What N messages say that each hold one value."""
 
     names: NDArray[np.object_]
@@ -67,7 +67,7 @@ class Readings(NamedTuple):
     """Places of those whose value their feature cannot have, and why."""
 
 
-class _Inside(NamedTuple):
+class _ObjectValues(NamedTuple):
     """The values of a message's object that are features."""
 
     features: dict[str, Feature]
@@ -94,9 +94,9 @@ class ValueReader:
             if feature.type is FeatureType.NUMERIC and not schema.missing_words(feature.name)
         }
         """Numbers of which no further word or number means "no value": most of them, and quickly read."""
-        self._inside: dict[str, _Inside] = {}
+        self._inside: dict[str, _ObjectValues] = {}
 
-    def read(self, batch: Batch) -> Readings:
+    def read(self, batch: Batch) -> NamedValues:
         """What messages say that hold one value each."""
         named, sent = _joined(batch), batch.texts[:, 0].tolist()
         names, numbers = _objects(map(self._plain.get, named), len(named)), _as_numbers(sent)
@@ -109,7 +109,7 @@ class ValueReader:
                 misfits[place] = found.reason
                 found = None
             names[place], values[place] = found or (None, None)
-        return Readings(names, values, misfits)
+        return NamedValues(names, values, misfits)
 
     def read_several(self, batch: Batch) -> list[dict[str, Value] | Misfit]:
         """What messages say that hold several values each, by their features' names."""
@@ -146,7 +146,7 @@ class ValueReader:
                 found[feature.name] = read
         return found
 
-    def _known(self, name: str | None) -> "_Inside":
+    def _known(self, name: str | None) -> "_ObjectValues":
         """What a message so named holds of the features."""
         known = self._inside.get(name or "")
         if known is None:
@@ -155,7 +155,7 @@ class ValueReader:
             before = f"{name}." if name else ""
             features = {path[len(before) :]: each for path, each in self._features.items() if path.startswith(before)}
             plain = len(features) > 1 and all(before + key in self._plain for key in features)
-            known = self._inside[name or ""] = _Inside(
+            known = self._inside[name or ""] = _ObjectValues(
                 features, tuple(each.name for each in features.values()), itemgetter(*features) if plain else None
             )
         return known

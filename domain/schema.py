@@ -68,6 +68,8 @@ class Feature(Importance):
     """Only for cyclic features: the value at which it starts again."""
     missing: Missing = ()
     """Values that mean "no value", beside those of the whole record."""
+    fixed: bool = False
+    """Whether nobody can change it, such as the weather: what would calm an alert is looked for among the others."""
 
     @field_validator("missing", mode="before")
     @classmethod
@@ -76,7 +78,7 @@ class Feature(Importance):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _telling(handler(self), ("missing", *IMPORTANCE))
+        return _telling(handler(self), ("missing", "fixed", *IMPORTANCE))
 
     @model_validator(mode="after")
     def _period_belongs_to_cyclic(self) -> Self:

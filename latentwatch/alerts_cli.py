@@ -109,3 +109,25 @@ def keep(
     from latentwatch.inbox import answer_alert
 
     typer.echo(answer_alert(alert, "keep", author, note))
+
+
+@app.command(epilog="Example: latentwatch alerts whatif 12 --reading vibration=1.1")
+def whatif(
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FEATURE=VALUE", help="Try this reading instead of asking; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would have calmed an alert: the fewest features that, as expected given the others, leave none."""
+    from dataclasses import asdict
+
+    from latentwatch.console import print_json
+    from latentwatch.whatif import calmed
+
+    found = calmed(alert, reading or [])
+    if as_json:
+        print_json(asdict(found))
+        return
+    typer.echo(found.in_words)

@@ -18,6 +18,7 @@ from latentwatch.review.latent_map import latent_map
 from latentwatch.review.room import InRoom
 from latentwatch.review.silences_api import router as silences_router
 from latentwatch.review.state import monitor_states
+from latentwatch.review.whatif_api import router as whatif_router
 
 router = APIRouter(prefix="/api")
 
@@ -176,6 +177,7 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
 
 router.include_router(exceptions_router)
 router.include_router(silences_router)
+router.include_router(whatif_router)
 
 
 @router.post("/alerts/{alert}/accept", tags=["alerts"])

@@ -20,6 +20,7 @@ from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
+from latentwatch.review.pages.calming_panel import CalmingPanel
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
 from latentwatch.review.room import Room, room_of
@@ -69,6 +70,8 @@ class _AlertView:
                 self.around = ui.element("div")
                 self._draw_trace()
                 self.evidence = fragment()
+                if self.detail.peak is not None:
+                    CalmingPanel(self.room, self.queries, self.detail.alert.id, self.detail.alert.features)
             with ui.element("div").classes("side"):
                 fragment(render("label_form.html", alert=self.detail.alert.id, causes=self._causes()))
                 self.offered = fragment()

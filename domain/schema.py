@@ -160,9 +160,9 @@ class RecordSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = _telling(
-            handler(self), ("missing", "day_first", "where", "arrays", "collector", "long", "every", "age")
-        )
+        dumped = _telling(handler(self), ("missing", "where", "arrays", "collector", "long", "every", "age"))
+        if self.day_first is None:  # false says that the month comes first
+            dumped.pop("day_first", None)
         if self.where and "where" in dumped:
             dumped["where"] = {
                 each.field: each.values[0] if len(each.values) == 1 else list(each.values) for each in self.where

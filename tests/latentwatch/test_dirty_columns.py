@@ -91,8 +91,10 @@ def test_times_of_other_habits_are_learned_as_they_are_guessed(
 ):
     """A day beyond the 12th proves its place, which the monitor says; history and scoring read what `init` read."""
     times = [(_START + row * timedelta(hours=1)).strftime(form) for row in range(_ROWS)]
-    record = guess(timestamp=[], at=times).monitor.record
+    guessed = guess(timestamp=[], at=times)
+    record = guessed.monitor.record
     assert (record.time, record.day_first) == ("at", day_first)
+    assert parse_monitor(guessed.yaml("sample")) == guessed.monitor
     assert (np.diff(read_history(record, [str(tmp_path / "dirty.csv")]).times) == 3600 * 1_000_000).all()
 
 

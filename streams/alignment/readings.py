@@ -13,6 +13,7 @@ from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import number_in
 from latentwatch.streams.decoding.columns import shorten, words
+from latentwatch.streams.decoding.json_decoding import kind_of
 
 Value = float | str
 VALUE = "@value"
@@ -128,7 +129,7 @@ class ValueReader:
             return (
                 {}
                 if sent is None
-                else Misfit(f"{self._values!r} is {shorten(sent)}, an object of values belongs there")
+                else Misfit(f"field {self._values!r} is {_spelled(sent)}, an object of values belongs there")
             )
         known = self._known(name)
         if known.plain is not None:
@@ -163,15 +164,20 @@ class ValueReader:
     def _with_care(self, feature: Feature, sent: Any) -> Value | Misfit | None:
         """A value as its feature has it; None where it is missing."""
         if isinstance(sent, dict | list):
-            return Misfit(f"{feature.name!r} is {shorten(sent)}, one value belongs there")
+            return Misfit(f"field {feature.name!r} is {_spelled(sent)}, one value belongs there")
         missing, text = self.schema.missing_words(feature.name), words([sent])[0] or ""
         if not feature.is_number:
             return None if text.strip() in missing else text
         number = number_in(text, feature.type is FeatureType.BOOLEAN, self._commas, missing)
         if number is None or abs(number) > _LARGEST:
             wanted = "true or false" if feature.type is FeatureType.BOOLEAN else "a number that 32 bits hold"
-            return Misfit(f"{feature.name!r} is {shorten(sent)}, {wanted} belongs there")
+            return Misfit(f"field {feature.name!r} is {_spelled(sent)}, {wanted} belongs there")
         return None if math.isnan(number) or number in self.schema.missing_numbers(feature.name) else number
+
+
+def _spelled(sent: Any) -> str:
+    """As every decoder has it, so that a type that moved is known by its dead letters."""
+    return f"{kind_of(sent)} ({shorten(sent)})"
 
 
 def are_given(values: NDArray[np.object_]) -> NDArray[np.bool_]:

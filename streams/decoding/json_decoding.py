@@ -343,10 +343,11 @@ def _spell(raw: msgspec.Raw) -> str:
         value = msgspec.json.decode(raw)
     except _UNREADABLE as error:
         return f"holds {bytes(raw)[:60].decode(errors='replace')} ({error})"
-    return f"is {_kind_of(value)} ({shorten(value)})"
+    return f"is {kind_of(value)} ({shorten(value)})"
 
 
-def _kind_of(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What JSON calls a value of this kind."""
     if value is None:
         return "null"
     for kind, name in (
@@ -376,4 +377,4 @@ def _shape_reason(value: bytes) -> str:
         return "not valid JSON: nested too deeply"
     except _UNREADABLE as error:
         return f"not valid JSON: {error}; it begins with {shorten(value[:40].decode(errors='replace'))}"
-    return f"a record is a JSON object, this is {_kind_of(tree)}"
+    return f"a record is a JSON object, this is {kind_of(tree)}"

@@ -180,7 +180,9 @@ def test_each_message_is_a_row_or_only_fills_one():
     }
     assert (scorer.totals.records, scorer.totals.aligned, scorer.totals.dead_letters) == (9, 10, 1)
     assert stage.accounted() == stage.produced()
-    assert list(stage.store.dead_letters.values()) == ["'temp' is 'broken', a number that 32 bits hold belongs there"]
+    assert list(stage.store.dead_letters.values()) == [
+        "field 'temp' is text ('broken'), a number that 32 bits hold belongs there"
+    ]
 
 
 def test_a_clock_that_is_wrong_closes_no_rows_of_others():

@@ -75,7 +75,7 @@ def test_a_row_stands_where_its_last_value_comes_or_its_tick_is_over(tmp_path: P
         (5, "a", 2, (3.0, None, None)),
         (6, "b", 1, (None, "idle", None)),
     ]
-    assert refused == [(4, "'load' is 'broken', a number that 32 bits hold belongs there")]
+    assert refused == [(4, "field 'load' is text ('broken'), a number that 32 bits hold belongs there")]
     assert len(rows) + source.aligned + len(refused) == len(values)
 
 
@@ -205,8 +205,8 @@ def test_messages_of_several_values_make_one_row_of_a_host(tmp_path: Path):
         (0, (40, 90.5, 80, "linux")),
     ]
     assert [reason for _, reason in refused] == [
-        "'mem.used' is 'much', a number that 32 bits hold belongs there",
-        "'cpu.cpu0.idle' is [1], one value belongs there",
-        "'fields' is 5, an object of values belongs there",
+        "field 'mem.used' is text ('much'), a number that 32 bits hold belongs there",
+        "field 'cpu.cpu0.idle' is a list ([1]), one value belongs there",
+        "field 'fields' is a number (5), an object of values belongs there",
     ]
     assert source.aligned + len(rows) + len(refused) == 21

@@ -224,14 +224,27 @@ _MOVE = (
         OffsetRow.partition == bindparam("of_partition"),
         OffsetRow.next_offset == bindparam("start"),
     )
-    .values(next_offset=bindparam("end"), updated=bindparam("now"))
+    .values(
+        next_offset=bindparam("end"),
+        updated=bindparam("now"),
+        scored=OffsetRow.scored + bindparam("more_scored"),
+        aligned=OffsetRow.aligned + bindparam("more_aligned"),
+        passed=OffsetRow.passed + bindparam("more_passed"),
+        dead=OffsetRow.dead + bindparam("more_dead"),
+    )
 )
 
 
 def _move_offsets(connection: Connection, outcome: Outcome, now: datetime) -> None:
-    """Compare-and-swap every offset."""
+    """Compare-and-swap every offset; the counts stand at the lowest partition."""
     if not outcome.moves:
         return
+    counts = {
+        "more_scored": sum(count.scored for count in outcome.counts),
+        "more_aligned": outcome.aligned,
+        "more_passed": outcome.passed,
+        "more_dead": len(outcome.dead_letters),
+    }
     moves = [
         {
             "of_monitor": outcome.monitor,
@@ -240,8 +253,9 @@ def _move_offsets(connection: Connection, outcome: Outcome, now: datetime) -> No
             "start": move.start,
             "end": move.end,
             "now": now,
+            **(counts if place == 0 else dict.fromkeys(counts, 0)),
         }
-        for move in sorted(outcome.moves, key=lambda move: move.partition)
+        for place, move in enumerate(sorted(outcome.moves, key=lambda move: move.partition))
     ]
     if connection.execute(_MOVE, moves).rowcount != len(moves):
         raise _Overtaken([])

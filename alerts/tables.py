@@ -48,6 +48,11 @@ class OffsetRow(Row):
     topic_id: Mapped[str | None] = mapped_column(String(22))
     """What Kafka calls the topic that the offset counts in; None where it has no such name, or from before we asked."""
     updated: Mapped[datetime]
+    scored: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Messages of the commits whose lowest partition this is that made a row or were a record; the others likewise."""
+    aligned: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    passed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    dead: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class AlertRow(Row):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 
 from latentwatch.alerts import reviewing
 from latentwatch.alerts.monitors import registered_monitor
-from latentwatch.alerts.reading import alert_detail, dead_letters, entities, inbox, open_alerts, trace
+from latentwatch.alerts.reading import alert_detail, dead_letters, entities, inbox, message_counts, open_alerts, trace
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.steps import answer
 from latentwatch.domain.errors import NotFound
@@ -127,6 +127,13 @@ def get_dead_letters(room: InRoom, monitor: str, limit: Limit = 50, offset: Offs
     page = dead_letters(room.engine, monitor, offset, limit)
     letters = [schemas.DeadLetterOut.of(letter, created) for letter, created in page.letters]
     return schemas.DeadLetterPageOut(letters=letters, offset=page.offset, more=page.more)
+
+
+@router.get("/monitors/{monitor}/messages", tags=["monitors"])
+def get_messages(room: InRoom, monitor: str) -> schemas.MessagesOut:
+    """What became of the messages that were read: scored, aligned into rows, passed over or dead; `read` is their sum."""
+    _known(room, monitor)
+    return schemas.MessagesOut.of(message_counts(room.engine, monitor))
 
 
 @router.get("/alerts", tags=["alerts"])

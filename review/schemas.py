@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latentwatch.alerts.reading import AlertDetail, MapPoint
+from latentwatch.alerts.reading import AlertDetail, MapPoint, MessageCounts
 from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Label, Severity, Verdict
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.domain.outcome import TracePoint
@@ -336,6 +336,20 @@ class DeadLetterPageOut(BaseModel):
     letters: list[DeadLetterOut]
     offset: int
     more: bool
+
+
+class MessagesOut(Answer):
+    """What became of a monitor's messages, each counted once."""
+
+    scored: int
+    aligned: int
+    passed: int
+    dead: int
+    read: int
+
+    @classmethod
+    def of(cls, counts: MessageCounts) -> Self:
+        return cls.model_validate(counts)
 
 
 class PlaceOut(Answer):

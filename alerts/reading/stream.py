@@ -15,6 +15,7 @@ from latentwatch.alerts.tables import (
     EntityRow,
     FlaggedRecordRow,
     MinuteCountRow,
+    OffsetRow,
     TraceRow,
 )
 from latentwatch.domain.alert import Severity, Verdict
@@ -49,6 +50,23 @@ class MinuteTotal:
     minute: datetime
     scored: int
     flagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCounts:
+    """What became of the messages of a monitor's streams, each counted once, since this has been counted."""
+
+    scored: int
+    aligned: int
+    """In long form: filled a row that another message made, or none."""
+    passed: int
+    """Not what the monitor's `where` asks."""
+    dead: int
+
+    @property
+    def read(self) -> int:
+        """All of them."""
+        return self.scored + self.aligned + self.passed + self.dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,16 @@ def minute_totals(engine: Engine, monitor: str, since: datetime, limit: int = MO
     with reading(engine) as session:
         rows = session.execute(query).all()
         return tuple(MinuteTotal(minute, int(scored), int(flagged)) for minute, scored, flagged in reversed(rows))
+
+
+def message_counts(engine: Engine, monitor: str) -> MessageCounts:
+    """What became of the messages of all of a monitor's streams."""
+    row = OffsetRow
+    sums = [func.sum(each) for each in (row.scored, row.aligned, row.passed, row.dead)]
+    with reading(engine) as session:
+        return MessageCounts(
+            *(int(each or 0) for each in session.execute(select(*sums).where(row.monitor == monitor)).one())
+        )
 
 
 def stream_changes(engine: Engine, monitor: str, since: datetime, limit: int = 20) -> tuple[tuple[datetime, str], ...]:

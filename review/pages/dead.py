@@ -6,7 +6,7 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import ui
 
-from latentwatch.alerts.reading import dead_letters, stream_changes
+from latentwatch.alerts.reading import dead_letters, message_counts, stream_changes
 from latentwatch.domain.record import DeadLetter
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame
@@ -42,7 +42,8 @@ def dead_markup(room: Room, name: str, page: int) -> Markup:
     found = dead_letters(room.engine, name, page * _SIZE, _SIZE)
     letters = [(letter, preview(letter), created) for letter, created in found.letters]
     changes = stream_changes(room.engine, name, room.clock.now() - _RECENT) if page == 0 else ()
-    return render("dead.html", name=name, letters=letters, page=page, more=found.more, changes=changes)
+    counts = message_counts(room.engine, name)
+    return render("dead.html", name=name, letters=letters, page=page, more=found.more, changes=changes, counts=counts)
 
 
 def preview(letter: DeadLetter) -> str:

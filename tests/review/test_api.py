@@ -254,6 +254,13 @@ def test_dead_letters(client: TestClient):
     assert page["more"] is False
 
 
+def test_messages_are_all_accounted_for(client: TestClient):
+    """What became of each, and their sum."""
+    found = client.get("/api/monitors/pump/messages").json()
+    assert found["read"] == found["scored"] + found["aligned"] + found["passed"] + found["dead"] > 0
+    assert client.get("/api/monitors/nobody/messages").status_code == 404
+
+
 def test_openapi_covers_every_route(client: TestClient):
     """Programs can discover everything, and nothing of the pages' inner workings."""
     paths = client.get("/api/openapi.json").json()["paths"]

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event, func, insert, select
 from latentwatch.alerts.columns import Row
 from latentwatch.alerts.context_tables import SnapshotRow
 from latentwatch.alerts.monitors import register_monitor
+from latentwatch.alerts.reading import MessageCounts, message_counts
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import (
@@ -55,6 +56,20 @@ class StoreContract:
         assert store.claim(SOURCE, 2, 99) == 40
         assert store.positions(SOURCE) == {2: 40}
         assert store.positions("elsewhere") == {}
+
+    def test_what_became_of_each_message_is_counted_with_its_commit(self, store: AlertStore, engine: Engine) -> None:
+        """Scored, aligned, passed over and dead sum to what was read, over commits and partitions; a refused commit adds nothing."""
+        store.begin(SOURCE, {0: 0, 1: 0})
+        both = (OffsetMove(0, 0, 6), OffsetMove(1, 0, 4))
+        first = outcome(0, 6, counts=[count(0, 3), count(1, 1)], dead=[dead(5)], moves=both)
+        store.commit(replace(first, aligned=4, passed=1))
+        second = replace(outcome(4, 9, partition=1, counts=[count(2, 2)]), aligned=3)
+        store.commit(second)
+        with pytest.raises(PartitionLost):
+            store.commit(second)
+        assert message_counts(engine, MONITOR) == MessageCounts(scored=6, aligned=7, passed=1, dead=1)
+        assert message_counts(engine, MONITOR).read == sum(store.positions(SOURCE).values())
+        assert message_counts(engine, "other").read == 0
 
     def test_a_source_begins_in_all_its_partitions_once(self, store: AlertStore, engine: Engine) -> None:
         """Whoever is first stores every start in one go; for anybody later nothing changes and nothing is added."""

@@ -175,7 +175,7 @@ def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
     alert, member = AlertRow, IncidentMemberRow
     return connection.execute(
         select(
-            alert.id, alert.kind, alert.entity, alert.severity, alert.started, alert.ended, alert.records,
+            alert.id, alert.kind, alert.entity, alert.severity, alert.started, alert.ended, alert.over, alert.records,
             alert.peak_surprise, alert.threshold,
             alert.model_version, alert.features, alert.crossed, alert.peak_source, alert.peak_partition,
             alert.peak_offset,
@@ -200,8 +200,11 @@ def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dic
     state = {
         OPENED: "not normal", CRITICAL: "now critical", WIDER: "spreading", OVER: f"normal again after {lasted}"
     }[occasion]  # fmt: skip
-    if occasion == OPENED and all(alert.kind is AlertKind.STOPPED_SENDING for alert in incident.alerts):
-        state = "stopped sending"
+    kinds = {alert.kind for alert in incident.alerts}
+    if occasion == OPENED and len(kinds) == 1:
+        state = next(iter(kinds)).in_words
+    if occasion == OVER and kinds == {AlertKind.MISSED_RUN}:
+        state = "runs come again"
     subject = subject_of(monitor, entities[0]) if len(entities) == 1 else f"{monitor}: {len(entities)} entities"
     mark = ":" if len(entities) == 1 else ""
     body = _of_one(incident.alerts[0], incident.shown) if len(incident.alerts) == 1 else _of_many(number, incident)
@@ -213,6 +216,9 @@ def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dic
 def _of_one(alert: Row[Any], shown: str) -> str:
     if alert.kind is AlertKind.STOPPED_SENDING:
         return f"Alert {alert.id}: nothing has come since {alert.started:%Y-%m-%d %H:%M:%S} UTC, far longer than usual."
+    if alert.kind is AlertKind.MISSED_RUN:
+        came = f"the next came at {alert.ended:%Y-%m-%d %H:%M:%S} UTC" if alert.over else "none has come since"
+        return f"Alert {alert.id}: the run due at {alert.started:%Y-%m-%d %H:%M:%S} UTC did not come in time; {came}."
     features = shown or ", ".join(alert.features) or "no single feature"
     return (
         f"Alert {alert.id}, since {alert.started:%Y-%m-%d %H:%M:%S} UTC: {alert.records} flagged "
@@ -231,18 +237,20 @@ def _of_many(number: int, incident: _Incident) -> str:
         for feature in alert.features:
             counted[feature] = counted.get(feature, 0) + 1
     stopped = sum(alert.kind is AlertKind.STOPPED_SENDING for alert in alerts)
+    missed = sum(alert.kind is AlertKind.MISSED_RUN for alert in alerts)
     loudest = sorted(counted, key=counted.__getitem__, reverse=True)[:5]
     peak = max(alerts, key=lambda alert: alert.peak_surprise)
     return (
         f"Incident {number} of {len(alerts)} alerts, since {min(alert.started for alert in alerts):%Y-%m-%d %H:%M:%S} UTC, "
         f"in order of onset: {named}{more}."
         + (f" {stopped} stopped sending." if stopped else "")
+        + (f" {missed} missed a run." if missed else "")
         + (
             f" {sum(alert.records for alert in alerts)} flagged records, peak surprise {peak.peak_surprise:.1f} in "
             f"{peak.entity or 'the whole stream'} (threshold {peak.threshold:.1f}). "
             f"Most unusual: {', '.join(loudest) or 'no single feature'}."
             + (f" In {peak.entity or 'the whole stream'}: {incident.shown}." if incident.shown else "")
-            if stopped < len(alerts)
+            if stopped + missed < len(alerts)
             else ""
         )
     )

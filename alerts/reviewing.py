@@ -124,6 +124,7 @@ def excluded_intervals(engine: Engine, monitor: str, margin: timedelta = INCIDEN
             select(row.entity, row.started, row.ended)
             .where(
                 row.monitor == monitor,
+                row.kind != AlertKind.MISSED_RUN,  # what came before and after a run that did not is normal
                 or_(
                     row.verdict == Verdict.TRUE,
                     and_(or_(row.status != AlertStatus.CLOSED, row.silence_id.is_not(None)), undecided),

@@ -18,6 +18,7 @@ from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, 
 from latentwatch.alerts.ending import end_alerts
 from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
+from latentwatch.alerts.missed_runs import store_missed
 from latentwatch.alerts.outbox import announce_changes
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.stopped_sending import close_stopped, open_stopped, reveal_outlasting
@@ -183,18 +184,21 @@ class AlertStore:
                 )
                 announce(connection, self.monitor, news, now, settle)
             remember_raised(connection, self.monitor, outcome.amendments, now)
+            missed, came = store_missed(
+                connection, self.monitor, outcome.source, outcome.missed, outcome.incident_rule, now
+            )
             spoke = close_stopped(connection, self.monitor, outcome.heard, now)
             stopped = open_stopped(
                 connection, self.monitor, outcome.source, outcome.stopped, outcome.incident_rule, now
             )
-            told = {alert: last for alert, last in stopped.items() if last is not None}
+            told = {alert: last for alert, last in (stopped | missed).items() if last is not None}
             if look_again:
                 told |= reveal_outlasting(connection, self.monitor, outcome.incident_rule, now)
             announce(connection, self.monitor, News(told), now, settle)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             over = end_alerts(connection, self.monitor, outcome.entities, gap, now)
-            announce_over(connection, self.monitor, [*spoke, *over], now)
+            announce_over(connection, self.monitor, [*came, *spoke, *over], now)
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)
@@ -202,7 +206,7 @@ class AlertStore:
             add_excepted(connection, self.monitor, outcome.excepted)
         if look_again:
             self._revealed = now
-        return replace(receipt, alerts_opened=(*receipt.alerts_opened, *stopped))
+        return replace(receipt, alerts_opened=(*receipt.alerts_opened, *missed, *stopped))
 
     def snapshots(self, source: str, partitions: Iterable[int]) -> dict[int, StoredSnapshot]:
         """The newest snapshot of each of these partitions that has one. Raises Unavailable."""

@@ -91,6 +91,12 @@ class Detector(Protocol):
         ...
 
     @property
+    def recurring_gap(self) -> float:
+        """Seconds of the longest pause between an entity's records that training saw again and again; 0 where there is none
+        that is longer than a run that was missed."""
+        ...
+
+    @property
     def follows_drift(self) -> bool:
         """Whether levels that drift slowly are followed, and therefore no anomaly."""
         ...

@@ -157,6 +157,11 @@ class RateDetector:
         return self.inner.cadence
 
     @property
+    def recurring_gap(self) -> float:
+        """Seconds of the longest pause between an entity's records that is usual; 0 where there is none."""
+        return self.inner.recurring_gap
+
+    @property
     def follows_drift(self) -> bool:
         """Whether levels that drift slowly are followed."""
         return self.inner.follows_drift

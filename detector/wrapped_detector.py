@@ -35,6 +35,11 @@ class WrappedDetector:
         return self.inner.cadence
 
     @property
+    def recurring_gap(self) -> float:
+        """Seconds of the longest pause of an entity that is usual."""
+        return self.inner.recurring_gap
+
+    @property
     def follows_drift(self) -> bool:
         """Whether levels that drift slowly are followed."""
         return self.inner.follows_drift

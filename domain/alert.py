@@ -113,6 +113,21 @@ class AlertKind(StrEnum):
     ANOMALY = "anomaly"
     STOPPED_SENDING = "stopped_sending"
     """An entity stopped sending."""
+    MISSED_RUN = "missed_run"
+    """A run of an entity should have come and did not."""
+
+    @property
+    def in_words(self) -> str:
+        """Of an entity, what happened to it.
+
+        >>> AlertKind.MISSED_RUN.in_words
+        'missed a run'
+        """
+        return {
+            AlertKind.ANOMALY: "not normal",
+            AlertKind.STOPPED_SENDING: "stopped sending",
+            AlertKind.MISSED_RUN: "missed a run",
+        }[self]
 
 
 class AlertStatus(StrEnum):

@@ -76,6 +76,26 @@ class StoppedSending:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedRun:
+    """A run of an entity, such as a nightly job's, that should have come and did not; or several in a row."""
+
+    entity: str
+    partition: int
+    offset: int
+    """Of the last record before it: tells one time from another, so that it is told once whoever notices it again."""
+    due: datetime
+    """Event time at which the first of them should have come."""
+    until: datetime | None
+    """Event time of the run that came at last; None where none has come yet."""
+    runs: int
+    """How many are missing so far."""
+    model_version: int
+    """The model that served when it was noticed."""
+    threshold: float
+    """That model's, for whoever looks at the records before."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContextSnapshot:
     """The context of a partition's entities at an offset, as what changed in it since the snapshot before.
 
@@ -153,6 +173,7 @@ class Outcome:
     snapshots: tuple[ContextSnapshot, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     stopped: tuple[StoppedSending, ...] = ()
+    missed: tuple[MissedRun, ...] = ()
     excepted: tuple[ExceptedCount, ...] = ()
     passed: int = 0
     """Messages that the monitor's `where` passes over; counted, not stored."""

@@ -47,9 +47,9 @@ def list_alerts(
             alert.status,
             alert.started,
             alert.records,
-            "" if alert.kind is AlertKind.STOPPED_SENDING else f"{alert.peak_surprise:.1f}",
-            "stopped sending"
-            if alert.kind is AlertKind.STOPPED_SENDING
+            "" if alert.kind is not AlertKind.ANOMALY else f"{alert.peak_surprise:.1f}",
+            alert.kind.in_words
+            if alert.kind is not AlertKind.ANOMALY
             else ("new normal? " if alert.asks else "") + ", ".join(alert.features),
             alert.verdict,
         )

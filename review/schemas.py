@@ -54,6 +54,7 @@ class MonitorOut(Answer):
     entities: int
     warming: int
     stopped_sending: int
+    missed_run: int = Field(description="entities of which a run is overdue")
     open_alerts: dict[Severity, int]
     model_version: int | None
     model_promoted: datetime | None
@@ -76,6 +77,7 @@ class MonitorOut(Answer):
             entities=facts.entities,
             warming=facts.warming,
             stopped_sending=facts.stopped,
+            missed_run=facts.missing,
             open_alerts=facts.open_by_severity,
             model_version=facts.champion,
             model_promoted=facts.promoted,

@@ -16,7 +16,9 @@ from latentwatch.review.room import Room
 FRESH = timedelta(seconds=30)
 """A scorer that has not been heard of for longer is taken for dead."""
 QUIET = timedelta(minutes=2)
-"""A stream without a new record for longer has stopped sending."""
+"""A stream without a new record for longer has stopped sending, unless its records come less often."""
+_TIMES_USUAL = 3.0
+"""Mean steps between its records, after which it has."""
 
 
 class Word(StrEnum):
@@ -25,6 +27,7 @@ class Word(StrEnum):
     STALE = "stale"
     BROKEN = "promise broken"
     STOPPED_SENDING = "stopped sending"
+    MISSED_RUN = "missed a run"
     WAITING = "waiting"
     ORPHANED = "orphaned"
     SCORING = "scoring"
@@ -34,6 +37,7 @@ _MARKS = {
     Word.STALE: "critical",
     Word.BROKEN: "high",
     Word.STOPPED_SENDING: "medium",
+    Word.MISSED_RUN: "medium",
     Word.WAITING: "idle",
     Word.ORPHANED: "idle",
     Word.SCORING: "good",
@@ -124,7 +128,9 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
         return Word.WAITING, "a scorer runs and waits for its first record"
     if odd is not None and odd.state:
         return Word.WAITING, f"{odd.host}: {odd.state}"
-    if now - facts.last_commit > QUIET:
+    if facts.missing:
+        return Word.MISSED_RUN, f"{facts.missing} of {facts.entities} entities missed a run"
+    if now - facts.last_commit > max(QUIET, _TIMES_USUAL * _usual_step(facts)):
         return (
             Word.STOPPED_SENDING,
             f"no record for {words.duration((now - facts.last_commit).total_seconds())}: is the source up?",
@@ -142,6 +148,14 @@ def _word(facts: MonitorFacts, alive: list[ScorerFacts], day: Promise, now: date
     if facts.warming and facts.warming == facts.entities:
         return Word.SCORING, "every entity is still warming up"
     return Word.SCORING, "as it should"
+
+
+def _usual_step(facts: MonitorFacts) -> timedelta:
+    """Between records of the whole stream, in the mean of what this model scored."""
+    seen = facts.tenure
+    if seen.start is None or seen.end is None or not seen.scored:
+        return timedelta(0)
+    return (seen.end - seen.start) / seen.scored
 
 
 def _without_scorer(facts: MonitorFacts, now: datetime) -> tuple[Word, str]:

@@ -26,7 +26,7 @@ from latentwatch.domain.record import Batch, DeadLetter
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.streams.amending import Changed, memory_of
 from latentwatch.streams.decoding.sound_decoding import decode_sound
-from latentwatch.streams.missed_runs import MissedRuns
+from latentwatch.streams.missed_runs import MissedRuns, RunRule
 from latentwatch.streams.outcomes import Scored, Serving, decide_by, describe
 from latentwatch.streams.ports import Decoder, Messages, Source
 from latentwatch.streams.sound_scoring import extend_sound, score_sound
@@ -97,7 +97,7 @@ class RowScorer:
         self.decoder = decoder
         self._scorer = scorer
         self._tell = tell
-        self._missed = MissedRuns(scorer.detector.cadence)
+        self._missed = MissedRuns(RunRule.of(scorer.detector))
 
     def score(self, messages: Messages) -> list[dict[str, Any]]:
         """One row a message, in their order; then the rows of earlier records again whose score a late record changed,

@@ -30,6 +30,7 @@ from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.excepting import take_up
 from latentwatch.streams.failpoints import Reach, pass_by
 from latentwatch.streams.judging import Judged, in_pieces, join, judged
+from latentwatch.streams.missed_runs import LEAST_CADENCE, RunRule
 from latentwatch.streams.outcomes import Serving, count_minutes, describe, outcome_of
 from latentwatch.streams.poison import DeadLetterLimit
 from latentwatch.streams.ports import DecodeAs, Messages, Registry, Source, Store
@@ -42,6 +43,7 @@ from latentwatch.streams.waiting import Stopped, wait_for
 from latentwatch.streams.watching.health import HealthRecord
 from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.promises import promise_broken, read_promises, state_in_words
+from latentwatch.streams.watching.run_watch import RunWatch
 from latentwatch.streams.watching.stopped_sending import SendingWatch
 from latentwatch.streams.watching.totals import Totals
 from latentwatch.streams.watching.traces import POINTS_PER_SECOND, REPLAYED_POINTS_PER_SECOND, TraceSampler
@@ -141,8 +143,8 @@ class Scorer:
         partitions = Partitions(
             self._source, self._store, contexts, self._load, self._clock, topic, self._snapshots.miss
         )
-        sending = SendingWatch(contexts, self._source.name, self._clock)
-        self._begun = ScorerState(model, contexts, late_records, sending, partitions, self._decoder_of(model))
+        watches = SendingWatch(contexts, self._source.name, self._clock), RunWatch(contexts, self._clock)
+        self._begun = ScorerState(model, contexts, late_records, *watches, partitions, self._decoder_of(model))
         self._show_model()
 
     def turn(self, stop: Event) -> None:
@@ -224,6 +226,7 @@ class Scorer:
                 counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
                 heard=running.sending.take_heard(),
+                missed=running.runs.found(model),
                 audit=running.shapes.look(decoded, messages),
                 excepted=found.excepted,
             )
@@ -303,14 +306,16 @@ class Scorer:
                 self._beat(self)
 
     def _tell_stopped(self, lag: dict[int, int], stop: Event) -> None:
-        """Open alerts about entities that stopped sending, each with its partition's context, as nothing before is read again."""
+        """Open alerts about entities that stopped sending or miss a run, each with its partition's context: nothing is read again."""
         running = self._running
         positions = running.partitions.positions
         admitted = {partition: behind for partition, behind in lag.items() if partition in positions}
-        stops = running.sending.look(admitted, running.model) if self._source.live else ()
-        if stops:
-            self._snapshots.note(entity.partition for entity in stops)
-            self._send(self._with_context(self._outcome((), stopped=stops)))
+        if not self._source.live:
+            return
+        stops, missed = (watch.look(admitted, running.model) for watch in (running.sending, running.runs))
+        if stops or missed:
+            self._snapshots.note(entity.partition for entity in (*stops, *missed))
+            self._send(self._with_context(self._outcome((), stopped=stops, missed=missed)))
             self.finish(stop)
 
     def _swap(self, found: Serving, stop: Event) -> None:
@@ -359,6 +364,8 @@ class Scorer:
         self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
 
     def _show_model(self) -> None:
+        late = self._monitor.late.allowed
+        self._running.contexts.run_gaps.rule = RunRule.of(self._running.model.detector, late, LEAST_CADENCE)
         self.metrics.model_version.set(self._running.model.version)
         self.metrics.threshold.set(self._running.model.threshold)
 

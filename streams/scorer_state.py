@@ -9,6 +9,7 @@ from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
 from latentwatch.streams.outcomes import Serving
 from latentwatch.streams.ports import Messages
+from latentwatch.streams.watching.run_watch import RunWatch
 from latentwatch.streams.watching.shape_watch import ShapeWatch
 from latentwatch.streams.watching.stopped_sending import SendingWatch
 
@@ -23,6 +24,7 @@ class ScorerState:
     late: LateRecords | None
     """None where the monitor allows no late records."""
     sending: SendingWatch
+    runs: RunWatch
     partitions: Partitions
     decoder: PatientDecoder
     """Reads the fields of `model`; another one from when a model is promoted that reads other fields."""

@@ -261,6 +261,7 @@ class FakeDetector:
 
     kind = "fake"
     cadence = 0.0
+    recurring_gap = 0.0
     follows_drift = False
     notes: tuple[str, ...] = ()
 

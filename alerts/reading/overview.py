@@ -94,6 +94,8 @@ class MonitorFacts:
     """Entities that stopped sending, by their open alerts."""
     stopped_partitions: int
     """Partitions all of whose entities stopped sending together."""
+    missing: int
+    """Entities of which a run is overdue, by their open alerts."""
     open_by_severity: dict[Severity, int]
     """Alerts that nobody acknowledged."""
     day: PromiseFacts
@@ -151,11 +153,17 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
     ]
     # A stop that bears no entity's name is its partition's.
     of_entity = AlertRow.entity.in_(select(EntityRow.entity).where(EntityRow.monitor == name))
-    stopped, stopped_partitions = session.execute(
-        select(func.count().filter(of_entity), func.count().filter(~of_entity)).where(
+    missed = AlertRow.kind == AlertKind.MISSED_RUN
+    stopped, stopped_partitions, missing = session.execute(
+        select(
+            func.count().filter(of_entity, ~missed),
+            func.count().filter(~of_entity, ~missed),
+            func.count().filter(missed),
+        ).where(
             AlertRow.monitor == name,
             AlertRow.status.in_((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED)),
-            AlertRow.kind == AlertKind.STOPPED_SENDING,
+            AlertRow.kind != AlertKind.ANOMALY,
+            ~AlertRow.over,
         )
     ).one()
     last_minute = session.scalar(
@@ -175,6 +183,7 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
         warming=int(warming),
         stopped=stopped,
         stopped_partitions=stopped_partitions,
+        missing=missing,
         open_by_severity=dict(loud),
         day=_promise(session, name, since=last_minute - _DAY if last_minute else now),
         tenure=_promise(session, name, version=champion.version if champion else -1),

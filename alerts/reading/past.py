@@ -45,7 +45,7 @@ def chosen_alerts(
                 )
             if found[number].kind is not AlertKind.ANOMALY:
                 raise InvalidInput(
-                    f"alert {number} has no records: its entity stopped sending; nothing can be excepted"
+                    f"alert {number} has no records: its entity {found[number].kind.in_words}; nothing can be excepted"
                 )
         return _with_records(session, [found[number] for number in dict.fromkeys(ids)], each)
 

@@ -56,6 +56,11 @@ class ForecastDetector:
         return self.pace.cadence
 
     @property
+    def recurring_gap(self) -> float:
+        """Seconds of the longest pause between an entity's records that is usual; 0 where there is none."""
+        return self.pace.recurring_gap
+
+    @property
     def follows_drift(self) -> bool:
         """Whether the components follow levels that drift slowly."""
         return self.components.follows_drift

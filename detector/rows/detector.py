@@ -69,6 +69,8 @@ class RowDetector:
     """Seconds between the records of an entity; 0 where training did not see them come regularly."""
     entities: int = 1
     """How many there were in training."""
+    recurring_gap: float = 0.0
+    """Seconds of the longest pause between an entity's records that is usual; 0 where there is none."""
     context = NoContext()
     follows_drift = False
     notes: ClassVar[tuple[str, ...]] = ()
@@ -170,6 +172,7 @@ class RowDetector:
             "records_per_day": self.records_per_day,
             "cadence": self.cadence,
             "entities": self.entities,
+            "recurring_gap": self.recurring_gap,
             "features": self.features.meta(),
             "model": self.model.meta(),
             "cascade": self.cascade.meta(),
@@ -202,4 +205,5 @@ class RowDetector:
             bundle,
             float(meta.get("cadence", 0.0)),  # bundles of before cadence was told
             int(meta.get("entities", 1)),
+            float(meta.get("recurring_gap", 0.0)),
         )

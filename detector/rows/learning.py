@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
-from latentwatch.detector.cadence import cadence_of
+from latentwatch.detector.cadence import cadence_of, recurring_gap_of
 from latentwatch.detector.components.component import Progress
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.latent.examples import Landmarks
@@ -47,6 +47,8 @@ class FittedRecords:
     """Seconds between the records of an entity; 0 where they do not come regularly."""
     entities: int = 1
     """How many there were."""
+    recurring_gap: float = 0.0
+    """Seconds of the longest pause between the records of an entity that is usual; 0 where there is none."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array."""
@@ -68,6 +70,7 @@ class FittedRecords:
             "records_per_day": self.records_per_day,
             "cadence": self.cadence,
             "entities": self.entities,
+            "recurring_gap": self.recurring_gap,
         }
 
     @classmethod
@@ -86,6 +89,7 @@ class FittedRecords:
             float(meta["records_per_day"]),
             float(meta.get("cadence", 0.0)),
             int(meta.get("entities", 1)),
+            float(meta.get("recurring_gap", 0.0)),
         )
 
 
@@ -103,7 +107,8 @@ def fit_records(
     daily = len(batch) / span if span > 0 else 0.0
     entities = len(rows_by_entity(batch.entities))
     cadence = cadence_of(batch.times, batch.entities)
-    return FittedRecords(features, fitted, chosen, choice, places, daily, cadence, entities)
+    gap = recurring_gap_of(batch.times, batch.entities)
+    return FittedRecords(features, fitted, chosen, choice, places, daily, cadence, entities, gap)
 
 
 def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Batch) -> RowDetector:
@@ -141,6 +146,7 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
         records_per_day=fitted.records_per_day,
         cadence=fitted.cadence,
         entities=fitted.entities,
+        recurring_gap=fitted.recurring_gap,
     )
 
 

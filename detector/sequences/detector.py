@@ -61,6 +61,11 @@ class SequenceDetector:
         return self.pace.cadence
 
     @property
+    def recurring_gap(self) -> float:
+        """Seconds of the longest pause between an entity's records that is usual; 0 where there is none."""
+        return self.pace.recurring_gap
+
+    @property
     def follows_drift(self) -> bool:
         """Whether levels that drift slowly are followed."""
         return self.context.levels.followed

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.budget import Budget
-from latentwatch.detector.cadence import cadence_of
+from latentwatch.detector.cadence import cadence_of, recurring_gap_of
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.policies import AlertPolicy
@@ -43,6 +43,8 @@ class Pace:
     """Seconds between the records of an entity; 0 where they do not come regularly."""
     entities: int = 1
     """How many there were; 1 in bundles of before they were counted."""
+    recurring_gap: float = 0.0
+    """Seconds of the longest pause between the records of an entity that is usual; 0 where there is none, or it is not known."""
 
     def budget(self, policy: AlertPolicy, resolution: float, least: float = 0.0) -> Budget:
         """What the policy comes to, never beyond a surprise of `resolution`: there calibration ends. A share of records is
@@ -86,7 +88,12 @@ class Pace:
 
     def meta(self) -> dict[str, Any]:
         """What a bundle stores as JSON."""
-        return {"records_per_day": self.records_per_day, "cadence": self.cadence, "entities": self.entities}
+        return {
+            "records_per_day": self.records_per_day,
+            "cadence": self.cadence,
+            "entities": self.entities,
+            "recurring_gap": self.recurring_gap,
+        }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Self:
@@ -98,6 +105,7 @@ class Pace:
             arrays["lengths"],
             float(meta.get("cadence", 0.0)),
             int(meta.get("entities", 1)),
+            float(meta.get("recurring_gap", 0.0)),
         )
 
 
@@ -112,7 +120,7 @@ def fit_pace(times: NDArray[np.int64], entities: NDArray[np.intp], surprise: NDA
     for row, factor in enumerate(GAPS):
         gap = float(factor) * AlertPolicy().gap(cadence)
         lengths[row] = _lengths(times, entities, surprise, gap, span)
-    return Pace(daily, np.maximum.accumulate(lengths), cadence, len(rows_of_each))
+    return Pace(daily, np.maximum.accumulate(lengths), cadence, len(rows_of_each), recurring_gap_of(times, entities))
 
 
 def _lengths(

@@ -49,7 +49,9 @@ def _headline(states: list[MonitorState]) -> tuple[str, str]:
     if not states:
         return "Nothing is watched yet", ""
     waiting = sum(state.open_alerts for state in states)
-    wrong = [state for state in states if state.word in (Word.STALE, Word.BROKEN, Word.STOPPED_SENDING)]
+    wrong = [
+        state for state in states if state.word in (Word.STALE, Word.BROKEN, Word.STOPPED_SENDING, Word.MISSED_RUN)
+    ]
     monitors = "1 monitor" if len(states) == 1 else f"{len(states)} monitors"
     detail = f"{monitors}, {waiting:,} open alerts" if waiting != 1 else f"{monitors}, 1 open alert"
     if wrong:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.drift import PromiseState
 from latentwatch.domain.errors import InvalidInput, StreamRefused
+from latentwatch.streams.context.ledger import NO_DELAY
 
 _HEAD = b"LWCTX002"
 _CHUNK = b"LWCHK001"
@@ -25,6 +26,10 @@ CHUNK_BYTES = 8 * 2**20
 _MOST_ENTITIES = 4_096
 _LARGEST_CHUNK = 2**30
 """Recent records come on top of the states. A chunk is put together in memory, several times its size."""
+_LEDGER = ("places", "records", "last_time", "last_offset", "usual_gap_ms", "newest_time", "delay_ms")
+"""A chunk's columns of whole numbers, in order."""
+_FORMER_LEDGER = 5
+"""How many of them chunks have that do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,16 @@ class EntityContexts:
     """[E] between its arrivals; 0 where it is not known."""
     untold: NDArray[np.bool_]
     """[E] whether the database's list of entities does not have its state yet."""
+    newest_time: NDArray[np.int64]
+    """[E] the latest event time of any record; in snapshots of before it was told apart, that of the last."""
+    delay_ms: NDArray[np.int64]
+    """[E] between event time and arrival; NO_DELAY where it is not known."""
     recent: bytes = b""
     """What the lateness of records needs besides, in its own format; empty where records count in arrival order."""
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """What `Ledger.recall` takes."""
+        return {name: getattr(self, name) for name in (*_LEDGER, "untold")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +126,12 @@ def pack_chunk(contexts: EntityContexts) -> bytes:
         "entities": contexts.entities,
         "state_size": int(contexts.states.shape[1]),
         "recent_bytes": len(contexts.recent),
+        "ledger": len(_LEDGER),
     }
     parts = [
         _begin(_CHUNK, header),
         contexts.states.astype("<f4", copy=False).tobytes(),
-        *(
-            column.astype("<i8", copy=False).tobytes()
-            for column in (
-                contexts.places,
-                contexts.records,
-                contexts.last_time,
-                contexts.last_offset,
-                contexts.usual_gap_ms,
-            )
-        ),
+        *(column.astype("<i8", copy=False).tobytes() for column in (getattr(contexts, name) for name in _LEDGER)),
         contexts.untold.astype("<i1").tobytes(),
         contexts.recent,
     ]
@@ -146,19 +151,17 @@ def unpack_chunk(blob: bytes) -> EntityContexts:
         header, body = _opened(_CHUNK, blob)
         entities, width = tuple(header["entities"]), int(header["state_size"])
         count, recent_bytes = len(entities), int(header["recent_bytes"])
-        _check_size(len(body) - recent_bytes, count, width * 4 + 5 * 8 + 1)
+        columns = int(header.get("ledger", _FORMER_LEDGER))
+        _check_size(len(body) - recent_bytes, count, width * 4 + columns * 8 + 1)
         end = count * width * 4
         states = np.frombuffer(body[:end], "<f4").reshape(count, width)
-        ledger = np.frombuffer(body[end : end + 5 * 8 * count], "<i8").reshape(5, count).astype(np.int64)
-        untold = np.frombuffer(body[end + 5 * 8 * count : len(body) - recent_bytes], "<i1")
+        ledger = np.frombuffer(body[end : end + columns * 8 * count], "<i8").reshape(columns, count).astype(np.int64)
+        untold = np.frombuffer(body[end + columns * 8 * count : len(body) - recent_bytes], "<i1")
+        named = dict(zip(_LEDGER, ledger, strict=False))
         return EntityContexts(
             entities=entities,
-            places=ledger[0],
             states=states.astype(np.float32, copy=False),
-            records=ledger[1],
-            last_time=ledger[2],
-            last_offset=ledger[3],
-            usual_gap_ms=ledger[4],
+            **{"newest_time": named["last_time"], "delay_ms": np.full(count, NO_DELAY), **named},
             untold=untold.astype(np.bool_),
             recent=bytes(body[len(body) - recent_bytes :]),
         )
@@ -229,6 +232,8 @@ def _former(header: dict[str, Any], body: memoryview) -> EntityContexts:
         last_offset=ledger[2],
         usual_gap_ms=ledger[3] if columns > 3 else np.zeros(count, np.int64),
         untold=np.ones(count, np.bool_),
+        newest_time=ledger[1],
+        delay_ms=np.full(count, NO_DELAY),
         recent=bytes(body[end:]),
     )
 

@@ -35,6 +35,7 @@ from latentwatch.streams.context.context_blob import (
 )
 from latentwatch.streams.context.ledger import Ledger, grown
 from latentwatch.streams.context.roster import Roster
+from latentwatch.streams.context.run_gaps import RunGaps
 from latentwatch.streams.segments import segments
 
 MAX_ENTITIES = 200_000
@@ -75,6 +76,7 @@ class ContextStore:
 
         self.alignment: Alignment | None = None
         """The stream's rows in the making, where its messages hold one value each; they travel with the context."""
+        self.run_gaps = RunGaps()
 
     def __len__(self) -> int:
         return sum(map(len, self._rosters.values()))
@@ -115,6 +117,7 @@ class ContextStore:
             "_rosters": {partition: roster.copy() for partition, roster in self._rosters.items()},
             "_free": self._free.copy(),
             "_heard": self._heard.copy(),
+            "run_gaps": self.run_gaps.copy(),
             "_heard_partitions": self._heard_partitions.copy(),
         }
 
@@ -134,6 +137,7 @@ class ContextStore:
     ) -> None:
         """Note in the ledger that these records came; `touched` are the distinct owners, `counts` their records."""
         ledger = self.ledger
+        self.run_gaps.note(ledger, owners, piece)
         ledger.records[touched] += counts
         ledger.last_time[owners] = piece.times  # a later row of the same entity overwrites an earlier one
         ledger.last_offset[owners] = piece.offsets
@@ -275,17 +279,8 @@ class ContextStore:
     def _contexts_of(
         self, names: list[str], rows: NDArray[np.intp], recent: Callable[[NDArray[np.intp]], bytes]
     ) -> EntityContexts:
-        ledger = self.ledger
         return EntityContexts(
-            entities=tuple(names),
-            places=ledger.place[rows],
-            states=self._states[rows],
-            records=ledger.records[rows],
-            last_time=ledger.last_time[rows],
-            last_offset=ledger.last_offset[rows],
-            usual_gap_ms=ledger.learned_gaps_ms(rows),
-            untold=ledger.fresh[rows],
-            recent=recent(rows),
+            entities=tuple(names), states=self._states[rows], recent=recent(rows), **self.ledger.remembered(rows)
         )
 
     def _recent_packer(self, partition: int) -> Callable[[NDArray[np.intp]], bytes]:
@@ -335,12 +330,7 @@ class ContextStore:
         except ValueError as error:
             raise damaged(error) from None
         self._states[rows] = states
-        ledger = self.ledger
-        ledger.place[rows], ledger.fresh[rows] = part.places, part.untold
-        ledger.records[rows] = part.records
-        ledger.last_time[rows] = part.last_time
-        ledger.last_offset[rows] = part.last_offset
-        ledger.recall_gaps(rows, part.usual_gap_ms)
+        self.ledger.recall(rows, part.columns())
         return rows
 
     def swap(self, encoder: ContextEncoder, schema: RecordSchema) -> bool:

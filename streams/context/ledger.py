@@ -1,5 +1,6 @@
 """What the scorer knows of each entity besides its context: columns, one row an entity."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 GAPS_TO_LEARN = 10
 """Gaps between an entity's arrivals after which the usual one is known."""
 
+NO_DELAY = -(2**62)
+"""In a snapshot, for a delay that is not known: one may be negative, where clocks differ."""
+
 
 class Ledger:
     """Rows are taken and let go by the context store; every row taken is cleared first."""
@@ -15,6 +19,8 @@ class Ledger:
     def __init__(self) -> None:
         self.records = np.zeros(0, np.int64)
         self.last_time = np.zeros(0, np.int64)
+        self.newest_time = np.zeros(0, np.int64)
+        """The latest event time of any of its records, microseconds since 1970 UTC."""
         self.last_offset = np.zeros(0, np.int64)
         self.fresh = np.zeros(0, np.bool_)
         """Whether the row changed since its entity was last reported."""
@@ -36,6 +42,10 @@ class Ledger:
         """Seconds between its arrivals: the longest lately."""
         self.gaps = np.zeros(0, np.int64)
         """Gaps that `usual_gap` was learned from."""
+        self.delay = np.zeros(0, np.float64)
+        """Seconds by which its records arrive after their event time: the longest lately; NaN where it was never heard live."""
+        self.overdue = np.zeros(0, np.float64)
+        """When its next run was first found to be overdue, monotonic seconds; NaN where it is not."""
 
     def grow(self, capacity: int) -> None:
         """Make room for more rows."""
@@ -54,17 +64,31 @@ class Ledger:
         for column in vars(self).values():
             column[row] = 0
         self.last_offset[row] = -1
-        self.heard[row] = np.nan
+        self.heard[row] = self.delay[row] = self.overdue[row] = np.nan
 
-    def learned_gaps_ms(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Usual gaps to be remembered, whole milliseconds; 0 where not enough was learned."""
-        known = self.gaps[rows] >= GAPS_TO_LEARN
-        return np.where(known, np.ceil(self.usual_gap[rows] * 1000), 0).astype(np.int64)
+    def remembered(self, rows: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """What a snapshot keeps of entities, by its names; learned durations in whole milliseconds."""
+        known, heard = self.gaps[rows] >= GAPS_TO_LEARN, ~np.isnan(self.delay[rows])
+        return {
+            "places": self.place[rows],
+            "records": self.records[rows],
+            "last_time": self.last_time[rows],
+            "last_offset": self.last_offset[rows],
+            "usual_gap_ms": np.where(known, np.ceil(self.usual_gap[rows] * 1000), 0).astype(np.int64),
+            "untold": self.fresh[rows],
+            "newest_time": self.newest_time[rows],
+            "delay_ms": np.where(heard, np.ceil(np.nan_to_num(self.delay[rows]) * 1000), NO_DELAY).astype(np.int64),
+        }
 
-    def recall_gaps(self, rows: NDArray[np.intp], gaps_ms: NDArray[np.int64]) -> None:
-        """The inverse of `learned_gaps_ms`."""
+    def recall(self, rows: NDArray[np.intp], kept: Mapping[str, NDArray[Any]]) -> None:
+        """The inverse of `remembered`."""
+        self.place[rows], self.fresh[rows] = kept["places"], kept["untold"]
+        self.records[rows], self.last_time[rows] = kept["records"], kept["last_time"]
+        self.last_offset[rows], self.newest_time[rows] = kept["last_offset"], kept["newest_time"]
+        gaps_ms, delay_ms = kept["usual_gap_ms"], kept["delay_ms"]
         self.usual_gap[rows] = gaps_ms / 1000
         self.gaps[rows] = np.where(gaps_ms > 0, GAPS_TO_LEARN, 0)
+        self.delay[rows] = np.where(delay_ms == NO_DELAY, np.nan, delay_ms / 1000)
 
 
 def grown(array: NDArray[Any], capacity: int) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.domain.clock import Clock, from_microseconds
+from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
 from latentwatch.domain.outcome import StoppedSending
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.context.ledger import GAPS_TO_LEARN
@@ -25,6 +25,8 @@ _LEAST_SECONDS = 30.0
 _LOOK_SECONDS = 3.0
 _FADE = 0.98
 """What remains of a long gap with each shorter one after it."""
+_DELAY_FADE = 0.9
+"""The same of a long delay between event time and arrival, by which RunWatch waits."""
 _UNSEEN_SECONDS = 10.0
 _UNSEEN_TIMES_USUAL = 3.0
 """A pause of the whole stream longer than both is the source's, or ours, and no entity's."""
@@ -61,11 +63,14 @@ class SendingWatch:
         for partition, (index, rows) in members.items():
             if partition not in self._seen:  # what was not looked at for a while is looked at anew
                 ledger.heard[rows] = np.nan
-            watched = seeing and lag[partition] <= SMALL_LAG
+            near = lag[partition] <= SMALL_LAG
+            watched = seeing and near
+            if near:
+                self._learn_delays(rows)
             due = self._listen(rows, now, pause, watched)
             names = list(index) if due.any() else []
             for place in np.flatnonzero(due).tolist():
-                due[place] = not self._speaks_elsewhere(names[place], int(rows[place]), lag)
+                due[place] = not speaks_elsewhere(self._contexts, names[place], int(rows[place]), lag)
             if not due.any():
                 continue
             if self._may_be_together(rows, now):
@@ -125,6 +130,14 @@ class SendingWatch:
         waited, heard = rows[self._regular(rows)], self._contexts.ledger.heard
         return bool((now - heard[waited] > self._limits(waited)).all() and (now - heard[rows] > _LEAST_SECONDS).all())
 
+    def _learn_delays(self, rows: NDArray[np.intp]) -> None:
+        """How long after their event time the records of those that spoke arrived; RunWatch waits so much longer."""
+        ledger = self._contexts.ledger
+        spoke = rows[(ledger.records[rows] != ledger.counted[rows]) & ~np.isnan(ledger.heard[rows])]
+        late = to_microseconds(self._clock.now()) - ledger.newest_time[spoke]
+        ledger.delay[spoke] = np.fmax(ledger.delay[spoke] * _DELAY_FADE, late / 1e6)
+        ledger.changed[spoke] = True
+
     def _listen(self, rows: NDArray[np.intp], now: float, pause: float, watched: bool) -> NDArray[np.bool_]:
         """Learn from those that spoke; which of the others [len(rows)] have stopped and were not told so yet."""
         ledger = self._contexts.ledger
@@ -147,11 +160,12 @@ class SendingWatch:
             ledger.heard[waited_anew] = now
         return self._regular(rows) & (now - ledger.heard[rows] > self._limits(rows)) & watched
 
-    def _speaks_elsewhere(self, entity: str, row: int, partitions: Iterable[int]) -> bool:
-        """Whether a producer that spreads an entity over partitions has sent it to another one since."""
-        ledger = self._contexts.ledger
-        others = (self._contexts.members(partition)[0].get(entity) for partition in partitions)
-        return any(other is not None and ledger.heard[other] > ledger.heard[row] for other in others)
+
+def speaks_elsewhere(contexts: ContextStore, entity: str, row: int, partitions: Iterable[int]) -> bool:
+    """Whether a producer that spreads an entity over partitions has sent it to another one since; `row` is its ledger's."""
+    ledger = contexts.ledger
+    others = (contexts.members(partition)[0].get(entity) for partition in partitions)
+    return any(other is not None and ledger.heard[other] > ledger.heard[row] for other in others)
 
 
 def partition_name(source: str, partition: int) -> str:

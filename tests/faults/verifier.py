@@ -129,7 +129,17 @@ def _joined(chunks: list[bytes]) -> EntityContexts:
     parts = [unpack_chunk(chunk) for chunk in chunks]
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("places", "states", "records", "last_time", "last_offset", "usual_gap_ms", "untold")
+        for name in (
+            "places",
+            "states",
+            "records",
+            "last_time",
+            "last_offset",
+            "usual_gap_ms",
+            "untold",
+            "newest_time",
+            "delay_ms",
+        )
     }
     return EntityContexts(entities=tuple(name for part in parts for name in part.entities), **columns)
 

@@ -21,7 +21,15 @@ from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.model import Judgement
-from latentwatch.domain.outcome import FIELD_VANISHED, AuditEntry, EntityState, OffsetMove, Outcome, StoppedSending
+from latentwatch.domain.outcome import (
+    FIELD_VANISHED,
+    AuditEntry,
+    EntityState,
+    MissedRun,
+    OffsetMove,
+    Outcome,
+    StoppedSending,
+)
 from latentwatch.review.actions import act, label
 from latentwatch.review.charts.latent import VERDICT_LOOKS
 from latentwatch.review.filters import View
@@ -127,6 +135,30 @@ def test_the_overview_tells_state_promise_and_alerts(room: Room):
     assert "promised 2/day" in " ".join(content.split())
     assert "1 critical" in content
     assert 'href="/models/pump"' in content
+
+
+def test_a_missed_run_has_its_own_words(room: Room):
+    """In the inbox, on its page and on the overview: when it was due, that none came, and later which one did."""
+    due = room.now() - timedelta(hours=2)
+    here = (OffsetMove(0, 7200, 7200),)
+    run = MissedRun("rig-a", 0, 7199, due, None, 1, model_version=1, threshold=3.0)
+    store = AlertStore(room.engine, "pump", room.clock)
+    (number,) = store.commit(Outcome("pump", "pump.csv", here, missed=(run,))).alerts_opened
+    inbox = inbox_markup(room, View())[1]
+    row = inbox[inbox.index(f'data-href="/alerts/{number}"') :].split("</tr>")[0]
+    assert "missed a run" in row
+    assert "2 h" in row, "it goes on"
+
+    def head() -> str:
+        detail = alert_detail(room.engine, number)
+        assert detail is not None
+        return " ".join(render("alert_head.html", alert=detail.alert, peak=None, incident=None, others=0).split())
+
+    assert "did not come in time, and none has come since" in head()
+    assert "1 of 2 entities missed a run" in overview_markup(room)
+    store.commit(Outcome("pump", "pump.csv", here, missed=(replace(run, until=due + timedelta(hours=1)),)))
+    assert "did not come in time; the next came at" in head()
+    assert "missed a run" not in overview_markup(room)
 
 
 def test_an_entity_that_stopped_sending_has_its_own_words(room: Room):

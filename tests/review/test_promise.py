@@ -18,6 +18,7 @@ from latentwatch.review.state import Word, state_of, worst_first
 from tests.review.sketch import NOW, PUMP
 
 DAY = PromiseFacts(NOW - timedelta(days=1), NOW, 86_400, 50, 5, 2, 0, 20, 0)
+HOURLY = replace(DAY, scored=24, flagged=0, episodes=0, confirmed=0, confirmed_records=0)
 PER_DAY = AlertPolicy(false_alarms_per_day=2.0)
 RATE = AlertPolicy(false_alarm_rate=0.001)
 ALIVE = ScorerFacts("s", "edge-1", 1, NOW, NOW, NOW, (0,), 1, 7, 10.0, "scoring", False)
@@ -36,6 +37,7 @@ CALM = MonitorFacts(
     warming=0,
     stopped=0,
     stopped_partitions=0,
+    missing=0,
     open_by_severity={},
     day=replace(DAY, episodes=0, flagged=0, confirmed=0, confirmed_records=0),
     tenure=DAY,
@@ -137,6 +139,9 @@ def test_broken_takes_what_people_called_false():
         ({"last_sign": NOW - timedelta(days=9)}, Word.SCORING, "as it should"),
         ({"stopped": 1, "stopped_partitions": 1}, Word.STOPPED_SENDING, "all entities of 1 partition"),
         ({"stopped": 1}, Word.STOPPED_SENDING, "1 of 2 entities"),
+        ({"missing": 1}, Word.MISSED_RUN, "1 of 2 entities missed a run"),
+        ({"last_commit": NOW - timedelta(hours=2), "tenure": HOURLY}, Word.SCORING, "as it should"),
+        ({"last_commit": NOW - timedelta(hours=4), "tenure": HOURLY}, Word.STOPPED_SENDING, "no record for 4 h"),
         ({"day": replace(DAY, episodes=20, confirmed=0, refuted=15)}, Word.BROKEN, "called false"),
         ({"day": replace(DAY, episodes=20, confirmed=0)}, Word.SCORING, "20 unconfirmed alerts in 1 d"),
         ({"scorers": (replace(ALIVE, state="waiting for database"),)}, Word.WAITING, "waiting for database"),

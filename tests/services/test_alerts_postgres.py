@@ -18,6 +18,7 @@ from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.incidents import IncidentContract
 from tests.alerts.contract.migrations import MigrationContract
+from tests.alerts.contract.missed_runs import MissedRunsContract
 from tests.alerts.contract.missed_stretches import MissedStretchContract
 from tests.alerts.contract.monitor_upkeep import MonitorUpkeepContract
 from tests.alerts.contract.offsets import OffsetsContract
@@ -77,6 +78,10 @@ class TestMonitorUpkeep(MonitorUpkeepContract):
 
 class TestStoppedSending(StoppedSendingContract):
     """Entities that stopped sending, kept by PostgreSQL."""
+
+
+class TestMissedRuns(MissedRunsContract):
+    """Runs that did not come, kept by PostgreSQL."""
 
 
 class TestAmending(AmendingContract):

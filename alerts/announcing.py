@@ -1,5 +1,5 @@
 """What people are told of incidents: one message as it opens, one where it becomes critical, one where it spreads,
-one when it is over.
+one when it is over, one where another alert joins after that.
 
 Written in the transaction that opens or grows the alerts. The first message waits a few seconds in the outbox, and what
 joins the incident meanwhile is written into it: an outage of thirty hosts is one message of thirty.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.outbox import DUE, channels_of, new_message, subject_of, titled
@@ -22,7 +22,7 @@ from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 
-OPENED, CRITICAL, WIDER, OVER = "opened", "critical", "wider", "over"
+OPENED, CRITICAL, WIDER, OVER, AGAIN = "opened", "critical", "wider", "over", "again"
 OUTLASTS = "outlasts"
 """The event of an alert that goes on from what a silence hid."""
 WIDER_BY = 4
@@ -84,8 +84,14 @@ def announce(connection: Connection, monitor: str, news: News, now: datetime, se
         _tell(connection, monitor, number, news, channels, now, settle)
 
 
-def announce_over(connection: Connection, monitor: str, incidents: Sequence[int], now: datetime) -> None:
-    """Tell the channels that incidents are over, of which they were told that they began."""
+def announce_over(
+    connection: Connection, monitor: str, incidents: Sequence[int], now: datetime, settle: timedelta = timedelta()
+) -> None:
+    """Tell the channels that incidents are over, of which they were told that they began.
+
+    The message waits for `settle`, and is taken back where another alert joins meanwhile: while a scorer catches up with a
+    topic, one partition's hosts may be normal again before another's outage is read.
+    """
     channels = channels_of(connection, monitor) if incidents else ()
     for number in incidents if channels else ():
         incident = _Incident(tuple(_alerts_of(connection, number)))
@@ -100,7 +106,10 @@ def announce_over(connection: Connection, monitor: str, incidents: Sequence[int]
         insert_new(
             connection,
             NotificationRow,
-            [new_message(monitor, first.id, f"{key}-{channel}", channel, now) | said for channel in channels],
+            [
+                new_message(monitor, first.id, f"{key}-{channel}", channel, now) | said | {"due": now + settle}
+                for channel in channels
+            ],
         )
 
 
@@ -120,6 +129,10 @@ def _tell(
         incident = _Incident(alerts, _outlasting(connection, alerts[0].id), shown)
     extent = len(incident.entities)
     ids = [alert.id for alert in incident.alerts]
+    row = NotificationRow
+    connection.execute(
+        delete(row).where(row.alert_id.in_(ids), row.occasion == OVER, row.status == DUE, row.attempts == 0)
+    )
     sent = connection.execute(
         select(
             NotificationRow.occasion,
@@ -127,6 +140,7 @@ def _tell(
             func.min(NotificationRow.status).label("first"),
             func.max(NotificationRow.status).label("last"),
             func.max(NotificationRow.attempts).label("attempts"),
+            func.max(NotificationRow.id).label("latest"),
         )
         .where(NotificationRow.alert_id.in_(ids), NotificationRow.occasion != "")
         .group_by(NotificationRow.occasion)
@@ -145,6 +159,12 @@ def _tell(
         occasion = OPENED
     elif CRITICAL not in told and not news.critical.isdisjoint(ids):
         occasion = CRITICAL
+    elif (
+        OVER in told
+        and told[OVER].latest == max(each.latest for each in sent)
+        and not news.opened.keys().isdisjoint(ids)
+    ):
+        occasion = AGAIN
     elif extent >= WIDER_BY * widest:
         occasion = WIDER
     else:
@@ -152,7 +172,9 @@ def _tell(
     first = incident.alerts[0]
     record = news.opened.get(first.id) or _opening_record(connection, monitor, first)
     how = occasion if first.kind is AlertKind.ANOMALY else f"{first.kind.value.replace('_', '-')}-{occasion}"
-    key = f"alert-{monitor}-{record}-{how}" + (f"-{extent}" if occasion == WIDER else "")
+    key = f"alert-{monitor}-{record}-{how}" + (
+        f"-{extent}" if occasion == WIDER else f"-{max(news.opened)}" if occasion == AGAIN else ""
+    )
     due = now + settle if occasion == OPENED else now
     insert_new(
         connection,
@@ -198,7 +220,8 @@ def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dic
     began, ended = min(alert.started for alert in incident.alerts), max(alert.ended for alert in incident.alerts)
     lasted = spell_duration((ended - began).total_seconds())
     state = {
-        OPENED: "not normal", CRITICAL: "now critical", WIDER: "spreading", OVER: f"normal again after {lasted}"
+        OPENED: "not normal", CRITICAL: "now critical", WIDER: "spreading", AGAIN: "not normal again",
+        OVER: f"normal again after {lasted}"
     }[occasion]  # fmt: skip
     kinds = {alert.kind for alert in incident.alerts}
     if occasion == OPENED and len(kinds) == 1:

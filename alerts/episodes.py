@@ -25,7 +25,7 @@ from latentwatch.alerts.tables import (
     TraceRow,
 )
 from latentwatch.alerts.upserts import insert_found, insert_unless_stored
-from latentwatch.domain.alert import AlertKind, AlertStatus, FlaggedRecord, Severity
+from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, FlaggedRecord, Severity
 from latentwatch.domain.incident import Opening, pattern_of
 from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import Receipt
@@ -78,10 +78,12 @@ def store_flagged(
     opened = [episode for episode in touched if episode.id is None]
     extended = [episode for episode in touched if episode.id is not None]
     _open(connection, monitor, opened, now)
-    join_incidents(connection, monitor, [_opening(episode) for episode in opened if not episode.untold], rule)
+    extend(connection, extended, now)
+    late = {each.id for record, each in zip(fresh, assigned, strict=True) if record.arrival is not Arrival.IN_ORDER}
+    grown = [each.id for each in extended if each.id is not None and each.id in late and not each.untold]
+    join_incidents(connection, monitor, [_opening(each) for each in opened if not each.untold], rule, grown)
     stand_alone(connection, monitor, [_opening(episode) for episode in opened if episode.untold])
     _note_outlasting(connection, opened, now)
-    extend(connection, extended, now)
     rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
     if not insert_unless_stored(connection, FlaggedRecordRow, rows):
         raise StoredBefore
@@ -99,7 +101,7 @@ def _opening(episode: Episode) -> Opening:
     assert episode.id is not None
     assert episode.opening is not None
     record = episode.opening
-    return Opening(episode.id, episode.entity, record.time, pattern_of(record.explanation.contributions))
+    return Opening(episode.id, episode.entity, record.time, pattern_of(record.explanation.contributions), episode.ended)
 
 
 def _ids(episodes: Iterable[Episode]) -> tuple[int, ...]:

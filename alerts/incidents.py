@@ -6,12 +6,13 @@ Runs inside the one transaction. Processes take turns, monitor by monitor, from 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from latentwatch.alerts.grouping import shifted
 from latentwatch.alerts.incident_members import BY_RULE, HIDDEN, SPLIT_OFF, IncidentMemberRow
 from latentwatch.alerts.session import take_turns
-from latentwatch.domain.incident import Opening, incidents, linked, union
+from latentwatch.alerts.tables import AlertRow
+from latentwatch.domain.incident import TAIL_GAPS, Opening, incidents, linked, union
 from latentwatch.domain.incident_rule import IncidentRule
 
 MOST_COMPARED = 2_000
@@ -20,25 +21,41 @@ _AT_ONCE = 1_000
 
 
 def join_incidents(
-    connection: Connection, monitor: str, openings: Sequence[Opening], rule: IncidentRule
+    connection: Connection, monitor: str, openings: Sequence[Opening], rule: IncidentRule, grown: Sequence[int] = ()
 ) -> dict[int, int]:
-    """Put new alerts into incidents, which may connect incidents of before; returns the incident of each new alert."""
-    if not openings:
+    """Put new alerts into incidents, which may connect incidents of before; returns the incident of each new alert.
+
+    `grown` are alerts that a late record made longer, so that what began after them may have become their tail.
+    """
+    if not openings and not grown:
         return {}
     take_turns(connection, [turn_of(monitor)])
-    near, incident_of = _near(connection, monitor, openings, rule.within)
+    again, incident_of = (
+        _members(connection, IncidentMemberRow.alert_id.in_(grown), _comparable()) if grown else ([], {})
+    )
     first = {each.alert: each.alert for each in openings}
-    others = [*near, *openings]
-    found = union(incident_of | first, openings, others, linked(openings, others, rule))
+    asked = [*openings, *again]
+    if not asked:
+        return {}
+    near, incident_of_near = _near(connection, monitor, asked, rule.within)
+    incident_of = {**incident_of, **incident_of_near}
+    others = [*near, *asked]
+    found = union(incident_of | first, asked, others, linked(asked, others, rule))
+    if not openings:
+        _merge(connection, incident_of, found)
+        return {}
     connection.execute(
         insert(IncidentMemberRow),
         [_member(monitor, each, found[each.alert], BY_RULE) for each in openings],
     )
-    merged = {(incident_of[each.alert], found[each.alert]) for each in near}
-    for former, incident in sorted(merged):
+    _merge(connection, incident_of, found)
+    return {alert: found[alert] for alert in first}
+
+
+def _merge(connection: Connection, incident_of: Mapping[int, int], found: Mapping[int, int]) -> None:
+    for former, incident in sorted({(former, found[alert]) for alert, former in incident_of.items()}):
         if former != incident:
             _move(connection, former, incident)
-    return {alert: found[alert] for alert in first}
 
 
 def stand_alone(connection: Connection, monitor: str, openings: Sequence[Opening]) -> None:
@@ -78,13 +95,8 @@ def leave_incident(connection: Connection, monitor: str, alert: int, rule: Incid
     incident = connection.scalar(select(row.incident).where(row.alert_id == alert))
     connection.execute(delete(row).where(row.alert_id == alert))
     remaining = [] if incident is None else members_of(connection, [incident]).get(incident, [])
-    members = connection.execute(
-        select(row.alert_id, row.entity, row.onset, row.pattern)
-        .where(row.incident == incident, row.decided == BY_RULE)
-        .order_by(row.alert_id)
-        .limit(MOST_COMPARED)
-    )
-    for part in incidents([Opening(*each) for each in members], rule):
+    members, _ = _members(connection, row.incident == incident, row.decided == BY_RULE)
+    for part in incidents(members, rule):
         assign(connection, {each: min(part) for each in part}, BY_RULE)
     return remaining
 
@@ -128,20 +140,40 @@ _ASSIGN = (
 def _near(
     connection: Connection, monitor: str, openings: Sequence[Opening], within: timedelta
 ) -> tuple[list[Opening], dict[int, int]]:
-    """Alerts that began at about the same time as one of these, and the incident of each."""
-    row = IncidentMemberRow
+    """Alerts that began at about the same time as one of these, or of which one of these may be the tail, and the incident
+    of each."""
+    row, alert = IncidentMemberRow, AlertRow
+    first = min(each.time for each in openings)
+    last, end = (max(times) for times in zip(*((each.time, each.ended or each.time) for each in openings), strict=True))
+    at_the_time = row.onset >= shifted(first, -within), row.onset <= shifted(last, within)
+    found, incident_of = _members(connection, row.monitor == monitor, *at_the_time, _comparable())
+    tails, incident_of_tails = _members(
+        connection,
+        alert.monitor == monitor,
+        alert.entity.in_({each.entity for each in openings}),
+        alert.ended >= shifted(first, -TAIL_GAPS * within),
+        alert.started <= shifted(end, TAIL_GAPS * within),
+        _comparable(),
+    )
+    return [*found, *(each for each in tails if each.alert not in incident_of)], {**incident_of_tails, **incident_of}
+
+
+def _comparable() -> ColumnElement[bool]:
+    """What people split off, and what a silence hides, is compared with nothing."""
+    return IncidentMemberRow.decided.not_in((SPLIT_OFF, HIDDEN))
+
+
+def _members(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[list[Opening], dict[int, int]]:
+    """How the alerts of incidents that meet these began and ended, of too many those that began last; the incident of each."""
+    row, alert = IncidentMemberRow, AlertRow
     rows = connection.execute(
-        select(row.alert_id, row.entity, row.onset, row.pattern, row.incident)
-        .where(
-            row.monitor == monitor,
-            row.onset >= shifted(min(each.time for each in openings), -within),
-            row.onset <= shifted(max(each.time for each in openings), within),
-            row.decided.not_in((SPLIT_OFF, HIDDEN)),
-        )
+        select(row.alert_id, row.entity, row.onset, row.pattern, alert.ended, row.incident)
+        .join(alert, alert.id == row.alert_id)
+        .where(*conditions)
         .order_by(row.onset.desc(), row.alert_id.desc())
         .limit(MOST_COMPARED)
     ).all()
-    return [Opening(*each[:4]) for each in rows], {each.alert_id: each.incident for each in rows}
+    return [Opening(*each[:5]) for each in rows], {each.alert_id: each.incident for each in rows}
 
 
 def _move(connection: Connection, former: int, incident: int) -> None:

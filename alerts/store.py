@@ -198,7 +198,7 @@ class AlertStore:
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
             over = end_alerts(connection, self.monitor, outcome.entities, gap, now)
-            announce_over(connection, self.monitor, [*came, *spoke, *over], now)
+            announce_over(connection, self.monitor, [*came, *spoke, *over], now, settle)
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)

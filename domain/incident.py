@@ -1,8 +1,10 @@
 """Which alerts are one incident: the pure rule.
 
 Two alerts belong together where they began at about the same time, and their entities are related or their reasons are
-alike. An incident is what is connected by such pairs. The rule looks only at how alerts began, which nothing changes
-afterwards, so incidents come out the same in whatever order partitions are committed.
+alike; and where one is a late tail of the other: of the same entity, for like reasons, begun soon after the other ended. An
+incident is what is connected by such pairs. The rule looks at how alerts began, which nothing changes afterwards, and at the
+end of an entity's earlier alert, which has come before its next one begins; so incidents come out the same in whatever order
+partitions are committed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +16,9 @@ from numpy.typing import NDArray
 
 from latentwatch.domain.incident_rule import IncidentRule
 
+TAIL_GAPS = 2
+"""How many times `within` after an alert's end a like one of its entity may begin and still be its tail. One passes before an alert
+of its own begins at all, where `within` is the group gap."""
 LIKENESS = 0.85
 """Cosine of two patterns from which on they are alike. In an outage of 30 generated hosts any two reach .93, hosts of two
 different faults at most .75."""
@@ -31,6 +36,8 @@ class Opening:
     """Event time of the record that opened it."""
     pattern: Mapping[str, float]
     """`pattern_of` that record's contributions."""
+    ended: datetime | None = None
+    """Event time of its latest record; None where it is the one that opened it."""
 
 
 def pattern_of(contributions: Mapping[str, float]) -> dict[str, float]:
@@ -48,13 +55,24 @@ def linked(openings: Sequence[Opening], others: Sequence[Opening], rule: Inciden
     """[N, M] whether each of N alerts belongs together with each of M others."""
     names = sorted({name for each in (*openings, *others) for name in each.pattern})
     columns = {name: column for column, name in enumerate(names)}
-    alike = _matrix(openings, columns) @ _matrix(others, columns).T >= LIKENESS
+    patterns = [pattern_matrix([each.pattern for each in side], columns) for side in (openings, others)]
+    alike = patterns[0] @ patterns[1].T >= LIKENESS
+    tails = _tails(openings, others, rule) & alike
     near = np.abs(_seconds(openings)[:, None] - _seconds(others)[None]) <= rule.within.total_seconds()
     groups = {entity: rule.groups_of(entity) for entity in {each.entity for each in (*openings, *others)}}
     for row, column in np.argwhere(near & ~alike):
         one, other = openings[row].entity, others[column].entity
         alike[row, column] = one == other or not groups[one].isdisjoint(groups[other])
-    return np.asarray(near & alike, np.bool_)
+    return np.asarray(near & alike | tails, np.bool_)
+
+
+def _tails(openings: Sequence[Opening], others: Sequence[Opening], rule: IncidentRule) -> NDArray[np.bool_]:
+    """[N, M] whether of two alerts of one entity the one begins soon after the other's end."""
+    names = {each.entity: place for place, each in enumerate((*openings, *others))}
+    mine, theirs = (np.array([names[each.entity] for each in side], np.int64) for side in (openings, others))
+    ends = [np.array([(each.ended or each.time).timestamp() for each in side]) for side in (openings, others)]
+    after = np.maximum(_seconds(openings)[:, None] - ends[1][None], _seconds(others)[None] - ends[0][:, None])
+    return np.asarray((mine[:, None] == theirs[None]) & (after <= TAIL_GAPS * rule.within.total_seconds()), np.bool_)
 
 
 def incidents(openings: Sequence[Opening], rule: IncidentRule) -> list[frozenset[int]]:
@@ -91,11 +109,11 @@ def union(
     return {alert: root(incident) for alert, incident in incident_of.items()}
 
 
-def _matrix(openings: Sequence[Opening], columns: Mapping[str, int]) -> NDArray[np.float64]:
-    """[N, names] patterns of length 1."""
-    found = np.zeros((len(openings), len(columns)))
-    for row, each in enumerate(openings):
-        for name, share in each.pattern.items():
+def pattern_matrix(patterns: Sequence[Mapping[str, float]], columns: Mapping[str, int]) -> NDArray[np.float64]:
+    """[N, names] patterns of length 1; `columns` holds the place of each name."""
+    found = np.zeros((len(patterns), len(columns)))
+    for row, pattern in enumerate(patterns):
+        for name, share in pattern.items():
             found[row, columns[name]] = share
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(found / np.maximum(lengths, 1e-12), np.float64)

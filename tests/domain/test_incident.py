@@ -1,5 +1,6 @@
 """Which alerts are one incident: by time, likeness and declared relations, whatever the order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_alerts_without_reasons_are_alike_only_by_relation() -> None:
 def test_one_entity_is_related_to_itself() -> None:
     """A second alert of it within the time is part of the same incident."""
     assert parts([opening(1, "a"), opening(2, "a", 3.0, DISK)], IncidentRule()) == {frozenset({1, 2})}
+
+
+def test_a_late_tail_joins_the_entitys_alert_that_ended_shortly_before() -> None:
+    """For like reasons, within twice the time of its end; not another entity's, nor for other reasons, nor later."""
+    outage = [opening(1, "a"), replace(opening(2, "b"), ended=NOON + timedelta(minutes=20))]
+    tail = opening(3, "b", 29.0)
+    assert parts([*outage, tail], IncidentRule()) == {frozenset({1, 2, 3})}
+    for other in (opening(3, "c", 29.0), opening(3, "b", 29.0, DISK), opening(3, "b", 31.0), opening(3, "a", 29.0)):
+        assert parts([*outage, other], IncidentRule()) == {frozenset({1, 2}), frozenset({3})}
 
 
 @given(

@@ -16,7 +16,7 @@ from latentwatch.alerts.reading import AlertFilter, alert_detail, incident_inbox
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import NotificationRow
-from latentwatch.domain.alert import AlertStatus, FlaggedRecord
+from latentwatch.domain.alert import AlertStatus, Arrival, FlaggedRecord
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import EntityState, Outcome, StoppedSending
@@ -58,6 +58,41 @@ class IncidentContract:
         """A host's partition, in which one record is flagged for its latency."""
         record = flagged(0, float(host if seconds is None else seconds), f"web-{host}", partition=host)
         return outcome(0, 1, [because(record, LATENCY)], partition=host)
+
+    @pytest.mark.parametrize("together", [False, True])
+    def test_a_late_tail_joins_its_outage(self, store: AlertStore, engine: Engine, together: bool) -> None:
+        """Hosts that recover unevenly are flagged once more, a while after: no further incident, whatever the commits."""
+        rule = IncidentRule(within=timedelta(seconds=60))
+
+        def records(host: int) -> list[FlaggedRecord]:
+            times = (0.0, 40.0, 80.0, 190.0)  # the last is 110 s after the end, and more than the gap of 60 s
+            return [
+                because(flagged(each, time, f"web-{host}", partition=host), LATENCY) for each, time in enumerate(times)
+            ]
+
+        for host in (0, 1):
+            if together:
+                store.commit(replace(outcome(0, 4, records(host), partition=host), incident_rule=rule))
+                continue
+            for each, record in enumerate(records(host)):
+                store.commit(replace(outcome(each, each + 1, [record], partition=host), incident_rule=rule))
+        later = because(flagged(4, 400.0, "web-0", partition=0), LATENCY)
+        store.commit(replace(outcome(4, 5, [later], partition=0), incident_rule=rule))
+        page = incident_inbox(engine, AlertFilter(), "recent")
+        assert [(one.count, one.entity_count) for one in page.incidents] == [(1, 1), (4, 2)]
+
+    def test_a_late_record_that_makes_an_alert_longer_brings_its_tail_in(
+        self, store: AlertStore, engine: Engine
+    ) -> None:
+        """As if it had come in time."""
+        rule = IncidentRule(within=timedelta(seconds=60))
+        for offset, seconds in enumerate((0.0, 170.0)):
+            record = because(flagged(offset, seconds, "web-0"), LATENCY)
+            store.commit(replace(outcome(offset, offset + 1, [record]), incident_rule=rule))
+        assert incident_inbox(engine, AlertFilter(), "recent").total == 2
+        late = replace(because(flagged(2, 55.0, "web-0"), LATENCY), arrival=Arrival.LATE)
+        store.commit(replace(outcome(2, 3, [late]), incident_rule=rule))
+        assert incident_inbox(engine, AlertFilter(), "recent").total == 1
 
     def test_an_outage_is_one_incident_and_one_message(
         self, store: AlertStore, engine: Engine, clock: ManualClock
@@ -178,6 +213,35 @@ class IncidentContract:
         detail = alert_detail(engine, found.alerts[0].id)
         assert detail is not None
         assert [event.kind for event in detail.events] == ["over"]
+
+    def test_a_message_that_all_is_over_is_taken_back_where_another_host_joins(
+        self, store: AlertStore, engine: Engine, clock: ManualClock
+    ) -> None:
+        """A scorer that catches up reads one partition's recovery before another's outage."""
+        desk = RecordingChannel()
+        notifier = Notifier(engine, {"oncall": RecordingChannel(), "desk": desk}, clock)
+
+        def commit(host: int, done: Outcome, *normal: float) -> None:
+            heard = tuple(EntityState(f"web-{host}", host, at(each), 9, warming=False) for each in normal)
+            store.commit(replace(done, settle_seconds=5.0, entities=heard))
+
+        commit(0, self.outage(0))
+        commit(0, outcome(1, 2, partition=0), 100.0)
+        commit(1, self.outage(1))
+        clock.advance(6)
+        notifier.deliver()
+        assert [message.title for message in desk.taken] == ["[medium] pump: 2 entities not normal"]
+        commit(1, outcome(1, 2, partition=1), 100.0)
+        clock.advance(6)
+        notifier.deliver()
+        assert [message.title for message in desk.taken[1:]] == ["[low] pump: 2 entities normal again after 1 s"]
+        # What joins after that is told, once.
+        commit(2, self.outage(2))
+        notifier.deliver()
+        assert [message.title for message in desk.taken[2:]] == ["[medium] pump: 3 entities not normal again"]
+        commit(3, self.outage(3))
+        notifier.deliver()
+        assert len(desk.taken) == 3
 
     def test_entities_that_send_again_end_their_incident(
         self, store: AlertStore, engine: Engine, clock: ManualClock

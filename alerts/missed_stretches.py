@@ -12,7 +12,9 @@ from latentwatch.alerts.session import reading, transaction
 from latentwatch.domain.alert import ConfirmedAlert
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidInput, NotFound
+from latentwatch.domain.monitor import Monitor
 
+MOST_LISTED = 500
 _LAST = timedelta(microseconds=1)
 """A stretch ends before its end, an alert with its last record."""
 
@@ -65,13 +67,24 @@ def label_missed(
         return _of(row)
 
 
-def missed_stretches(engine: Engine, monitor: str) -> list[MissedStretch]:
-    """A monitor's, the latest first. Raises Unavailable."""
+def check_stretch_of(monitor: Monitor, entity: str) -> None:
+    """Whether a stretch of this entity can be named in this monitor. Raises InvalidInput."""
+    if monitor.record.time is None:
+        raise InvalidInput(
+            f"monitor {monitor.name!r}: its records have no time, so that no stretch of them can be named"
+        )
+    if monitor.record.entity and not entity:
+        raise InvalidInput(f"monitor {monitor.name!r}: say whose stretch it was; name the entity")
+    if entity and not monitor.record.entity:
+        raise InvalidInput(f"monitor {monitor.name!r}: has no entities; leave it out")
+
+
+def missed_stretches(engine: Engine, monitor: str, limit: int | None = None) -> list[MissedStretch]:
+    """A monitor's, the latest first, at most `limit` where one is given. Raises Unavailable."""
     row = MissedStretchRow
+    wanted = select(row).where(row.monitor == monitor).order_by(row.id.desc()).limit(limit)
     with reading(engine) as session:
-        return [
-            _of(each) for each in session.scalars(select(row).where(row.monitor == monitor).order_by(row.id.desc()))
-        ]
+        return [_of(each) for each in session.scalars(wanted)]
 
 
 def confirmed_misses(engine: Engine, monitor: str) -> list[ConfirmedAlert]:
@@ -82,11 +95,11 @@ def confirmed_misses(engine: Engine, monitor: str) -> list[ConfirmedAlert]:
     ]
 
 
-def unlabel_missed(engine: Engine, stretch: int) -> None:
-    """Take the word back: the stretch is learned from again. Raises NotFound."""
+def unlabel_missed(engine: Engine, stretch: int, monitor: str | None = None) -> None:
+    """Take the word back: the stretch is learned from again. Raises NotFound, also where it is another monitor's."""
     with transaction(engine) as session:
         row = session.get(MissedStretchRow, stretch)
-        if row is None:
+        if row is None or monitor not in (None, row.monitor):
             raise NotFound(f"there is no missed stretch {stretch}; 'latentwatch alerts missed MONITOR' lists them")
         session.delete(row)
 

@@ -1,6 +1,6 @@
 """Flagged records, the alerts they are grouped into, and people's verdicts on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -206,6 +206,21 @@ class Label:
     cause: str
     note: str
     created: datetime
+
+
+def dispute(labels: Iterable[Label]) -> str:
+    """Who disagrees, in a clause, by each reviewer's last word; empty where nobody does. Who is unsure disagrees with none.
+
+    >>> at = datetime(2026, 1, 1)
+    >>> dispute([Label(1, Verdict.TRUE, "Ada", "", "", at), Label(1, Verdict.FALSE, "Ben", "", "", at)])
+    'Ada says it was real, Ben that it was a false alarm'
+    """
+    last = {each.author: each.verdict for each in labels}
+    real, false = ([who for who, said in last.items() if said is verdict] for verdict in (Verdict.TRUE, Verdict.FALSE))
+    if not real or not false:
+        return ""
+    says = "says" if len(real) == 1 else "say"
+    return f"{' and '.join(real)} {says} it was real, {' and '.join(false)} that it was a false alarm"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,17 +24,20 @@ Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]
 def list_alerts(
     monitor: Annotated[str | None, typer.Option(help="Only this monitor's.")] = None,
     status: Annotated[str | None, typer.Option(help="Only open, acknowledged or closed ones.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    order: Annotated[
+        str, typer.Option(help="recent, severity, or teaching: what a label teaches most about.")
+    ] = "recent",
     as_json: AsJson = False,
 ) -> None:
-    """List alerts, newest first."""
+    """List alerts, newest first unless told otherwise."""
     from dataclasses import asdict
 
     from latentwatch.console import print_json, print_table
     from latentwatch.domain.alert import AlertKind
-    from latentwatch.inbox import recent_alerts
+    from latentwatch.inbox import listed_alerts
 
-    found = recent_alerts(monitor, status, limit)
+    found = listed_alerts(monitor, status, limit, order)
     if as_json:
         print_json([asdict(alert) for alert in found])
         return
@@ -73,6 +76,41 @@ def label(
     label_alerts(alerts, verdict, author, cause, note)
     for alert in alerts:
         typer.echo(f"alert {alert}: labelled {verdict}")
+
+
+@app.command(epilog="Example: latentwatch alerts precision --monitor press --weeks 4")
+def precision(
+    monitor: Annotated[str | None, typer.Option(help="Only this monitor's.")] = None,
+    weeks: Annotated[int, typer.Option(min=1, max=104, help="Of alerts that began in the last weeks.")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many of the alerts that people judged were real: by week, by reviewer, by cause."""
+    from dataclasses import asdict
+
+    from latentwatch.console import print_json, print_table, say
+    from latentwatch.inbox import precision_of
+
+    found = precision_of(monitor, weeks)
+    if as_json:
+        kinds = {"weeks": found.weeks, "reviewers": found.reviewers, "causes": found.causes}
+        each = {
+            kind: [asdict(one) | {"precision": one.precision} for one in tallies] for kind, tallies in kinds.items()
+        }
+        print_json(asdict(found) | each | {"precision": found.total.precision, "recall": found.recall})
+        return
+    for title, tallies in (("week of", found.weeks), ("reviewer", found.reviewers), ("cause", found.causes)):
+        rows = [
+            (
+                one.name or "none named",
+                "" if one.precision is None else f"{one.precision:.0%}",
+                one.confirmed, one.false, one.unsure, one.unlabelled,
+            )
+            for one in tallies
+        ]  # fmt: skip
+        if rows:
+            print_table((title, "precision", "true", "false", "unsure", "not labelled"), rows, "")
+            typer.echo("")
+    say(found.in_words)
 
 
 @app.command(epilog="Example: latentwatch alerts acknowledge 12")

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from latentwatch.alerts.bulk_review import BulkAction, act_on_many
 from latentwatch.alerts.database import Engine
-from latentwatch.alerts.reading.inbox import AlertFilter, inbox
+from latentwatch.alerts.monitors import registered_monitor
+from latentwatch.alerts.reading.inbox import AlertFilter, Order, inbox
+from latentwatch.alerts.reading.precision import Precision, precision
 from latentwatch.alerts.reviewing import acknowledge, label
 from latentwatch.alerts.steps import answer
 from latentwatch.domain.alert import Alert, AlertStatus, Verdict
+from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.settings import load_settings
@@ -18,11 +21,23 @@ from latentwatch.wiring import ASKING_SECONDS, ready_database
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def recent_alerts(monitor: str | None, status: str | None, limit: int) -> tuple[Alert, ...]:
-    """Alerts, newest first. Raises InvalidInput for a status that does not exist."""
+def listed_alerts(monitor: str | None, status: str | None, limit: int, order: str = "recent") -> tuple[Alert, ...]:
+    """Alerts, newest first or in another order. Raises InvalidInput for a status, or an order, that does not exist."""
+    known = {name: name for name in get_args(Order)}
+    if order not in known:
+        raise InvalidInput(f"{order!r} is not an order; choose one of {', '.join(known)}")
     statuses = () if status is None else (one_of(AlertStatus, status, "status"),)
     wanted = AlertFilter(monitor=monitor, statuses=statuses)
-    return inbox(asked_database(), wanted, limit=limit).alerts
+    return inbox(asked_database(), wanted, known[order], limit=limit).alerts
+
+
+def precision_of(monitor: str | None, weeks: int) -> Precision:
+    """How many of the judged alerts were real. Raises NotFound for a monitor that is none."""
+    from latentwatch.excepting import name_of_monitor  # it loads what scores, which the other commands need not
+
+    engine = asked_database()
+    name = None if monitor is None else registered_monitor(engine, name_of_monitor(monitor)).name
+    return precision(engine, SystemClock().now(), name, weeks)
 
 
 def label_alerts(alerts: Sequence[int], verdict: str, author: str, cause: str, note: str) -> None:

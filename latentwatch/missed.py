@@ -2,7 +2,13 @@
 
 from datetime import UTC, datetime
 
-from latentwatch.alerts.missed_stretches import MissedStretch, label_missed, missed_stretches, unlabel_missed
+from latentwatch.alerts.missed_stretches import (
+    MissedStretch,
+    check_stretch_of,
+    label_missed,
+    missed_stretches,
+    unlabel_missed,
+)
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.excepting import name_of_monitor
@@ -15,11 +21,7 @@ def say_missed(
     """Label a stretch. Raises InvalidInput for times that are none, and for an entity that the monitor does not have."""
     engine = asked_database()
     known = registered_monitor(engine, name_of_monitor(monitor))
-    if known.record.time is None:
-        raise InvalidInput(f"monitor {known.name!r}: its records have no time, so that no stretch of them can be named")
-    if bool(known.record.entity) != bool(entity):
-        what = "name whose with --entity" if known.record.entity else "leave --entity out: it names none"
-        raise InvalidInput(f"monitor {known.name!r}: {what}")
+    check_stretch_of(known, entity)
     start, end = _moment(since, "--from"), _moment(until, "--to")
     return label_missed(engine, known.name, entity, start, end, author=author or "command line", cause=cause, note=note)
 

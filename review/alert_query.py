@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from latentwatch.alerts.reading import AlertFilter
+from latentwatch.alerts.reading.inbox import Order
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
 
 
@@ -29,7 +30,10 @@ class AlertFilterIn(BaseModel):
     entity: str | None = None
     status: list[AlertStatus] = []
     severity: Annotated[Severity | None, Field(description="at least this loud")] = None
-    verdict: Verdict | Literal["none"] | None = None
+    verdict: Annotated[
+        Verdict | Literal["none", "disputed"] | None,
+        Field(description="none: nobody labelled it; disputed: the last words of two reviewers differ"),
+    ] = None
     since: Annotated[Moment | None, Field(description="still going on at or after this time")] = None
     until: Annotated[Moment | None, Field(description="started before this time")] = None
     silence: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="hidden by this silence")] = None
@@ -53,6 +57,8 @@ class AlertQuery(AlertFilterIn):
 
     model_config = ConfigDict(extra="ignore")
 
-    order: Literal["severity", "recent"] = "recent"
+    order: Annotated[
+        Order, Field(description="loudest first, latest first, or first what a label would teach most about")
+    ] = "recent"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     offset: Annotated[int, Field(ge=0, le=10_000)] = 0

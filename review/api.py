@@ -14,7 +14,9 @@ from latentwatch.domain.steps import StepAnswer
 from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.exceptions_api import router as exceptions_router
+from latentwatch.review.labels_api import router as labels_router
 from latentwatch.review.latent_map import latent_map
+from latentwatch.review.missed_api import router as missed_router
 from latentwatch.review.room import InRoom
 from latentwatch.review.silences_api import router as silences_router
 from latentwatch.review.state import monitor_states
@@ -183,6 +185,8 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
 
 
 router.include_router(exceptions_router)
+router.include_router(labels_router)
+router.include_router(missed_router)
 router.include_router(silences_router)
 router.include_router(whatif_router)
 

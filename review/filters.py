@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlencode
 
 from latentwatch.alerts.reading import AlertFilter
+from latentwatch.alerts.reading.inbox import Order
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.durations import parse_duration
@@ -21,6 +22,10 @@ STATUSES = {
     "any": (),
 }
 """What an address may say of the status."""
+SPECIAL_VERDICTS: dict[str, Literal["none", "disputed"]] = {"none": "none", "disputed": "disputed"}
+"""What may be asked of the verdict beside a verdict."""
+ORDERS: dict[str, Order] = {"recent": "recent", "teaching": "teaching"}
+"""What an address may say of the order; else the loudest come first."""
 TIMES = {"1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
 """What the inbox offers; an address may hold any duration, or a time."""
 
@@ -38,14 +43,14 @@ class View:
     until: str = ""
     silence: int = 0
     """What this silence hid; 0 for whatever silences there were."""
-    order: Literal["severity", "recent"] = "severity"
+    order: Order = "severity"
     page: int = 0
 
     def filter(self, now: datetime) -> AlertFilter:
         """What to ask the database."""
-        verdict: Verdict | Literal["none"] | None = None
+        verdict: Verdict | Literal["none", "disputed"] | None = None
         if self.verdict:
-            verdict = "none" if self.verdict == "none" else Verdict(self.verdict)
+            verdict = SPECIAL_VERDICTS.get(self.verdict) or Verdict(self.verdict)
         return AlertFilter(
             monitor=self.monitor or None,
             entity=self.entity or None,
@@ -80,11 +85,11 @@ def view_of(query: Mapping[str, str]) -> View:
         entity=query.get("entity", "")[:500],
         status=among("status", STATUSES),
         severity=among("severity", {word.value for word in Severity}),
-        verdict=among("verdict", {*(word.value for word in Verdict), "none"}),
+        verdict=among("verdict", {*(word.value for word in Verdict), *SPECIAL_VERDICTS}),
         since=query.get("since", "") if _readable(query.get("since", "")) else "",
         until=query.get("until", "") if _readable(query.get("until", "")) else "",
         silence=int(silence) if silence.isascii() and silence.isdigit() and len(silence) < 19 else 0,
-        order="recent" if query.get("order") == "recent" else "severity",
+        order=ORDERS.get(query.get("order", ""), "severity"),
         page=min(int(page), 200) if page.isascii() and page.isdigit() else 0,
     )
 

@@ -29,6 +29,7 @@ class IncidentOut(Answer):
     started: datetime
     ended: datetime
     records: int
+    disputed: bool = Field(description="one reviewer calls one of its alerts real and another false")
     over: bool = Field(description="all its entities have been normal since, or send again")
     features: list[str] = Field(description="what most of its alerts are about")
     alerts: tuple[AlertOut, ...] = Field(description="in order of onset, at most 200")

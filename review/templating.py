@@ -5,6 +5,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from latentwatch.domain.alert import dispute
 from latentwatch.review import words
 
 _environment = Environment(
@@ -27,6 +28,7 @@ _environment.filters.update(
     ago=words.ago,
     clock=words.clock_time,
     entity=words.entity_name,
+    dispute=dispute,
 )
 
 

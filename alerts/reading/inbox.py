@@ -1,12 +1,16 @@
 """Alerts by filter, page by page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Engine, Select, case, func, select
+from sqlalchemy.orm import Session
 
+from latentwatch.alerts.reading.disputes import disputed_alerts
 from latentwatch.alerts.reading.rows import alert_of
+from latentwatch.alerts.reading.teaching import teaching_alerts
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertRow
@@ -17,6 +21,8 @@ MOST_OFFSET = 10_000
 COUNT_LIMIT = 10_000
 """Beyond this many matches a page says 'more than' instead of counting on."""
 
+Order = Literal["severity", "recent", "teaching"]
+"""Loudest first, latest first, or what would teach most first."""
 LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}
 """Rank of each severity, the quietest 0."""
 
@@ -30,8 +36,8 @@ class AlertFilter:
     statuses: tuple[AlertStatus, ...] = ()
     """Any of them; empty means every status."""
     at_least: Severity | None = None
-    verdict: Verdict | Literal["none"] | None = None
-    """`none` finds alerts that nobody labelled."""
+    verdict: Verdict | Literal["none", "disputed"] | None = None
+    """`none` finds alerts that nobody labelled, `disputed` those on which the last words of two reviewers differ."""
     since: datetime | None = None
     """Still going on at or after this time."""
     until: datetime | None = None
@@ -53,23 +59,37 @@ class AlertPage:
 def inbox(
     engine: Engine,
     wanted: AlertFilter,
-    order: Literal["severity", "recent"] = "recent",
+    order: Order = "recent",
     offset: int = 0,
     limit: int = 50,
 ) -> AlertPage:
-    """Alerts that match: loudest first, or latest first. `limit` and `offset` are clipped to what a page may ask."""
+    """Alerts that match, in this order. `limit` and `offset` are clipped to what a page may ask."""
     limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
     loudness = case(LOUDNESS, value=AlertRow.severity, else_=0)
     keys: list[ColumnElement[Any]] = [AlertRow.ended.desc(), AlertRow.id.desc()]
     if order == "severity":
         keys.insert(0, loudness.desc())
-    query = matching(select(AlertRow), wanted).order_by(*keys).offset(offset).limit(limit)
-    counted = matching(select(AlertRow.id), wanted).limit(COUNT_LIMIT + 1).subquery()
+    found = matching(select(AlertRow.id), wanted)
+    counted = found.limit(COUNT_LIMIT + 1).subquery()
     with reading(engine) as session:
-        rows = session.scalars(query).all()
+        first = teaching_alerts(session, found) if order == "teaching" else []
+        numbers = page_of(session, first, found.order_by(*keys), AlertRow.id, offset, limit)
+        by_number = {row.id: row for row in session.scalars(select(AlertRow).where(AlertRow.id.in_(numbers)))}
+        rows = [by_number[number] for number in numbers]
         total = session.scalar(select(func.count()).select_from(counted)) or 0
         asked = steps_of(session, [row.id for row in rows])
         return AlertPage(tuple(alert_of(row, asked.get(row.id)) for row in rows), total, offset)
+
+
+def page_of(
+    session: Session, first: Sequence[int], rest: Select[Any], number: Any, offset: int, limit: int
+) -> list[int]:
+    """Numbers of a page: `first` in its order, then what `rest` selects beside those."""
+    chosen = list(first[offset : offset + limit])
+    if len(chosen) < limit:
+        others = rest.where(number.not_in(first)) if first else rest
+        chosen += session.scalars(others.offset(max(0, offset - len(first))).limit(limit - len(chosen)))
+    return chosen
 
 
 def numbers_of(engine: Engine, wanted: AlertFilter, limit: int) -> list[int]:
@@ -92,6 +112,8 @@ def matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
         query = query.where(AlertRow.severity.in_(loud))
     if wanted.verdict == "none":
         query = query.where(AlertRow.verdict.is_(None))
+    elif wanted.verdict == "disputed":
+        query = query.where(AlertRow.id.in_(disputed_alerts()))
     elif wanted.verdict is not None:
         query = query.where(AlertRow.verdict == wanted.verdict)
     if wanted.since is not None:

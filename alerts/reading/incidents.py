@@ -3,14 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, case, func, select
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
-from latentwatch.alerts.reading.inbox import COUNT_LIMIT, LOUDNESS, MOST_ALERTS, MOST_OFFSET, AlertFilter, matching
+from latentwatch.alerts.reading.disputes import disputed_alerts
+from latentwatch.alerts.reading.inbox import (
+    COUNT_LIMIT,
+    LOUDNESS,
+    MOST_ALERTS,
+    MOST_OFFSET,
+    AlertFilter,
+    Order,
+    matching,
+    page_of,
+)
 from latentwatch.alerts.reading.rows import alert_of
+from latentwatch.alerts.reading.teaching import teaching_incidents
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertRow
@@ -38,6 +49,8 @@ class Incident:
     started: datetime
     ended: datetime
     records: int
+    disputed: bool = False
+    """Whether one reviewer calls one of its alerts real and another false."""
 
     @property
     def entities(self) -> list[str]:
@@ -108,11 +121,11 @@ class IncidentPage:
 def incident_inbox(
     engine: Engine,
     wanted: AlertFilter,
-    order: Literal["severity", "recent"] = "recent",
+    order: Order = "recent",
     offset: int = 0,
     limit: int = 50,
 ) -> IncidentPage:
-    """Incidents with an alert that matches: loudest first, or latest first. `limit` and `offset` are clipped."""
+    """Incidents with an alert that matches, in this order. `limit` and `offset` are clipped."""
     limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
     member = IncidentMemberRow
     loudness = func.max(case(LOUDNESS, value=AlertRow.severity, else_=0))
@@ -123,7 +136,8 @@ def incident_inbox(
         member.incident
     )
     with reading(engine) as session:
-        numbers = session.scalars(found.order_by(*keys).offset(offset).limit(limit)).all()
+        first = teaching_incidents(session, matching(select(AlertRow.id), wanted)) if order == "teaching" else []
+        numbers = page_of(session, first, found.order_by(*keys), member.incident, offset, limit)
         total = session.scalar(select(func.count()).select_from(found.limit(COUNT_LIMIT + 1).subquery())) or 0
         return IncidentPage(tuple(_incidents(session, numbers)), total, offset)
 
@@ -182,6 +196,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
             func.min(alert.started).label("started"),
             func.max(alert.ended).label("ended"),
             func.sum(alert.records).label("records"),
+            func.sum(case((alert.id.in_(disputed_alerts()), 1), else_=0)).label("disputed"),
         )
         .join(alert, alert.id == member.alert_id)
         .where(member.incident.in_(numbers))
@@ -199,6 +214,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
             started=each.started,
             ended=each.ended,
             records=int(each.records),
+            disputed=bool(each.disputed),
         )
         for each in sums
     }

@@ -1,5 +1,29 @@
 """The pages; importing this registers them with NiceGUI."""
 
-from latentwatch.review.pages import alert, dead, exceptions, inbox, incident, latent, live, models, overview, silences
+from latentwatch.review.pages import (
+    alert,
+    dead,
+    exceptions,
+    inbox,
+    incident,
+    labels,
+    latent,
+    live,
+    models,
+    overview,
+    silences,
+)
 
-__all__ = ["alert", "dead", "exceptions", "inbox", "incident", "latent", "live", "models", "overview", "silences"]
+__all__ = [
+    "alert",
+    "dead",
+    "exceptions",
+    "inbox",
+    "incident",
+    "labels",
+    "latent",
+    "live",
+    "models",
+    "overview",
+    "silences",
+]

@@ -185,12 +185,23 @@ class _AlertView:
         )
 
     async def _acted(self, event: events.GenericEventArguments) -> None:
-        self._tell(await self.queries.ask(act, self.room, self._mine(event)))
-        await self.refresh()
+        await self._judged(await self.queries.ask(act, self.room, self._mine(event)))
 
     async def _labelled(self, event: events.GenericEventArguments) -> None:
-        self._tell(await self.queries.ask(label, self.room, self._mine(event)))
+        await self._judged(await self.queries.ask(label, self.room, self._mine(event)))
+
+    async def _judged(self, done: Done | None) -> None:
+        """Say what was done; an alert that has become a false alarm is offered what would keep those like it away."""
+        before = self.detail.alert.verdict
+        self._tell(done)
         await self.refresh()
+        if self.detail.alert.verdict is before:
+            return
+        self._offer(None)
+        if self.detail.alert.verdict is Verdict.FALSE:
+            found = await self.queries.ask(proposed, self.room, self.detail.alert)
+            if found is not None:
+                self._offer(found)
 
     def _offer(self, found: Proposed | None) -> None:
         """What could be excepted, where the alert has records and nobody confirmed it."""

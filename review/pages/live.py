@@ -8,19 +8,24 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
+from latentwatch.alerts.missed_stretches import missed_stretches
 from latentwatch.alerts.reading import EntityFacts, entities, monitor_facts, trace
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import TracePoint
+from latentwatch.review.actions import Done
 from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame
+from latentwatch.review.missed_actions import forget_missed, say_missed
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
+from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.state import MonitorState, state_of
 from latentwatch.review.templating import render
 
 _MOVE_SECONDS, _STATE_SECONDS = 1.0, 5.0
+_MISSED_SHOWN = 20
 _STOPPED_SECONDS = 120.0
 """An entity whose newest record is older has stopped sending, or the stream has."""
 _SPANS = (120, 300, 900)
@@ -66,9 +71,14 @@ class _LiveView:
         self.chart = ui.echart(self._option()).classes("chart")
         self.chart.style(f"height:{trace_height(len(self.features))}px")
         self.foot = fragment()
+        self.said, self.missed = fragment('<p class="said" role="status"></p>'), fragment()
+        fragment(render("missed_form.html", features=self.features, timed=self.monitor.record.time is not None))
         await self.observe()
         await self.move()
+        await self._show_missed()
         ui.on("filters", self._choose)
+        ui.on("missed", self._say_missed)
+        ui.on("unmissed", self._forget_missed)
         ui.on("pause", self._pause)
         ui.timer(_MOVE_SECONDS, self.move, immediate=False)
         ui.timer(_STATE_SECONDS, self.observe, immediate=False)
@@ -98,6 +108,22 @@ class _LiveView:
             self.points = [*self.points, *newer][-self.span :]
             self._draw()
         self._say(self.room.now())
+
+    async def _show_missed(self) -> None:
+        found = await self.queries.ask(missed_stretches, self.room.engine, self.monitor.name, _MISSED_SHOWN)
+        if found is not None:
+            show(self.missed, render("missed.html", stretches=found))
+
+    async def _say_missed(self, event: events.GenericEventArguments) -> None:
+        await self._answer(await self.queries.ask(say_missed, self.room, self.monitor, self.entity, event.args))
+
+    async def _forget_missed(self, event: events.GenericEventArguments) -> None:
+        await self._answer(await self.queries.ask(forget_missed, self.room, self.monitor, event.args))
+
+    async def _answer(self, done: Done | None) -> None:
+        if done is not None:
+            show(self.said, said_markup(done))
+            await self._show_missed()
 
     def _draw(self) -> None:
         self.chart.options.clear()

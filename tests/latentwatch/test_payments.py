@@ -146,7 +146,7 @@ def test_ends_that_are_none_and_unknown_proposals_are_told(run: Run) -> None:
     code, out, said = run("alerts", "missed", "payments", *stretch, "--entity", "tx1", "--cause", "fraud", "--json")
     assert (code, json.loads(out)["start"]) == (0, "2026-11-01T02:10:00Z"), said
     assert [each["cause"] for each in json.loads(run("alerts", "missed", "payments", "--json")[1])] == ["fraud"]
-    assert "name whose with --entity" in run("alerts", "missed", "payments", *stretch)[2]
+    assert "name the entity" in run("alerts", "missed", "payments", *stretch)[2]
     assert "--to is missing" in run("alerts", "missed", "payments", *stretch[:2], "--entity", "tx1")[2]
     assert run("alerts", "missed", "payments", "--remove", 1)[0] == 0
     assert "Nothing is known" in run("alerts", "missed", "payments")[1]

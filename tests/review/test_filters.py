@@ -16,9 +16,9 @@ views = st.builds(
     entity=st.text(max_size=20),
     status=st.sampled_from(["open", "unresolved", "acknowledged", "closed", "any"]),
     severity=st.sampled_from(["", "low", "critical"]),
-    verdict=st.sampled_from(["", "none", "true", "false", "unsure"]),
+    verdict=st.sampled_from(["", "none", "true", "false", "unsure", "disputed"]),
     since=st.sampled_from(["", "24h", "2026-03-01T00:00:00+00:00"]),
-    order=st.sampled_from(["severity", "recent"]),
+    order=st.sampled_from(["severity", "recent", "teaching"]),
     page=st.integers(0, 200),
 )
 

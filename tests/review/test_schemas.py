@@ -5,12 +5,13 @@ from dataclasses import fields
 import pytest
 from pydantic import BaseModel
 
+from latentwatch.alerts.missed_stretches import MissedStretch
 from latentwatch.alerts.reading import EntityFacts, MapPoint
 from latentwatch.alerts.reading.alert import AlertEvent
 from latentwatch.domain.alert import Alert, Label
 from latentwatch.domain.model import Evaluation, ModelVersion
 from latentwatch.domain.outcome import TracePoint
-from latentwatch.review import schemas
+from latentwatch.review import missed_api, schemas
 from latentwatch.review.promise import Promise
 
 
@@ -23,6 +24,7 @@ from latentwatch.review.promise import Promise
         (schemas.EventOut, AlertEvent, ()),
         (schemas.LabelOut, Label, ()),
         (schemas.ModelOut, ModelVersion, ()),
+        (missed_api.StretchOut, MissedStretch, ()),
         (schemas.PlaceOut, MapPoint, ()),
         (schemas.PromiseOut, Promise, ()),
         (schemas.TraceOut, TracePoint, ("offset", "partition")),

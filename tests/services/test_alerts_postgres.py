@@ -17,6 +17,7 @@ from tests.alerts.contract.exceptions import ExceptionContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.incidents import IncidentContract
+from tests.alerts.contract.labels import LabelsContract
 from tests.alerts.contract.migrations import MigrationContract
 from tests.alerts.contract.missed_runs import MissedRunsContract
 from tests.alerts.contract.missed_stretches import MissedStretchContract
@@ -54,6 +55,10 @@ def engine(migrated: Engine) -> Engine:
 def clock() -> ManualClock:
     """A clock that stands at the tests' beginning."""
     return ManualClock(START)
+
+
+class TestLabels(LabelsContract):
+    """What labels say, as PostgreSQL counts it."""
 
 
 class TestStore(StoreContract):

@@ -1,0 +1,146 @@
+"""How many of the alerts that people judged were real: by week, by reviewer, by cause."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Select, case, func, literal, select
+
+from latentwatch.alerts.missed_stretch_table import MissedStretchRow
+from latentwatch.alerts.reading.disputes import disputed_alerts
+from latentwatch.alerts.session import reading
+from latentwatch.alerts.tables import AlertRow, LabelRow
+from latentwatch.domain.alert import Verdict
+
+WEEKS = 12
+MOST_NAMED = 50
+"""Reviewers, or causes, that are listed, those with most alerts."""
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Alerts of one kind, by their latest verdict."""
+
+    name: str
+    """The week's Monday, the reviewer, or the cause; empty where none was named."""
+    confirmed: int
+    false: int
+    unsure: int
+    unlabelled: int
+
+    @property
+    def precision(self) -> float | None:
+        """Confirmed alerts of those that are known to be real or false; None where none is."""
+        known = self.confirmed + self.false
+        return self.confirmed / known if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """What came of alerts and of what never alarmed, over the last weeks."""
+
+    since: datetime
+    total: Tally
+    missed: int
+    """Stretches that were abnormal and never alarmed."""
+    disputed: int
+    """Alerts that one reviewer calls real and another false."""
+    weeks: tuple[Tally, ...]
+    """The latest first; by when the alert began."""
+    reviewers: tuple[Tally, ...]
+    """By who gave the latest verdict."""
+    causes: tuple[Tally, ...]
+    """By the cause that was named last."""
+
+    @property
+    def recall(self) -> float | None:
+        """Confirmed alerts of those and the missed stretches: an upper bound, as nobody knows what was never noticed."""
+        known = self.total.confirmed + self.missed
+        return self.total.confirmed / known if known else None
+
+    @property
+    def in_words(self) -> str:
+        """The whole in a sentence or two."""
+        all_, share = self.total, self.total.precision
+        said = (
+            "Nobody has judged an alert yet"
+            if share is None
+            else f"{share:.0%} of {all_.confirmed + all_.false:,} judged alerts were real"
+        )
+        missed = f"; {self.missed:,} stretches are known that never alarmed" if self.missed else ""
+        disputed = f" People disagree about {self.disputed:,}." if self.disputed else ""
+        return f"{said}{missed}; {all_.unlabelled:,} are not labelled.{disputed}"
+
+
+def precision(engine: Engine, now: datetime, monitor: str | None = None, weeks: int = WEEKS) -> Precision:
+    """Of one monitor or of all, of alerts that began in the last `weeks` weeks, this one included. Raises Unavailable."""
+    monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    starts = [monday - back * _WEEK for back in range(max(1, weeks))]
+    since, alert, stretch = starts[-1], AlertRow, MissedStretchRow
+    # Records whose clock runs ahead count for the latest week.
+    week = case(*((alert.started >= start, literal(place)) for place, start in enumerate(starts)), else_=len(starts))
+    latest = select(LabelRow.alert_id, func.max(LabelRow.id).label("id")).group_by(LabelRow.alert_id)
+    author = _named(latest.subquery(), LabelRow.author)
+    cause = _named(latest.where(LabelRow.cause != "").subquery(), LabelRow.cause)
+
+    def of(query: Select[Any]) -> Select[Any]:
+        query = query.where(alert.started >= since)
+        return query if monitor is None else query.where(alert.monitor == monitor)
+
+    with reading(engine) as session:
+        by_week = {row.name: row for row in session.execute(_counted(of(select(week.label("name"), alert.verdict))))}
+        by_author, by_cause = (
+            session.execute(
+                _counted(
+                    of(select(named.c.name, alert.verdict).join(named, named.c.alert_id == alert.id)).where(
+                        alert.verdict.is_not(None)
+                    )
+                )
+                .order_by(func.count().desc(), "name")
+                .limit(MOST_NAMED)
+            ).all()
+            for named in (author, cause)
+        )
+        missed = select(func.count()).select_from(stretch).where(stretch.started >= since)
+        disputed = of(select(func.count()).select_from(alert).where(alert.id.in_(disputed_alerts())))
+        return Precision(
+            since=since,
+            total=_sum(by_week.values()),
+            missed=session.scalar(missed if monitor is None else missed.where(stretch.monitor == monitor)) or 0,
+            disputed=session.scalar(disputed) or 0,
+            weeks=tuple(_tally(f"{start:%Y-%m-%d}", by_week.get(place)) for place, start in enumerate(starts)),
+            reviewers=tuple(_tally(row.name, row) for row in by_author),
+            causes=tuple(_tally(row.name, row) for row in by_cause),
+        )
+
+
+def _named(latest: Any, column: Any) -> Any:
+    """[alert_id, name] of each alert's latest label, by one of its columns."""
+    return select(LabelRow.alert_id, column.label("name")).join(latest, latest.c.id == LabelRow.id).subquery()
+
+
+def _counted(alerts: Select[Any]) -> Select[Any]:
+    """[name, how many of each verdict] of alerts that are selected as name and verdict."""
+    each = alerts.subquery()
+
+    def count(when: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.sum(case((when, 1), else_=0))
+
+    return select(
+        each.c.name,
+        count(each.c.verdict == Verdict.TRUE).label("confirmed"),
+        count(each.c.verdict == Verdict.FALSE).label("false"),
+        count(each.c.verdict == Verdict.UNSURE).label("unsure"),
+        count(each.c.verdict.is_(None)).label("unlabelled"),
+    ).group_by(each.c.name)
+
+
+def _tally(name: str, row: Any) -> Tally:
+    return Tally(name, row.confirmed, row.false, row.unsure, row.unlabelled) if row else Tally(name, 0, 0, 0, 0)
+
+
+def _sum(rows: Iterable[Any]) -> Tally:
+    counts = [(row.confirmed, row.false, row.unsure, row.unlabelled) for row in rows]
+    return Tally("", *(sum(each[place] for each in counts) for place in range(4)))

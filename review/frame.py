@@ -23,6 +23,13 @@ _HEAD = (
     '<meta name="theme-color" content="#121517" media="(prefers-color-scheme: dark)">'
 )
 _COUNT_SECONDS = 15.0
+PATIENCE_SECONDS = 30.0
+"""How long a page may take to be built; a slow database is waited for, not an error."""
+
+
+def page_at(address: str) -> ui.page:
+    """Decorates the function that builds the page at an address."""
+    return ui.page(address, response_timeout=PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from latentwatch.review.charts.trace import chosen_features, has_course, trace_h
 from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed
 from latentwatch.review.fragment import PageQueries, fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.pages.calming_panel import CalmingPanel
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
@@ -30,7 +30,7 @@ _SECONDS = 10.0
 _BANDS = 8
 
 
-@ui.page("/alerts/{alert_id:int}")
+@page_at("/alerts/{alert_id:int}")
 async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)]) -> None:
     """One alert."""
     room = room_of(request)

@@ -8,7 +8,7 @@ from latentwatch.alerts.monitors import monitors
 from latentwatch.domain.errors import Unavailable
 from latentwatch.domain.monitor import Monitor
 from latentwatch.review.fragment import PageQueries, fragment
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.state import monitor_states
 from latentwatch.review.templating import render
@@ -32,7 +32,7 @@ async def chosen(room: Room, queries: PageQueries, page: str, name: str) -> Moni
 def lead_to_monitor(page: str, title: str) -> None:
     """Register the page without a monitor: it leads to the monitor that needs somebody most."""
 
-    @ui.page(f"/{page}")
+    @page_at(f"/{page}")
     def lead(request: Request) -> RedirectResponse | None:
         room = room_of(request)
         try:

@@ -9,7 +9,7 @@ from nicegui import ui
 from latentwatch.alerts.reading import dead_letters, message_counts, stream_changes
 from latentwatch.domain.record import DeadLetter
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.pages.choosing import chosen
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
@@ -19,7 +19,7 @@ _SIZE = 50
 _RECENT = timedelta(days=7)
 
 
-@ui.page("/dead-letters/{name}")
+@page_at("/dead-letters/{name}")
 async def dead_letters_page(request: Request, name: str, page: int = 0) -> None:
     """One monitor's dead letters."""
     room = room_of(request)

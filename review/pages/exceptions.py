@@ -10,7 +10,7 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.detector.exception_facts import needless
 from latentwatch.review.exception_actions import take_back
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
@@ -18,7 +18,7 @@ from latentwatch.review.templating import render
 _SECONDS = 10.0
 
 
-@ui.page("/exceptions")
+@page_at("/exceptions")
 async def exceptions_page(request: Request, removed: int = 0) -> None:
     """Every monitor's exceptions."""
     room = room_of(request)

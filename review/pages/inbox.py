@@ -9,7 +9,7 @@ from latentwatch.alerts.reading.inbox import COUNT_LIMIT
 from latentwatch.review.actions import Done
 from latentwatch.review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import act_on_incidents, take_back
 from latentwatch.review.monitors import monitor_names
 from latentwatch.review.room import Room, room_of
@@ -18,7 +18,7 @@ from latentwatch.review.templating import render
 _SECONDS = 5.0
 
 
-@ui.page("/alerts")
+@page_at("/alerts")
 async def inbox_page(request: Request) -> None:
     """The inbox."""
     room = room_of(request)

@@ -8,7 +8,7 @@ from nicegui import events, ui
 
 from latentwatch.alerts.reading import incident_of
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import act_on_incidents, split_incident, take_back
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.room import Room, room_of
@@ -17,7 +17,7 @@ from latentwatch.review.templating import render
 _SECONDS = 5.0
 
 
-@ui.page("/incidents/{number:int}")
+@page_at("/incidents/{number:int}")
 async def incident_page(request: Request, number: Annotated[int, Path(lt=2**63)]) -> None:
     """One incident."""
     room = room_of(request)

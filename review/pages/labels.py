@@ -6,7 +6,7 @@ from nicegui import ui
 
 from latentwatch.alerts.reading.precision import WEEKS, precision
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.monitors import monitor_names
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
@@ -15,7 +15,7 @@ _SECONDS = 30.0
 _ADDRESS = "/labels"
 
 
-@ui.page(_ADDRESS)
+@page_at(_ADDRESS)
 async def labels_page(request: Request, monitor: str = "") -> None:
     """Of one monitor, or of all."""
     room, monitor = room_of(request), monitor[:63]

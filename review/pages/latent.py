@@ -8,7 +8,7 @@ from nicegui import events, ui
 from latentwatch.alerts.reading import MapPoint
 from latentwatch.review.charts.latent import VERDICT_LOOKS, map_option
 from latentwatch.review.fragment import PageQueries, fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.latent_map import VersionMap, latent_map
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.room import Room, room_of
@@ -21,7 +21,7 @@ _VERDICTS = tuple(VERDICT_LOOKS)
 lead_to_monitor("map", "Map")
 
 
-@ui.page("/map/{name}")
+@page_at("/map/{name}")
 async def map_page(request: Request, name: str, version: int | None = None) -> None:
     """One monitor's latent map: the champion's, or a former version's."""
     room = room_of(request)

@@ -16,7 +16,7 @@ from latentwatch.domain.outcome import TracePoint
 from latentwatch.review.actions import Done
 from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.fragment import PageQueries, fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.missed_actions import forget_missed, say_missed
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.pages.inbox import said_markup
@@ -34,7 +34,7 @@ _SPAN = 300
 lead_to_monitor("live", "Live")
 
 
-@ui.page("/live/{name}")
+@page_at("/live/{name}")
 async def live_page(request: Request, name: str, entity: str = "", span: str = "") -> None:
     """One monitor's stream, one entity at a time."""
     room = room_of(request)

@@ -15,7 +15,7 @@ from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.model import ModelVersion, VersionStatus
 from latentwatch.review.actions import choose_model, roll_back
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.promise import poisson_interval
@@ -39,7 +39,7 @@ class Level:
     interval: tuple[float, float]
 
 
-@ui.page("/models/{name}")
+@page_at("/models/{name}")
 async def models_page(request: Request, name: str) -> None:
     """One monitor's model versions."""
     room = room_of(request)

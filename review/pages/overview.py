@@ -6,7 +6,7 @@ from nicegui import ui
 
 from latentwatch.alerts.reading.overview import SPARK_MINUTES
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.spark import spark
 from latentwatch.review.state import MonitorState, Word, monitor_states
@@ -15,7 +15,7 @@ from latentwatch.review.templating import render
 _SECONDS = 3.0
 
 
-@ui.page("/")
+@page_at("/")
 async def overview_page(request: Request) -> None:
     """One row per monitor, worst first."""
     room = room_of(request)

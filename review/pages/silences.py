@@ -7,7 +7,7 @@ from nicegui import events, ui
 from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.silences import listed_silences
 from latentwatch.review.fragment import fragment, show
-from latentwatch.review.frame import frame
+from latentwatch.review.frame import frame, page_at
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.silencing import silence, unsilence
@@ -16,7 +16,7 @@ from latentwatch.review.templating import render
 _SECONDS = 10.0
 
 
-@ui.page("/silences")
+@page_at("/silences")
 async def silences_page(request: Request, monitor: str = "", entity: str = "", finished: int = 0) -> None:
     """Every monitor's silences, and a form for another."""
     room = room_of(request)

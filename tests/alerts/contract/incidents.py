@@ -230,7 +230,7 @@ class IncidentContract:
         commit(1, self.outage(1))
         clock.advance(6)
         notifier.deliver()
-        assert [message.title for message in desk.taken] == ["[medium] pump: 2 entities not normal"]
+        assert [message.title for message in desk.taken] == ["[low] pump: 2 entities not normal"]
         commit(1, outcome(1, 2, partition=1), 100.0)
         clock.advance(6)
         notifier.deliver()
@@ -238,7 +238,7 @@ class IncidentContract:
         # What joins after that is told, once.
         commit(2, self.outage(2))
         notifier.deliver()
-        assert [message.title for message in desk.taken[2:]] == ["[medium] pump: 3 entities not normal again"]
+        assert [message.title for message in desk.taken[2:]] == ["[low] pump: 3 entities not normal again"]
         commit(3, self.outage(3))
         notifier.deliver()
         assert len(desk.taken) == 3

@@ -81,8 +81,8 @@ def store_flagged(
     extend(connection, extended, now)
     late = {each.id for record, each in zip(fresh, assigned, strict=True) if record.arrival is not Arrival.IN_ORDER}
     grown = [each.id for each in extended if each.id is not None and each.id in late and not each.untold]
-    join_incidents(connection, monitor, [_opening(each) for each in opened if not each.untold], rule, grown)
-    stand_alone(connection, monitor, [_opening(episode) for episode in opened if episode.untold])
+    join_incidents(connection, monitor, [_opening(each, rule) for each in opened if not each.untold], rule, grown)
+    stand_alone(connection, monitor, [_opening(each, rule) for each in opened if each.untold])
     _note_outlasting(connection, opened, now)
     rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
     if not insert_unless_stored(connection, FlaggedRecordRow, rows):
@@ -97,11 +97,12 @@ def store_flagged(
     return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(loud)))
 
 
-def _opening(episode: Episode) -> Opening:
+def _opening(episode: Episode, rule: IncidentRule) -> Opening:
     assert episode.id is not None
     assert episode.opening is not None
     record = episode.opening
-    return Opening(episode.id, episode.entity, record.time, pattern_of(record.explanation.contributions), episode.ended)
+    pattern = pattern_of(record.explanation.contributions)
+    return Opening(episode.id, episode.entity, record.time, pattern, episode.ended, rule.shown(record.values))
 
 
 def _ids(episodes: Iterable[Episode]) -> tuple[int, ...]:

@@ -35,5 +35,7 @@ class IncidentMemberRow(Row):
     """Event time of the record that opened the alert."""
     pattern: Mapped[dict[str, Any]] = mapped_column(JSON)
     """`pattern_of` that record's contributions."""
+    shown: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
+    """What that record showed in the fields by which the monitor relates entities."""
     decided: Mapped[str] = mapped_column(String(16))
     """BY_RULE, SPLIT_OFF, PUT_TOGETHER or HIDDEN."""

@@ -81,6 +81,7 @@ def _member(monitor: str, opening: Opening, incident: int, decided: str) -> dict
         "entity": opening.entity,
         "onset": opening.time,
         "pattern": dict(opening.pattern),
+        "shown": dict(opening.shown),
         "decided": decided,
     }
 
@@ -167,13 +168,13 @@ def _members(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[
     """How the alerts of incidents that meet these began and ended, of too many those that began last; the incident of each."""
     row, alert = IncidentMemberRow, AlertRow
     rows = connection.execute(
-        select(row.alert_id, row.entity, row.onset, row.pattern, alert.ended, row.incident)
+        select(row.alert_id, row.entity, row.onset, row.pattern, alert.ended, row.shown, row.incident)
         .join(alert, alert.id == row.alert_id)
         .where(*conditions)
         .order_by(row.onset.desc(), row.alert_id.desc())
         .limit(MOST_COMPARED)
     ).all()
-    return [Opening(*each[:5]) for each in rows], {each.alert_id: each.incident for each in rows}
+    return [Opening(*each[:6]) for each in rows], {each.alert_id: each.incident for each in rows}
 
 
 def _move(connection: Connection, former: int, incident: int) -> None:

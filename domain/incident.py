@@ -8,7 +8,7 @@ partitions are committed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -38,6 +38,8 @@ class Opening:
     """`pattern_of` that record's contributions."""
     ended: datetime | None = None
     """Event time of its latest record; None where it is the one that opened it."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """What the record that opened it showed in the fields by which the monitor relates entities."""
 
 
 def pattern_of(contributions: Mapping[str, float]) -> dict[str, float]:
@@ -62,7 +64,11 @@ def linked(openings: Sequence[Opening], others: Sequence[Opening], rule: Inciden
     groups = {entity: rule.groups_of(entity) for entity in {each.entity for each in (*openings, *others)}}
     for row, column in np.argwhere(near & ~alike):
         one, other = openings[row].entity, others[column].entity
-        alike[row, column] = one == other or not groups[one].isdisjoint(groups[other])
+        alike[row, column] = (
+            one == other
+            or not groups[one].isdisjoint(groups[other])
+            or not openings[row].shown.items().isdisjoint(others[column].shown.items())
+        )
     return np.asarray(near & alike | tails, np.bool_)
 
 

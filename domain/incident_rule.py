@@ -1,5 +1,6 @@
 """What a monitor says of alerts that belong together; without numpy, which reading a monitor file must not load."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -13,6 +14,13 @@ class IncidentRule:
     """How far apart two of them may begin."""
     related: tuple[tuple[str, ...], ...] = ()
     """Groups of entities, each by name or by a pattern such as `rack-1-*`, whose alerts belong together however unlike."""
+
+    fields: tuple[str, ...] = ()
+    """Fields of a record, such as a rack or a line; alerts whose first records show the same in one belong together."""
+
+    def shown(self, values: Mapping[str, object]) -> dict[str, str]:
+        """What a record shows in those fields, where it shows anything."""
+        return {name: str(values[name]) for name in self.fields if values.get(name) not in (None, "")}
 
     def groups_of(self, entity: str) -> frozenset[int]:
         """The groups that an entity is in, by number."""

@@ -17,7 +17,7 @@ from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.monitor_part import MonitorPart
 from latentwatch.domain.policies import AlertPolicy, LatePolicy, RetrainPolicy, TrainPolicy
-from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.sources import SourceSettings
 
 
@@ -32,8 +32,9 @@ class Monitor(MonitorPart):
     window: Literal["auto"] | int = Field(default="auto")
     """How many records of an entity a score may look back; 1 scores each record on its own."""
     alert: AlertPolicy = AlertPolicy()
-    related: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
-    """Groups of entities, each by name or pattern (`rack-1-*`), whose alerts of the same time are one incident."""
+    related: tuple[str | Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    """Entities whose alerts of the same time are one incident: groups of them, each by name or pattern (`rack-1-*`), or a
+    feature such as `rack`, of which they show the same value."""
     late: LatePolicy = LatePolicy()
     train: TrainPolicy = TrainPolicy()
     retrain: RetrainPolicy = RetrainPolicy()
@@ -47,6 +48,13 @@ class Monitor(MonitorPart):
 
     @model_validator(mode="after")
     def _record_fits_the_source(self) -> Self:
+        known = {feature.name: feature for feature in self.record.features}
+        for name in (each for each in self.related if isinstance(each, str)):
+            if name not in known or known[name].type not in (FeatureType.CATEGORY, FeatureType.TEXT):
+                raise ValueError(
+                    f"'related' names the field {name!r}, which is no category or text among the features; name one that is,"
+                    " or write a group of entities in brackets"
+                )
         if self.record.entity_is_file and self.source.file is None:
             raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")
         if self.record.long is not None and self.late.allowed:
@@ -71,7 +79,11 @@ class Monitor(MonitorPart):
     def incident_rule(self, cadence: float) -> IncidentRule:
         """Which alerts belong together; `cadence` is seconds between an entity's records, or 0 where it is not known."""
         within = self.alert.incident_within
-        return IncidentRule(self.alert.gap(cadence) if within == "auto" else within, self.related)
+        return IncidentRule(
+            self.alert.gap(cadence) if within == "auto" else within,
+            tuple(each for each in self.related if not isinstance(each, str)),
+            tuple(each for each in self.related if isinstance(each, str)),
+        )
 
     @property
     def takes_apart(self) -> bool:

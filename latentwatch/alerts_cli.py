@@ -106,6 +106,7 @@ def precision(
                 one.confirmed, one.false, one.unsure, one.unlabelled,
             )
             for one in tallies
+            if one.alerts
         ]  # fmt: skip
         if rows:
             print_table((title, "precision", "true", "false", "unsure", "not labelled"), rows, "")

@@ -31,6 +31,11 @@ class Tally:
     unlabelled: int
 
     @property
+    def alerts(self) -> int:
+        """All of them."""
+        return self.confirmed + self.false + self.unsure + self.unlabelled
+
+    @property
     def precision(self) -> float | None:
         """Confirmed alerts of those that are known to be real or false; None where none is."""
         known = self.confirmed + self.false

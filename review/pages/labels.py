@@ -34,5 +34,12 @@ async def labels_page(request: Request, monitor: str = "") -> None:
 def labels_markup(room: Room, monitor: str = "") -> Markup:
     """What labels say of the last weeks' alerts."""
     found = precision(room.engine, room.now(), monitor or None)
-    names = monitor_names(room)
-    return render("labels.html", found=found, monitor=monitor, monitors=names, weeks=WEEKS)
+    with_alerts = [place for place, week in enumerate(found.weeks) if week.alerts]
+    return render(
+        "labels.html",
+        found=found,
+        monitor=monitor,
+        monitors=monitor_names(room),
+        weeks=WEEKS,
+        weeks_shown=found.weeks[: 1 + max(with_alerts, default=0)],
+    )

@@ -42,6 +42,17 @@ def test_related_entities_belong_together_however_unlike(related: tuple[tuple[st
     assert parts(alerts, IncidentRule(related=related)) == {frozenset({1, 2}), frozenset({3})}
 
 
+def test_entities_that_show_the_same_in_a_field_belong_together() -> None:
+    """The same rack; another one, and none at all, are none."""
+    rule = IncidentRule(fields=("rack", "line"))
+    shown = [rule.shown(each) for each in ({"rack": "r1"}, {"rack": "r1", "x": 1}, {"rack": "r2"}, {"rack": None})]
+    reasons = (LATENCY, DISK, {"level": 1.0}, {"noise": 1.0})
+    alerts = [
+        replace(opening(number, f"h{number}", 1.0, reasons[number]), shown=each) for number, each in enumerate(shown)
+    ]
+    assert parts(alerts, rule) == {frozenset({0, 1}), frozenset({2}), frozenset({3})}
+
+
 def test_alerts_without_reasons_are_alike_only_by_relation() -> None:
     """An empty pattern is like nothing, not like everything."""
     assert len(parts([opening(1, "a", pattern={}), opening(2, "b", pattern={})], IncidentRule())) == 2

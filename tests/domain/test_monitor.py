@@ -53,9 +53,12 @@ def test_everything_but_name_source_and_features_has_a_default():
     assert monitor.group == "latentwatch-a"
 
 
-def test_written_monitors_are_read_back_equal():
-    """Dumping and parsing gives the same monitor."""
-    monitor = parse_monitor(PUMP)
+@pytest.mark.parametrize("related", ["", "related: [Mode, [rig-1, 'rig-2*']]\n"])
+def test_written_monitors_are_read_back_equal(related: str):
+    """Dumping and parsing gives the same monitor; what is related by a field and by name is told apart."""
+    monitor = parse_monitor(PUMP + related)
+    rule = monitor.incident_rule(1.0)
+    assert (rule.fields, rule.related) == ((("Mode",), (("rig-1", "rig-2*"),)) if related else ((), ()))
     assert parse_monitor(dump_monitor(monitor)) == monitor
 
 
@@ -77,6 +80,10 @@ def test_written_monitors_are_read_back_equal():
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, false_alarm_rate: 0.1"), "not both"),
         (("false_alarms_per_day: 2", "false_alarm_rate: 0.1, per: entity"), "give 'false_alarms_per_day' as well"),
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, per: host"), "'monitor' or 'entity'"),
+        (
+            ("alert:", "related: [Pressure]\nalert:"),
+            "'related' names the field 'Pressure', which is no category or text",
+        ),
         (("alert:", "train: {after: 0s}\nalert:"), "must be longer than nothing"),
         (("alert:", "train: {after: 30d}\nalert:"), "longer than 'retrain: {history: ...}'"),
         (("source: {kafka: {topic: plant.pump, group: latentwatch-pump}}", "source: {}"), "exactly one of"),

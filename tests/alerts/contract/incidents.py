@@ -81,6 +81,15 @@ class IncidentContract:
         page = incident_inbox(engine, AlertFilter(), "recent")
         assert [(one.count, one.entity_count) for one in page.incidents] == [(1, 1), (4, 2)]
 
+    def test_a_rack_that_fails_is_one_incident(self, store: AlertStore, engine: Engine) -> None:
+        """Related by a field of the records, whatever their reasons; kept for alerts that come in later commits."""
+        rule = IncidentRule(within=timedelta(seconds=60), fields=("rack",))
+        for host, (rack, reasons) in enumerate((("r1", LATENCY), ("r1", DISK), ("r2", {"level": 1.0}))):
+            record = because(flagged(0, float(host), f"web-{host}", partition=host), reasons)
+            record = replace(record, values={**record.values, "rack": rack})
+            store.commit(replace(outcome(0, 1, [record], partition=host), incident_rule=rule))
+        assert self.incidents(engine) == {frozenset({"web-0", "web-1"}), frozenset({"web-2"})}
+
     def test_a_late_record_that_makes_an_alert_longer_brings_its_tail_in(
         self, store: AlertStore, engine: Engine
     ) -> None:

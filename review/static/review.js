@@ -1,6 +1,7 @@
 // Times in the viewer's zone, the reviewer's name, filters in the address, and the inbox's keys.
 (() => {
   "use strict";
+  document.documentElement.lang = "en"; // which the framework's page leaves out, and screen readers pronounce by
   const styles = {
     full: { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
     time: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },

@@ -13,7 +13,7 @@ from latentwatch.review.room import InRoom
 router = APIRouter(tags=["alerts"])
 
 
-class TallyOut(Answer):
+class VerdictCountsOut(Answer):
     """Alerts of one kind, by their latest verdict."""
 
     name: str = Field(
@@ -30,12 +30,12 @@ class PrecisionOut(Answer):
     """What came of alerts and of what never alarmed."""
 
     since: datetime
-    total: TallyOut
+    total: VerdictCountsOut
     missed: int = Field(description="stretches that were abnormal and never alarmed")
     disputed: int = Field(description="alerts that one reviewer calls real and another false")
-    weeks: tuple[TallyOut, ...] = Field(description="by when the alert began, the latest first")
-    reviewers: tuple[TallyOut, ...] = Field(description="by who gave the latest verdict, at most 50")
-    causes: tuple[TallyOut, ...] = Field(description="by the cause that was named last, at most 50")
+    weeks: tuple[VerdictCountsOut, ...] = Field(description="by when the alert began, the latest first")
+    reviewers: tuple[VerdictCountsOut, ...] = Field(description="by who gave the latest verdict, at most 50")
+    causes: tuple[VerdictCountsOut, ...] = Field(description="by the cause that was named last, at most 50")
     recall: float | None = Field(description="confirmed alerts of those and the missed stretches, an upper bound")
 
     @classmethod

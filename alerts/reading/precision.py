@@ -20,7 +20,7 @@ _WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VerdictCounts:
     """Alerts of one kind, by their latest verdict."""
 
     name: str
@@ -47,16 +47,16 @@ class Precision:
     """What came of alerts and of what never alarmed, over the last weeks."""
 
     since: datetime
-    total: Tally
+    total: VerdictCounts
     missed: int
     """Stretches that were abnormal and never alarmed."""
     disputed: int
     """Alerts that one reviewer calls real and another false."""
-    weeks: tuple[Tally, ...]
+    weeks: tuple[VerdictCounts, ...]
     """The latest first; by when the alert began."""
-    reviewers: tuple[Tally, ...]
+    reviewers: tuple[VerdictCounts, ...]
     """By who gave the latest verdict."""
-    causes: tuple[Tally, ...]
+    causes: tuple[VerdictCounts, ...]
     """By the cause that was named last."""
 
     @property
@@ -115,9 +115,9 @@ def precision(engine: Engine, now: datetime, monitor: str | None = None, weeks: 
             total=_sum(by_week.values()),
             missed=session.scalar(missed if monitor is None else missed.where(stretch.monitor == monitor)) or 0,
             disputed=session.scalar(disputed) or 0,
-            weeks=tuple(_tally(f"{start:%Y-%m-%d}", by_week.get(place)) for place, start in enumerate(starts)),
-            reviewers=tuple(_tally(row.name, row) for row in by_author),
-            causes=tuple(_tally(row.name, row) for row in by_cause),
+            weeks=tuple(_counts_of(f"{start:%Y-%m-%d}", by_week.get(place)) for place, start in enumerate(starts)),
+            reviewers=tuple(_counts_of(row.name, row) for row in by_author),
+            causes=tuple(_counts_of(row.name, row) for row in by_cause),
         )
 
 
@@ -142,10 +142,14 @@ def _counted(alerts: Select[Any]) -> Select[Any]:
     ).group_by(each.c.name)
 
 
-def _tally(name: str, row: Any) -> Tally:
-    return Tally(name, row.confirmed, row.false, row.unsure, row.unlabelled) if row else Tally(name, 0, 0, 0, 0)
+def _counts_of(name: str, row: Any) -> VerdictCounts:
+    return (
+        VerdictCounts(name, row.confirmed, row.false, row.unsure, row.unlabelled)
+        if row
+        else VerdictCounts(name, 0, 0, 0, 0)
+    )
 
 
-def _sum(rows: Iterable[Any]) -> Tally:
+def _sum(rows: Iterable[Any]) -> VerdictCounts:
     counts = [(row.confirmed, row.false, row.unsure, row.unlabelled) for row in rows]
-    return Tally("", *(sum(each[place] for each in counts) for place in range(4)))
+    return VerdictCounts("", *(sum(each[place] for each in counts) for place in range(4)))

@@ -17,6 +17,7 @@ from latentwatch.alerts.columns import BigKey, Floats, Row
 from latentwatch.alerts.exception_table import ExceptionProposalRow as ExceptionProposalRow
 from latentwatch.alerts.exception_table import ExceptionRow as ExceptionRow
 from latentwatch.alerts.login_session_table import LoginSessionRow as LoginSessionRow
+from latentwatch.alerts.scorer_table import ScorerRow as ScorerRow
 from latentwatch.alerts.silence_table import SilenceRow as SilenceRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, Severity, Verdict
 from latentwatch.domain.model import VersionStatus
@@ -377,29 +378,3 @@ class NotificationRow(Row):
     """Of what is told of an incident: opened, critical, wider. Empty for what is not of one."""
     extent: Mapped[int] = mapped_column(server_default="1")
     """Entities of the incident when it was written."""
-
-
-class ScorerRow(Row):
-    """One scorer process's latest heartbeat."""
-
-    __tablename__ = "scorers"
-    __table_args__ = (Index("ix_scorers_monitor", "monitor", "seen"),)
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    monitor: Mapped[str] = mapped_column(String(63))
-    host: Mapped[str]
-    pid: Mapped[int]
-    started: Mapped[datetime]
-    seen: Mapped[datetime]
-    last_commit: Mapped[datetime | None]
-    partitions: Mapped[list[int]] = mapped_column(JSON)
-    model_version: Mapped[int | None]
-    lag: Mapped[int | None] = mapped_column(BigInteger)
-    """Records in its partitions that it has not scored; None where unknown."""
-    records: Mapped[int] = mapped_column(BigInteger)
-    """Scored since it started."""
-    records_per_second: Mapped[float]
-    state: Mapped[str]
-    """In words: scoring, or that the promise no longer holds."""
-    stopped: Mapped[bool]
-    """It ended cleanly."""

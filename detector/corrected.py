@@ -4,7 +4,7 @@ What is remembered of an entity is remembered as corrected: a sensor that stands
 context and score, as it did before. Everything else is the detector's own. numpy only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 from latentwatch.detector.exceptions import acts_before_the_past
 from latentwatch.detector.interface import ContextEncoder, Contexts, Detector
 from latentwatch.detector.wrapped_detector import WrappedDetector
+from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.exceptions import Exceptions, NormalLevel, NormalValue
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.scores import Explanation, Scores
 
 
 def correct(batch: Batch, exceptions: Exceptions) -> Batch:
-    """The records as they are to be read. The very same batch where nothing is to be corrected."""
+    """The records as they are to be read. The very same batch where nothing is to be corrected.
+
+    What is judged of a counter is its rate a second, and a level that is excepted is one of that: since then the counter is
+    read as if it had grown by so much less each second.
+    """
     numbers, categories = batch.numbers, batch.categories
     for one in exceptions:
         covered = one.covers(batch)
@@ -27,7 +32,12 @@ def correct(batch: Batch, exceptions: Exceptions) -> Batch:
             continue
         if isinstance(one.form, NormalLevel):
             numbers = numbers.copy() if numbers is batch.numbers else numbers
-            numbers[covered, batch.schema.numbers.index(one.form.feature)] -= np.float32(one.form.shift)
+            column = batch.schema.numbers.index(one.form.feature)
+            if one.form.feature in batch.schema.counters:
+                seconds = (batch.times[covered] - to_microseconds(one.form.since)) / 1e6
+                numbers[covered, column] -= one.form.shift * seconds
+            else:
+                numbers[covered, column] -= np.float32(one.form.shift)
         elif isinstance(one.form, NormalValue):
             categories = categories.copy() if categories is batch.categories else categories
             categories[covered, batch.schema.categories.index(one.form.feature)] = one.form.instead
@@ -102,6 +112,14 @@ class CorrectedDetector(WrappedDetector):
             replace(each, expected=_raised(each.expected, shifts)) if shifts else each
             for each, shifts in zip(found, self._shifts(batch), strict=True)
         ]
+
+    def as_shown(self, rates: Batch, counters: Collection[str]) -> Batch:
+        """Records with the rates of these counters as they were corrected, with the rates that their machines have."""
+        numbers = rates.numbers.copy()
+        for one in self.exceptions:
+            if isinstance(one.form, NormalLevel) and one.form.feature in counters:
+                numbers[one.covers(rates), rates.schema.numbers.index(one.form.feature)] += np.float32(one.form.shift)
+        return replace(rates, numbers=numbers)
 
     def _shifts(self, batch: Batch) -> list[dict[str, float]]:
         shifts: list[dict[str, float]] = [{} for _ in range(len(batch))]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.bundle import Bundled, detector_from
+from latentwatch.detector.corrected import CorrectedDetector
 from latentwatch.detector.counting import OF_A_COUNTER, column_of, fresh_counts, read_rates, with_rates
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.growth import share_of_falls
@@ -268,11 +269,18 @@ class RateDetector:
 
 
 def in_rates_of(detector: Detector, batch: Batch, contexts: Contexts) -> Batch:
-    """Records [N] as the detector judges them: counters are their rates."""
+    """Records [N] with the rates of counters in their place, also where exceptions have others judged."""
     plain: object = detector
+    corrected: list[CorrectedDetector] = []
     while not isinstance(plain, RateDetector) and hasattr(plain, "inner"):
+        corrected += [plain] if isinstance(plain, CorrectedDetector) else []
         plain = plain.inner  # what acts on its records before: exceptions, steps, weights
-    return plain.in_rates(batch, contexts) if isinstance(plain, RateDetector) else batch
+    if not isinstance(plain, RateDetector):
+        return batch
+    rates = plain.in_rates(batch, contexts)
+    for each in corrected:
+        rates = each.as_shown(rates, batch.schema.counters)
+    return rates
 
 
 def judging_rates(inner: Bundled, history: Batch, counters: tuple[str, ...], usual: Floats) -> RateDetector:

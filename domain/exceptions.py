@@ -110,7 +110,7 @@ class NormalLevel(_Form):
     form: Literal["level"] = "level"
     feature: str
     shift: float = Field(allow_inf_nan=False)
-    """How much higher than before, in its unit; negative where it is lower."""
+    """How much higher than before, in its unit, of a counter in its unit a second; negative where it is lower."""
     since: datetime
     """The event time from which on it does."""
 

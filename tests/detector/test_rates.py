@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.bundle import encode_bundle, load_bundle, save_bundle
+from latentwatch.detector.corrected import correct, corrected_values, under
 from latentwatch.detector.counting import counters_of, to_rates
+from latentwatch.detector.interface import Detector
 from latentwatch.detector.rates import RateDetector, in_rates_of
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.steps.detector import asking
 from latentwatch.detector.training import train
+from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.errors import InvalidMonitor
+from latentwatch.domain.exceptions import Exceptions, InForce, NormalLevel
 from latentwatch.domain.monitor import Monitor, parse_monitor
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
@@ -55,7 +59,7 @@ def detector() -> RateDetector:
     return trained
 
 
-def flagged(detector: RateDetector, batch: Batch) -> np.ndarray:
+def flagged(detector: Detector, batch: Batch) -> np.ndarray:
     """[N] which records are flagged."""
     contexts = RunningContext(detector.context).extend(batch)
     return detector.score(batch, contexts).surprise >= detector.threshold(POLICY)
@@ -98,6 +102,24 @@ def test_levels_of_a_counter_do_not_count_and_bursts_do(detector: RateDetector):
     step[500:506, 0] *= 10
     burst = with_sent(batch, (batch.numbers[:2, 0] + np.cumsum(step, axis=0)).ravel())
     assert flagged(detector, burst)[2 * 500]
+
+
+def test_an_excepted_level_of_a_counter_is_one_of_its_rate(detector: RateDetector):
+    """A host that sends 20,000 a second more from some moment on is calm, shown as it is, and learned as it was before."""
+    batch, since = traffic(600, 1), 2 * 300
+    moment = from_microseconds(int(batch.times[since]))
+    extra = np.maximum(batch.times - batch.times[since], 0) / 1e6 * 20_000.0
+    moved = with_sent(batch, batch.numbers[:, 0] + np.where(np.arange(len(batch)) % 2 == 0, extra, 0.0))
+    made = Exceptions((InForce(1, NormalLevel(feature="sent", shift=20_000.0, since=moment, entity="a")),))
+    serving = under(detector, made)
+    assert flagged(detector, moved)[since + 2 :: 2].mean() > 0.9
+    np.testing.assert_array_equal(flagged(serving, moved), flagged(detector, batch))
+    contexts = RunningContext(serving.context).extend(moved)
+    shown, usual = in_rates_of(serving, moved, contexts), to_rates(batch, ("sent",))[0].numbers[:, 0]
+    later = np.arange(since + 2, len(batch), 2)
+    np.testing.assert_allclose(shown.numbers[later, 0], usual[later] + 20_000.0, rtol=1e-3)
+    np.testing.assert_allclose(to_rates(correct(moved, made), ("sent",))[0].numbers[later, 0], usual[later], rtol=1e-3)
+    assert corrected_values(serving, shown)[int(later[0])]["sent"] == pytest.approx(usual[later[0]], rel=1e-3)
 
 
 def test_a_restart_is_no_anomaly(detector: RateDetector):

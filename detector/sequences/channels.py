@@ -58,6 +58,11 @@ class Channels:
         """[C] index in `schema.names` of each channel's feature."""
         return np.array([self.schema.names.index(name) for name, _ in channel_names(self.schema, self.words)], np.intp)
 
+    @property
+    def of_features(self) -> NDArray[np.bool_]:
+        """[F, C] which channels are each feature's, in the order of `schema.names`."""
+        return np.asarray(self.owners[None, :] == np.arange(len(self.schema.names))[:, None])
+
     def of_number(self, name: str) -> int:
         """The channel of a plain number. Raises ValueError where it is none."""
         return channel_names(self.schema, self.words).index((name, ""))

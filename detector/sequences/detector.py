@@ -17,12 +17,13 @@ from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.parts import parts_of
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.aftermath import shorter_memories
+from latentwatch.detector.sequences.blame import relief_by_feature
 from latentwatch.detector.sequences.channels import Channels, unclip
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.explanation import ReferenceRecords, explain_rows
 from latentwatch.detector.sequences.model import SequenceModel
 from latentwatch.detector.sequences.neutral import deviations, neutral
-from latentwatch.detector.sequences.novelty import Novelty
+from latentwatch.detector.sequences.novelty import NOVELTY, Novelty
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.detector.sequences.promise import SequenceCalibration
 from latentwatch.detector.sequences.warm_up import WarmUp
@@ -78,7 +79,7 @@ class SequenceDetector:
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of what `read` gives."""
-        return (*self.model.scores, "novelty", "fused")
+        return (*self.model.scores, NOVELTY, "fused")
 
     def reading(self, schema: RecordSchema) -> Self:
         """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
@@ -107,20 +108,30 @@ class SequenceDetector:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _score(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
-        scores = self.warm_up.settle(self.model.anomaly_scores(features), seen)
-        surprises = self.calibration.surprises(scores)
+        surprises = self._surprises(features, seen)
         novelty = self.novelty.surprise(self.model.layout, features)
-        return {**surprises, "novelty": novelty, "fused": SEQUENCE.mean(surprises) + novelty}
+        return {**surprises, NOVELTY: novelty, "fused": SEQUENCE.mean(surprises) + novelty}
+
+    def _surprises(self, features: Floats, seen: NDArray[np.int64]) -> dict[str, Floats]:
+        """[N] every component's, by the name of its score."""
+        return self.calibration.surprises(self.warm_up.settle(self.model.anomaly_scores(features), seen))
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
-        parts = parts_of(scores.surprise, self.addends(contexts))
-        return explain_rows(self.model, self.context, self.memory, batch, contexts, scores, parts)
+        parts = parts_of(scores.surprise[: len(batch)], self.addends(contexts))
+
+        def relief(tried: NDArray[np.intp]) -> dict[str, Floats]:
+            def without(features: Floats, left: NDArray[np.bool_]) -> Floats:
+                return neutral(self.context, self._recent, features, left)
+
+            return relief_by_feature(self._surprises, without, contexts, self.context.channels.of_features, tried)
+
+        return explain_rows(self.model, self.context, self.memory, batch, contexts, parts, relief)
 
     def addends(self, contexts: Contexts) -> dict[str, Floats]:
         """[N] what each part adds to what they say together, by name."""
         read = self.read(contexts)
-        return SEQUENCE.addends({name: read[name] for name in self.model.scores}) | {"novelty": read["novelty"]}
+        return SEQUENCE.addends({name: read[name] for name in self.model.scores}) | {NOVELTY: read[NOVELTY]}
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
         """[N, K] how far numbers lie, or lately lay, from what the other channels predict, in their own units."""

@@ -1,6 +1,6 @@
 """Why a record is strange: what each feature should have shown given the others, and normal records like it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.sequences.acquaintance import belief_width
+from latentwatch.detector.sequences.blame import contributions, suspects
 from latentwatch.detector.sequences.channels import unclip
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.detector.sequences.novelty import NOVELTY
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.domain.scores import Explanation, Neighbour, Scores
+from latentwatch.domain.scores import Explanation, Neighbour
 
 Floats = NDArray[np.float32]
 
@@ -87,24 +89,27 @@ def explain_rows(
     memory: ReferenceRecords,
     batch: Batch,
     contexts: Contexts,
-    scores: Scores,
     parts: list[dict[str, float]],
+    relief: Callable[[NDArray[np.intp]], Mapping[str, Floats]],
 ) -> list[Explanation]:
-    """One explanation per row of the batch; `parts` are what components add to each."""
+    """One explanation per row of the batch; `parts` are what components add to each, `relief` gives by
+    name, for features [N, K] that are tried, how far each calms a component [N, F]. What is new is of constants that moved and of values missing as never in training."""
     whitened = model.explaining.whiten(contexts.features)
     codes = model.coded.codes(contexts.features)
     places = model.coded.places(codes)
     reductions, expected = model.explaining.conditionals(contexts.features)
     expected, levels = _in_scales(context, batch, contexts, expected)
-    shares = _shares(context, batch, reductions)
+    moved = _by_feature(context, context.channels.movements(batch))
+    pulls = _by_feature(context, reductions)
+    tried = suspects(pulls, _by_feature(context, np.square(context.layout.charts(contexts.features))))
+    split = contributions(parts, {**relief(tried), NOVELTY: moved}, pulls)
     neighbours = _neighbours(whitened, memory, batch.schema)
-    contributions = (shares * scores.surprise[: len(batch), None]).tolist()
     names = batch.schema.names
     return [
         Explanation(usual, dict(zip(names, shared, strict=True)), near, tuple(code), (x, y), added)
         for usual, shared, near, code, (x, y), added in zip(
             context.channels.values(expected, batch.entities, memory.span, levels),
-            contributions,
+            split.tolist(),
             neighbours,
             codes.tolist(),
             places.tolist(),
@@ -131,16 +136,10 @@ def _neighbours(whitened: Floats, memory: ReferenceRecords, schema: RecordSchema
     return found
 
 
-def _shares(context: SequenceContext, batch: Batch, reductions: Floats) -> Floats:
-    """[N, features] shares that sum to 1; a constant that moved or a value missing as never in training outweighs everything."""
-    owners = context.channels.owners
-    moved = context.channels.movements(batch)
-    weight = reductions + moved * (1.0 + reductions.sum(axis=1, keepdims=True))
-    shares = np.zeros((len(batch), len(batch.schema.names)), np.float32)
-    for channel, owner in enumerate(owners):
-        shares[:, owner] += weight[:, channel]
-    total = shares.sum(axis=1, keepdims=True)
-    return np.where(total > 0, shares / np.maximum(total, 1e-12), 1.0 / shares.shape[1]).astype(np.float32)
+def _by_feature(context: SequenceContext, channels: NDArray[Any]) -> Floats:
+    """[N, F] sums over each feature's channels [N, C]."""
+    of_features = context.channels.of_features.astype(np.float32)
+    return np.asarray(channels.astype(np.float32) @ of_features.T)
 
 
 def _in_scales(

@@ -13,6 +13,9 @@ from latentwatch.detector.sequences.layout import MISSING, MOVED, MOVED_LONG, ST
 
 Floats: TypeAlias = NDArray[np.float32]
 
+NOVELTY = "novelty"
+"""The name of its part."""
+
 _FORGOTTEN, _LONG_FORGOTTEN = 0.02, 0.005
 """Recent moved constants below which the last one is long ago, on the shorter and the longer average."""
 

@@ -52,13 +52,13 @@ class FlaggedRecord:
 
     @property
     def features(self) -> list[str]:
-        """The features that it is about, at most five: those beyond a limit, then those that contributed most."""
+        """The features that it is about, at most five: those beyond a limit, then those that hold most of its surprise."""
         return blamed(self.grounds, self.explanation.contributions)
 
 
 def blamed(grounds: Grounds, contributions: Mapping[str, float]) -> list[str]:
-    """The features that a record was flagged for: those beyond a limit, those that moved for good, then
-    those that contributed most and count."""
+    """The features that a record was flagged for: those beyond a limit, those that moved for good, then those that hold most
+    of the rest of its surprise and count."""
     moved = [each.feature for each in grounds.step.moved] if grounds.step else []
     crossed = list(dict.fromkeys([*(crossing.feature for crossing in grounds.crossed), *moved]))
     passed_over = {*crossed, *grounds.discounted}

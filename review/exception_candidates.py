@@ -22,7 +22,7 @@ from latentwatch.domain.exceptions import (
 )
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import FeatureType, RecordSchema
-from latentwatch.domain.scores import guilty
+from latentwatch.domain.scores import MOST_NAMED, ranked
 
 _MOST_VALUES = 3
 """Values of a category that are tried."""
@@ -154,7 +154,7 @@ def _blamed(schema: RecordSchema, records: Sequence[FlaggedRecord]) -> list[str]
         for name, share in record.explanation.contributions.items():
             total[name] += share  # type: ignore[assignment]
     plain = {feature.name for feature in schema.features if feature.type is FeatureType.NUMERIC}
-    return [name for name in guilty(total) if name in plain]
+    return [name for name in ranked(total)[:MOST_NAMED] if name in plain]
 
 
 def _columns(records: Sequence[FlaggedRecord], feature: str) -> tuple["np.ndarray", "np.ndarray"]:

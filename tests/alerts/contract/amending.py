@@ -84,7 +84,7 @@ class AmendingContract:
         self.amend(store, amended(flagged(1, surprise=3.5), 1.0), amended(flagged(2, surprise=5.0), 2.0))
         detail = self.detail(engine)
         assert (detail.alert.records, detail.alert.started, detail.alert.ended) == (1, at(3), at(3))
-        assert (detail.alert.peak_surprise, detail.alert.features) == (4.0, ("Pressure3", "Mode"))
+        assert (detail.alert.peak_surprise, detail.alert.features) == (4.0, ("Pressure3",))
         assert detail.alert.status is AlertStatus.OPEN
         assert [event.kind for event in detail.events] == ["amended"]
         assert {one.surprise_since for one in detail.former} == {1.0, 2.0}

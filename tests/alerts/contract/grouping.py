@@ -112,7 +112,7 @@ class GroupingContract:
         (alert,) = self.alerts(engine)
         assert (alert.peak_surprise, alert.threshold, alert.model_version) == (6.0, 3.25, 8)
         assert (alert.peak_source, alert.peak_partition, alert.peak_offset) == peak.position
-        assert alert.features == ["Pressure1", "Mode"]
+        assert alert.features == ["Pressure1"]
 
     def test_severity_grows_with_surprise_and_length(self, store: AlertStore, engine: Engine) -> None:
         """A long or very strange alert is worse; reaching critical leaves an event."""

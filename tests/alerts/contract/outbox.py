@@ -167,7 +167,7 @@ class OutboxContract:
         store = AlertStore(engine, MONITOR, clock)
         store.claim(SOURCE, 0, 0)
         strange = flagged(0)
-        why = replace(strange.explanation, contributions={"Pressure": 2.0, "Mode": 0.5})
+        why = replace(strange.explanation, contributions={"Pressure": 2.0, "Mode": 1.5})
         store.commit(outcome(0, 1, [replace(strange, explanation=why)]))
         with reading(engine) as session:
             body = session.scalars(select(NotificationRow.body)).first()

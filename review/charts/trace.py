@@ -1,6 +1,7 @@
 """Sensor traces and the score above each other on one shared time axis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Any
@@ -9,6 +10,7 @@ from latentwatch.domain.counters import in_rates
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.review.charts.part_areas import part_areas
 from latentwatch.review.charts.thinning import milliseconds, slow_step, stretches, thin
 
 MOST_POINTS = 300
@@ -41,16 +43,22 @@ def trace_option(
     features: Sequence[str],
     points: Sequence[TracePoint],
     threshold: float | None,
+    parts: Mapping[datetime, Mapping[str, float]] | None = None,
 ) -> Option:
-    """The whole chart: the score with its threshold on top, one band a feature below, flagged stretches shaded."""
+    """The whole chart: the score with its threshold on top, one band a feature below, flagged stretches shaded.
+
+    `parts` are what components add to the surprise of flagged records, by the records' times; they are stacked below it.
+    """
     kept = thin(points, MOST_POINTS)
     moments = [milliseconds(point) for point in kept]
     shaded = _shading(stretches(points), moments)
     bands = [_Band(in_rates(schema).feature(name), kept, moments) for name in features]
     option = _frame(len(bands), moments)
-    option["title"].append(_score_title())
+    areas, legend = part_areas(parts or {}, [point.time for point in kept], moments)
+    areas = [area | _drawn(_with_gaps(area["data"])) for area in areas]
+    option["title"].append(_score_title(legend))
     option["yAxis"].append(_score_axis(kept, threshold))
-    option["series"] += _score_series(kept, moments, threshold, shaded)
+    option["series"] += [_score_line(kept, moments, threshold, shaded), *areas]
     for number, band in enumerate(bands, start=1):
         option["title"].append(_title(band.title, number))
         option["yAxis"].append(band.axis(number))
@@ -154,33 +162,26 @@ def _frame(bands: int, moments: Sequence[int]) -> Option:
 
 def _score_axis(points: Sequence[TracePoint], threshold: float | None) -> Option:
     """From zero to comfortably above the threshold; it only grows with what is seen, so that the line keeps its place."""
-    top = max(
-        [
-            5.0,
-            (threshold or 0.0) * 1.25,
-            *(1.05 * max(point.surprise, point.reconstruction, point.density) for point in points),
-        ]
-    )
+    top = max([5.0, (threshold or 0.0) * 1.25, *(1.05 * point.surprise for point in points)])
     step = _round_step(top)
     return _axis(0) | {"min": 0, "max": step * ceil(top / step), "interval": step}
 
 
-def _score_series(
+def _score_line(
     points: Sequence[TracePoint], moments: Sequence[int], threshold: float | None, shaded: Option
-) -> list[Option]:
-    def line(name: str, values: list[float], width: float, colour: str, dashes: str = "solid") -> Option:
-        return {
-            "type": "line",
-            "name": name,
-            **_drawn(_with_gaps([[moment, round(value, 3)] for moment, value in zip(moments, values, strict=True)])),
-            "z": 3 if width > 1 else 2,
-            "lineStyle": {"width": width, "type": dashes, ":color": _colour(colour)},
-            "itemStyle": {":color": _colour(colour)},
-        }
-
-    fused = line("surprise", [point.surprise for point in points], 1.8, "chart-1") | {"markArea": shaded}
+) -> Option:
+    course = [[moment, round(point.surprise, 3)] for moment, point in zip(moments, points, strict=True)]
+    line = {
+        "type": "line",
+        "name": "surprise",
+        **_drawn(_with_gaps(course)),
+        "z": 3,
+        "lineStyle": {"width": 1.8, ":color": _colour("chart-1")},
+        "itemStyle": {":color": _colour("chart-1")},
+        "markArea": shaded,
+    }
     if threshold is not None:
-        fused["markLine"] = {
+        line["markLine"] = {
             "silent": True,
             "symbol": "none",
             "data": [{"yAxis": round(threshold, 3)}],
@@ -193,11 +194,7 @@ def _score_series(
                 "padding": [1, 3],
             },
         }
-    return [
-        fused,
-        line("reconstruction", [point.reconstruction for point in points], 0.8, "chart-3"),
-        line("density", [point.density for point in points], 0.8, "chart-2", "dotted"),
-    ]
+    return line
 
 
 def _shading(flagged: Sequence[tuple[int, int]], moments: Sequence[int]) -> Option:
@@ -259,13 +256,12 @@ def _drawn(data: list[list[Any]]) -> Option:
     return {"data": dots, "showSymbol": any(alone), "symbol": "none" if any(alone) else "circle", "symbolSize": 4}
 
 
-def _score_title() -> Option:
-    """The first band's title, which is its legend too."""
-    title = _title("surprise   {r|reconstruction}   {d|density (dotted)}", 0)
-    title["textStyle"] |= {
-        ":color": _colour("chart-1"),
-        "rich": {"r": {":color": _colour("chart-3")}, "d": {":color": _colour("chart-2")}},
-    }
+def _score_title(legend: Sequence[tuple[str, str]]) -> Option:
+    """The first band's title, which is its legend too: each area below the line by its name and colour."""
+    named = "".join(f"   {{p{number}|{name}}}" for number, (name, _) in enumerate(legend))
+    title = _title("surprise" + (f" of which{named}" if named else ""), 0)
+    colours = {f"p{number}": {":color": _colour(colour)} for number, (_, colour) in enumerate(legend)}
+    title["textStyle"] |= {":color": _colour("chart-1"), "rich": colours}
     return title
 
 

@@ -131,7 +131,8 @@ class _AlertView:
         if self.schema is None or not has_course(points):  # the evidence shows the values of one alone
             return
         features = chosen_features(self.schema, alert.features)[:_BANDS]
-        option = trace_option(self.schema, features, points, alert.threshold)
+        added = {one.time: {part.name: part.value for part in parts(one)} for one in self.detail.flagged}
+        option = trace_option(self.schema, features, points, alert.threshold, added)
         if self.chart is not None:
             self.chart.options.update(option)
             self.chart.update()

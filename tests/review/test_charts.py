@@ -73,6 +73,23 @@ def test_every_band_shares_one_time_axis():
     json.dumps(option, allow_nan=False)
 
 
+def test_what_components_add_is_stacked_to_the_surprise():
+    """The two that add most, and the others together, at flagged records alone; nothing else is drawn beside the surprise."""
+    trace = points([0.5, 4.0, 5.0, 0.5])
+    added = {
+        trace[1].time: {"level": 2.0, "shape": 1.0, "density": 0.5, "dynamics": 0.5},
+        trace[2].time: {"level": 1.0, "shape": 4.0},
+    }
+    option = trace_option(PUMP.record, ["flow"], trace, 3.0, added)
+    areas = option["series"][1:-1]
+    assert [area["name"] for area in areas] == ["shape", "level", "others"]
+    heights = [[value for _, value in area["data"]] for area in areas]
+    assert heights == [[None, 1.0, 4.0, None], [None, 2.0, 1.0, None], [None, 1.0, 0.0, None]]
+    assert [sum(each) for each in list(zip(*heights, strict=True))[1:3]] == [4.0, 5.0]
+    assert "others" in option["title"][0]["text"]
+    assert [series["name"] for series in trace_option(PUMP.record, [], trace, 3.0)["series"]] == ["surprise"]
+
+
 def test_a_pause_of_the_stream_is_a_gap():
     """No line is drawn across time in which nothing was seen; a missing value is a gap too."""
     seen = points([0.5] * 10)

@@ -24,6 +24,7 @@ from latentwatch.detector.rows.normal_records import keep_normal
 from latentwatch.detector.rows.relations import fit_relations
 from latentwatch.detector.rows.row_map import RowMap, map_rows
 from latentwatch.detector.rows.usual_scores import ENOUGH, UsualScores, medians
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
 
@@ -152,7 +153,7 @@ def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Bat
 
 def _usual_scores(rows: FittedRows, work: Work) -> UsualScores:
     """Of some of the rows that the memory holds: out of fold, as new rows are judged, and as they are when they come again."""
-    model, some = rows.model, rows.kept[:: max(1, len(rows.kept) // ENOUGH)]
+    model, some = rows.model, rows.kept[spread_over(len(rows.kept), ENOUGH)]
     present = rows.present if len(rows.present) == 1 else rows.present[some]
     again = model.anomaly_scores(model.meet(rows.values[some], present, work))
     by_fold = some[np.argsort(rows.folds[some], kind="stable")]  # those of one member are asked together

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.ridge import regress, varies
 from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.gaps import fill_gaps
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.errors import BundleRefused
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -98,10 +99,12 @@ def _straight(rows: Floats, features: Features, columns: NDArray[np.intp]) -> bo
     """Whether ridge regression predicts features about as well as the nearest rows do. Each half of the rows predicts
     some of the other's."""
     groups = [own for own in _groups(features.owners[columns]) if varies(rows[:, columns[own]])]
+    groups = [groups[at] for at in spread_over(len(groups), MOST_FEATURES)]
+    first = np.random.default_rng(len(rows)).permutation(len(rows)) % 2 == 0
     shares: list[float] = []
-    for half in (0, 1):
-        asked = _some(rows[1 - half :: 2], MOST_ASKED // 2)
-        shares += _errors(rows[half::2], asked, features.owners, columns, _some(groups, MOST_FEATURES))
+    for known, others in ((rows[first], rows[~first]), (rows[~first], rows[first])):
+        asked = others[spread_over(len(others), MOST_ASKED // 2)]
+        shares += _errors(known, asked, features.owners, columns, groups)
     return bool(shares) and float(np.mean(shares)) >= STRAIGHT
 
 
@@ -111,7 +114,7 @@ def _errors(
     """By feature: of the squared errors with which rows [M, P] predict it in others [N, P], by ridge regression and by the
     nearest, the share of the nearest's."""
     learned = regress(known[:, columns])
-    pull, near = (asked[:, columns] - learned.mean) @ learned.precision, _some(known, MOST_NEAR)
+    pull, near = (asked[:, columns] - learned.mean) @ learned.precision, known[spread_over(len(known), MOST_NEAR)]
     shares = []
     for own in groups:
         off = pull[:, own] @ np.linalg.inv(learned.precision[np.ix_(own, own)])
@@ -125,8 +128,3 @@ def _errors(
 def _groups(owners: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """The places of each feature's columns."""
     return [np.flatnonzero(owners == feature) for feature in np.unique(owners)]
-
-
-def _some(items: Any, most: int) -> Any:
-    """At most so many of the items, spread evenly over them."""
-    return items[:: -(-len(items) // most)] if len(items) else items

@@ -16,10 +16,11 @@ from latentwatch.detector.components.met_rows import SHOWN, Met
 from latentwatch.detector.rows.features import Features
 from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.detector.rows.model import STUDY, RowModel
+from latentwatch.detector.spread import spread_over
 
 Floats: TypeAlias = NDArray[np.float32]
 REFERENCES = 512
-"""Normal rows among which a left-out feature finds its value; the memory is ordered by place, so every n-th will do."""
+"""Normal rows among which a left-out feature finds its value, spread over the memory, which is ordered by place."""
 MOST_TRIED = 8
 """Features of a record that are left out in turn, the most suspect; the others get no part of the relief."""
 CHUNK = 64
@@ -55,7 +56,7 @@ def _repair(
     tried = np.argsort(-suspect, axis=1, kind="stable")[:, :MOST_TRIED]
     kept = features.owners != tried[:, :, None]  # [N, T, P]
     mask = (present[:, None] * kept).reshape(-1, values.shape[1]).astype(np.float32)
-    references = model.normal.rows[:: max(1, len(model.normal.rows) // REFERENCES)]
+    references = model.normal.rows[spread_over(len(model.normal.rows), REFERENCES)]
     variants = fill_gaps(np.repeat(values, tried.shape[1], axis=0), mask, references)
     # What was missing stays missing: only the feature left out is judged anew.
     known = np.repeat(present, tried.shape[1], axis=0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.rows.numbers import MOVED
+from latentwatch.detector.spread import spread_over
 
 Floats: TypeAlias = NDArray[np.float32]
 ONE_HOT_UNTIL = 12
@@ -20,6 +21,8 @@ MOST_LEVELS = 2_000
 """Levels beyond the most frequent so many count as never seen."""
 EMBEDDED = 8
 """Columns of a category with more levels, and of a text."""
+LEARNED_TEXTS = 5_000
+"""Texts from which directions are learned, of as many as there are."""
 BUCKETS = 512
 """Places that n-grams are hashed to."""
 
@@ -138,7 +141,7 @@ class TextMap:
 
 def fit_text(texts: NDArray[np.object_]) -> TextMap:
     """Learn the leading directions of a text column [N]."""
-    grams = hash_grams(texts[:: max(1, len(texts) // 5_000)])
+    grams = hash_grams(texts[spread_over(len(texts), LEARNED_TEXTS)])
     present = grams.any(axis=1)
     grams = grams[present] if present.any() else grams
     _, strength, directions = np.linalg.svd(grams, full_matrices=False)

@@ -23,6 +23,7 @@ OF_PARTS = {
         "neighbourhood", "whether the normal records nearest to it are strange themselves, or close together"
     ),
     "tangent": Words("off the surface", "how far it lies beside the normal records around it, and not between them"),
+    "predicted": Words("against the rest", "how far a number lies from what the rest of the record predicts"),
     "tails": Words("extremes", "whether many of its values lie at the end of what they usually are"),
     # of sequences
     "now": Words("this record", "whether its values alone, without its past, are usual together"),

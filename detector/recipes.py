@@ -14,6 +14,7 @@ from latentwatch.detector.components.context_rows import SequenceComponent
 from latentwatch.detector.components.met_rows import RowComponent
 from latentwatch.detector.components.near import Near
 from latentwatch.detector.components.neighbourhood import Neighbourhood
+from latentwatch.detector.components.predicted_numbers import PredictedNumbers
 from latentwatch.detector.components.relations import Relations
 from latentwatch.detector.components.row_state import RowState
 from latentwatch.detector.components.shape import Shape
@@ -94,8 +95,9 @@ ALONE: Recipe[RowComponent] = Recipe(
         (Neighbourhood(), (3.0, -0.5, 2.5)),
         (Tangent(), (1.0,)),
         (ColumnTails(), (2.0,)),
+        (PredictedNumbers(), (5.0,)),
     ),
-    explained_by=(Near().name, Surroundings().name),
+    explained_by=(Near().name, Surroundings().name, PredictedNumbers().name),
     mapped_by=RowState().name,
 )
 """For records that stand alone: anomaly scores, each half the log of a squared distance or on the scale of one, are summed

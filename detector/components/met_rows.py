@@ -32,6 +32,8 @@ class NormalRows:
     """Added to distances before their log; small beside distances between neighbours."""
     readings: Floats
     """[P] 1 for a column that tells a value, 0 for one that only says whether a value is missing."""
+    owners: NDArray[np.intp]
+    """[P] the feature that each column belongs to, by its place."""
     by_column: Floats = field(init=False, repr=False, compare=False)
     """[M, P] the rows, column by column in memory."""
 
@@ -58,15 +60,16 @@ class NormalRows:
             **prefixed("memory.", self.memory.arrays()),
             "smallest": np.array([self.smallest]),
             "readings": self.readings,
+            "owners": self.owners,
         }
 
     @classmethod
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The inverse of `arrays`."""
-        memory, readings = Memory.from_bundle(below(arrays, "memory.")), arrays["readings"]
-        if readings.shape != memory.rows.shape[1:]:
-            raise ValueError("the kept rows have other columns than what says which of them tell values")
-        return cls(memory, float(arrays["smallest"][0]), readings)
+        memory, readings, owners = Memory.from_bundle(below(arrays, "memory.")), arrays["readings"], arrays["owners"]
+        if (readings.shape, owners.shape) != (memory.rows.shape[1:],) * 2:
+            raise ValueError("the kept rows have other columns than what says which of them tell values, and of what")
+        return cls(memory, float(arrays["smallest"][0]), readings, owners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from latentwatch.detector.fitted_recipe import fit_components
 from latentwatch.detector.latent.examples import Landmarks
 from latentwatch.detector.neighbours import build_memory
 from latentwatch.detector.recipes import ALONE
-from latentwatch.detector.rows.features import Rows
+from latentwatch.detector.rows.features import Features, Rows
 from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.detector.rows.model import AnomalyScores, RowModel, Work, prepared, take_rows
 from latentwatch.detector.rows.row_map import HeldPlaces
@@ -87,10 +87,10 @@ class FittedRows:
 
 
 def fit_rows(
-    rows: Rows, readings: NDArray[np.bool_], choice: ModelChoice, progress: Progress, held: HeldPlaces | None = None
+    rows: Rows, features: Features, choice: ModelChoice, progress: Progress, held: HeldPlaces | None = None
 ) -> tuple[FittedRows, NDArray[np.intp]]:
-    """Train on rows [N, P], N >= 1; also says which of them it looked at, in order. `readings` [P] says which columns tell
-    values, `held` what is to keep its place on the map."""
+    """Train on rows [N, P], N >= 1, of these features; also says which of them it looked at, in order. `held` is to keep its place
+    on the map."""
     random = np.random.default_rng(choice.seed)
     chosen = _draw(len(rows.values), MOST_ROWS, random)
     values = rows.values[chosen]
@@ -107,7 +107,8 @@ def fit_rows(
     place[kept] = np.arange(len(kept))
     progress("finding neighbours", 0.05)
     found = memory.find(values, SHOWN, CAREFUL)
-    normal = NormalRows(memory, 1e-3 * float(np.median(found.distances[kept, 0])) + 1e-6, readings.astype(np.float32))
+    smallest = 1e-3 * float(np.median(found.distances[kept, 0])) + 1e-6
+    normal = NormalRows(memory, smallest, features.readings.astype(np.float32), features.owners)
     folds = random.permutation(len(values)) % ROW_FOLDS
     met = Met(values, present, found.distances, found.indices, found.known)
     landmarks = None if held is None else _landmarks(held, divisor, normal)

@@ -100,7 +100,7 @@ def fit_records(
     """Train on normal records, at least one. Records like those of the version `before` keep their places on the map."""
     features = fit_features(batch, choice.seed)
     held = None if before is None else before.map.held(before.schema, features)
-    fitted, chosen = fit_rows(features.transform(batch), features.readings, choice, progress, held)
+    fitted, chosen = fit_rows(features.transform(batch), features, choice, progress, held)
     landmarks = None if held is None else Landmarks(fitted.model.prepare(held.rows)[0], held.codes)
     codes = fitted.model.coded.codes(fitted.values)
     places = map_rows(batch.take(chosen), fitted.values, codes, None if before is None else before.map, landmarks)

@@ -76,9 +76,14 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
         return tuple(name for component, _ in ALONE.weighted for name in component.calibrated)
 
     @property
+    def explaining(self) -> tuple[str, ...]:
+        """The names of the components that say which feature is to blame."""
+        return tuple(name for name in ALONE.explained_by if name in self.components)
+
+    @property
     def rebuilding(self) -> Rebuilding:
         """The component that says what a row should have been."""
-        found = [part for name in ALONE.explained_by if isinstance(part := self.components[name], Rebuilding)]
+        found = [part for name in self.explaining if isinstance(part := self.components[name], Rebuilding)]
         if not found:
             raise TypeError(f"none of {', '.join(ALONE.explained_by)} rebuilds rows")
         return found[0]
@@ -113,7 +118,7 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
     def misfit(self, met: Met) -> Floats:
         """[N] how badly rows agree with themselves and their nearest: the sum over the components that explain, and not in
         what region a row lies."""
-        return ALONE.total(self.scores_of(ALONE.explained_by, met), self.weights)
+        return ALONE.total(self.scores_of(self.explaining, met), self.weights)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""

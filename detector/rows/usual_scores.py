@@ -35,7 +35,7 @@ class UsualScores:
             name: np.float32(model.weights[name]) * (scores[name] - usual[:, at])
             for at, name in enumerate(model.scores)
         }
-        for component, _ in ALONE.weighted:
+        for component in ALONE.serving(model.normal):
             out |= {name: beyond[name] for name in component.calibrated}
             if rest := [name for name in component.scores if name not in component.calibrated]:
                 out[component.name] = np.sum([beyond[name] for name in rest], axis=0)

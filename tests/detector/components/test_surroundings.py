@@ -14,7 +14,7 @@ def _learned(values, readings=None):
     memory, order = build_memory(values, 0)
     found = memory.find(memory.rows, SHOWN, 100)
     told = np.ones(values.shape[1], np.float32) if readings is None else readings
-    normal = NormalRows(memory, 1e-3, told)
+    normal = NormalRows(memory, 1e-3, told, np.arange(values.shape[1]))
     met = Met(memory.rows, np.ones((1, values.shape[1]), np.float32), found.distances, found.indices, found.known)
     folds = np.arange(len(order)) % ROW_FOLDS
     return LearnedRows(met.as_new(), normal, np.arange(len(order)), folds)

@@ -1,8 +1,11 @@
 """What people are told of incidents: one message as it opens, one where it becomes critical, one where it spreads,
-one when it is over, one where another alert joins after that.
+one when somebody is on it, one each time it has stood open for long, one when it is over, one where another alert joins after
+that.
 
-Written in the transaction that opens or grows the alerts. The first message waits a few seconds in the outbox, and what
-joins the incident meanwhile is written into it: an outage of thirty hosts is one message of thirty.
+Written in the transaction that causes it. The first message waits a few seconds in the outbox, and what joins the
+incident meanwhile is written into it: an outage of thirty hosts is one message of thirty. A channel that asks for some
+severity hears of an incident once it is that loud, and from then on to its end. At the receiver all messages of an
+incident have one key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,19 +13,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
-from latentwatch.alerts.outbox import DUE, channels_of, new_message, subject_of, titled
+from latentwatch.alerts.outbox import DUE, channels_of, levels_of, new_message, subject_of, titled
+from latentwatch.alerts.recollection import last_time
 from latentwatch.alerts.shown_values import values_in_words
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
-from latentwatch.domain.alert import AlertKind, Severity
+from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
 from latentwatch.domain.durations import spell_duration
+from latentwatch.domain.loudness import LOUDNESS, in_words, widened
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 
 OPENED, CRITICAL, WIDER, OVER, AGAIN = "opened", "critical", "wider", "over", "again"
+ACKNOWLEDGED, STILL = "acknowledged", "still"
 OUTLASTS = "outlasts"
 """The event of an alert that goes on from what a silence hid."""
 WIDER_BY = 4
@@ -30,7 +36,6 @@ WIDER_BY = 4
 _NAMED = 3
 """Entities of an incident that a message names."""
 _MOST_MEMBERS = 2_000
-_LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class _Incident:
     """Which silence hid what its first alert goes on from, in a clause."""
     shown: str = ""
     """What its strangest record showed, and what was expected."""
+    last_time: str = ""
+    """What the latest like it was, in a sentence."""
 
     @property
     def strangest(self) -> Row[Any]:
@@ -55,8 +62,23 @@ class _Incident:
 
     @property
     def severity(self) -> Severity:
-        """Of its loudest alert."""
-        return Severity(max((alert.severity for alert in self.alerts), key=_LOUDNESS.__getitem__))
+        """Of its loudest alert, and a step louder where it is wide."""
+        loudest = max((alert.severity for alert in self.alerts), key=LOUDNESS.__getitem__)
+        return widened(Severity(loudest), len(self.entities))
+
+    @property
+    def severity_in_words(self) -> str:
+        """What that is made of."""
+        peak, lasted = self.strangest, max(a.ended for a in self.alerts) - min(a.started for a in self.alerts)
+        return in_words(
+            self.severity,
+            peak.peak_surprise,
+            peak.threshold,
+            lasted,
+            sum(alert.records for alert in self.alerts),
+            len(self.entities),
+            limited=any(alert.crossed for alert in self.alerts),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,8 @@ class News:
     """New alerts, each with the record that opened it."""
     critical: frozenset[int] = frozenset()
     """Alerts of before that became critical."""
+    louder: frozenset[int] = frozenset()
+    """Alerts of before whose severity rose, those that became critical among them."""
 
 
 def announce(connection: Connection, monitor: str, news: News, now: datetime, settle: timedelta = timedelta()) -> None:
@@ -74,14 +98,15 @@ def announce(connection: Connection, monitor: str, news: News, now: datetime, se
 
     The first message of an incident waits for `settle`.
     """
-    touched = {*news.opened, *news.critical}
+    touched = {*news.opened, *news.critical, *news.louder}
     channels = channels_of(connection, monitor) if touched else ()
     if not channels:
         return
     row = IncidentMemberRow
     numbers = connection.scalars(select(row.incident).where(row.alert_id.in_(touched)).distinct()).all()
+    levels = levels_of(connection, monitor)
     for number in sorted(numbers):
-        _tell(connection, monitor, number, news, channels, now, settle)
+        _tell(connection, monitor, number, news, {name: levels.get(name) for name in channels}, now, settle)
 
 
 def announce_over(
@@ -92,25 +117,52 @@ def announce_over(
     The message waits for `settle`, and is taken back where another alert joins meanwhile: while a scorer catches up with a
     topic, one partition's hosts may be normal again before another's outage is read.
     """
-    channels = channels_of(connection, monitor) if incidents else ()
-    for number in incidents if channels else ():
-        incident = _Incident(tuple(_alerts_of(connection, number)))
-        told = select(func.count()).where(
-            NotificationRow.alert_id.in_([alert.id for alert in incident.alerts]), NotificationRow.occasion == OPENED
-        )
-        if not connection.scalar(told):
-            continue
-        first, ended = incident.alerts[0], max(alert.ended for alert in incident.alerts)
-        key = f"alert-{monitor}-{_opening_record(connection, monitor, first)}-{OVER}-{ended.isoformat()}"
-        said = _words(monitor, number, incident, OVER) | {"occasion": OVER, "extent": len(incident.entities)}
-        insert_new(
-            connection,
-            NotificationRow,
-            [
-                new_message(monitor, first.id, f"{key}-{channel}", channel, now) | said | {"due": now + settle}
-                for channel in channels
-            ],
-        )
+    for number in incidents:
+        tell_again(connection, monitor, number, OVER, now, settle=settle)
+
+
+def announce_acknowledged(connection: Connection, alerts: Sequence[int], author: str, now: datetime) -> None:
+    """Tell the channels that somebody is on it, of incidents that no alert is open of any more."""
+    member = IncidentMemberRow
+    touched = select(member.incident).where(member.alert_id.in_(alerts))
+    found = connection.execute(
+        select(member.incident, func.min(member.monitor).label("monitor"))
+        .join(AlertRow, AlertRow.id == member.alert_id)
+        .where(member.incident.in_(touched))
+        .group_by(member.incident)
+        .having(func.sum(case((AlertRow.status == AlertStatus.OPEN, 1), else_=0)) == 0)
+        .order_by(member.incident)
+    ).all()
+    for each in found:
+        tell_again(connection, each.monitor, each.incident, ACKNOWLEDGED, now, author)
+
+
+def tell_again(
+    connection: Connection,
+    monitor: str,
+    number: int,
+    occasion: str,
+    now: datetime,
+    author: str = "",
+    settle: timedelta = timedelta(),
+) -> None:
+    """Tell the channels that were told of an incident how it stands now: over, acknowledged by `author`, or still open."""
+    alerts = tuple(_alerts_of(connection, number))
+    told = _told(connection, alerts)
+    channels = set(channels_of(connection, monitor)) if told else set()
+    keys = {(each.channel, each.key) for each in told if each.channel in channels}
+    if not keys:
+        return
+    incident = _Incident(alerts, shown=values_in_words(connection, monitor, _Incident(alerts).strangest))
+    ended = max(alert.ended for alert in alerts)
+    once = f"{occasion}-{ended.isoformat() if occasion == OVER else now.isoformat(timespec='seconds')}"
+    said = _words(monitor, number, incident, occasion, now, author)
+    rows = []
+    for channel, key in sorted(keys):
+        message = new_message(monitor, alerts[0].id, f"{key}-{once}-{channel}", channel, now)
+        about = {"key": key, "occasion": occasion, "extent": len(incident.entities), "due": now + settle}
+        rows.append(message | said | about)
+    insert_new(connection, NotificationRow, rows)
 
 
 def _tell(
@@ -118,78 +170,105 @@ def _tell(
     monitor: str,
     number: int,
     news: News,
-    channels: Sequence[str],
+    channels: Mapping[str, Severity | None],
     now: datetime,
     settle: timedelta,
 ) -> None:
     alerts = tuple(_alerts_of(connection, number))
-    incident = _Incident(alerts)
-    if alerts:
-        shown = values_in_words(connection, monitor, incident.strangest)
-        incident = _Incident(alerts, _outlasting(connection, alerts[0].id), shown)
-    extent = len(incident.entities)
+    if not alerts:
+        return
+    _take_back_over(connection, [alert.id for alert in alerts])
+    told = _told(connection, alerts)
+    incident = _Incident(
+        alerts,
+        _outlasting(connection, alerts[0].id),
+        values_in_words(connection, monitor, _Incident(alerts).strangest),
+        last_time(connection, monitor, [alert.id for alert in alerts], _Incident(alerts).strangest.id),
+    )
+    key = min(told, key=lambda each: each.first_id).key if told else _key(connection, monitor, alerts[0], news)
+    extent, ids = len(incident.entities), [alert.id for alert in alerts]
+    rows = []
+    for channel, least in channels.items():
+        mine = {each.occasion: each for each in told if each.channel == channel}
+        waiting = mine.get(OPENED)
+        if waiting is not None and waiting.first == waiting.last == DUE and waiting.attempts == 0:
+            connection.execute(
+                update(NotificationRow)
+                .where(
+                    NotificationRow.alert_id.in_(ids),
+                    NotificationRow.occasion == OPENED,
+                    NotificationRow.channel == channel,
+                )
+                .values(extent=extent, **_words(monitor, number, incident, OPENED, now))
+            )
+            continue
+        occasion = _occasion(incident, mine, news, least)
+        if occasion:
+            once = f"{key}-{occasion}"
+            if occasion == WIDER:
+                once += f"-{extent}"
+            elif occasion == AGAIN:
+                once += f"-{max(news.opened)}"
+            message = new_message(monitor, alerts[0].id, f"{once}-{channel}", channel, now)
+            said = _words(monitor, number, incident, occasion, now)
+            due = now + settle if occasion == OPENED else now
+            rows.append(message | said | {"key": key, "occasion": occasion, "extent": extent, "due": due})
+    insert_new(connection, NotificationRow, rows)
+
+
+def _occasion(incident: _Incident, told: Mapping[str, Row[Any]], news: News, least: Severity | None) -> str:
+    """What a channel that was told of these occasions and asks for this severity is told next; empty for nothing."""
     ids = [alert.id for alert in incident.alerts]
+    if least is not None and LOUDNESS[incident.severity] < LOUDNESS[least]:
+        return ""
+    if not told:
+        return OPENED if any(alert.status is not AlertStatus.CLOSED for alert in incident.alerts) else ""
+    if CRITICAL not in told and not news.critical.isdisjoint(ids):
+        return CRITICAL
+    if _is_back(told) and not news.opened.keys().isdisjoint(ids):
+        return AGAIN
+    widest = max(each.extent for each in told.values())
+    return WIDER if len(incident.entities) >= WIDER_BY * widest else ""
+
+
+def _take_back_over(connection: Connection, alerts: Sequence[int]) -> None:
+    """Take back what says that these alerts' incident is over, and was not sent yet."""
     row = NotificationRow
     connection.execute(
-        delete(row).where(row.alert_id.in_(ids), row.occasion == OVER, row.status == DUE, row.attempts == 0)
+        delete(row).where(row.alert_id.in_(alerts), row.occasion == OVER, row.status == DUE, row.attempts == 0)
     )
-    sent = connection.execute(
+
+
+def _is_back(told: Mapping[str, Row[Any]]) -> bool:
+    """Whether what a channel was told last is that it is over."""
+    return OVER in told and told[OVER].last_id == max(each.last_id for each in told.values())
+
+
+def _told(connection: Connection, alerts: Sequence[Row[Any]]) -> Sequence[Any]:
+    """What the channels were told of these alerts' incident: channel, key, occasion, and how that stands in the outbox."""
+    row = NotificationRow
+    return connection.execute(
         select(
-            NotificationRow.occasion,
-            func.max(NotificationRow.extent).label("extent"),
-            func.min(NotificationRow.status).label("first"),
-            func.max(NotificationRow.status).label("last"),
-            func.max(NotificationRow.attempts).label("attempts"),
-            func.max(NotificationRow.id).label("latest"),
+            row.channel,
+            row.key,
+            row.occasion,
+            func.max(row.extent).label("extent"),
+            func.min(row.status).label("first"),
+            func.max(row.status).label("last"),
+            func.max(row.attempts).label("attempts"),
+            func.min(row.id).label("first_id"),
+            func.max(row.id).label("last_id"),
         )
-        .where(NotificationRow.alert_id.in_(ids), NotificationRow.occasion != "")
-        .group_by(NotificationRow.occasion)
+        .where(row.alert_id.in_([alert.id for alert in alerts]), row.occasion != "")
+        .group_by(row.channel, row.key, row.occasion)
     ).all()
-    told = {each.occasion: each for each in sent}
-    waiting = told.get(OPENED)
-    if waiting is not None and waiting.first == waiting.last == DUE and waiting.attempts == 0:
-        connection.execute(
-            update(NotificationRow)
-            .where(NotificationRow.alert_id.in_(ids), NotificationRow.occasion == OPENED)
-            .values(extent=extent, **_words(monitor, number, incident, OPENED))
-        )
-        return
-    widest = max((each.extent for each in sent), default=0)
-    if not told:
-        occasion = OPENED
-    elif CRITICAL not in told and not news.critical.isdisjoint(ids):
-        occasion = CRITICAL
-    elif (
-        OVER in told
-        and told[OVER].latest == max(each.latest for each in sent)
-        and not news.opened.keys().isdisjoint(ids)
-    ):
-        occasion = AGAIN
-    elif extent >= WIDER_BY * widest:
-        occasion = WIDER
-    else:
-        return
-    first = incident.alerts[0]
+
+
+def _key(connection: Connection, monitor: str, first: Row[Any], news: News) -> str:
+    """What messages of an incident are called at the receiver, by the record that opened its first alert."""
     record = news.opened.get(first.id) or _opening_record(connection, monitor, first)
-    how = occasion if first.kind is AlertKind.ANOMALY else f"{first.kind.value.replace('_', '-')}-{occasion}"
-    key = f"alert-{monitor}-{record}-{how}" + (
-        f"-{extent}" if occasion == WIDER else f"-{max(news.opened)}" if occasion == AGAIN else ""
-    )
-    due = now + settle if occasion == OPENED else now
-    insert_new(
-        connection,
-        NotificationRow,
-        [
-            {
-                **new_message(monitor, first.id, f"{key}-{channel}", channel, now),
-                **_words(monitor, number, incident, occasion),
-                "occasion": occasion,
-                "extent": extent,
-                "due": due,
-            }
-            for channel in channels
-        ],
-    )
+    how = "" if first.kind is AlertKind.ANOMALY else f"-{first.kind.value.replace('_', '-')}"
+    return f"alert-{monitor}-{record}{how}"
 
 
 def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
@@ -197,7 +276,7 @@ def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
     alert, member = AlertRow, IncidentMemberRow
     return connection.execute(
         select(
-            alert.id, alert.kind, alert.entity, alert.severity, alert.started, alert.ended, alert.over, alert.records,
+            alert.id, alert.kind, alert.entity, alert.severity, alert.status, alert.created, alert.started, alert.ended, alert.over, alert.records,
             alert.peak_surprise, alert.threshold,
             alert.model_version, alert.features, alert.crossed, alert.peak_source, alert.peak_partition,
             alert.peak_offset,
@@ -214,15 +293,22 @@ def _outlasting(connection: Connection, alert: int) -> str:
     return connection.scalar(select(row.note).where(row.alert_id == alert, row.kind == OUTLASTS).limit(1)) or ""
 
 
-def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dict[str, object]:
+def _words(
+    monitor: str, number: int, incident: _Incident, occasion: str, now: datetime, author: str = ""
+) -> dict[str, object]:
     """Severity, title and body of a message."""
     entities = incident.entities
     began, ended = min(alert.started for alert in incident.alerts), max(alert.ended for alert in incident.alerts)
-    lasted = spell_duration((ended - began).total_seconds())
+    opened = min(alert.created for alert in incident.alerts)
     state = {
-        OPENED: "not normal", CRITICAL: "now critical", WIDER: "spreading", AGAIN: "not normal again",
-        OVER: f"normal again after {lasted}"
-    }[occasion]  # fmt: skip
+        OPENED: "not normal",
+        CRITICAL: "now critical",
+        WIDER: "spreading",
+        ACKNOWLEDGED: f"{author} is on it",
+        AGAIN: "not normal again",
+        STILL: f"still open after {spell_duration((now - opened).total_seconds())}",
+        OVER: f"normal again after {spell_duration((ended - began).total_seconds())}",
+    }[occasion]
     kinds = {alert.kind for alert in incident.alerts}
     if occasion == OPENED and len(kinds) == 1:
         state = next(iter(kinds)).in_words
@@ -232,8 +318,10 @@ def _words(monitor: str, number: int, incident: _Incident, occasion: str) -> dic
     mark = ":" if len(entities) == 1 else ""
     body = _of_one(incident.alerts[0], incident.shown) if len(incident.alerts) == 1 else _of_many(number, incident)
     goes_on = f" {incident.outlasting[:1].upper()}{incident.outlasting[1:]}." if incident.outlasting else ""
-    severity = Severity.LOW if occasion == OVER else incident.severity
-    return {**titled(severity, f"{subject}{mark} {state}"), "body": body + goes_on}
+    severity = Severity.LOW if occasion in (OVER, ACKNOWLEDGED) else incident.severity
+    past = f" {incident.last_time}" if incident.last_time else ""
+    loud = "" if occasion == OVER else f" {incident.severity_in_words.capitalize()}."
+    return {**titled(severity, f"{subject}{mark} {state}"), "body": body + loud + goes_on + past}
 
 
 def _of_one(alert: Row[Any], shown: str) -> str:

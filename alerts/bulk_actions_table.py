@@ -18,6 +18,6 @@ class BulkActionRow(Row):
     action: Mapped[str] = mapped_column(String(16))
     author: Mapped[str]
     before: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    """Of each alert that changed: its number, and status and verdict before and after."""
+    """Of each alert that changed: its number, and status, verdict, assignee and snooze before and after."""
     created: Mapped[datetime]
     undone: Mapped[datetime | None]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, select, upd
 
 from latentwatch.alerts.episodes import entity_key
 from latentwatch.alerts.incident_members import IncidentMemberRow
+from latentwatch.alerts.snoozing import wake_over
 from latentwatch.alerts.step_table import StepRow
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import AlertKind
@@ -68,6 +69,7 @@ def end_alerts(
             for row in ended
         ],
     )
+    wake_over(connection, [row.id for row in ended], now)
     return incidents_over(connection, [row.id for row in ended])
 
 

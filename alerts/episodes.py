@@ -16,6 +16,7 @@ from latentwatch.alerts.grouping import Episode, group, shifted
 from latentwatch.alerts.incidents import join_incidents, stand_alone
 from latentwatch.alerts.session import take_turns
 from latentwatch.alerts.silences import silences_since
+from latentwatch.alerts.snoozing import wake_critical
 from latentwatch.alerts.steps import ask, waiting_alerts
 from latentwatch.alerts.tables import (
     AlertEventRow,
@@ -93,8 +94,15 @@ def store_flagged(
     record_escalations(connection, escalated, now)
     told = [episode for episode in opened if not episode.untold]
     loud = [episode for episode in escalated if not episode.untold]
+    louder = [episode for episode in extended if not episode.untold and _rose(episode)]
     positions = {each.id: each.opening.position for each in told if each.id is not None and each.opening is not None}
-    return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(loud)))
+    return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(loud)), frozenset(_ids(louder)))
+
+
+def _rose(episode: Episode) -> bool:
+    ranks = list(Severity)
+    before = episode.stored_severity
+    return before is not None and ranks.index(episode.severity) > ranks.index(before)
 
 
 def _opening(episode: Episode, rule: IncidentRule) -> Opening:
@@ -339,7 +347,8 @@ def _note_outlasting(connection: Connection, episodes: Sequence[Episode], now: d
 
 
 def record_escalations(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:
-    """Note in the alerts' histories that they became critical."""
+    """Note in the alerts' histories that they became critical; a snooze ends with that."""
+    wake_critical(connection, _ids(episodes), now)
     if episodes:
         rows = [
             {

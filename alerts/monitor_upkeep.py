@@ -187,15 +187,15 @@ def _renamed(definition: str, old: str, new: str) -> str:
 
 def _rename_keys(session: Session, old: str, new: str) -> None:
     # Else a new monitor of the old name would find its messages' keys taken, and say nothing.
-    key = NotificationRow.dedupe_key
     for what in _KEYED:
         before, after = f"{what}-{old}-", f"{what}-{new}-"
-        session.execute(
-            update(NotificationRow)
-            .where(NotificationRow.monitor == new, func.substr(key, 1, len(before)) == before)
-            .values(dedupe_key=after + func.substr(key, len(before) + 1))
-            .execution_options(synchronize_session=False)
-        )
+        for key in (NotificationRow.dedupe_key, NotificationRow.key):
+            session.execute(
+                update(NotificationRow)
+                .where(NotificationRow.monitor == new, func.substr(key, 1, len(before)) == before)
+                .values({key: after + func.substr(key, len(before) + 1)})
+                .execution_options(synchronize_session=False)
+            )
 
 
 def _tables() -> list[Table]:

@@ -16,7 +16,8 @@ from latentwatch.alerts.tables import MonitorRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import Clock
-from latentwatch.domain.errors import Unavailable
+from latentwatch.domain.errors import InvalidMonitor, Unavailable
+from latentwatch.domain.monitor import parse_monitor
 from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, STREAM_REFUSED, AuditEntry
 
 DUE, SENT, GIVEN_UP = "due", "sent", "given up"
@@ -24,6 +25,7 @@ LEASE = timedelta(minutes=2)
 """How long a claimed message is left to the notifier that claimed it."""
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=15)
+PREPARE_SECONDS = 30.0
 ATTEMPTS = 12
 """Tries before a message is given up: about an hour and a half."""
 
@@ -104,6 +106,15 @@ def channels_of(connection: Connection, monitor: str) -> Sequence[str]:
     return connection.execute(select(MonitorRow.notify).where(MonitorRow.name == monitor)).scalar() or []
 
 
+def levels_of(connection: Connection, monitor: str) -> Mapping[str, Severity]:
+    """The smallest severity of which each channel that asks for one is told, as the monitor's file says."""
+    definition = connection.scalar(select(MonitorRow.definition).where(MonitorRow.name == monitor))
+    try:
+        return parse_monitor(definition or "").alert.notify_from
+    except InvalidMonitor:  # of an earlier version, or gone
+        return {}
+
+
 def subject_of(monitor: str, entity: str) -> str:
     """What a message is about."""
     return f"{monitor} / {entity}" if entity else monitor
@@ -121,6 +132,7 @@ def new_message(monitor: str, alert: int | None, dedupe_key: str, channel: str, 
         "alert_id": alert,
         "channel": channel,
         "dedupe_key": dedupe_key,
+        "key": dedupe_key.removesuffix(f"-{channel}"),
         "status": DUE,
         "attempts": 0,
         "due": now,
@@ -146,6 +158,10 @@ class Notification:
     attempts: int
     """Including the one under way."""
     created: datetime
+    key: str = ""
+    """What the receiver calls the thing it is about: of an incident the same in every message, from open to over."""
+    occasion: str = ""
+    """Of an incident: opened, critical, wider, again, acknowledged, still, over; else empty."""
 
 
 def _notification(row: NotificationRow) -> Notification:
@@ -160,6 +176,8 @@ def _notification(row: NotificationRow) -> Notification:
         body=row.body,
         attempts=row.attempts,
         created=row.created,
+        key=row.key,
+        occasion=row.occasion,
     )
 
 
@@ -209,14 +227,20 @@ class Notifier:
         on_round: Callable[[Delivery], None],
         on_wait: Callable[[str], None],
         every_seconds: float = 2.0,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         """Deliver until told to stop.
 
-        Calls `on_round` after rounds that did something, and `on_wait` with the reason while the database is away.
+        Calls `on_round` after rounds that did something, `on_wait` with the reason while the database is away, and every
+        half minute `prepare`, which may write further messages.
         """
+        prepared = float("-inf")
         while not stop():
             delivery = Delivery()
             try:
+                if self._clock.monotonic() - prepared >= PREPARE_SECONDS:
+                    prepare()
+                    prepared = self._clock.monotonic()
                 delivery = self.deliver()
             except Unavailable as error:
                 on_wait(str(error))

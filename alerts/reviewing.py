@@ -1,4 +1,5 @@
-"""What people do with alerts: acknowledge, label, close, reopen; and what their verdicts keep out of training."""
+"""What people do with alerts: acknowledge, snooze, assign, comment, label, close, reopen; and what their verdicts keep out of
+training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from typing import NamedTuple
 from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Session
 
+from latentwatch.alerts.announcing import announce_acknowledged
 from latentwatch.alerts.grouping import shifted
 from latentwatch.alerts.missed_stretches import missed_spans
 from latentwatch.alerts.session import reading, transaction
+from latentwatch.alerts.snoozing import checked_until, said_until
 from latentwatch.alerts.steps import stretches_kept_out
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
 from latentwatch.domain.alert import AlertKind, AlertStatus, ConfirmedAlert, Label, Verdict
@@ -38,9 +41,11 @@ class Step(NamedTuple):
     kind: str
 
 
-ACKNOWLEDGE = Step((AlertStatus.OPEN,), AlertStatus.ACKNOWLEDGED, "acknowledged")
-CLOSE = Step((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED), AlertStatus.CLOSED, "closed")
-REOPEN = Step((AlertStatus.ACKNOWLEDGED, AlertStatus.SILENCED, AlertStatus.CLOSED), AlertStatus.OPEN, "reopened")
+_WAITING = (AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.SNOOZED)
+ACKNOWLEDGE = Step((AlertStatus.OPEN, AlertStatus.SNOOZED), AlertStatus.ACKNOWLEDGED, "acknowledged")
+SNOOZE = Step(_WAITING, AlertStatus.SNOOZED, "snoozed")
+CLOSE = Step((*_WAITING, AlertStatus.SILENCED), AlertStatus.CLOSED, "closed")
+REOPEN = Step(tuple(each for each in AlertStatus if each is not AlertStatus.OPEN), AlertStatus.OPEN, "reopened")
 
 
 def acknowledge(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
@@ -54,7 +59,7 @@ def close(engine: Engine, alert: int, author: str, note: str = "", clock: Clock 
 
 
 def reopen(engine: Engine, alert: int, author: str, note: str = "", clock: Clock | None = None) -> AlertStatus:
-    """Bring a closed, acknowledged or silenced alert back into the inbox. Labels stay. Raises as `acknowledge`."""
+    """Bring a closed, acknowledged, snoozed or silenced alert back into the inbox. Labels stay. Raises as `acknowledge`."""
     return _take(engine, alert, REOPEN, author, note, clock)
 
 
@@ -94,6 +99,7 @@ def label_locked(
     )
     row.verdict = given.verdict
     row.status = AlertStatus.ACKNOWLEDGED if given.verdict is Verdict.UNSURE else AlertStatus.CLOSED
+    row.snoozed_until = None
     write_event(session, row, "labelled", author, f"{given.verdict.value}: {cause or note}".rstrip(": "), clock)
     return given
 
@@ -160,7 +166,9 @@ def confirmed_alerts(engine: Engine, monitor: str) -> list[ConfirmedAlert]:
 def _take(engine: Engine, alert: int, step: Step, author: str, note: str, clock: Clock | None) -> AlertStatus:
     with transaction(engine) as session:
         row = locked_alert(session, alert)
-        take_step(session, row, step, author, note, clock)
+        if take_step(session, row, step, author, note, clock) and step is ACKNOWLEDGE:
+            session.flush()
+            announce_acknowledged(session.connection(), [alert], signed(author), row.updated)
         return row.status
 
 
@@ -168,8 +176,31 @@ def take_step(session: Session, row: AlertRow, step: Step, author: str, note: st
     """Take an alert that is locked to another state, where there is a way; returns whether there was."""
     if row.status not in step.states:
         return False
-    row.status = step.to
+    row.status, row.snoozed_until = step.to, None
     write_event(session, row, step.kind, author, note, clock)
+    return True
+
+
+def snooze_locked(
+    session: Session, row: AlertRow, until: datetime | None, author: str, note: str, clock: Clock | None
+) -> bool:
+    """Put an alert that is locked off until a time, or until it is over; returns whether it was waiting for anybody."""
+    until = checked_until(until, (clock or SystemClock()).now())
+    if until is None and row.over:
+        return False
+    done = take_step(session, row, SNOOZE, author, ": ".join(filter(None, (said_until(until), note.strip()))), clock)
+    if done:
+        row.snoozed_until = until
+    return done
+
+
+def assign_locked(session: Session, row: AlertRow, assignee: str, author: str, note: str, clock: Clock | None) -> bool:
+    """Say who takes care of an alert that is locked, or with an empty name that nobody does; returns whether that is new."""
+    if row.assignee == assignee:
+        return False
+    row.assignee = assignee
+    said = f"to {assignee}" if assignee else "to nobody"
+    write_event(session, row, "assigned", author, ": ".join(filter(None, (said, note.strip()))), clock)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String
+from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latentwatch.alerts.columns import BigKey, Row
@@ -31,3 +31,11 @@ class SilenceRow(Row):
     removed: Mapped[datetime | None]
     """When somebody took it back."""
     removed_by: Mapped[str]
+    calendar: Mapped[str] = mapped_column(server_default="")
+    """The address or path of an iCalendar, which may be secret; empty without one."""
+    stretches: Mapped[list[list[str]]] = mapped_column(JSON, server_default="[]")
+    """When its events are, in ISO form, as it was read last."""
+    calendar_read: Mapped[datetime | None]
+    """When that was."""
+    calendar_trouble: Mapped[str] = mapped_column(server_default="")
+    """Why it could not be read since; empty where it could."""

@@ -1,11 +1,12 @@
 """Silences in the database: added, taken back, listed with what they hid, and tried on the past before they are added."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.silence_table import SilenceRow
@@ -34,6 +35,10 @@ class ListedSilence:
     """When the stretch ends that it is in, or the next one begins; None where neither is."""
     hidden_alerts: int
     hidden_records: int
+    calendar_read: datetime | None = None
+    """When its calendar was read last."""
+    calendar_trouble: str = ""
+    """Why it could not be read since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,10 @@ def add_silence(engine: Engine, silence: Silence, clock: Clock | None = None) ->
             created=now,
             removed=None,
             removed_by="",
+            calendar=silence.calendar,
+            stretches=_written(silence.stretches),
+            calendar_read=now if silence.calendar else None,
+            calendar_trouble="",
         )
         session.add(row)
         session.flush()
@@ -108,6 +117,41 @@ def remove_silence(engine: Engine, number: int, author: str, clock: Clock | None
             row.removed = (clock or SystemClock()).now()
             row.removed_by = author.strip()
         return _silence_of(row)
+
+
+def calendars_to_read(engine: Engine, before: datetime) -> list[Silence]:
+    """Silences in force whose calendar was read last before that time, oldest first. Raises Unavailable."""
+    row = SilenceRow
+    with reading(engine) as session:
+        rows = session.scalars(
+            select(row)
+            .where(row.calendar != "", row.removed.is_(None), row.calendar_read < before)
+            .order_by(row.id)
+            .limit(_MOST_LISTED)
+        )
+        return [_silence_of(each) for each in rows]
+
+
+def renew_calendar(
+    engine: Engine,
+    number: int,
+    stretches: Sequence[tuple[datetime, datetime]] | None,
+    now: datetime,
+    trouble: str = "",
+) -> None:
+    """Write down when a calendar's events are now; None keeps what was read before, with the trouble. Raises Unavailable."""
+    read = {} if stretches is None else {"stretches": _written(stretches)}
+    with transaction(engine) as session:
+        session.execute(
+            update(SilenceRow)
+            .where(SilenceRow.id == number)
+            .values(**read, calendar_read=now, calendar_trouble=trouble)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _written(stretches: Sequence[tuple[datetime, datetime]]) -> list[list[str]]:
+    return [[begins.isoformat(), ends.isoformat()] for begins, ends in stretches]
 
 
 def silences_since(connection: Connection, monitor: str, since: datetime) -> tuple[Silence, ...]:
@@ -142,7 +186,14 @@ def listed_silences(
                 .group_by(AlertRow.silence_id)
             )
         }
-        return [_listed(_silence_of(each), hid.get(each.id, (0, 0)), now) for each in rows]
+        return [
+            replace(
+                _listed(_silence_of(each), hid.get(each.id, (0, 0)), now),
+                calendar_read=each.calendar_read,
+                calendar_trouble=each.calendar_trouble,
+            )
+            for each in rows
+        ]
 
 
 def silence_numbered(engine: Engine, number: int) -> Silence:
@@ -213,4 +264,8 @@ def _silence_of(row: SilenceRow) -> Silence:
         id=row.id,
         created=row.created,
         removed=row.removed,
+        calendar=row.calendar,
+        stretches=tuple(
+            (datetime.fromisoformat(begins), datetime.fromisoformat(ends)) for begins, ends in row.stretches
+        ),
     )

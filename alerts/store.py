@@ -20,6 +20,7 @@ from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
 from latentwatch.alerts.missed_runs import store_missed
 from latentwatch.alerts.outbox import announce_changes
+from latentwatch.alerts.reminding import woken
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.stopped_sending import close_stopped, open_stopped, reveal_outlasting
 from latentwatch.alerts.tables import (
@@ -43,7 +44,7 @@ A prime, so that records that come at any steady pace, say one a minute, fill th
 """
 
 _REVEAL_EVERY = timedelta(seconds=10)
-"""How often a commit looks for entities that still send nothing after a silence."""
+"""How often a commit looks for entities that still send nothing after a silence, and for alerts whose snooze has ended."""
 
 
 class AlertStore:
@@ -194,6 +195,7 @@ class AlertStore:
             told = {alert: last for alert, last in (stopped | missed).items() if last is not None}
             if look_again:
                 told |= reveal_outlasting(connection, self.monitor, outcome.incident_rule, now)
+                woken(connection, self.monitor, now)
             announce(connection, self.monitor, News(told), now, settle)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)

@@ -104,6 +104,10 @@ class AlertRow(Row):
     """The silence under which it opened; all its records fall under it."""
     over: Mapped[bool] = mapped_column(server_default=text("false"))
     """Its entity has been normal since, for longer than the gap, or sends again."""
+    assignee: Mapped[str] = mapped_column(server_default="")
+    """Who takes care of it; empty for nobody."""
+    snoozed_until: Mapped[datetime | None]
+    """Wall time at which a snoozed alert is open again; null with that status means once it is over."""
     created: Mapped[datetime]
     """Wall time at which it opened."""
     updated: Mapped[datetime]
@@ -177,7 +181,10 @@ class KeptTraceRow(Row):
 
 
 class AlertEventRow(Row):
-    """What happened to an alert, by whom: opened, escalated, acknowledged, labelled, closed, reopened."""
+    """What happened to an alert, by whom: escalated, acknowledged, snoozed, assigned, commented, labelled, closed, reopened.
+
+    The database refuses to change a row.
+    """
 
     __tablename__ = "alert_events"
     __table_args__ = (Index("ix_alert_events_alert", "alert_id"),)
@@ -192,7 +199,7 @@ class AlertEventRow(Row):
 
 
 class LabelRow(Row):
-    """A person's verdict on an alert; never changed, only followed by a later one."""
+    """A person's verdict on an alert; never changed, which the database refuses, only followed by a later one."""
 
     __tablename__ = "labels"
     __table_args__ = (Index("ix_labels_alert", "alert_id"),)
@@ -361,6 +368,8 @@ class NotificationRow(Row):
     channel: Mapped[str]
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     """Also sent to the channel: delivery is at least once."""
+    key: Mapped[str] = mapped_column(server_default="")
+    """What the receiver calls the thing it is about; messages of one incident have one."""
     severity: Mapped[Severity] = mapped_column(server_default=Severity.MEDIUM.value)
     """Of the alert when the message was written."""
     title: Mapped[str]
@@ -375,6 +384,6 @@ class NotificationRow(Row):
     created: Mapped[datetime]
     sent: Mapped[datetime | None]
     occasion: Mapped[str] = mapped_column(String(16), server_default="")
-    """Of what is told of an incident: opened, critical, wider. Empty for what is not of one."""
+    """Of what is told of an incident: opened, critical, wider, again, acknowledged, still, over. Empty for what is not of one."""
     extent: Mapped[int] = mapped_column(server_default="1")
     """Entities of the incident when it was written."""

@@ -135,6 +135,8 @@ class AlertStatus(StrEnum):
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    """Put off by somebody: open again at a time, once it is over, or once it becomes critical."""
     SILENCED = "silenced"
     """Hidden by a silence: nobody was told, and nobody needs to look."""
     CLOSED = "closed"
@@ -189,6 +191,10 @@ class Alert:
     """The lasting change that it asks about: whether that is the new normal."""
     answer: StepAnswer | None = None
     """What people said of it."""
+    assignee: str = ""
+    """Who takes care of it; empty for nobody."""
+    snoozed_until: datetime | None = None
+    """Wall time at which it is open again, where it is snoozed; None while it is snoozed means once it is over."""
 
     @property
     def asks(self) -> bool:

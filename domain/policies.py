@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from latentwatch.domain.alert import Severity
 from latentwatch.domain.durations import Duration, DurationOrAuto
 from latentwatch.domain.monitor_part import MonitorPart
 from latentwatch.domain.steps import AfterStep
@@ -40,6 +41,12 @@ class AlertPolicy(MonitorPart):
     """What becomes of a change that lasts until it is usual: ask people, accept it, or keep alarming."""
     notify: tuple[str, ...] = ()
     """Names of notification channels in the settings."""
+    notify_from: dict[str, Severity] = Field(default_factory=dict)
+    """By channel, the smallest severity of which it is told: low, medium, high or critical. An incident that becomes that
+    loud later is told then."""
+    remind: Duration | None = timedelta(hours=4)
+    """How long an incident that goes on and that nobody acknowledged stands open before people are told again, each time; null
+    for never."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -47,6 +54,17 @@ class AlertPolicy(MonitorPart):
             raise ValueError("give 'false_alarms_per_day' or 'false_alarm_rate', not both")
         if self.per == "entity" and self.false_alarms_per_day is None:
             raise ValueError("'per: entity' says whose false alarms are counted; give 'false_alarms_per_day' as well")
+        return self
+
+    @model_validator(mode="after")
+    def _levels_of_channels(self) -> Self:
+        strangers = sorted(set(self.notify_from) - set(self.notify))
+        if strangers:
+            raise ValueError(
+                f"'notify_from' names {strangers[0]!r}, which 'notify' does not; add it there or remove it"
+            )
+        if self.remind is not None and self.remind < timedelta(minutes=1):
+            raise ValueError("'remind' must be a minute at least; null is for never")
         return self
 
     @property

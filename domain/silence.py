@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
+from pathlib import PurePath
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from latentwatch.domain.errors import InvalidInput
@@ -112,6 +114,10 @@ class Silence:
     created: datetime | None = None
     removed: datetime | None = None
     """Since when it hides nothing more because somebody took it back."""
+    calendar: str = ""
+    """Instead of one stretch or a weekly rule: the address or path of an iCalendar."""
+    stretches: tuple[tuple[datetime, datetime], ...] = ()
+    """When the calendar's events are, in order, as it was read last."""
 
     def covers(self, moment: datetime) -> bool:
         """Whether it is in force at a moment: a record's time, or when an entity was found to have stopped sending."""
@@ -119,6 +125,8 @@ class Silence:
             return False
         if (self.start is not None and moment < self.start) or (self.end is not None and moment >= self.end):
             return False
+        if self.calendar:
+            return any(begins <= moment < ends for begins, ends in self.stretches)
         if self.weekly is None:
             return True
         try:
@@ -141,6 +149,12 @@ class Silence:
     def windows(self, since: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Its stretches that end after `since`, in order, in UTC; of a weekly rule without an end, without end."""
         if self.removed is not None:
+            return
+        if self.calendar:
+            for begins, ends in self.stretches:
+                first, last = max(begins, self.start or begins), min(ends, self.end or ends)
+                if last > since and first < last:
+                    yield first, last
             return
         if self.weekly is None:
             if self.start is not None and self.end is not None and self.end > since:
@@ -170,11 +184,26 @@ class Silence:
         """
         whose = "all entities" if self.entity == "*" else self.entity
         what = f", {self.feature}" if self.feature else ""
-        if self.weekly is not None:
+        if self.calendar or self.weekly is not None:
+            when = calendar_in_words(self.calendar) if self.calendar else f"{self.weekly} ({self.timezone})"
             ends = f", until {_said(self.end)}" if self.end else ""
             begins = f", from {_said(self.start)}" if self.start else ""
-            return f"{whose}{what}, {self.weekly} ({self.timezone}){begins}{ends}"
+            return f"{whose}{what}, {when}{begins}{ends}"
         return f"{whose}{what}, {_said(self.start)} to {_said(self.end)}"
+
+
+def calendar_in_words(address: str) -> str:
+    """What to call a calendar: its host or file, and nothing of the rest, which may be secret.
+
+    >>> calendar_in_words("https://calendar.example.org/private-5f2c/basic.ics"), calendar_in_words("/etc/work.ics")
+    ('calendar of calendar.example.org', 'calendar work.ics')
+    """
+    parts = urlsplit(address)
+    return (
+        f"calendar of {parts.hostname}"
+        if parts.scheme in ("http", "https")
+        else f"calendar {PurePath(parts.path).name}"
+    )
 
 
 def hidden_by(
@@ -192,7 +221,9 @@ def checked(silence: Silence) -> Silence:
         raise InvalidInput("a silence needs its author's name; give one")
     if not silence.entity.strip():
         raise InvalidInput("a silence needs an entity, or '*' for all of the monitor's")
-    if silence.weekly is None and (silence.start is None or silence.end is None):
+    if silence.weekly is not None and silence.calendar:
+        raise InvalidInput("give a weekly rule or a calendar, not both")
+    if silence.weekly is None and not silence.calendar and (silence.start is None or silence.end is None):
         raise InvalidInput("say from when to when, or give a weekly rule such as 'Sun 02:00-04:00'")
     if silence.start is not None and silence.end is not None and silence.end <= silence.start:
         raise InvalidInput(f"it would end ({_said(silence.end)}) before it begins ({_said(silence.start)})")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from latentwatch.handling_cli import add_handling
 from latentwatch.missed_cli import missed
 
 app = typer.Typer(
@@ -23,7 +24,9 @@ Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]
 @app.command("list", epilog="Example: latentwatch alerts list --monitor pump --status open")
 def list_alerts(
     monitor: Annotated[str | None, typer.Option(help="Only this monitor's.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only open, acknowledged or closed ones.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only open, acknowledged, snoozed, silenced or closed ones.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     order: Annotated[
         str, typer.Option(help="recent, severity, or teaching: what a label teaches most about.")
@@ -55,10 +58,23 @@ def list_alerts(
             if alert.kind is not AlertKind.ANOMALY
             else ("new normal? " if alert.asks else "") + ", ".join(alert.features),
             alert.verdict,
+            alert.assignee,
         )
         for alert in found
     ]
-    headers = ("alert", "monitor", "entity", "severity", "status", "started", "records", "peak", "features", "verdict")
+    headers = (
+        "alert",
+        "monitor",
+        "entity",
+        "severity",
+        "status",
+        "started",
+        "records",
+        "peak",
+        "features",
+        "verdict",
+        "assignee",
+    )
     print_table(headers, rows, "No alert.")
 
 
@@ -114,16 +130,7 @@ def precision(
     say(found.in_words)
 
 
-@app.command(epilog="Example: latentwatch alerts acknowledge 12")
-def acknowledge(
-    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
-    author: Author = "",
-) -> None:
-    """Say that somebody is looking at an alert."""
-    from latentwatch.inbox import acknowledge_alert
-
-    acknowledge_alert(alert, author)
-    typer.echo(f"alert {alert}: acknowledged")
+add_handling(app, "alert")
 
 
 @app.command(epilog="Example: latentwatch alerts accept 12 --note 'bigger pump'")

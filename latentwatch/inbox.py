@@ -1,15 +1,15 @@
-"""What the terminal can do with alerts: list, label, acknowledge, answer."""
+"""What the terminal can do with alerts: list, label, answer."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeVar, get_args
 
-from latentwatch.alerts.bulk_review import BulkAction, act_on_many
+from latentwatch.alerts.bulk_review import BulkAction, Said, act_on_many
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.reading.inbox import AlertFilter, Order, inbox
 from latentwatch.alerts.reading.precision import Precision, precision
-from latentwatch.alerts.reviewing import acknowledge, label
+from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.steps import answer
 from latentwatch.domain.alert import Alert, AlertStatus, Verdict
 from latentwatch.domain.clock import SystemClock
@@ -46,12 +46,7 @@ def label_alerts(alerts: Sequence[int], verdict: str, author: str, cause: str, n
     if len(alerts) == 1:
         label(engine, alerts[0], word, author, cause, note)
     else:
-        act_on_many(engine, alerts, BulkAction(word.value), author, cause, note)
-
-
-def acknowledge_alert(alert: int, author: str) -> None:
-    """Acknowledge an alert. Raises InvalidInput where it does not exist."""
-    acknowledge(asked_database(), alert, author or "command line")
+        act_on_many(engine, alerts, BulkAction(word.value), Said(author, cause, note))
 
 
 def answer_alert(alert: int, said: str, author: str, note: str) -> str:

@@ -1,11 +1,10 @@
-"""What the terminal can do with incidents: list, show, label, split, merge, and take back."""
+"""What the terminal can do with incidents: list, show, split, merge."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from latentwatch.alerts.bulk_review import BulkAction, BulkDone, act_on_many, undo
-from latentwatch.alerts.incident_review import alerts_of_incident, put_together, split_off
+from latentwatch.alerts.incident_review import put_together, split_off
 from latentwatch.alerts.reading import AlertFilter, Incident, incident_inbox, incident_of
 from latentwatch.domain.alert import AlertStatus
 from latentwatch.domain.errors import NotFound
@@ -31,19 +30,10 @@ def one_incident(incident: int) -> Incident:
 def summary(incident: Incident) -> dict[str, Any]:
     """An incident for scripts, under the names that the API uses."""
     said = asdict(incident)
-    return said | {name: getattr(incident, name) for name in ("entities", "monitors", "features", "verdict")}
-
-
-def act_on_incident(incident: int, action: str, author: str, cause: str = "", note: str = "") -> BulkDone:
-    """Do one thing to all alerts of an incident. Raises InvalidInput, NotFound."""
-    word = one_of(BulkAction, action, "action or a verdict")
-    engine = asked_database()
-    return act_on_many(engine, alerts_of_incident(engine, incident), word, author or _UNNAMED, cause, note)
-
-
-def take_back(action: int, author: str) -> BulkDone:
-    """Undo what was done to many alerts. Raises InvalidInput, NotFound."""
-    return undo(asked_database(), action, author or _UNNAMED)
+    return said | {
+        name: getattr(incident, name)
+        for name in ("entities", "monitors", "assignees", "snoozed_until", "features", "verdict")
+    }
 
 
 def split_incident(incident: int, alerts: Sequence[int], author: str) -> int:

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from latentwatch.handling_cli import add_handling
+
 app = typer.Typer(
     no_args_is_help=True,
-    help="List incidents, which are alerts that belong together; label, split or merge them.",
+    help="List incidents, which are alerts that belong together; label, handle, split or merge them.",
     epilog="Example: latentwatch incidents list --status open",
 )
 
@@ -18,7 +20,9 @@ Incident = Annotated[int, typer.Argument(metavar="INCIDENT", help="The incident'
 @app.command("list", epilog="Example: latentwatch incidents list --monitor hosts --status open")
 def list_incidents(
     monitor: Annotated[str | None, typer.Option(help="Only those with an alert of this monitor.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only those with an open, acknowledged or closed alert.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those with an open, acknowledged, snoozed, silenced or closed alert.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -41,10 +45,22 @@ def list_incidents(
             one.started,
             ", ".join(one.features),
             one.verdict,
+            ", ".join(one.assignees),
         )
         for one in found
     ]
-    headers = ("incident", "monitor", "entities", "alerts", "severity", "status", "started", "features", "verdict")
+    headers = (
+        "incident",
+        "monitor",
+        "entities",
+        "alerts",
+        "severity",
+        "status",
+        "started",
+        "features",
+        "verdict",
+        "assignee",
+    )
     print_table(headers, rows, "No incident.")
 
 
@@ -77,31 +93,12 @@ def label(
     note: Annotated[str, typer.Option(help="Anything worth keeping.")] = "",
 ) -> None:
     """Say whether an incident was real: one label for all its alerts."""
-    from latentwatch.incident_handling import act_on_incident
+    from latentwatch.handling import handle
 
-    done = act_on_incident(incident, verdict, author, cause, note)
-    typer.echo(_said(incident, f"labelled {verdict}", len(done.changed), done.id))
-
-
-@app.command(epilog="Example: latentwatch incidents acknowledge 12")
-def acknowledge(incident: Incident, author: Author = "") -> None:
-    """Say that somebody is looking at an incident."""
-    from latentwatch.incident_handling import act_on_incident
-
-    done = act_on_incident(incident, "acknowledge", author)
-    typer.echo(_said(incident, "acknowledged", len(done.changed), done.id))
+    typer.echo(handle("incident", [incident], verdict, author, note, cause=cause))
 
 
-@app.command(epilog="Example: latentwatch incidents undo 7")
-def undo(
-    action: Annotated[int, typer.Argument(metavar="ACTION", help="As the action said it.", show_default=False)],
-    author: Author = "",
-) -> None:
-    """Take back what was done to many alerts at once; alerts that somebody changed since stay as they are."""
-    from latentwatch.incident_handling import take_back
-
-    done = take_back(action, author)
-    typer.echo(f"action {action}: taken back, {len(done.changed)} alerts are as they were")
+add_handling(app, "incident")
 
 
 @app.command(epilog="Example: latentwatch incidents split 12 14 15")
@@ -127,8 +124,3 @@ def merge(
     from latentwatch.incident_handling import merge_incidents
 
     typer.echo(f"incidents {', '.join(map(str, incidents))} are now incident {merge_incidents(incidents, author)}")
-
-
-def _said(incident: int, what: str, alerts: int, action: int) -> str:
-    noun = "alert" if alerts == 1 else "alerts"
-    return f"incident {incident}: {alerts} {noun} {what}; 'latentwatch incidents undo {action}' takes it back"

@@ -169,7 +169,12 @@ def _words(field: FieldInfo) -> str:
     """What may stand there, in a few words."""
     said = []
     for part in _parts(field.annotation):
-        if get_args(part):  # a Literal
+        if get_origin(part) is dict:
+            name, value = (next(_parts(each)) for each in get_args(part))
+            assert name is str
+            members = ", ".join(f"`{member.value}`" for member in value)
+            said.append(f"names, each with one of {members}")
+        elif get_args(part):  # a Literal
             said += [f"`{_written(each)}`" for each in get_args(part)]
         elif inspect.isclass(part) and issubclass(part, StrEnum):
             said += [f"`{member.value}`" for member in part if member is not ModelKind.WINDOWED]  # refused in files
@@ -191,7 +196,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return ""
     value = field.get_default(call_default_factory=True)
-    if isinstance(value, BaseModel) or value is None or value in ("", ()):
+    if isinstance(value, BaseModel) or value is None or value in ("", (), {}):
         return "–"
     return f"`{_written(value)}`"
 

@@ -6,11 +6,13 @@ from threading import Event
 from latentwatch.alerts.channels import open_channels
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.outbox import Delivery, Notification, Notifier
+from latentwatch.alerts.reminding import remind
 from latentwatch.console import say
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.errors import InvalidInput, Unavailable
 from latentwatch.settings import load_settings
+from latentwatch.silencing import refresh_calendars
 from latentwatch.wiring import ASKING_SECONDS, ready_database
 
 NO_CHANNEL = (
@@ -26,13 +28,22 @@ def run_notifier(*, once: bool) -> None:
         say(NO_CHANNEL)
     addresses = {name: address.get_secret_value() for name, address in settings.channels.items()}
     engine = ready_database(settings, patience_seconds=None)
-    notifier = Notifier(engine, open_channels(addresses, link=settings.link), SystemClock())
+    clock = SystemClock()
+    notifier = Notifier(engine, open_channels(addresses, link=settings.link), clock)
+
+    def prepare() -> None:
+        now = clock.now()
+        remind(engine, now)
+        for trouble in refresh_calendars(engine, now):
+            say(trouble)
+
     if once:
+        prepare()
         _tell(notifier.deliver(limit=1_000))
         return
     stop = stop_on_signals()
     say(f"notifier: sending to {', '.join(addresses) or 'nobody'} until stopped")
-    notifier.run(stop.is_set, _tell, lambda reason: say(f"notifier waits: {reason}"))
+    notifier.run(stop.is_set, _tell, lambda reason: say(f"notifier waits: {reason}"), prepare=prepare)
 
 
 def send_test(monitor: str | None) -> None:

@@ -18,6 +18,7 @@ Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]
 @app.command(
     epilog="Examples: latentwatch silences add --monitor hosts --entity 'db-*' --from now --for 2h --reason 'disks are changed'"
     " · latentwatch silences add --monitor hosts --weekly 'Sun 02:00-04:00' --reason backup"
+    " · latentwatch silences add --monitor hosts --ical https://calendar.example.org/maintenance.ics --reason maintenance"
 )
 def add(
     monitor: Annotated[str, typer.Option(help="The monitor's name.")],
@@ -32,6 +33,12 @@ def add(
     weekly: Annotated[
         str, typer.Option(metavar="RULE", help="Every week: 'Sun 02:00-04:00', 'Mon-Fri 22:00-06:00', 'daily ...'.")
     ] = "",
+    ical: Annotated[
+        str,
+        typer.Option(
+            "--ical", metavar="ADDRESS|FILE", help="Whenever an event of this calendar is; read again every hour."
+        ),
+    ] = "",
     timezone: Annotated[
         str, typer.Option(help="By whose clock times without an offset are meant; by default the monitor's.")
     ] = "",
@@ -45,7 +52,7 @@ def add(
     from latentwatch.console import print_json, say
     from latentwatch.silencing import planned, put_in_force, tried
 
-    silence = planned(monitor, reason, author, entity, feature, start, end, length, weekly, timezone)
+    silence = planned(monitor, reason, author, entity, feature, start, end, length, weekly, timezone, ical)
     preview = tried(silence)
     done = silence if dry_run else put_in_force(silence)
     if as_json:
@@ -83,7 +90,7 @@ def list_silences(
         (
             each.silence.id,
             each.silence.monitor,
-            each.silence.in_words,
+            each.silence.in_words + (", not read again" if each.calendar_trouble else ""),
             each.state,
             each.until,
             each.hidden_alerts,
@@ -107,7 +114,22 @@ def remove(
     sys.stdout.write(f"silence {done.id} hides nothing more: {done.in_words}\n")
 
 
+@app.command(epilog="Example: latentwatch silences refresh")
+def refresh() -> None:
+    """Read the calendars of silences again now; `latentwatch notify` does so every hour."""
+    from latentwatch.domain.errors import InvalidInput
+    from latentwatch.silencing import refresh as read_again
+
+    troubles = read_again()
+    if troubles:
+        raise InvalidInput("; ".join(troubles))
+    typer.echo("every calendar is read")
+
+
 def _facts(silence: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return asdict(silence) | {"weekly": str(silence.weekly) if silence.weekly else ""}
+    from latentwatch.domain.silence import calendar_in_words
+
+    named = calendar_in_words(silence.calendar) if silence.calendar else ""
+    return asdict(silence) | {"calendar": named} | {"weekly": str(silence.weekly) if silence.weekly else ""}

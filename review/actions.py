@@ -1,17 +1,19 @@
 """What people do on pages, checked and said back in a sentence; the database writes themselves are in `alerts`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from latentwatch.alerts import reviewing
+from latentwatch.alerts.bulk_review import BulkAction, Said, act_on_many
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.snoozing import said_until
 from latentwatch.alerts.steps import answer
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import Clock
-from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.review.room import Room
 
@@ -28,12 +30,9 @@ def _answer(said: StepAnswer) -> Callable[..., object]:
     return step
 
 
-_STEPS: dict[str, tuple[Callable[..., object], str]] = {
+_ANSWERS: dict[str, tuple[Callable[..., object], str]] = {
     "accept": (_answer(StepAnswer.ACCEPT), "accepted: this is normal from now on, and the next model learns it."),
     "keep": (_answer(StepAnswer.KEEP), "goes on alarming for as long as it lasts, and is not learned."),
-    "acknowledge": (reviewing.acknowledge, "acknowledged."),
-    "close": (reviewing.close, "closed without a verdict."),
-    "reopen": (reviewing.reopen, "is open again."),
 }
 
 
@@ -48,37 +47,66 @@ class Done:
 
 
 def act(room: Room, said: Any) -> Done:
-    """One key or button: acknowledge, close, reopen or a verdict. `said` comes from a browser and is checked."""
+    """One key or button on an alert. `said` comes from a browser and is checked."""
     try:
-        alert, author = _alert(said), author_of(said)
-        what = str(said.get("what", ""))
-        if what not in _STEPS:
-            return label(room, {**said, "verdict": what})
-        step, sentence = _STEPS[what]
-        step(room.engine, alert, author, clock=room.clock)
+        alert, what = _alert(said), str(said.get("what", ""))
+        if what not in _ANSWERS:
+            return handle(room, [alert], what, said)
+        step, sentence = _ANSWERS[what]
+        step(room.engine, alert, author_of(said), clock=room.clock)
         return Done(f"Alert {alert} {sentence}")
-    except InvalidInput as error:
+    except (InvalidInput, NotFound) as error:
         return Done(str(error), refused=True)
 
 
 def label(room: Room, said: Any) -> Done:
     """A verdict with cause and note."""
     try:
-        alert, author = _alert(said), author_of(said)
-        try:
-            verdict = Verdict(str(said.get("verdict", "")))
-        except ValueError:
-            raise InvalidInput("choose true, false alarm or unsure first") from None
-        cause, note = (str(said.get(part, ""))[:_LONGEST_TEXT] for part in ("cause", "note"))
-        reviewing.label(room.engine, alert, verdict, author, cause, note, clock=room.clock)
-    except InvalidInput as error:
+        if not isinstance(said, Mapping) or said.get("verdict") not in set(Verdict):
+            raise InvalidInput("choose true, false alarm or unsure first")
+        return handle(room, [_alert(said)], str(said["verdict"]), said)
+    except (InvalidInput, NotFound) as error:
         return Done(str(error), refused=True)
-    meaning = {
-        Verdict.TRUE: "labelled true: it stays out of the next training data.",
-        Verdict.FALSE: "labelled a false alarm: it counts against the promise.",
-        Verdict.UNSURE: "labelled unsure: it stays for somebody else.",
-    }[verdict]
-    return Done(f"Alert {alert} {meaning}")
+
+
+def handle(room: Room, alerts: Sequence[int], what: str, said: Mapping[str, Any]) -> Done:
+    """Do one thing to alerts, and say what came of it. Raises InvalidInput, NotFound."""
+    if what not in set(BulkAction):
+        raise InvalidInput("nothing answers to this key; ? shows those that do")
+    action = BulkAction(what)
+    cause, note = (str(said.get(part, ""))[:_LONGEST_TEXT] for part in ("cause", "note"))
+    assignee = str(said.get("assignee", "")).strip()[:_LONGEST_NAME]
+    until = moment_of(str(said.get("until", ""))[:40]) if action is BulkAction.SNOOZE else None
+    asked = Said(author_of(said), cause, note, until, assignee)
+    done = act_on_many(room.engine, alerts, action, asked, room.clock)
+    if not done.changed:
+        return Done("Nothing to change: it is so already.")
+    what_alerts = f"Alert {done.changed[0]}" if len(done.changed) == 1 else f"{len(done.changed)} alerts"
+    return Done(f"{what_alerts} {_meaning(action, asked)}.", undo=done.id)
+
+
+def _meaning(action: BulkAction, said: Said) -> str:
+    if action is BulkAction.SNOOZE:
+        return f"snoozed {said_until(said.until)}, or until critical"
+    if action is BulkAction.ASSIGN:
+        return f"assigned to {said.assignee or 'nobody'}"
+    return {
+        BulkAction.ACKNOWLEDGE: "acknowledged",
+        BulkAction.CLOSE: "closed without a verdict",
+        BulkAction.REOPEN: "open again",
+        BulkAction.COMMENT: "commented; a comment stays",
+        BulkAction.TRUE: "labelled true: it stays out of the next training data",
+        BulkAction.FALSE: "labelled as false alarm: counted against the promise",
+        BulkAction.UNSURE: "labelled unsure: it stays for somebody else",
+    }[action]
+
+
+def moment_of(text: str) -> datetime | None:
+    """A time as a browser writes it, in UTC; None for nothing."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{text!r} is no time; choose one of the calendar") from None
 
 
 def roll_back(room: Room, monitor: str, author: str) -> Done:

@@ -37,6 +37,7 @@ class AlertFilterIn(BaseModel):
     since: Annotated[Moment | None, Field(description="still going on at or after this time")] = None
     until: Annotated[Moment | None, Field(description="started before this time")] = None
     silence: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="hidden by this silence")] = None
+    assignee: Annotated[str | None, Field(max_length=100, description="in whose care; empty for nobody's")] = None
 
     def filter(self) -> AlertFilter:
         """What to ask the database."""
@@ -49,6 +50,7 @@ class AlertFilterIn(BaseModel):
             self.since,
             self.until,
             self.silence,
+            self.assignee,
         )
 
 

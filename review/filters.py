@@ -17,6 +17,7 @@ STATUSES = {
     "open": (AlertStatus.OPEN,),
     "unresolved": (AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED),
     "acknowledged": (AlertStatus.ACKNOWLEDGED,),
+    "snoozed": (AlertStatus.SNOOZED,),
     "silenced": (AlertStatus.SILENCED,),
     "closed": (AlertStatus.CLOSED,),
     "any": (),
@@ -43,6 +44,8 @@ class View:
     until: str = ""
     silence: int = 0
     """What this silence hid; 0 for whatever silences there were."""
+    assignee: str = ""
+    """In whose care; empty for whoever's."""
     order: Order = "severity"
     page: int = 0
 
@@ -60,6 +63,7 @@ class View:
             since=_moment(self.since, now),
             until=_moment(self.until, now),
             silence=self.silence or None,
+            assignee=self.assignee or None,
         )
 
     def address(self, **changes: str | int) -> str:
@@ -89,6 +93,7 @@ def view_of(query: Mapping[str, str]) -> View:
         since=query.get("since", "") if _readable(query.get("since", "")) else "",
         until=query.get("until", "") if _readable(query.get("until", "")) else "",
         silence=int(silence) if silence.isascii() and silence.isdigit() and len(silence) < 19 else 0,
+        assignee=query.get("assignee", "")[:100],
         order=ORDERS.get(query.get("order", ""), "severity"),
         page=min(int(page), 200) if page.isascii() and page.isdigit() else 0,
     )

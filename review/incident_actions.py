@@ -3,39 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from latentwatch.alerts.bulk_review import BulkAction, act_on_many, undo
+from latentwatch.alerts.bulk_review import undo
 from latentwatch.alerts.incident_review import alerts_of_incident, put_together, split_off
 from latentwatch.domain.errors import InvalidInput, NotFound
-from latentwatch.review.actions import Done, author_of
+from latentwatch.review.actions import Done, author_of, handle
 from latentwatch.review.room import Room
-
-_MEANINGS = {
-    BulkAction.ACKNOWLEDGE: "acknowledged",
-    BulkAction.CLOSE: "closed without a verdict",
-    BulkAction.REOPEN: "open again",
-    BulkAction.TRUE: "labelled true: out of the next training data",
-    BulkAction.FALSE: "labelled false alarms: they count against the promise",
-    BulkAction.UNSURE: "labelled unsure: for somebody else",
-}
 
 
 def act_on_incidents(room: Room, said: Any) -> Done:
     """One key or button for all alerts of the chosen incidents. `said` comes from a browser and is checked."""
     try:
-        incidents, what, author = _numbers(said), str(said.get("what", "")), author_of(said)
+        incidents, what = _numbers(said), str(said.get("what", ""))
         if what == "merge":
-            number = put_together(room.engine, incidents, author, room.clock)
+            number = put_together(room.engine, incidents, author_of(said), room.clock)
             return Done(f"{len(incidents)} incidents are one, number {number}.")
-        if what not in _MEANINGS:
-            raise InvalidInput("nothing answers to this key; ? shows those that do")
         alerts = [alert for incident in incidents for alert in alerts_of_incident(room.engine, incident)]
-        done = act_on_many(room.engine, alerts, BulkAction(what), author, clock=room.clock)
+        return handle(room, alerts, what, said)
     except (InvalidInput, NotFound) as error:
         return Done(str(error), refused=True)
-    if not done.changed:
-        return Done("Nothing to change: it is so already.")
-    noun = "1 alert" if len(done.changed) == 1 else f"{len(done.changed)} alerts"
-    return Done(f"{noun} {_MEANINGS[BulkAction(what)]}.", undo=done.id)
 
 
 def split_incident(room: Room, incident: int, said: Any) -> Done:

@@ -5,10 +5,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from latentwatch.alerts.bulk_review import MOST_AT_ONCE, BulkAction, BulkDone
+from latentwatch.alerts.bulk_review import MOST_AT_ONCE, BulkAction, BulkDone, Said
 from latentwatch.alerts.reading.incidents import Incident
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
-from latentwatch.review.alert_query import AlertFilterIn
+from latentwatch.review.alert_query import AlertFilterIn, Moment
 from latentwatch.review.flagged_schemas import Answer
 from latentwatch.review.schemas import AlertOut
 
@@ -23,7 +23,8 @@ class IncidentOut(Answer):
     entities: list[str] = Field(description="in order of onset; of the alerts below")
     entity_count: int
     count: int = Field(description="alerts in all")
-    severity: Severity
+    severity: Severity = Field(description="of its loudest alert, and a step louder on ten entities or more")
+    severity_in_words: str = Field(description="how far, how long, how wide")
     status: AlertStatus
     verdict: Verdict | None = Field(description="the one that all alerts have")
     started: datetime
@@ -31,12 +32,24 @@ class IncidentOut(Answer):
     records: int
     disputed: bool = Field(description="one reviewer calls one of its alerts real and another false")
     over: bool = Field(description="all its entities have been normal since, or send again")
+    assignees: list[str] = Field(description="who takes care of its alerts")
+    snoozed_until: datetime | None = Field(description="when the first of its snoozed alerts is open again")
     features: list[str] = Field(description="what most of its alerts are about")
     alerts: tuple[AlertOut, ...] = Field(description="in order of onset, at most 200")
 
     @classmethod
     def of(cls, incident: Incident) -> Self:
         return cls.model_validate(incident)
+
+
+class IncidentEventOut(Answer):
+    """Something that happened to alerts of an incident; one action on many is one event."""
+
+    kind: str
+    author: str
+    note: str
+    created: datetime
+    alerts: int = Field(description="to how many of them")
 
 
 class IncidentPageOut(BaseModel):
@@ -56,7 +69,13 @@ class ActionIn(BaseModel):
     action: BulkAction
     author: str = Field(min_length=1, max_length=100)
     cause: str = Field(default="", max_length=4000, description="of a label")
-    note: str = Field(default="", max_length=4000)
+    note: str = Field(default="", max_length=4000, description="the text of a comment; else why")
+    until: Moment | None = Field(default=None, description="of snoozing; left out, until it is over")
+    assignee: str = Field(default="", max_length=100, description="of assigning; empty for nobody")
+
+    def said(self) -> Said:
+        """What goes with the action."""
+        return Said(self.author, self.cause, self.note, self.until, self.assignee)
 
 
 class BulkIn(ActionIn):
@@ -79,7 +98,9 @@ class BulkIn(ActionIn):
 class BulkOut(BaseModel):
     """What came of it."""
 
-    undo: int = Field(description="POST /api/bulk-actions/{undo}/undo takes it back, once")
+    undo: int | None = Field(
+        description="POST /api/bulk-actions/{undo}/undo takes it back, once; null for a comment, which stays"
+    )
     changed: list[int] = Field(description="alerts that are other than they were")
 
     @classmethod
@@ -93,6 +114,26 @@ class AuthorIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     author: str = Field(min_length=1, max_length=100)
+
+
+class SnoozeIn(AuthorIn):
+    """Until when an alert is put off."""
+
+    until: Moment | None = Field(default=None, description="left out, until it is over")
+    note: str = Field(default="", max_length=4000)
+
+
+class AssignIn(AuthorIn):
+    """Who takes care of an alert."""
+
+    assignee: str = Field(max_length=100, description="empty for nobody")
+    note: str = Field(default="", max_length=4000)
+
+
+class CommentIn(AuthorIn):
+    """A note in an alert's history."""
+
+    note: str = Field(min_length=1, max_length=4000)
 
 
 class SplitIn(AuthorIn):

@@ -16,7 +16,7 @@ from latentwatch.alerts.silences import (
     remove_silence,
 )
 from latentwatch.domain.errors import InvalidInput, NotFound
-from latentwatch.domain.silence import Silence, parse_weekly
+from latentwatch.domain.silence import Silence, calendar_in_words, parse_weekly
 from latentwatch.review.room import InRoom, Room
 from latentwatch.review.schemas import SignedIn
 
@@ -73,12 +73,15 @@ class SilenceOut(BaseModel):
     author: str
     created: datetime | None
     removed: datetime | None
+    calendar: str = Field(description="whose events it goes by, by host or file; added by the command line alone")
+    stretches: list[tuple[datetime, datetime]] = Field(description="when the calendar's events are")
 
     @classmethod
     def of(cls, silence: Silence) -> Self:
-        names = (name for name in cls.model_fields if name != "weekly")
+        names = (name for name in cls.model_fields if name not in ("weekly", "calendar"))
         weekly = str(silence.weekly) if silence.weekly else ""
-        return cls(**{name: getattr(silence, name) for name in names}, weekly=weekly)
+        calendar = calendar_in_words(silence.calendar) if silence.calendar else ""
+        return cls(**{name: getattr(silence, name) for name in names}, weekly=weekly, calendar=calendar)
 
 
 class ListedSilenceOut(BaseModel):
@@ -89,6 +92,8 @@ class ListedSilenceOut(BaseModel):
     until: datetime | None = Field(description="when the stretch ends that it is in, or the next one begins")
     hidden_alerts: int
     hidden_records: int
+    calendar_read: datetime | None
+    calendar_trouble: str = Field(description="why the calendar could not be read since")
 
     @classmethod
     def of(cls, listed: ListedSilence) -> Self:
@@ -98,6 +103,8 @@ class ListedSilenceOut(BaseModel):
             until=listed.until,
             hidden_alerts=listed.hidden_alerts,
             hidden_records=listed.hidden_records,
+            calendar_read=listed.calendar_read,
+            calendar_trouble=listed.calendar_trouble,
         )
 
 

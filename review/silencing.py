@@ -1,14 +1,13 @@
 """What people do on the silences page, checked and said back in sentences."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.silences import add_silence, preview_silence, remove_silence
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.silence import Silence, parse_weekly
-from latentwatch.review.actions import UNNAMED, Done
+from latentwatch.review.actions import UNNAMED, Done, moment_of
 from latentwatch.review.room import Room
 
 _LONGEST_NAME, _LONGEST_TEXT = 400, 4000
@@ -49,8 +48,8 @@ def _planned(room: Room, said: Any) -> Silence:
         author=_text(said, "author", 100) or UNNAMED,
         entity=_text(said, "entity", _LONGEST_NAME),
         feature=_text(said, "feature", _LONGEST_NAME),
-        start=_moment(_text(said, "start", 40)),
-        end=_moment(_text(said, "end", 40)),
+        start=moment_of(_text(said, "start", 40)),
+        end=moment_of(_text(said, "end", 40)),
         weekly=parse_weekly(weekly) if weekly else None,
         timezone=monitor.record.timezone,
     )
@@ -58,10 +57,3 @@ def _planned(room: Room, said: Any) -> Silence:
 
 def _text(said: Mapping[str, Any], name: str, longest: int) -> str:
     return str(said.get(name, "")).strip()[:longest]
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
-    except (ValueError, OverflowError):
-        raise InvalidInput(f"{text!r} is no time; choose one of the calendar") from None

@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from latentwatch.domain.alert import dispute
+from latentwatch.domain.silence import calendar_in_words
 from latentwatch.review import words
 
 _environment = Environment(
@@ -29,6 +30,7 @@ _environment.filters.update(
     clock=words.clock_time,
     entity=words.entity_name,
     dispute=dispute,
+    calendar=calendar_in_words,
 )
 
 

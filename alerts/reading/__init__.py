@@ -8,7 +8,9 @@ from latentwatch.alerts.reading.alert import AlertDetail, AlertEvent, alert_deta
 from latentwatch.alerts.reading.inbox import AlertFilter, AlertPage, inbox
 from latentwatch.alerts.reading.incidents import (
     Incident,
+    IncidentEvent,
     IncidentPage,
+    incident_events,
     incident_inbox,
     incident_of,
     incident_of_alert,
@@ -47,6 +49,7 @@ __all__ = [
     "DeadLetterPage",
     "EntityFacts",
     "Incident",
+    "IncidentEvent",
     "IncidentPage",
     "MapPoint",
     "MessageCounts",
@@ -61,6 +64,7 @@ __all__ = [
     "flagged_places",
     "flagged_versions",
     "inbox",
+    "incident_events",
     "incident_inbox",
     "incident_of",
     "incident_of_alert",

@@ -15,6 +15,7 @@ from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertRow
 from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
+from latentwatch.domain.loudness import LOUDNESS
 
 MOST_ALERTS = 200
 MOST_OFFSET = 10_000
@@ -23,8 +24,6 @@ COUNT_LIMIT = 10_000
 
 Order = Literal["severity", "recent", "teaching"]
 """Loudest first, latest first, or what would teach most first."""
-LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}
-"""Rank of each severity, the quietest 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class AlertFilter:
     """Started before this time."""
     silence: int | None = None
     """Hidden by the silence of this number."""
+    assignee: str | None = None
+    """Taken care of by somebody of this name; empty for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +123,6 @@ def matching(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
         query = query.where(AlertRow.started < wanted.until)
     if wanted.silence is not None:
         query = query.where(AlertRow.silence_id == wanted.silence)
+    if wanted.assignee is not None:
+        query = query.where(AlertRow.assignee == wanted.assignee)
     return query

@@ -1,18 +1,17 @@
 """Incidents by filter, page by page: what an operator looks at first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, case, func, select
+from sqlalchemy import ColumnElement, Engine, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.reading.disputes import disputed_alerts
 from latentwatch.alerts.reading.inbox import (
     COUNT_LIMIT,
-    LOUDNESS,
     MOST_ALERTS,
     MOST_OFFSET,
     AlertFilter,
@@ -24,11 +23,13 @@ from latentwatch.alerts.reading.rows import alert_of
 from latentwatch.alerts.reading.teaching import teaching_incidents
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
-from latentwatch.alerts.tables import AlertRow
+from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
+from latentwatch.domain.loudness import LOUDNESS, WIDE, in_words, widened
 
 MOST_SHOWN = 200
 """Alerts of one incident that are read; of more, the first."""
+MOST_EVENTS = 100
 _NAMED = 3
 
 
@@ -43,9 +44,9 @@ class Incident:
     """Alerts in all."""
     entity_count: int
     severity: Severity
-    """Of its loudest alert."""
+    """Of its loudest alert, and a step louder where it is wide."""
     status: AlertStatus
-    """Open as long as one alert is; then acknowledged, then silenced, as long as one is."""
+    """Open as long as one alert is; then acknowledged, then snoozed, then silenced, as long as one is."""
     started: datetime
     ended: datetime
     records: int
@@ -78,6 +79,19 @@ class Incident:
         return verdicts.pop() if len(verdicts) == 1 else None
 
     @property
+    def assignees(self) -> list[str]:
+        """Who takes care of its alerts, each once; of those that are read."""
+        return sorted({alert.assignee for alert in self.alerts if alert.assignee})
+
+    @property
+    def snoozed_until(self) -> datetime | None:
+        """When the first of its snoozed alerts is open again; None where none is snoozed until a time."""
+        return min(
+            (one.snoozed_until for one in self.alerts if one.status is AlertStatus.SNOOZED and one.snoozed_until),
+            default=None,
+        )
+
+    @property
     def asks(self) -> bool:
         """Whether one of its alerts asks if a lasting change is the new normal."""
         return any(alert.asks for alert in self.alerts)
@@ -93,6 +107,16 @@ class Incident:
         return max(self.alerts, key=lambda alert: (LOUDNESS[alert.severity], alert.peak_surprise))
 
     @property
+    def severity_in_words(self) -> str:
+        """What its severity is made of: how far, how long, how wide."""
+        peak = max(self.alerts, key=lambda alert: alert.peak_surprise)
+        limited = any(alert.crossed for alert in self.alerts)
+        lasted = self.ended - self.started
+        return in_words(
+            self.severity, peak.peak_surprise, peak.threshold, lasted, self.records, self.entity_count, limited=limited
+        )
+
+    @property
     def named(self) -> str:
         """Its entities in a few words: the first three by name, the others counted."""
         return self._names(_NAMED)
@@ -106,6 +130,18 @@ class Incident:
         names = [entity or "whole stream" for entity in self.entities[:most]]
         more = self.entity_count - len(names)
         return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent:
+    """Something that happened to alerts of an incident; the author is empty where no person did it."""
+
+    kind: str
+    author: str
+    note: str
+    created: datetime
+    alerts: int
+    """To how many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +164,18 @@ def incident_inbox(
     """Incidents with an alert that matches, in this order. `limit` and `offset` are clipped."""
     limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
     member = IncidentMemberRow
-    loudness = func.max(case(LOUDNESS, value=AlertRow.severity, else_=0))
+    loudest = func.max(case(LOUDNESS, value=AlertRow.severity, else_=0))
+    wide = and_(func.count(func.distinct(AlertRow.entity)) >= WIDE, loudest < len(LOUDNESS) - 1)
+    loudness = case((wide, loudest + 1), else_=loudest)
     keys: list[ColumnElement[Any]] = [func.max(AlertRow.ended).desc(), member.incident.desc()]
     if order == "severity":
         keys.insert(0, loudness.desc())
-    found = matching(select(member.incident).join(AlertRow, AlertRow.id == member.alert_id), wanted).group_by(
+    of_any = replace(wanted, at_least=None)
+    found = matching(select(member.incident).join(AlertRow, AlertRow.id == member.alert_id), of_any).group_by(
         member.incident
     )
+    if wanted.at_least is not None:
+        found = found.having(loudness >= LOUDNESS[wanted.at_least])
     with reading(engine) as session:
         first = teaching_incidents(session, matching(select(AlertRow.id), wanted)) if order == "teaching" else []
         numbers = page_of(session, first, found.order_by(*keys), member.incident, offset, limit)
@@ -156,6 +197,21 @@ def incident_of(engine: Engine, number: int) -> Incident | None:
     """One incident, or None when there is none of that number."""
     with reading(engine) as session:
         return next(iter(_incidents(session, [number])), None)
+
+
+def incident_events(engine: Engine, number: int) -> list[IncidentEvent]:
+    """What happened to an incident's alerts lately, oldest first, at most MOST_EVENTS; one action on many is one event."""
+    member, event = IncidentMemberRow, AlertEventRow
+    with reading(engine) as session:
+        rows = session.execute(
+            select(event.kind, event.author, event.note, event.created, func.count())
+            .join(member, member.alert_id == event.alert_id)
+            .where(member.incident == number)
+            .group_by(event.kind, event.author, event.note, event.created)
+            .order_by(event.created.desc(), func.max(event.id).desc())
+            .limit(MOST_EVENTS)
+        ).all()
+        return [IncidentEvent(*row) for row in reversed(rows)]
 
 
 def incident_of_alert(engine: Engine, alert: int) -> int | None:
@@ -192,6 +248,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
             func.max(case(LOUDNESS, value=alert.severity, else_=0)).label("loudness"),
             func.sum(case((alert.status == AlertStatus.OPEN, 1), else_=0)).label("open"),
             func.sum(case((alert.status == AlertStatus.ACKNOWLEDGED, 1), else_=0)).label("acknowledged"),
+            func.sum(case((alert.status == AlertStatus.SNOOZED, 1), else_=0)).label("snoozed"),
             func.sum(case((alert.status == AlertStatus.SILENCED, 1), else_=0)).label("silenced"),
             func.min(alert.started).label("started"),
             func.max(alert.ended).label("ended"),
@@ -209,7 +266,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
             alerts=tuple(alerts[each.incident]),
             count=each.alerts,
             entity_count=each.entities,
-            severity=loudest[each.loudness],
+            severity=widened(loudest[each.loudness], each.entities),
             status=_standing(each),
             started=each.started,
             ended=each.ended,
@@ -226,4 +283,6 @@ def _standing(counted: Any) -> AlertStatus:
         return AlertStatus.OPEN
     if counted.acknowledged:
         return AlertStatus.ACKNOWLEDGED
+    if counted.snoozed:
+        return AlertStatus.SNOOZED
     return AlertStatus.SILENCED if counted.silenced else AlertStatus.CLOSED

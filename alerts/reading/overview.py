@@ -161,7 +161,7 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
             func.count().filter(missed),
         ).where(
             AlertRow.monitor == name,
-            AlertRow.status.in_((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED)),
+            AlertRow.status.in_((AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.SNOOZED)),
             AlertRow.kind != AlertKind.ANOMALY,
             ~AlertRow.over,
         )

@@ -33,6 +33,8 @@ def alert_of(row: AlertRow, asked: tuple[LastingChange, StepAnswer | None] | Non
         over=row.over,
         step=step,
         answer=answer,
+        assignee=row.assignee,
+        snoozed_until=row.snoozed_until,
     )
 
 

@@ -20,6 +20,7 @@ from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame, page_at
+from latentwatch.review.incident_actions import take_back
 from latentwatch.review.pages.calming_panel import CalmingPanel
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
@@ -87,6 +88,7 @@ class _AlertView:
         ui.on("except", self._except)
         ui.on("alert-act", self._acted)
         ui.on("alert-label", self._labelled)
+        ui.on("undo", self._taken_back)
         ui.timer(_SECONDS, self.refresh, immediate=False)
 
     async def refresh(self) -> None:
@@ -203,6 +205,10 @@ class _AlertView:
             found = await self.queries.ask(proposed, self.room, self.detail.alert)
             if found is not None:
                 self._offer(found)
+
+    async def _taken_back(self, event: events.GenericEventArguments) -> None:
+        self._tell(await self.queries.ask(take_back, self.room, event.args))
+        await self.refresh()
 
     def _offer(self, found: Proposed | None) -> None:
         """What could be excepted, where the alert has records and nobody confirmed it."""

@@ -6,7 +6,7 @@ from fastapi import Path, Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from latentwatch.alerts.reading import incident_of
+from latentwatch.alerts.reading import incident_events, incident_of
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import act_on_incidents, split_incident, take_back
@@ -66,6 +66,7 @@ def page_markup(room: Room, number: int) -> Markup:
     return render(
         "incident.html",
         incident=incident,
+        events=incident_events(room.engine, number),
         length=max(1.0, (incident.ended - incident.started).total_seconds()),
         spread=(max(onsets) - min(onsets)).total_seconds(),
     )

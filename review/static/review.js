@@ -42,15 +42,39 @@
     show(true);
   };
   const current = () => rows().find((row) => row.dataset.incident === chosen);
-  const act = (what) => {
+  const act = (what, more = {}) => {
     const page = document.querySelector("[data-alert-page]");
     const whole = document.querySelector("[data-incident-page]");
     const chosenOnes = picked();
-    if (page) emitEvent("alert-act", { id: Number(page.dataset.alertPage), what, author: author() });
-    else if (whole) emitEvent("incident-act", { ids: [Number(whole.dataset.incidentPage)], what, author: author() });
-    else if (chosenOnes.length) { emitEvent("incident-act", { ids: chosenOnes, what, author: author() }); unpick(); }
-    else if (chosen) emitEvent("incident-act", { ids: [Number(chosen)], what, author: author() });
+    if (page) emitEvent("alert-act", { id: Number(page.dataset.alertPage), what, ...more, author: author() });
+    else if (whole) emitEvent("incident-act", { ids: [Number(whole.dataset.incidentPage)], what, ...more, author: author() });
+    else if (chosenOnes.length) { emitEvent("incident-act", { ids: chosenOnes, what, ...more, author: author() }); unpick(); }
+    else if (chosen) emitEvent("incident-act", { ids: [Number(chosen)], what, ...more, author: author() });
   };
+  // What needs a word more than a key: until when, to whom, what. Whatever is chosen when it is said is meant.
+  const targeted = () => document.querySelector("[data-alert-page], [data-incident-page]") || picked().length || chosen;
+  const local = (moment) => new Date(moment - moment.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  const handle = (name) => {
+    const dialog = document.getElementById(name);
+    if (!dialog || !targeted()) return;
+    const form = dialog.querySelector("form");
+    if (name === "assign") form.elements.assignee.value = author();
+    if (name === "comment") form.elements.note.value = "";
+    if (name === "snooze") form.elements.until.value = local(new Date(Date.now() + 8 * 3600000));
+    dialog.showModal();
+    const first = dialog.querySelector("[data-until]") || form.querySelector("input, textarea");
+    first.focus();
+    if (first.select) first.select();
+  };
+  const until = {
+    "1h": () => new Date(Date.now() + 3600000),
+    "4h": () => new Date(Date.now() + 4 * 3600000),
+    morning: () => { const at = new Date(); at.setHours(8, 0, 0, 0); if (at <= new Date()) at.setDate(at.getDate() + 1); return at; },
+    over: () => null,
+  };
+  const say = (dialog, what, more) => { dialog.close(); act(what, more); };
+  const snooze = (dialog, moment) => say(dialog, "snooze", { until: moment ? moment.toISOString() : "" });
+
   const undo = () => {
     const button = document.querySelector("[data-undo]");
     if (button) emitEvent("undo", { id: Number(button.dataset.undo), author: author() });
@@ -72,8 +96,12 @@
       return;
     }
     const whole = document.querySelector("[data-incident-page]");
-    if ((!inbox && !page) || event.target.closest("dialog")) return;
+    const asking = event.target.closest("dialog");
+    const choice = asking && asking.querySelectorAll("[data-until]")[Number(event.key) - 1];
+    if (choice) { choice.click(); event.preventDefault(); return; }
+    if ((!inbox && !page) || asking) return;
     const keys = { a: "acknowledge", t: "true", f: "false", u: "unsure" };
+    const dialogs = { s: "snooze", m: "assign", c: "comment" };
     if (inbox && (event.key === "j" || event.key === "ArrowDown")) move(1);
     else if (inbox && (event.key === "k" || event.key === "ArrowUp")) move(-1);
     else if (inbox && (event.key === "Enter" || event.key === "o") && current()) location.assign(current().dataset.href);
@@ -81,6 +109,7 @@
     else if (page && event.key === "e") { const next = document.querySelector(".proposals [data-emit=except]") || document.querySelector("[data-emit=exceptions-propose]"); if (next) next.click(); }
     else if (event.key === "z") undo();
     else if (event.key in keys) act(keys[event.key]);
+    else if (event.key in dialogs) handle(dialogs[event.key]);
     else if ((page || whole) && event.key === "Escape") came("/alerts") ? history.back() : location.assign("/alerts");
     else return;
     event.preventDefault();
@@ -91,6 +120,10 @@
     if (row && !event.target.closest("a, button, .pick")) { location.assign(row.dataset.href); return; }
     if (event.target.closest("[data-clears]")) { unpick(); return; }
     if (event.target.closest("[data-undo]")) { undo(); return; }
+    const handling = event.target.closest("[data-handles]");
+    if (handling) { handle(handling.dataset.handles); return; }
+    const moment = event.target.closest("[data-until]");
+    if (moment) { snooze(moment.closest("dialog"), until[moment.dataset.until]()); return; }
     const many = event.target.closest("[data-bulk]");
     if (many && many.dataset.bulk === "split") { emitEvent("incident-split", { ids: picked(), author: author() }); unpick(); return; }
     if (many) { act(many.dataset.bulk); return; }
@@ -134,6 +167,15 @@
   });
   document.addEventListener("submit", (event) => {
     if (event.target.matches("form[data-filters]")) { event.preventDefault(); filter(event.target); }
+    const asking = event.target.closest("dialog[data-handling]");
+    if (asking) {
+      event.preventDefault();
+      const said = event.target.elements;
+      if (said.until) snooze(asking, new Date(said.until.value));
+      else if (said.assignee) say(asking, "assign", { assignee: said.assignee.value });
+      else say(asking, "comment", { note: said.note.value });
+      return;
+    }
     if (event.target.matches("form[data-emits]")) {
       event.preventDefault();
       const form = event.target;

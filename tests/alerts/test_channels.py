@@ -1,10 +1,13 @@
 """Channels through Apprise, against a real web server on this machine."""
 
 import json
+import socketserver
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from email import message_from_string
+from email.header import decode_header, make_header
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -57,6 +60,42 @@ def webhook() -> Iterator[Webhook]:
     thread.join()
 
 
+@dataclass
+class Mail:
+    """A mail server that keeps what it is given."""
+
+    address: str = ""
+    received: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def mail() -> Iterator[Mail]:
+    """A running server that speaks as much SMTP as it takes to be given a message."""
+    box = Mail()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 ready\r\n")
+            while line := self.rfile.readline():
+                word = line.split()[0].upper() if line.split() else b""
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    lines = list(iter(self.rfile.readline, b".\r\n"))
+                    box.received.append(b"".join(lines).decode())
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+                if word == b"QUIT":
+                    return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_address[1]
+        box.address = f"mailto://127.0.0.1:{port}/?to=night@example.org&from=watch@example.org&mode=insecure"
+        yield box
+        server.shutdown()
+        thread.join()
+
+
 def test_a_message_arrives(webhook: Webhook) -> None:
     """Title, body, link and dedupe key reach the receiver."""
     open_channels({"oncall": webhook.address}, "http://127.0.0.1:8484/")["oncall"].send(MESSAGE)
@@ -81,6 +120,33 @@ def test_severity_decides_the_kind_of_message(webhook: Webhook) -> None:
     for severity in Severity:
         channel.send(replace(MESSAGE, severity=severity))
     assert [received["type"] for received in webhook.received] == ["info", "warning", "failure", "failure"]
+
+
+def test_a_webhook_gets_the_key_and_the_occasion(webhook: Webhook) -> None:
+    """As fields of their own: one key from open to over, and what is said now."""
+    channel = open_channels({"oncall": webhook.address + "?:team=night"}, "http://127.0.0.1:8484/")["oncall"]
+    for occasion in ("opened", "over"):
+        channel.send(replace(MESSAGE, key="alert-pump-plant.pump[0]@7 & more", occasion=occasion))
+    opened, over = webhook.received
+    assert (opened["key"], opened["occasion"], opened["team"]) == (
+        "alert-pump-plant.pump[0]@7 & more",
+        "opened",
+        "night",
+    )
+    assert (over["key"], over["occasion"], over["severity"]) == (opened["key"], "over", "high")
+    assert (opened["id"], opened["link"]) == (MESSAGE.dedupe_key, "http://127.0.0.1:8484/alerts/42")
+
+
+def test_mails_of_one_incident_are_one_thread(mail: Mail) -> None:
+    """They refer to one message, and say the key in a header."""
+    channel = open_channels({"oncall": mail.address})["oncall"]
+    for occasion in ("opened", "over"):
+        channel.send(replace(MESSAGE, key="alert-pump-plant.pump[0]@7", occasion=occasion))
+    opened, over = (message_from_string(text) for text in mail.received)
+    assert opened["References"] == over["References"]
+    assert str(opened["References"]).endswith("@latentwatch>")
+    assert opened["X-Latentwatch-Key"] == "alert-pump-plant.pump[0]@7"
+    assert MESSAGE.title in str(make_header(decode_header(str(opened["Subject"]))))
 
 
 def test_a_refusal_is_a_passing_fault(webhook: Webhook) -> None:

@@ -205,7 +205,7 @@ def test_the_doctor_finds_what_is_wrong_and_says_how_to_mend_it(trained: Run, tm
         ),
         (("init", "words.csv", "-o", "good.yaml"), 2, "exists already"),
         (("init", "words.csv", "-o", "words.csv", "--force"), 2, "is the sample itself"),
-        (("alerts", "list", "--status", "shut"), 2, "choose one of open, acknowledged, silenced, closed"),
+        (("alerts", "list", "--status", "shut"), 2, "choose one of open, acknowledged, snoozed, silenced, closed"),
         (("alerts", "label", "7", "true"), 2, "there is no alert 7"),
         (("serve", "--host", "0.0.0.0"), 2, "without a password or a token"),
         (("retention", "--keep", "cats=2d"), 2, "no such kind of row: cats"),

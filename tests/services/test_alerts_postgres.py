@@ -18,6 +18,8 @@ from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.incidents import IncidentContract
 from tests.alerts.contract.labels import LabelsContract
+from tests.alerts.contract.lifecycle import LifecycleContract
+from tests.alerts.contract.messages import MessagesContract
 from tests.alerts.contract.migrations import MigrationContract
 from tests.alerts.contract.missed_runs import MissedRunsContract
 from tests.alerts.contract.missed_stretches import MissedStretchContract
@@ -71,6 +73,14 @@ class TestExceptions(ExceptionContract):
 
 class TestMissedStretches(MissedStretchContract):
     """Promises about missed stretches, kept by PostgreSQL."""
+
+
+class TestLifecycle(LifecycleContract):
+    """Promises about alerts in people's hands, kept by PostgreSQL."""
+
+
+class TestMessages(MessagesContract):
+    """Promises about what is sent of an incident, kept by PostgreSQL."""
 
 
 class TestOffsets(OffsetsContract):

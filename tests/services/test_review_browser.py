@@ -103,7 +103,7 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     page.keyboard.press("k")
     expect(rows.nth(0)).to_have_class("now")
     page.keyboard.press("a")
-    expect(page.get_by_text("1 alert acknowledged.")).to_be_visible()
+    expect(page.get_by_text("Alert 3 acknowledged.")).to_be_visible()
     expect(rows.nth(0)).to_contain_text("acknowledged")
     page.keyboard.press("j")
     page.keyboard.press("f")
@@ -124,6 +124,37 @@ def test_the_inbox_works_from_the_keyboard(review: Review, page: Page, complaint
     assert complaints == []
 
 
+def test_an_incident_is_put_off_assigned_and_commented(review: Review, page: Page, complaints: list[str]):
+    """s and a number, m and a name, c and a text; z takes back what can be; on a phone by touch alone."""
+    page.goto(f"{review.address}/alerts")
+    rows = page.locator(".inbox tbody tr")
+    expect(rows).to_have_count(3)
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    expect(page.get_by_role("dialog", name="Snooze")).to_be_visible()
+    page.keyboard.press("2")
+    expect(page.get_by_text("Alert 3 snoozed until")).to_be_visible()
+    expect(rows).to_have_count(2)
+    page.keyboard.press("z")
+    expect(rows).to_have_count(3)
+    page.keyboard.press("m")
+    page.get_by_label("To", exact=True).fill("Bo")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Alert 3 assigned to Bo.")).to_be_visible()
+    expect(rows.nth(0)).to_contain_text("open, Bo")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{review.address}/alerts/3")
+    page.get_by_role("button", name="Comment").click()
+    page.get_by_label("What the next one should know").fill("a new valve")
+    page.get_by_role("dialog").get_by_role("button", name="Comment").click()
+    expect(page.locator(".timeline").filter(has_text="a new valve")).to_be_visible()
+    page.get_by_role("button", name="Snooze").click()
+    page.get_by_role("button", name="1 hour").click()
+    expect(page.get_by_text("snoozed until").first).to_be_visible()
+    assert review.asks("SELECT status, assignee FROM alerts WHERE id = 3") == [("snoozed", "Bo")]
+    assert complaints == []
+
+
 def test_several_incidents_are_labelled_at_once_and_taken_back(review: Review, page: Page, complaints: list[str]):
     """x chooses two, one button labels both, z takes it back; then they are put together and one is split off again."""
     page.goto(f"{review.address}/alerts")
@@ -133,7 +164,7 @@ def test_several_incidents_are_labelled_at_once_and_taken_back(review: Review, p
         page.keyboard.press("x")
     expect(page.locator("[data-chosen]")).to_have_text("2")
     page.get_by_role("button", name="False alarm").click()
-    expect(page.get_by_text("2 alerts labelled false alarms")).to_be_visible()
+    expect(page.get_by_text("2 alerts labelled as false alarm")).to_be_visible()
     expect(rows).to_have_count(1)
     page.keyboard.press("z")
     expect(page.get_by_text("Taken back: 2 alerts are as before.")).to_be_visible()

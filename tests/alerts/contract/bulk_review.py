@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
-from latentwatch.alerts.bulk_review import MOST_AT_ONCE, BulkAction, act_on_many, undo
+from latentwatch.alerts.bulk_review import MOST_AT_ONCE, BulkAction, Said, act_on_many, undo
 from latentwatch.alerts.incident_review import alerts_of_incident, put_together, split_off
 from latentwatch.alerts.reading import AlertFilter, alert_detail, inbox, incident_inbox, incident_of
 from latentwatch.alerts.reviewing import excluded_intervals, label
@@ -45,7 +45,7 @@ class BulkReviewContract:
         """What was there before is there again; the labels stay in the history."""
         label(engine, alerts[0], Verdict.UNSURE, "Bob")
         before = self.states(engine)
-        done = act_on_many(engine, alerts, BulkAction.TRUE, ANN, cause="outage")
+        done = act_on_many(engine, alerts, BulkAction.TRUE, Said(ANN, cause="outage"))
         assert done.changed == tuple(alerts)
         assert self.states(engine) == [(AlertStatus.CLOSED, Verdict.TRUE)] * 4
         assert undo(engine, done.id, ANN).changed == tuple(alerts)
@@ -59,7 +59,7 @@ class BulkReviewContract:
 
     def test_what_somebody_changed_since_stays(self, engine: Engine, alerts: list[int]) -> None:
         """A step back takes nobody's later word away."""
-        done = act_on_many(engine, alerts, BulkAction.FALSE, ANN)
+        done = act_on_many(engine, alerts, BulkAction.FALSE, Said(ANN))
         label(engine, alerts[2], Verdict.TRUE, "Bob")
         assert undo(engine, done.id, ANN).changed == (alerts[0], alerts[1], alerts[3])
         assert self.states(engine)[2] == (AlertStatus.CLOSED, Verdict.TRUE)
@@ -75,20 +75,20 @@ class BulkReviewContract:
             (alerts, " ", InvalidInput),
         ):
             with pytest.raises(problem):
-                act_on_many(engine, numbers, BulkAction.ACKNOWLEDGE, author)
+                act_on_many(engine, numbers, BulkAction.ACKNOWLEDGE, Said(author))
         assert self.states(engine) == before
 
     def test_what_is_so_already_is_not_changed(self, engine: Engine, alerts: list[int]) -> None:
         """An acknowledged alert is not acknowledged again, and stays so when the others are taken back."""
-        first = act_on_many(engine, alerts[:1], BulkAction.ACKNOWLEDGE, ANN)
-        second = act_on_many(engine, alerts, BulkAction.ACKNOWLEDGE, ANN)
+        first = act_on_many(engine, alerts[:1], BulkAction.ACKNOWLEDGE, Said(ANN))
+        second = act_on_many(engine, alerts, BulkAction.ACKNOWLEDGE, Said(ANN))
         assert (first.changed, second.changed) == ((alerts[0],), tuple(alerts[1:]))
         undo(engine, second.id, ANN)
         assert [status for status, _ in self.states(engine)] == [AlertStatus.ACKNOWLEDGED, *[AlertStatus.OPEN] * 3]
 
     def test_an_incident_is_told_as_one(self, engine: Engine, alerts: list[int]) -> None:
         """Its entities in order of onset, the severity of the loudest, open as long as one alert is."""
-        act_on_many(engine, alerts[1:], BulkAction.FALSE, ANN)
+        act_on_many(engine, alerts[1:], BulkAction.FALSE, Said(ANN))
         (found,) = incident_inbox(engine, AlertFilter()).incidents
         assert (found.id, found.count, found.entity_count) == (alerts[0], 4, 4)
         assert found.entities == ["web-0", "web-1", "web-2", "web-3"]

@@ -16,7 +16,7 @@ from latentwatch.alerts.reading import AlertFilter, alert_detail, incident_inbox
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.store import AlertStore
 from latentwatch.alerts.tables import NotificationRow
-from latentwatch.domain.alert import AlertStatus, Arrival, FlaggedRecord
+from latentwatch.domain.alert import AlertStatus, Arrival, FlaggedRecord, Severity
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import EntityState, Outcome, StoppedSending
@@ -118,11 +118,15 @@ class IncidentContract:
         clock.advance(6.0)
         notifier.deliver()
         assert [message.title for message in desk.taken] == [
-            "[low] pump: 30 entities not normal",
+            "[medium] pump: 30 entities not normal",
             "[low] pump / db-4: not normal",
         ]
         assert "in order of onset: web-0, web-1, web-2 and 27 more" in desk.taken[0].body
         assert "Most unusual: latency, connections." in desk.taken[0].body
+        assert "Medium: 1.2 times the threshold for 29 s on 30 entities." in desk.taken[0].body
+        wide = incident_inbox(engine, AlertFilter(at_least=Severity.MEDIUM), "severity").incidents
+        assert [one.entity_count for one in wide] == [HOSTS]
+        assert wide[0].severity_in_words == "medium: 1.2 times the threshold for 29 s on 30 entities"
 
     def test_an_incident_that_spreads_is_told_again_not_each_time(
         self, store: AlertStore, engine: Engine, clock: ManualClock
@@ -136,7 +140,7 @@ class IncidentContract:
         assert [message.title for message in desk.taken] == [
             "[low] pump / web-0: not normal",
             "[low] pump: 4 entities spreading",
-            "[low] pump: 16 entities spreading",
+            "[medium] pump: 16 entities spreading",
         ]
 
     @pytest.mark.parametrize("seed", range(6))

@@ -164,9 +164,7 @@ class AlertOut(Answer):
     step: LastingChangeOut | None = Field(description="the lasting change that it asks about")
     answer: StepAnswer | None = Field(description="what people said of that: accept, keep, or nothing yet")
     assignee: str = Field(description="who takes care of it; empty for nobody")
-    snoozed_until: datetime | None = Field(
-        description="when it is open again, where its status is snoozed; null then means once it is over"
-    )
+    snoozed_until: datetime | None = Field(description="when it is open again; null while snoozed: once it is over")
 
     @classmethod
     def of(cls, alert: Alert) -> Self:

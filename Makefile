@@ -48,8 +48,8 @@ test: setup ## everything, with real Kafka, PostgreSQL, Airflow, MLflow and Chro
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: proof
-proof: setup ## the proof on real data alone: SKAB through Kafka, a killed scorer, a retraining, a label
-	$(PYTEST) -s tests/services/test_proof.py $(ARGS)
+proof: setup ## the proof alone: SKAB through Kafka, a killed scorer, a retraining, a label; then an outage of thirty hosts
+	$(PYTEST) -s tests/services/test_proof.py tests/services/days/test_hosts_day.py $(ARGS)
 
 .PHONY: faults
 faults: setup ## the fault tests alone: killed scorers, brokers and databases; every record accounted for

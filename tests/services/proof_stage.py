@@ -30,13 +30,17 @@ class Plant:
     topic: str
     kafka: str
     database: str
+    monitor: str = "skab"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)
+    """Further settings, such as channels."""
 
     @property
     def environment(self) -> dict[str, str]:
         """What every process of ours is told."""
         return {
             **os.environ,
+            **self.told,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LATENTWATCH_DATABASE": self.database,
             "LATENTWATCH_KAFKA": self.kafka,
@@ -51,7 +55,7 @@ class Plant:
     @property
     def monitor_file(self) -> Path:
         """The monitor that is scored and retrained."""
-        return self.folder / "monitors" / "skab.yaml"
+        return self.folder / "monitors" / f"{self.monitor}.yaml"
 
     def run(self, *arguments: str) -> str:
         """Run a command of ours to its end and return what it printed."""
@@ -146,9 +150,9 @@ def accounted(database: Engine) -> int:
     )
 
 
-def serving_versions(database: Engine) -> list[int | None]:
+def serving_versions(database: Engine, monitor: str = "skab") -> list[int | None]:
     """Model versions of the scorers that are alive."""
-    return [beat.model_version for beat in heartbeats(database, "skab") if beat.is_alive(clock.now())]
+    return [beat.model_version for beat in heartbeats(database, monitor) if beat.is_alive(clock.now())]
 
 
 def rows_of(database: Engine, query: str) -> list[Any]:

@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Double, bindparam, delete, func, insert, literal, select, update
 
 from latentwatch.alerts.announcing import News
-from latentwatch.alerts.episodes import entity_key, extend, flagged_row, record_escalations, turns_of
+from latentwatch.alerts.courses import retell
+from latentwatch.alerts.episodes import entity_key, extend, record_escalations, turns_of
+from latentwatch.alerts.flagged_rows import flagged_row
 from latentwatch.alerts.former_verdicts import FormerVerdictRow
 from latentwatch.alerts.grouping import Episode, each_limit
 from latentwatch.alerts.incidents import leave_incident
@@ -226,6 +228,7 @@ def _correct_alerts(
             _close(connection, alert, leave_incident(connection, monitor, alert, rule), now)
             events.append(_event(alert, "withdrawn", WITHDRAWN, now))
             continue
+        retell(connection, episode)
         episode.untold = before.status is AlertStatus.SILENCED
         corrected.append(episode)
         if (episode.records, episode.severity) != (before.records, before.severity):

@@ -1,6 +1,6 @@
 """What people are told of incidents: one message as it opens, one where it becomes critical, one where it spreads,
-one when somebody is on it, one each time it has stood open for long, one when it is over, one where another alert joins after
-that.
+one for each further culprit, one when somebody is on it, one each time it has stood open for long, one when it is over, one
+where another alert joins after that.
 
 Written in the transaction that causes it. The first message waits a few seconds in the outbox, and what joins the
 incident meanwhile is written into it: an outage of thirty hosts is one message of thirty. A channel that asks for some
@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, delete, func, select, update
 
+from latentwatch.alerts.culprit_messages import culprit_messages
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.outbox import DUE, channels_of, levels_of, new_message, subject_of, titled
 from latentwatch.alerts.recollection import last_time
@@ -22,6 +23,7 @@ from latentwatch.alerts.shown_values import values_in_words
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, NotificationRow
 from latentwatch.alerts.upserts import insert_new
 from latentwatch.domain.alert import AlertKind, AlertStatus, Severity
+from latentwatch.domain.course import Culprit
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.loudness import LOUDNESS, in_words, widened
 from latentwatch.domain.record import Position
@@ -91,6 +93,8 @@ class News:
     """Alerts of before that became critical."""
     louder: frozenset[int] = frozenset()
     """Alerts of before whose severity rose, those that became critical among them."""
+    culprits: Mapping[int, tuple[Culprit, ...]] = field(default_factory=dict)
+    """Features that came to lead alerts that had opened with others."""
 
 
 def announce(connection: Connection, monitor: str, news: News, now: datetime, settle: timedelta = timedelta()) -> None:
@@ -98,7 +102,7 @@ def announce(connection: Connection, monitor: str, news: News, now: datetime, se
 
     The first message of an incident waits for `settle`.
     """
-    touched = {*news.opened, *news.critical, *news.louder}
+    touched = {*news.opened, *news.critical, *news.louder, *news.culprits}
     channels = channels_of(connection, monitor) if touched else ()
     if not channels:
         return
@@ -107,6 +111,12 @@ def announce(connection: Connection, monitor: str, news: News, now: datetime, se
     levels = levels_of(connection, monitor)
     for number in sorted(numbers):
         _tell(connection, monitor, number, news, {name: levels.get(name) for name in channels}, now, settle)
+        if news.culprits and (alerts := _alerts_of(connection, number)):
+            told = _told(connection, alerts)
+            heard = {each.channel: each.key for each in told if each.occasion == OPENED and each.last != DUE}
+            severity = _Incident(tuple(alerts)).severity
+            messages = culprit_messages(monitor, alerts, news.culprits, heard, severity, now)
+            insert_new(connection, NotificationRow, messages)
 
 
 def announce_over(
@@ -278,7 +288,7 @@ def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
         select(
             alert.id, alert.kind, alert.entity, alert.severity, alert.status, alert.created, alert.started, alert.ended, alert.over, alert.records,
             alert.peak_surprise, alert.threshold,
-            alert.model_version, alert.features, alert.crossed, alert.peak_source, alert.peak_partition,
+            alert.model_version, alert.features, alert.summary, alert.crossed, alert.peak_source, alert.peak_partition,
             alert.peak_offset,
         )
         .join(member, member.alert_id == alert.id)
@@ -334,7 +344,13 @@ def _of_one(alert: Row[Any], shown: str) -> str:
     return (
         f"Alert {alert.id}, since {alert.started:%Y-%m-%d %H:%M:%S} UTC: {alert.records} flagged "
         f"record{'s' if alert.records > 1 else ''}, peak surprise {alert.peak_surprise:.1f} "
-        f"(threshold {alert.threshold:.1f}), model version {alert.model_version}. Most unusual: {features}."
+        f"(threshold {alert.threshold:.1f}), model version {alert.model_version}. "
+        + (
+            f"{alert.summary[:1].upper()}{alert.summary[1:]}{'' if alert.summary.endswith('?') else '.'} "
+            if alert.summary
+            else ""
+        )
+        + f"Most unusual: {features}."
         + "".join(f" {Crossing(**crossing).in_words}." for crossing in alert.crossed)
     )
 

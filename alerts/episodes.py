@@ -7,13 +7,15 @@ from hashlib import blake2b
 from typing import Any
 from zlib import crc32
 
-import numpy as np
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from latentwatch.alerts.announcing import OUTLASTS, News
-from latentwatch.alerts.columns import BigKey, storable
+from latentwatch.alerts.columns import storable
+from latentwatch.alerts.courses import keep, keep_further, tell
+from latentwatch.alerts.flagged_rows import flagged_row
 from latentwatch.alerts.grouping import Episode, group, shifted
 from latentwatch.alerts.incidents import join_incidents, stand_alone
+from latentwatch.alerts.kept_trace import led_up_to, parts_of
 from latentwatch.alerts.session import take_turns
 from latentwatch.alerts.silences import silences_since
 from latentwatch.alerts.snoozing import wake_critical
@@ -22,19 +24,15 @@ from latentwatch.alerts.tables import (
     AlertEventRow,
     AlertRow,
     FlaggedRecordRow,
-    KeptTraceRow,
-    TraceRow,
 )
-from latentwatch.alerts.upserts import insert_found, insert_unless_stored
+from latentwatch.alerts.upserts import insert_unless_stored
 from latentwatch.domain.alert import AlertKind, AlertStatus, Arrival, FlaggedRecord, Severity
 from latentwatch.domain.incident import Opening, pattern_of
 from latentwatch.domain.incident_rule import IncidentRule
-from latentwatch.domain.outcome import Receipt
+from latentwatch.domain.outcome import Receipt, Stretch
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 
-TRACE_BEFORE = 240
-"""How many trace points before an alert are kept."""
 ENTITY_LIMIT = 400
 """Characters of an entity's name that are kept; PostgreSQL's indexes hold no more than 2,700 bytes an entry."""
 _LOCK_BUCKETS = 512
@@ -61,12 +59,13 @@ def store_flagged(
     now: datetime,
     *,
     look_first: bool,
+    stretches: Sequence[Stretch] = (),
 ) -> tuple[Receipt, News]:
     """Write flagged records and the alerts they belong to; returns also what people must be told of.
 
     Records stored by an earlier commit, which only an offset moved back by hand can bring, are passed over, at the price
     of a query; without `look_first` they raise StoredBefore instead, after which the transaction must be rolled back.
-    Two scorers that flag the same entity take turns.
+    Two scorers that flag the same entity take turns. `stretches` are the records around the flagged ones.
     """
     fresh = _once(records, _stored(connection, monitor, records) if look_first else set())
     if not fresh:
@@ -78,6 +77,9 @@ def store_flagged(
     touched = list(dict.fromkeys(assigned))
     opened = [episode for episode in touched if episode.id is None]
     extended = [episode for episode in touched if episode.id is not None]
+    parts = parts_of(_by_key(stretches))
+    before = led_up_to(connection, monitor, touched, parts, gap)
+    told = tell(connection, fresh, assigned, before)
     _open(connection, monitor, opened, now)
     extend(connection, extended, now)
     late = {each.id for record, each in zip(fresh, assigned, strict=True) if record.arrival is not Arrival.IN_ORDER}
@@ -85,18 +87,35 @@ def store_flagged(
     join_incidents(connection, monitor, [_opening(each, rule) for each in opened if not each.untold], rule, grown)
     stand_alone(connection, monitor, [_opening(each, rule) for each in opened if each.untold])
     _note_outlasting(connection, opened, now)
-    rows = [flagged_row(monitor, *pair) for pair in zip(fresh, assigned, strict=True)]
+    rows = [flagged_row(monitor, record, each.id) for record, each in zip(fresh, assigned, strict=True)]
     if not insert_unless_stored(connection, FlaggedRecordRow, rows):
         raise StoredBefore
     ask(connection, monitor, fresh, assigned, now)
-    _keep_trace(connection, monitor, opened)
+    owners = {record.position: episode for record, episode in zip(fresh, assigned, strict=True)}
+    keep(connection, monitor, told, before, parts, owners, gap, now)
     escalated = [e for e in extended if e.severity is Severity.CRITICAL and e.stored_severity is not Severity.CRITICAL]
     record_escalations(connection, escalated, now)
-    told = [episode for episode in opened if not episode.untold]
+    announced = [episode for episode in opened if not episode.untold]
     loud = [episode for episode in escalated if not episode.untold]
     louder = [episode for episode in extended if not episode.untold and _rose(episode)]
-    positions = {each.id: each.opening.position for each in told if each.id is not None and each.opening is not None}
-    return Receipt(_ids(opened), _ids(extended)), News(positions, frozenset(_ids(loud)), frozenset(_ids(louder)))
+    positions = {
+        each.id: each.opening.position for each in announced if each.id is not None and each.opening is not None
+    }
+    culprits = {each.id: told.culprits[each] for each in told.culprits if each.id is not None and not each.untold}
+    return Receipt(_ids(opened), _ids(extended)), News(
+        positions, frozenset(_ids(loud)), frozenset(_ids(louder)), culprits
+    )
+
+
+def keep_recoveries(connection: Connection, monitor: str, stretches: Sequence[Stretch], gap: timedelta) -> None:
+    """Keep the courses of alerts none of whose records is flagged in this commit."""
+    if stretches:
+        keep_further(connection, monitor, parts_of(_by_key(stretches)), gap)
+
+
+def _by_key(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Stretches under the names by which their entities are stored."""
+    return [replace(each, entity=entity_key(each.entity)) for each in stretches]
 
 
 def _rose(episode: Episode) -> bool:
@@ -163,6 +182,7 @@ _GROWING = (
         AlertRow.threshold,
         AlertRow.model_version,
         AlertRow.features,
+        AlertRow.summary,
         AlertRow.crossed,
         AlertRow.id,
         AlertRow.severity,
@@ -209,6 +229,7 @@ def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedReco
             threshold=row.threshold,
             model_version=row.model_version,
             features=row.features,
+            summary=row.summary,
             crossed=tuple(Crossing(**one) for one in row.crossed),
             id=row.id,
             stored_severity=row.severity,
@@ -234,6 +255,7 @@ def _grown_columns(episode: Episode, now: datetime) -> dict[str, Any]:
         "threshold": episode.threshold,
         "model_version": episode.model_version,
         "features": episode.features,
+        "summary": episode.summary,
         "crossed": [crossing.to_json() for crossing in episode.crossed],
         "updated": now,
     }
@@ -266,67 +288,6 @@ def extend(connection: Connection, episodes: Sequence[Episode], now: datetime) -
     """Write down how stored episodes have grown, in their alerts."""
     if episodes:
         connection.execute(_EXTEND, [{"alert": episode.id, **_grown_columns(episode, now)} for episode in episodes])
-
-
-def flagged_row(monitor: str, record: FlaggedRecord, episode: Episode | None) -> dict[str, Any]:
-    """A record's columns; without an episode those of a record whose alert is known."""
-    why = record.explanation
-    return {
-        "monitor": monitor,
-        "source": record.position.source,
-        "partition": record.position.partition,
-        "offset": record.position.offset,
-        "alert_id": None if episode is None else episode.id,
-        "entity": record.entity,
-        "time": record.time,
-        "surprise": record.surprise,
-        "reconstruction": record.reconstruction,
-        "density": record.density,
-        "components": why.parts,
-        "extrapolated": record.extrapolated,
-        "warming": record.warming,
-        "threshold": record.threshold,
-        "model_version": record.model_version,
-        "bundle": record.bundle,
-        "values": record.values,
-        "context": record.context,
-        "seen": record.seen,
-        "expected": why.expected,
-        "contributions": why.contributions,
-        "neighbours": [{"distance": near.distance, "values": near.values} for near in why.neighbours],
-        "code": np.asarray(why.code, np.float32),
-        "place_x": why.place[0],
-        "place_y": why.place[1],
-        "arrival": record.arrival,
-        "revision": record.revision,
-        "grounds": record.grounds.to_json(),
-    }
-
-
-_TRACED = ("monitor", "entity", "time", "surprise", "reconstruction", "density", "flagged", "values")
-_LED_UP = (
-    select(bindparam("alert", type_=BigKey).label("alert_id"), *(getattr(TraceRow, name) for name in _TRACED))
-    .where(
-        TraceRow.monitor == bindparam("of_monitor"),
-        TraceRow.entity == bindparam("of_entity"),
-        TraceRow.time <= bindparam("until"),
-    )
-    .order_by(TraceRow.time.desc())
-    .limit(TRACE_BEFORE)
-)
-
-
-def _keep_trace(connection: Connection, monitor: str, episodes: Sequence[Episode]) -> None:
-    """Copy what led up to each new alert out of the live trace, which forgets; what an earlier alert kept is there."""
-    insert_found(
-        connection,
-        KeptTraceRow,
-        _LED_UP,
-        [
-            {"alert": episode.id, "of_monitor": monitor, "of_entity": episode.entity, "until": episode.started}
-            for episode in episodes
-        ],
-    )
 
 
 def _note_outlasting(connection: Connection, episodes: Sequence[Episode], now: datetime) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from latentwatch.alerts import (
     bulk_actions_table,
     context_tables,
+    course_table,
     exception_table,
     former_verdicts,
     incident_members,
@@ -20,6 +21,7 @@ from latentwatch.alerts.columns import Row
 DEFINED_IN = (
     bulk_actions_table,
     context_tables,
+    course_table,
     exception_table,
     former_verdicts,
     incident_members,

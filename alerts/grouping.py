@@ -10,7 +10,7 @@ long ago.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from latentwatch.domain.alert import FlaggedRecord, Severity, severity_of
@@ -48,6 +48,10 @@ class Episode:
     """The number of the silence that hid what it goes on from."""
     asked: bool = False
     """Whether it waits for people's answer on a lasting change."""
+    moved: list[str] = field(default_factory=list)
+    """Features of the lasting change that it asks about now."""
+    summary: str = ""
+    """What happened over its course, where the features do not say it."""
 
     @property
     def severity(self) -> Severity:

@@ -4,7 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from latentwatch.alerts.course_table import CourseRow
 from latentwatch.alerts.tables import FlaggedRecordRow, MonitorRow
+from latentwatch.domain.course import Course
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.monitor import parse_monitor
 
@@ -14,8 +16,9 @@ _MOST = 3
 
 def values_in_words(connection: Connection, monitor: str, alert: Row[Any]) -> str:
     """The alert's features with what each showed at its peak and what was expected; their names alone where that is not known.
+    Of slow sensors the last known value counts.
 
-    `alert` has `features` and the position of its peak.
+    `alert` has its `id`, `features` and the position of its peak.
     """
     row = FlaggedRecordRow
     peak = connection.execute(
@@ -29,9 +32,16 @@ def values_in_words(connection: Connection, monitor: str, alert: Row[Any]) -> st
     names: list[str] = list(alert.features)
     if peak is None or not names:
         return ", ".join(names) or "no single feature"
-    units = _units(connection, monitor)
-    said = [_said(name, peak.values.get(name), peak.expected.get(name), units.get(name, "")) for name in names[:_MOST]]
+    units, known = _units(connection, monitor), _last_known(connection, alert.id)
+    shown = {**known, **{name: value for name, value in peak.values.items() if value is not None}}
+    said = [_said(name, shown.get(name), peak.expected.get(name), units.get(name, "")) for name in names[:_MOST]]
     return ", ".join([*said, *names[_MOST:]])
+
+
+def _last_known(connection: Connection, alert: int) -> dict[str, Any]:
+    """What the alert's features showed last when its strangest record came."""
+    stored = connection.scalar(select(CourseRow.course).where(CourseRow.alert_id == alert))
+    return {} if stored is None else {name: one.worst for name, one in Course.from_json(stored).features.items()}
 
 
 def _units(connection: Connection, monitor: str) -> dict[str, str]:

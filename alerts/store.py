@@ -16,7 +16,7 @@ from latentwatch.alerts.amending import correct, remember_raised, take_turns_wit
 from latentwatch.alerts.announcing import News, announce, announce_over
 from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
 from latentwatch.alerts.ending import end_alerts
-from latentwatch.alerts.episodes import StoredBefore, entity_key, store_flagged
+from latentwatch.alerts.episodes import StoredBefore, entity_key, keep_recoveries, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
 from latentwatch.alerts.missed_runs import store_missed
 from latentwatch.alerts.outbox import announce_changes
@@ -181,9 +181,11 @@ class AlertStore:
                 announce(connection, self.monitor, corrected, now, settle)
             if outcome.flagged:
                 receipt, news = store_flagged(
-                    connection, self.monitor, outcome.flagged, gap, outcome.incident_rule, now, look_first=look_first
-                )
+                    connection, self.monitor, outcome.flagged, gap, outcome.incident_rule, now,
+                    look_first=look_first, stretches=outcome.stretches,
+                )  # fmt: skip
                 announce(connection, self.monitor, news, now, settle)
+            keep_recoveries(connection, self.monitor, () if outcome.flagged else outcome.stretches, gap)
             remember_raised(connection, self.monitor, outcome.amendments, now)
             missed, came = store_missed(
                 connection, self.monitor, outcome.source, outcome.missed, outcome.incident_rule, now

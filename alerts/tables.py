@@ -14,6 +14,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latentwatch.alerts.columns import BigKey, Floats, Row
+from latentwatch.alerts.course_table import KeptTraceRow as KeptTraceRow
 from latentwatch.alerts.exception_table import ExceptionProposalRow as ExceptionProposalRow
 from latentwatch.alerts.exception_table import ExceptionRow as ExceptionRow
 from latentwatch.alerts.login_session_table import LoginSessionRow as LoginSessionRow
@@ -95,7 +96,9 @@ class AlertRow(Row):
     model_version: Mapped[int]
     """Of the peak."""
     features: Mapped[list[str]] = mapped_column(JSON)
-    """Those that contributed most at the peak, strongest first."""
+    """Those that contributed most over its course, strongest first."""
+    summary: Mapped[str] = mapped_column(server_default="")
+    """What happened over its course, where the features do not say it; else empty."""
     crossed: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
     """The limits that its records crossed, each with the value that was first beyond it: fields of `Crossing`."""
     verdict: Mapped[Verdict | None]
@@ -157,27 +160,6 @@ class FlaggedRecordRow(Row):
     """How often late records amended its verdict."""
     grounds: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
     """What the monitor's rules had to do with it, as `Grounds.to_json` has it."""
-
-
-class KeptTraceRow(Row):
-    """A point of an entity's trace that led up to an alert, kept when the live trace has moved on.
-
-    It belongs to the entity, not to an alert: of alerts that follow one another fast, most share what led up to them.
-    """
-
-    __tablename__ = "kept_trace"
-    __table_args__ = (Index("ix_kept_trace_alert", "alert_id"),)
-
-    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
-    entity: Mapped[str] = mapped_column(primary_key=True)
-    time: Mapped[datetime] = mapped_column(primary_key=True)
-    alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
-    """The first alert that it led up to; it goes when that goes."""
-    surprise: Mapped[float]
-    reconstruction: Mapped[float]
-    density: Mapped[float]
-    flagged: Mapped[bool]
-    values: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class AlertEventRow(Row):

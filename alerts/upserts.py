@@ -4,11 +4,11 @@ Rows given to one of them must not hold the same key twice, and should come sort
 meet on rows meet in the same order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -22,17 +22,6 @@ OnConflict: TypeAlias = Callable[[Insert, Table], Insert]
 def insert_new(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> int:
     """Insert the rows whose key is not there yet, leave the others as they are; returns how many were inserted."""
     return _execute(connection, row, values, _ignore)
-
-
-def insert_found(
-    connection: Connection, row: type[Row], query: Select[Any], parameters: Sequence[Mapping[str, Any]]
-) -> None:
-    """Insert what a query of columns of the same names finds, once for each of its parameters; where a key is there
-    already, the row that has it stays as it is."""
-    if parameters:
-        table = row.__table__
-        assert isinstance(table, Table)
-        connection.execute(_from_query(table, query, connection.dialect.name), parameters)
 
 
 def insert_unless_stored(connection: Connection, row: type[Row], values: list[dict[str, Any]]) -> bool:
@@ -105,12 +94,6 @@ def _execute(connection: Connection, row: type[Row], values: list[dict[str, Any]
                 _from_json(table, on_conflict), {"rows": rows}, execution_options=_COUNTED
             ).rowcount
     return connection.execute(_row_by_row(table, on_conflict, dialect), values, execution_options=_COUNTED).rowcount
-
-
-@cache
-def _from_query(table: Table, query: Select[Any], dialect: str) -> Insert:
-    inserted = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    return inserted.from_select(query.selected_columns.keys(), query).on_conflict_do_nothing()
 
 
 @cache

@@ -178,9 +178,11 @@ class Alert:
     threshold: float
     model_version: int
     features: tuple[str, ...]
-    """The features that contributed most at the peak, strongest first."""
+    """The features that contributed most over its course, strongest first."""
     verdict: Verdict | None
     """The latest label's verdict."""
+    summary: str = ""
+    """What happened over its course, where the features do not say it."""
     crossed: tuple[Crossing, ...] = ()
     """The limits that its records crossed, each with the value that was first beyond it."""
     silence: int | None = None

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from latentwatch.domain.alert import Amendment, FlaggedRecord
 from latentwatch.domain.incident_rule import NO_RELATIONS, IncidentRule
-from latentwatch.domain.record import DeadLetter, Value
+from latentwatch.domain.record import Batch, DeadLetter, Value
+from latentwatch.domain.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class MinuteCount:
 
 @dataclass(frozen=True, slots=True)
 class TracePoint:
-    """One sampled record for the live page."""
+    """One sampled record, or the strangest of several that a thinned trace has in its place."""
 
     entity: str
     time: datetime
@@ -46,6 +50,24 @@ class TracePoint:
     density: float
     flagged: bool
     values: dict[str, Value]
+    records: int = 1
+    """How many it stands for."""
+    low: Mapping[str, float] = field(default_factory=dict)
+    """The least of each number among them; empty where it stands for one."""
+    high: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """N records of one entity, in the order in which they came: what leads up to an alert, or its course."""
+
+    entity: str
+    batch: Batch
+    scores: Scores
+    flagged: NDArray[np.bool_]
+    """[N]"""
+    leads_up: bool
+    """Whether they come before the first flagged record of an alert; else from there until the entity is normal again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +191,8 @@ class Outcome:
     dead_letters: tuple[DeadLetter, ...] = ()
     counts: tuple[MinuteCount, ...] = ()
     trace: tuple[TracePoint, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    """Records around flagged ones, whole: those of an entity in their order, what leads up to an alert first."""
     entities: tuple[EntityState, ...] = ()
     snapshots: tuple[ContextSnapshot, ...] = ()
     audit: tuple[AuditEntry, ...] = ()

@@ -1,6 +1,6 @@
 """Calibrated scores, and which of them are flagged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,6 +62,19 @@ class Scores:
             warming=self.warming[rows],
             step=self.step[rows],
         )
+
+
+def scores_together(parts: Sequence[Scores]) -> Scores:
+    """Of all pieces, one after the other."""
+    return Scores(
+        surprise=np.concatenate([part.surprise for part in parts]),
+        reconstruction=np.concatenate([part.reconstruction for part in parts]),
+        density=np.concatenate([part.density for part in parts]),
+        components={name: np.concatenate([part.components[name] for part in parts]) for name in parts[0].components},
+        extrapolated=np.concatenate([part.extrapolated for part in parts]),
+        warming=np.concatenate([part.warming for part in parts]),
+        step=np.concatenate([part.step for part in parts]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,17 @@ def list_alerts(
     print_table(headers, rows, "No alert.")
 
 
+@app.command(epilog="Example: latentwatch alerts show 12")
+def show(
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened over an alert's whole course: its moments, and what each feature did."""
+    from latentwatch.alert_showing import show_alert
+
+    show_alert(alert, as_json=as_json)
+
+
 @app.command(epilog="Example: latentwatch alerts label 12 13 true --cause 'valve 3 stuck'")
 def label(
     alerts: Annotated[list[int], typer.Argument(metavar="ALERT...", help="The alerts' numbers.", show_default=False)],

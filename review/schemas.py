@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from latentwatch.alerts.reading import AlertDetail, MapPoint, MessageCounts
 from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Label, Severity, Verdict
 from latentwatch.domain.model import ModelVersion, VersionStatus
-from latentwatch.domain.outcome import TracePoint
-from latentwatch.domain.record import DeadLetter, Value
+from latentwatch.domain.record import DeadLetter
 from latentwatch.domain.steps import StepAnswer
+from latentwatch.review.course_schemas import CourseOut
+from latentwatch.review.course_schemas import TraceOut as TraceOut
 from latentwatch.review.flagged_schemas import Answer, FlaggedOut, FormerVerdictOut
 from latentwatch.review.promise import Promise
 from latentwatch.review.state import MonitorState
@@ -97,22 +98,6 @@ class EntityOut(Answer):
     warming: bool
 
 
-class TraceOut(Answer):
-    """One sampled record."""
-
-    entity: str
-    time: datetime
-    surprise: float
-    reconstruction: float
-    density: float
-    flagged: bool
-    values: dict[str, Value]
-
-    @classmethod
-    def of(cls, point: TracePoint) -> Self:
-        return cls.model_validate(point)
-
-
 class CrossingOut(Answer):
     """A value beyond a limit that somebody set."""
 
@@ -158,6 +143,7 @@ class AlertOut(Answer):
     model_version: int
     features: tuple[str, ...]
     verdict: Verdict | None
+    summary: str = Field(description="what happened over its course, where the features do not say it; else empty")
     crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
     silence: int | None = Field(description="the silence that hid it when it opened")
     over: bool = Field(description="the entity has been normal since, or sends again")
@@ -223,6 +209,7 @@ class AlertDetailOut(BaseModel):
     events: list[EventOut]
     previous: list[PreviousOut]
     former: list[FormerVerdictOut] = Field(description="verdicts that late records amended, oldest first")
+    course: CourseOut | None = Field(description="what its features did over its whole course, where that was told")
 
     @classmethod
     def of(cls, detail: AlertDetail) -> Self:
@@ -239,6 +226,7 @@ class AlertDetailOut(BaseModel):
                 for alert, label in detail.previous
             ],
             former=[FormerVerdictOut.of(one) for one in detail.former],
+            course=None if detail.course is None else CourseOut.of(detail.course),
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.interface import Contexts
 from latentwatch.domain.outcome import ExceptedCount
 from latentwatch.domain.record import Batch, DeadLetter, concatenate
-from latentwatch.domain.scores import Scores
+from latentwatch.domain.scores import scores_together
 from latentwatch.streams.excepting import count_excepted
 from latentwatch.streams.outcomes import Scored, ScoredBatch, Serving, decide_by
 
@@ -61,12 +61,13 @@ def join(parts: Sequence[Judged]) -> Judged:
     starts = np.cumsum([0, *(len(part.verdicts.batch) for part in parts)])[:-1]
     return Judged(
         ScoredBatch(
-            concatenate(part.verdicts.batch for part in parts), _join_scores([part.verdicts.scores for part in parts])
+            concatenate(part.verdicts.batch for part in parts),
+            scores_together([part.verdicts.scores for part in parts]),
         ),
         np.concatenate([part.flagged + start for part, start in zip(parts, starts, strict=True)]),
         Scored(
             concatenate(part.strange.batch for part in parts),
-            _join_scores([part.strange.scores for part in parts]),
+            scores_together([part.strange.scores for part in parts]),
             Contexts(
                 np.concatenate([part.strange.contexts.features for part in parts]),
                 np.concatenate([part.strange.contexts.seen for part in parts]),
@@ -75,16 +76,4 @@ def join(parts: Sequence[Judged]) -> Judged:
         tuple(letter for part in parts for letter in part.unfit),
         tuple(letter for part in parts for letter in part.unscorable),
         tuple(count for part in parts for count in part.excepted),
-    )
-
-
-def _join_scores(parts: Sequence[Scores]) -> Scores:
-    return Scores(
-        surprise=np.concatenate([part.surprise for part in parts]),
-        reconstruction=np.concatenate([part.reconstruction for part in parts]),
-        density=np.concatenate([part.density for part in parts]),
-        components={name: np.concatenate([part.components[name] for part in parts]) for name in parts[0].components},
-        extrapolated=np.concatenate([part.extrapolated for part in parts]),
-        warming=np.concatenate([part.warming for part in parts]),
-        step=np.concatenate([part.step for part in parts]),
     )

@@ -86,8 +86,7 @@ class Scorer:
         self.last_commit: datetime | None = None
         self.metrics = metrics or ScorerMetrics(monitor.name, clock)
         self._health = health or HealthRecord(clock)
-        self._monitor = monitor
-        self._source = source
+        self._monitor, self._source = monitor, source
         self._decode_as = decode_as
         self._store = store
         self._load = load
@@ -225,6 +224,7 @@ class Scorer:
                 aligned=aligned,
                 counts=count_minutes(found.verdicts, found.flagged, model),
                 trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
+                stretches=running.stretches(found.verdicts, found.flagged, self._monitor.alert),
                 heard=running.sending.take_heard(),
                 missed=running.runs.found(model),
                 audit=running.shapes.look(decoded, messages),

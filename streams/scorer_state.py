@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.domain.outcome import Stretch
+from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Decoded
 from latentwatch.streams.amending import LateRecords
 from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.decoding.patient_decoding import PatientDecoder
-from latentwatch.streams.outcomes import Serving
+from latentwatch.streams.outcomes import ScoredBatch, Serving
 from latentwatch.streams.ports import Messages
+from latentwatch.streams.watching.alert_stretches import AlertStretches
 from latentwatch.streams.watching.run_watch import RunWatch
 from latentwatch.streams.watching.shape_watch import ShapeWatch
 from latentwatch.streams.watching.stopped_sending import SendingWatch
@@ -29,6 +35,11 @@ class ScorerState:
     decoder: PatientDecoder
     """Reads the fields of `model`; another one from when a model is promoted that reads other fields."""
     shapes: ShapeWatch = field(default_factory=ShapeWatch)
+    around: AlertStretches = field(default_factory=AlertStretches)
+
+    def stretches(self, scored: ScoredBatch, flagged: NDArray[np.intp], policy: AlertPolicy) -> tuple[Stretch, ...]:
+        """What of a batch, of which some rows are flagged, is kept around flagged records."""
+        return self.around.take(scored, flagged, policy.gap(self.model.detector.cadence))
 
     def aligned(self, decoded: Decoded, messages: Messages) -> Decoded:
         """Rows, where messages hold one value each; else what was decoded."""

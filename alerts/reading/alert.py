@@ -6,14 +6,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from latentwatch.alerts.episodes import TRACE_BEFORE
+from latentwatch.alerts.course_table import CourseRow
+from latentwatch.alerts.flagged_rows import flagged_of
 from latentwatch.alerts.former_verdicts import FormerVerdictRow
 from latentwatch.alerts.incident_members import IncidentMemberRow
-from latentwatch.alerts.reading.rows import alert_of, flagged_of, former_of, label_of, trace_of
+from latentwatch.alerts.kept_trace import TRACE_BEFORE, trace_point_of
+from latentwatch.alerts.reading.rows import alert_of, former_of, label_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
 from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
+from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.course import Course
 from latentwatch.domain.outcome import TracePoint
 
 MOST_FLAGGED = 200
@@ -60,6 +64,8 @@ class AlertDetail:
     """The incident that it is part of."""
     others: int = 0
     """How many other alerts are part of that."""
+    course: Course | None = None
+    """What its features did; None of alerts of releases that did not tell it, and of an entity that stopped sending."""
 
 
 def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
@@ -70,12 +76,14 @@ def alert_detail(engine: Engine, alert_id: int) -> AlertDetail | None:
             return None
         strangest = _strangest(session, row)
         incident, others = _incident(session, row.id)
+        told = session.scalar(select(CourseRow).where(CourseRow.alert_id == row.id).limit(1))
         return AlertDetail(
             alert=alert_of(row, steps_of(session, [row.id]).get(row.id)),
             opened=row.created,
             peak=strangest[0] if strangest else None,
             flagged=tuple(sorted(strangest, key=lambda one: one.time)),
-            trace=_around(session, row, strangest),
+            trace=tuple(_around(session, row, strangest, told)),
+            course=None if told is None else Course.from_json(told.course),
             labels=_labels(session, row),
             events=_events(session, row),
             previous=_previous(session, row),
@@ -159,37 +167,41 @@ def _previous(session: Session, alert: AlertRow) -> tuple[tuple[Alert, Label | N
     return tuple((alert_of(row), latest.get(row.id)) for row in earlier)
 
 
-def _around(session: Session, alert: AlertRow, flagged: list[FlaggedRecord]) -> tuple[TracePoint, ...]:
+def _around(
+    session: Session, alert: AlertRow, flagged: list[FlaggedRecord], course: CourseRow | None
+) -> list[TracePoint]:
     """The entity's stream around an alert, in time order.
 
-    What led up to it was kept when it opened; what came during and after is in the live trace for a while; its
-    flagged records stay for ever.
+    What led up to it, its course and its recovery were kept. Where records came without their surroundings, as alerts of
+    earlier releases did, what came during and after is in the live trace for a while, and flagged records stay for ever.
     """
+    row, kept = KeptTraceRow, (KeptTraceRow.monitor == alert.monitor, KeptTraceRow.entity == alert.entity)
     before = session.scalars(
-        select(KeptTraceRow)
-        .where(
-            KeptTraceRow.monitor == alert.monitor,
-            KeptTraceRow.entity == alert.entity,
-            KeptTraceRow.time <= alert.started,
-        )
-        .order_by(KeptTraceRow.time.desc())
-        .limit(TRACE_BEFORE)
+        select(row).where(*kept, row.time < alert.started).order_by(row.time.desc()).limit(TRACE_BEFORE)
     )
-    points = {row.time: trace_of(row, alert.entity) for row in before}
-    live = session.scalars(
-        select(TraceRow)
-        .where(
-            TraceRow.monitor == alert.monitor,
-            TraceRow.entity == alert.entity,
-            TraceRow.time >= alert.started,
-            TraceRow.time <= alert.ended + AFTERWARDS,
-        )
-        .order_by(TraceRow.time)
-        .limit(MOST_TRACE)
+    points = {each.time: trace_point_of(each, alert.entity) for each in before}
+    until = alert.ended + AFTERWARDS
+    if course is not None and course.trace_points:
+        until = max(until, from_microseconds(course.trace_until))
+    since = session.scalars(
+        select(row).where(*kept, row.time >= alert.started, row.time <= until).order_by(row.time).limit(MOST_TRACE)
     )
-    points |= {row.time: trace_of(row, alert.entity) for row in live}
-    points |= {one.time: _as_trace(one) for one in flagged}
-    return tuple(points[time] for time in sorted(points))
+    points |= {each.time: trace_point_of(each, alert.entity) for each in since}
+    if course is None or not course.trace_points:
+        live = session.scalars(
+            select(TraceRow)
+            .where(
+                TraceRow.monitor == alert.monitor,
+                TraceRow.entity == alert.entity,
+                TraceRow.time >= alert.started,
+                TraceRow.time <= until,
+            )
+            .order_by(TraceRow.time)
+            .limit(MOST_TRACE)
+        )
+        points |= {each.time: trace_point_of(each, alert.entity) for each in live}
+        points |= {one.time: _as_trace(one) for one in flagged}
+    return [points[time] for time in sorted(points)]
 
 
 def _as_trace(flagged: FlaggedRecord) -> TracePoint:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, select, tuple_
 
-from latentwatch.alerts.reading.rows import flagged_of
+from latentwatch.alerts.flagged_rows import flagged_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import FlaggedRecordRow
 from latentwatch.domain.alert import FlaggedRecord

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Engine, Select, and_, func, select
 from sqlalchemy.orm import Session
 
-from latentwatch.alerts.reading.rows import alert_of, flagged_of
+from latentwatch.alerts.flagged_rows import flagged_of
+from latentwatch.alerts.reading.rows import alert_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import AlertRow, FlaggedRecordRow, MinuteCountRow
 from latentwatch.domain.alert import Alert, AlertKind, FlaggedRecord

@@ -1,12 +1,10 @@
 """Rows to the domain's nouns."""
 
 from latentwatch.alerts.former_verdicts import FormerVerdictRow
-from latentwatch.alerts.tables import AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
-from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
-from latentwatch.domain.outcome import TracePoint
+from latentwatch.alerts.tables import AlertRow, LabelRow
+from latentwatch.domain.alert import Alert, FormerVerdict, Label
 from latentwatch.domain.record import Position
-from latentwatch.domain.rules import Crossing, Grounds
-from latentwatch.domain.scores import Explanation, Neighbour
+from latentwatch.domain.rules import Crossing
 from latentwatch.domain.steps import LastingChange, StepAnswer
 
 
@@ -27,6 +25,7 @@ def alert_of(row: AlertRow, asked: tuple[LastingChange, StepAnswer | None] | Non
         threshold=row.threshold,
         model_version=row.model_version,
         features=tuple(row.features),
+        summary=row.summary,
         crossed=tuple(Crossing(**one) for one in row.crossed),
         verdict=row.verdict,
         silence=row.silence_id,
@@ -50,37 +49,6 @@ def label_of(row: LabelRow) -> Label:
     )
 
 
-def flagged_of(row: FlaggedRecordRow) -> FlaggedRecord:
-    """A flagged record with its explanation."""
-    return FlaggedRecord(
-        position=Position(row.source, row.partition, row.offset),
-        entity=row.entity,
-        time=row.time,
-        surprise=row.surprise,
-        reconstruction=row.reconstruction,
-        density=row.density,
-        extrapolated=row.extrapolated,
-        warming=row.warming,
-        threshold=row.threshold,
-        model_version=row.model_version,
-        bundle=row.bundle,
-        values=row.values,
-        context=row.context,
-        seen=row.seen,
-        explanation=Explanation(
-            expected=row.expected,
-            contributions=row.contributions,
-            neighbours=tuple(Neighbour(one["distance"], one["values"]) for one in row.neighbours),
-            code=tuple(float(value) for value in row.code),
-            place=(row.place_x, row.place_y),
-            parts=row.components,
-        ),
-        grounds=Grounds.from_json(row.grounds),
-        arrival=row.arrival,
-        revision=row.revision,
-    )
-
-
 def former_of(row: FormerVerdictRow) -> FormerVerdict:
     """A verdict as it was."""
     return FormerVerdict(
@@ -94,20 +62,4 @@ def former_of(row: FormerVerdictRow) -> FormerVerdict:
         amended=row.amended,
         surprise_since=row.surprise_since,
         flagged_since=row.flagged_since,
-    )
-
-
-def trace_of(row: TraceRow | KeptTraceRow, entity: str) -> TracePoint:
-    """A sampled record; what is kept of it for alerts has no position any more."""
-    offset, partition = (row.offset, row.partition) if isinstance(row, TraceRow) else (-1, -1)
-    return TracePoint(
-        entity=entity,
-        time=row.time,
-        offset=offset,
-        partition=partition,
-        surprise=row.surprise,
-        reconstruction=row.reconstruction,
-        density=row.density,
-        flagged=row.flagged,
-        values=row.values,
     )

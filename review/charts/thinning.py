@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from latentwatch.alerts.trace_thinning import together
 from latentwatch.domain.outcome import TracePoint
 
 
 def thin(points: Sequence[TracePoint], most: int) -> list[TracePoint]:
-    """At most `most` points in order: of each stretch the strangest one, so that no peak disappears.
+    """At most `most` points in order: of each stretch the strangest one with its least and greatest values, so that neither
+    a peak of the score nor one of a number disappears.
 
     The first and the last point stay, so that the axis keeps its ends.
     """
@@ -18,10 +20,27 @@ def thin(points: Sequence[TracePoint], most: int) -> list[TracePoint]:
         return list(points)
     inner, stretches = points[1:-1], most - 2
     edges = [round(stretch * len(inner) / stretches) for stretch in range(stretches + 1)]
-    chosen = [
-        max(inner[first:stop], key=lambda point: point.surprise) for first, stop in pairwise(edges) if stop > first
-    ]
+    chosen = [together(inner[first:stop]) for first, stop in pairwise(edges) if stop > first]
     return [points[0], *chosen, points[-1]]
+
+
+def gaps(points: Sequence[TracePoint], paces: int = 6) -> set[int]:
+    """The points behind which the stream paused for so many usual steps, by their places: a line across would claim records
+    there.
+
+    Where a point stands for several records, the next one may be as many steps away.
+    """
+    steps = [1000 * step for step in steps_seconds(points)]
+    if not steps:
+        return set()
+    stand_for = [max(before.records, after.records) for before, after in pairwise(points)]
+    by_record = sorted(step / count for step, count in zip(steps, stand_for, strict=True))
+    pace, least = by_record[len(by_record) // 2], max(3 * slow_step(steps), 2000)
+    return {
+        place
+        for place, (step, count) in enumerate(zip(steps, stand_for, strict=True))
+        if step > max(paces * pace * count, least)
+    }
 
 
 def stretches(points: Sequence[TracePoint]) -> list[tuple[int, int]]:
@@ -46,8 +65,7 @@ def around(points: Sequence[TracePoint], start: datetime, end: datetime) -> list
     """
     lead = max(2 * (end - start), timedelta(seconds=40 * pace_seconds(points)))
     near = [point for point in points if point.time >= start - lead]
-    pause = timedelta(seconds=max(30 * pace_seconds(near), 3 * slow_step(steps_seconds(near))))
-    pauses = [(before.time, after.time) for before, after in pairwise(near) if after.time - before.time > pause]
+    pauses = [(near[place].time, near[place + 1].time) for place in sorted(gaps(near, 30))]
     first = max((after for _, after in pauses if after <= start), default=start - lead)
     last = min((before for before, _ in pauses if before >= end), default=near[-1].time if near else end)
     return [point for point in near if first <= point.time <= last]

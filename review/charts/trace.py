@@ -1,8 +1,8 @@
 """Sensor traces and the score above each other on one shared time axis."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Any
 
@@ -11,12 +11,13 @@ from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.review.charts.part_areas import part_areas
-from latentwatch.review.charts.thinning import milliseconds, slow_step, stretches, thin
+from latentwatch.review.charts.thinning import gaps, milliseconds, stretches, thin
 
 MOST_POINTS = 300
 MOST_BANDS = 14
+_NEARLY_ALL = 0.8
 _SCORE_HEIGHT, _BAND_HEIGHT, _TITLE, _BOTTOM = 120, 42, 24, 26
-_LEFT, _RIGHT = 46, 14
+_LEFT, _WIDEST_LEFT, _RIGHT = 46, 110, 14
 
 Option = dict[str, Any]
 
@@ -38,43 +39,78 @@ def chosen_features(schema: RecordSchema, first: Sequence[str] = ()) -> list[str
     return [*leading, *(name for name in drawable if name not in leading)][:MOST_BANDS]
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnNormal:
+    """What would have been normal, drawn beside what was."""
+
+    usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What numbers showed before, by feature."""
+    expected: Mapping[datetime, Mapping[str, Value]] = field(default_factory=dict)
+    """What was expected of a record's features, by its time."""
+
+
 def trace_option(
     schema: RecordSchema,
     features: Sequence[str],
     points: Sequence[TracePoint],
     threshold: float | None,
     parts: Mapping[datetime, Mapping[str, float]] | None = None,
+    normal: DrawnNormal | None = None,
 ) -> Option:
     """The whole chart: the score with its threshold on top, one band a feature below, flagged stretches shaded.
 
     `parts` are what components add to the surprise of flagged records, by the records' times; they are stacked below it.
+    Points that stand for several records show the least and the greatest of them.
     """
     kept = thin(points, MOST_POINTS)
-    moments = [milliseconds(point) for point in kept]
+    moments, pauses = [milliseconds(point) for point in kept], gaps(kept)
     shaded = _shading(stretches(points), moments)
-    bands = [_Band(in_rates(schema).feature(name), kept, moments) for name in features]
-    option = _frame(len(bands), moments)
+    bands = [_Band(in_rates(schema).feature(name), kept, pauses, normal or DrawnNormal()) for name in features]
+    option = _frame(len(bands), moments, _left(bands))
     areas, legend = part_areas(parts or {}, [point.time for point in kept], moments)
-    areas = [area | _drawn(_with_gaps(area["data"])) for area in areas]
+    areas = [area | _drawn(_with_gaps([[pair] for pair in area["data"]], pauses)) for area in areas]
     option["title"].append(_score_title(legend))
     option["yAxis"].append(_score_axis(kept, threshold))
-    option["series"] += [_score_line(kept, moments, threshold, shaded), *areas]
+    option["series"] += [_score_line(kept, pauses, threshold, shaded), *areas]
     for number, band in enumerate(bands, start=1):
         option["title"].append(_title(band.title, number))
         option["yAxis"].append(band.axis(number))
-        option["series"].append(band.series(number, shaded))
+        option["series"] += band.series(number, shaded)
     return option
 
 
 class _Band:
     """One feature's trace."""
 
-    def __init__(self, feature: Feature, points: Sequence[TracePoint], moments: Sequence[int]) -> None:
+    def __init__(self, feature: Feature, points: Sequence[TracePoint], pauses: set[int], normal: DrawnNormal) -> None:
         self.feature = feature
-        values = [point.values.get(feature.name) for point in points]
+        name = feature.name
+        values = [point.values.get(name) for point in points]
         self.words = sorted({str(value) for value in values if value is not None})[:12]
         self.stepped = not feature.is_number or feature.type is FeatureType.BOOLEAN
-        self.data = _with_gaps([[moment, self._plot(value)] for moment, value in zip(moments, values, strict=True)])
+        self.usual = normal.usual.get(name) if feature.is_number else None
+        drawn = [[[milliseconds(point), value] for value in self._shown(point)] for point in points]
+        known = sum(any(value is not None for _, value in few) for few in drawn)
+        # A slow sensor is drawn from one known value to the next; where nearly all points show one, a missing one is a gap.
+        self.slow = 0 < known < _NEARLY_ALL * len(points)
+        if self.slow:
+            drawn = [[pair for pair in few if pair[1] is not None] for few in drawn]
+        self.stepped = self.stepped or self.slow
+        self.data = _with_gaps(drawn, pauses)
+        expected = [(milliseconds(point), self._expected(point, normal)) for point in points]
+        self.expected = [[moment, value] for moment, value in expected if value is not None]
+
+    def _shown(self, point: TracePoint) -> list[Value]:
+        """Its value, or the least and the greatest of those that the point stands for."""
+        name = self.feature.name
+        low, high = point.low.get(name), point.high.get(name)
+        if self.stepped or low is None or high is None or low == high:
+            return [self._plot(point.values.get(name) if low is None else low)]
+        return [_short(low), _short(high)]
+
+    def _expected(self, point: TracePoint, normal: DrawnNormal) -> Value:
+        expected = normal.expected.get(point.time, {}).get(self.feature.name)
+        return self._plot(expected) if self.feature.is_number else None
 
     @property
     def title(self) -> str:
@@ -99,7 +135,8 @@ class _Band:
 
     def _reach(self) -> tuple[float, float]:
         """Round ends of the axis, so that it stays put while values only wobble."""
-        values = [value for _, value in self.data if isinstance(value, float | int)]
+        shown = [value for _, value in (*self.data, *self.expected) if isinstance(value, float | int)]
+        values = [*shown, *(self.usual or ())]
         if not values:
             return 0.0, 1.0
         low, high = min(values), max(values)
@@ -108,8 +145,11 @@ class _Band:
         top = max(ceil(high / step) * step, bottom + step)
         return float(f"{bottom:.6g}"), float(f"{top:.6g}")
 
-    def series(self, grid: int, shaded: Option) -> Option:
-        return {
+    def series(self, grid: int, shaded: Option) -> list[Option]:
+        """What was shown, over what is usual, and what was expected where that is known."""
+        across = {"itemStyle": {":color": _colour("usual")}}
+        usual = [[{"yAxis": self.usual[0], **across}, {"yAxis": self.usual[1]}]] if self.usual else []
+        shown = {
             "type": "line",
             "name": self.feature.name,
             "xAxisIndex": grid,
@@ -118,18 +158,50 @@ class _Band:
             "step": "end" if self.stepped else False,
             "lineStyle": {"width": 1.2, ":color": _colour("ink")},
             "itemStyle": {":color": _colour("ink")},
-            "markArea": shaded,
+            "markArea": shaded | {"data": [*usual, *shaded["data"]]},
         }
+        if not self.expected:
+            return [shown]
+        expected = {
+            "type": "line",
+            "name": f"{self.feature.name}, expected",
+            "xAxisIndex": grid,
+            "yAxisIndex": grid,
+            **_drawn(self.expected),
+            "lineStyle": {"width": 1.2, "type": "dashed", ":color": _colour("chart-1")},
+            "itemStyle": {":color": _colour("chart-1")},
+        }
+        return [shown, expected]
+
+    @property
+    def labels(self) -> list[str]:
+        """The axis' labels."""
+        if self.feature.type is FeatureType.CATEGORY:
+            return self.words
+        return [] if self.feature.type is FeatureType.BOOLEAN else [f"{end:,}" for end in self._reach()]
 
 
-def _frame(bands: int, moments: Sequence[int]) -> Option:
+def _left(bands: Sequence[_Band]) -> int:
+    """Pixels left of every panel: room for the longest label, in steps, so that it stays put while values wobble."""
+    longest = max((len(label) for band in bands for label in band.labels), default=0)
+    return min(_WIDEST_LEFT, max(_LEFT, 16 * ceil((6 * longest + 12) / 16)))
+
+
+def _frame(bands: int, moments: Sequence[int], left: int) -> Option:
     reach = {"min": moments[0], "max": moments[-1]} if moments else {}
     return {
         "animation": False,
         "textStyle": {"fontFamily": "inherit"},
         "title": [],
         "grid": [
-            {"left": _LEFT, "right": _RIGHT, "top": _top(number), "height": _BAND_HEIGHT if number else _SCORE_HEIGHT}
+            {
+                "left": left,
+                "right": _RIGHT,
+                "top": _top(number),
+                "height": _BAND_HEIGHT if number else _SCORE_HEIGHT,
+                # Or each panel would make room for its own labels, and one moment stand at two places.
+                "outerBoundsMode": "none",
+            }
             for number in range(bands + 1)
         ],
         "xAxis": [
@@ -167,14 +239,12 @@ def _score_axis(points: Sequence[TracePoint], threshold: float | None) -> Option
     return _axis(0) | {"min": 0, "max": step * ceil(top / step), "interval": step}
 
 
-def _score_line(
-    points: Sequence[TracePoint], moments: Sequence[int], threshold: float | None, shaded: Option
-) -> Option:
-    course = [[moment, round(point.surprise, 3)] for moment, point in zip(moments, points, strict=True)]
+def _score_line(points: Sequence[TracePoint], pauses: set[int], threshold: float | None, shaded: Option) -> Option:
+    course = [[[milliseconds(point), round(point.surprise, 3)]] for point in points]
     line = {
         "type": "line",
         "name": "surprise",
-        **_drawn(_with_gaps(course)),
+        **_drawn(_with_gaps(course, pauses)),
         "z": 3,
         "lineStyle": {"width": 1.8, ":color": _colour("chart-1")},
         "itemStyle": {":color": _colour("chart-1")},
@@ -217,6 +287,8 @@ def _axis(grid: int) -> Option:
             "showMinLabel": True,
             "showMaxLabel": True,
             "hideOverlap": True,
+            "width": _WIDEST_LEFT - 10,
+            "overflow": "truncate",
         },
         "splitLine": {"lineStyle": {":color": _colour("line"), "opacity": 0.6}},
         "axisLine": {"show": False},
@@ -233,17 +305,13 @@ def _top(number: int) -> int:
     return _TITLE + (0 if number == 0 else _SCORE_HEIGHT + _TITLE + (number - 1) * (_BAND_HEIGHT + _TITLE))
 
 
-def _with_gaps(data: list[list[Any]]) -> list[list[Any]]:
-    """The same points, with an empty one wherever the stream paused: a line across would claim records there."""
-    steps = sorted(after[0] - before[0] for before, after in pairwise(data))
-    if not steps:
-        return data
-    longest = max(6 * steps[len(steps) // 2], 3 * slow_step(steps), 2000)
-    whole = data[:1]
-    for before, after in pairwise(data):
-        if after[0] - before[0] > longest:
-            whole.append([(before[0] + after[0]) // 2, None])
-        whole.append(after)
+def _with_gaps(drawn: list[list[list[Any]]], pauses: set[int]) -> list[list[Any]]:
+    """What is drawn of each point, one after the other, with an empty one wherever the stream paused."""
+    whole: list[list[Any]] = []
+    for place, few in enumerate(drawn):
+        if whole and place - 1 in pauses and few:
+            whole.append([(whole[-1][0] + few[0][0]) // 2, None])
+        whole += few
     return whole
 
 

@@ -15,7 +15,7 @@ from latentwatch.domain.monitor import Monitor
 from latentwatch.review.actions import Done, act, label
 from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
-from latentwatch.review.charts.trace import chosen_features, has_course, trace_height, trace_option
+from latentwatch.review.charts.trace import DrawnNormal, chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed
 from latentwatch.review.fragment import PageQueries, fragment, show
@@ -25,10 +25,15 @@ from latentwatch.review.pages.calming_panel import CalmingPanel
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
 from latentwatch.review.room import Room, room_of
+from latentwatch.review.telling import course_lines, course_moments
 from latentwatch.review.templating import render
 
 _SECONDS = 10.0
 _BANDS = 8
+_LEGEND = (
+    "Shaded upright: flagged. Across: what it showed before the alert. Dashed: what was expected of flagged records. "
+    "Of slow sensors the last known value is drawn."
+)
 
 
 @page_at("/alerts/{alert_id:int}")
@@ -70,6 +75,7 @@ class _AlertView:
                 self.chart: ui.echart | None = None
                 self.around = ui.element("div")
                 self._draw_trace()
+                self.course = fragment()
                 self.evidence = fragment()
                 if self.detail.peak is not None:
                     CalmingPanel(self.room, self.queries, self.detail.alert.id, self.detail.alert.features)
@@ -95,7 +101,7 @@ class _AlertView:
         found = await self.queries.ask(alert_detail, self.room.engine, self.detail.alert.id)
         if found is None:
             return
-        grown = len(found.trace) != len(self.detail.trace)
+        grown = (len(found.trace), found.trace[-1:]) != (len(self.detail.trace), self.detail.trace[-1:])
         self.detail = found
         self._show()
         if grown:
@@ -122,6 +128,7 @@ class _AlertView:
                 former=detail.former,
             ),
         )
+        show(self.course, course_markup(detail, self.monitor))
         show(self.evidence, evidence_markup(detail, self.monitor))
 
     def _causes(self) -> list[str]:
@@ -134,14 +141,24 @@ class _AlertView:
             return
         features = chosen_features(self.schema, alert.features)[:_BANDS]
         added = {one.time: {part.name: part.value for part in parts(one)} for one in self.detail.flagged}
-        option = trace_option(self.schema, features, points, alert.threshold, added)
+        option = trace_option(self.schema, features, points, alert.threshold, added, self._normal())
         if self.chart is not None:
             self.chart.options.update(option)
             self.chart.update()
             return
         with self.around:
-            fragment("<h2>Around it</h2>")
+            fragment("<h2>Before, during and after</h2>")
             self.chart = ui.echart(option).classes("chart").style(f"height:{trace_height(len(features))}px")
+            fragment(render("muted.html", text=_LEGEND))
+
+    def _normal(self) -> DrawnNormal:
+        """What its features showed before, and what was expected of them at flagged records."""
+        course = self.detail.course
+        told = {} if course is None else course.features
+        return DrawnNormal(
+            {name: (one.usual.low, one.usual.high) for name, one in told.items() if one.usual},
+            {one.time: one.explanation.expected for one in self.detail.flagged},
+        )
 
     def _build_replay(self) -> None:
         async def check() -> None:
@@ -253,6 +270,20 @@ def _place_in_words(ground: MapGround | None, peak: MapPoint) -> str:
     )
 
 
+def course_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
+    """What happened over the alert's whole course."""
+    if detail.course is None or not detail.alert.records:
+        return Markup("")
+    guilty, rest = course_lines(detail.course, monitor.record if monitor else None)
+    return render(
+        "course.html",
+        moments=course_moments(detail.alert, detail.course),
+        guilty=guilty,
+        rest=rest,
+        top=max([1e-9, *(line.share for line in guilty)]),
+    )
+
+
 def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
     """Why the strangest record was flagged."""
     peak = detail.peak
@@ -263,6 +294,7 @@ def evidence_markup(detail: AlertDetail, monitor: Monitor | None) -> Markup:
     return render(
         "evidence.html",
         peak=peak,
+        folded=detail.course is not None,
         guilty=guilty,
         rest=rest,
         top=max([*shares, 1e-9]),

@@ -15,7 +15,7 @@ from latentwatch.domain.alert import Severity, Verdict
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around, milliseconds, stretches, thin
-from latentwatch.review.charts.trace import MOST_POINTS, chosen_features, trace_option
+from latentwatch.review.charts.trace import MOST_POINTS, DrawnNormal, chosen_features, trace_option
 from tests.review.sketch import NOW, PUMP, trace_point
 
 GROUND = MapGround(
@@ -68,7 +68,9 @@ def test_every_band_shares_one_time_axis():
     option = trace_option(PUMP.record, chosen_features(PUMP.record), points([0.5] * 1000), 3.0)
     assert len({(axis["min"], axis["max"]) for axis in option["xAxis"]}) == 1
     assert len(option["grid"]) == len(option["xAxis"]) == len(option["yAxis"]) == 4
-    assert all(len(series["data"]) <= MOST_POINTS for series in option["series"])
+    assert all(len(series["data"]) <= 2 * MOST_POINTS for series in option["series"])
+    assert len({grid["left"] for grid in option["grid"]}) == 1
+    assert {grid["outerBoundsMode"] for grid in option["grid"]} == {"none"}
     assert option["series"][0]["markLine"]["data"] == [{"yAxis": 3.0}]
     json.dumps(option, allow_nan=False)
 
@@ -197,3 +199,57 @@ def test_calm_points_stay_joined_beside_a_crowd_of_flagged_ones():
     assert drawn[-2][1] is None
     near = around(trace, trace[20].time, trace[119].time)
     assert near[0].time == NOW + timedelta(seconds=240)
+
+
+def test_thinned_points_show_the_least_and_the_greatest() -> None:
+    """A thin spike of a number is drawn although its record was not strange, also where the trace was thinned twice."""
+    whole = [
+        replace(point, values={"flow": 5.0 + 90.0 * (n == 777)}) for n, point in enumerate(points([0.5, 0.7] * 1_000))
+    ]
+    drawn = trace_option(PUMP.record, ["flow"], thin(whole, 1_000), None)["series"][-1]["data"]
+    assert max(value for _, value in drawn) == 95.0
+    assert sum(point.records for point in thin(thin(whole, 1_000), 300)) == 2_000
+
+
+def test_no_gap_is_drawn_where_records_were() -> None:
+    """What led up to an alert is the coarser the further back; a pause in it is a gap still."""
+    coarse = [replace(point, records=64) for point in points([0.5] * 20, step=64.0)]
+    fine = [replace(point, time=point.time + timedelta(seconds=1280)) for point in points([0.5] * 300)]
+    whole = trace_option(PUMP.record, ["pressure"], [*coarse, *fine], None)["series"][0]["data"]
+    assert [value for _, value in whole].count(None) == 0
+    late = [replace(point, time=point.time + timedelta(seconds=900)) for point in fine]
+    paused = trace_option(PUMP.record, ["pressure"], [*coarse, *late], None)["series"][0]["data"]
+    assert [value for _, value in paused].count(None) == 1
+
+
+def test_a_slow_sensor_is_drawn_from_value_to_value() -> None:
+    """Its last known value stands until the next one; there is no hole in it."""
+    seen = [
+        replace(point, values={"flow": 5.0 + n if n % 10 == 0 else None}) for n, point in enumerate(points([0.5] * 100))
+    ]
+    series = trace_option(PUMP.record, ["flow"], seen, None)["series"][-1]
+    assert [value for _, value in series["data"]] == [5.0 + 10 * n for n in range(10)]
+    assert series["step"] == "end"
+
+
+def test_what_is_usual_and_what_was_expected_are_drawn() -> None:
+    """A band across, and a dashed line at flagged records; the axis holds both."""
+    seen = points([0.5] * 20)
+    normal = DrawnNormal({"flow": (-40.0, 3.0)}, {seen[7].time: {"flow": 120.0}, seen[8].time: {"flow": 121.0}})
+    option = trace_option(PUMP.record, ["flow"], seen, None, normal=normal)
+    shown, expected = option["series"][-2:]
+    assert [end["yAxis"] for end in shown["markArea"]["data"][0]] == [-40.0, 3.0]
+    assert [value for _, value in expected["data"] if value is not None] == [120.0, 121.0]
+    assert expected["lineStyle"]["type"] == "dashed"
+    assert option["yAxis"][1]["min"] <= -40
+    assert option["yAxis"][1]["max"] >= 121
+    json.dumps(option, allow_nan=False)
+
+
+def test_long_labels_have_room() -> None:
+    """In every panel the same, so that a moment stands at one place."""
+    short, long = (
+        trace_option(PUMP.record, ["flow"], [replace(p, values={"flow": value}) for p in points([0.5] * 3)], None)
+        for value in (1.0, 123_456_789.0)
+    )
+    assert short["grid"][0]["left"] < long["grid"][0]["left"] == long["grid"][1]["left"] <= 110

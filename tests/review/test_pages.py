@@ -199,7 +199,7 @@ def test_a_selection_on_the_map_lists_its_points(room: Room):
 def test_a_single_record_is_not_drawn_as_a_course(pages: Pages, drawn_database: Path, alert: int, drawn: bool):
     """One record, as a table without entities gives, would be an empty chart; its values stand in the evidence."""
     page = pages.show(drawn_database).get(f"/alerts/{alert}").text
-    assert ("Around it" in page) is drawn
+    assert ("Before, during and after" in page) is drawn
     assert "Expected beside actual" in page
 
 

@@ -13,6 +13,7 @@ from latentwatch.domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.amending import AmendingContract
 from tests.alerts.contract.bulk_review import BulkReviewContract
+from tests.alerts.contract.courses import CourseContract
 from tests.alerts.contract.exceptions import ExceptionContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
@@ -65,6 +66,10 @@ class TestLabels(LabelsContract):
 
 class TestStore(StoreContract):
     """The store's promises, kept by PostgreSQL."""
+
+
+class TestCourses(CourseContract):
+    """On PostgreSQL."""
 
 
 class TestExceptions(ExceptionContract):

@@ -92,7 +92,9 @@ class AmendingContract:
     def test_what_is_kept_of_the_trace_follows_its_own_record(self, store: AlertStore, engine: Engine) -> None:
         """Of two records of the entity's same moment, the kept point is the one whose verdict it shows."""
         there, other = flagged(2, surprise=5.0), flagged(9, surprise=4.0, seconds=2)
-        store.commit(outcome(0, 10, (there, other), trace=[point(1), point(2, surprise=5.0)]))
+        later = flagged(3, surprise=4.0)
+        store.commit(outcome(0, 4, (later,), trace=[point(1), point(2, surprise=5.0)]))
+        store.commit(outcome(4, 10, (there, other)))
 
         def kept() -> list[tuple[float, bool]]:
             with reading(engine) as session:

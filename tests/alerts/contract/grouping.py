@@ -104,7 +104,7 @@ class GroupingContract:
         assert list(counted) == [2, 1, 1]
 
     def test_the_peak_speaks_for_the_alert(self, store: AlertStore, engine: Engine) -> None:
-        """Surprise, threshold, model and guilty features are those of the strangest record, the first of equals."""
+        """Surprise, threshold and model are those of the strangest record, the first of equals; features of all of them."""
         peak = replace(flagged(1, 1, surprise=6.0), threshold=3.25, model_version=8)
         self.give(store, flagged(0, 0, surprise=4.0))
         self.give(store, peak, replace(flagged(2, 2, surprise=6.0), model_version=9))
@@ -112,7 +112,7 @@ class GroupingContract:
         (alert,) = self.alerts(engine)
         assert (alert.peak_surprise, alert.threshold, alert.model_version) == (6.0, 3.25, 8)
         assert (alert.peak_source, alert.peak_partition, alert.peak_offset) == peak.position
-        assert alert.features == ["Pressure1"]
+        assert alert.features == ["Pressure0", "Pressure1", "Pressure2", "Pressure3"]
 
     def test_severity_grows_with_surprise_and_length(self, store: AlertStore, engine: Engine) -> None:
         """A long or very strange alert is worse; reaching critical leaves an event."""

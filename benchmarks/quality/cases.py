@@ -102,7 +102,8 @@ class Cache:
         return self._folder / case.suite / case.dataset / f"{name}.json"
 
     def _code(self, method: Method) -> str:
-        return f"{PROTOCOL}/{self._ours}" if method.group == "ours" else f"{PROTOCOL}/pyod-{version('pyod')}"
+        code = self._ours if method.group == "ours" else f"{method.library}-{version(method.library)}"
+        return f"{PROTOCOL}/{code}"
 
 
 def _code_hash(house: Path) -> str:

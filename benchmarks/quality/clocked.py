@@ -3,7 +3,6 @@
 Rows [N, 1 + C] are the time in seconds since 1970 and the channels.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.quality import everyday
-from benchmarks.quality.baselines import ScaledNeighbours
 from benchmarks.quality.cases import Numbers
 from benchmarks.quality.everyday import Clocked
 from benchmarks.quality.measuring import finite, fitted
@@ -78,7 +76,7 @@ def promised_rate(times: Floats) -> float:
     return min(HIGHEST_RATE, float(np.median(np.diff(times))) / DAY)
 
 
-class _Threshold:
+class RecordThreshold:
     """Calls abnormal what lies above the training scores' quantile at the promised rate."""
 
     limit: float = np.inf
@@ -99,7 +97,7 @@ class _Threshold:
         self.limit = float(np.quantile(training, 1 - promised_rate(times)))
 
 
-class SeasonalNaive(_Threshold):
+class SeasonalNaive(RecordThreshold):
     """The distance from the record one day before, which may itself be strange; largest over the channels."""
 
     def fit(self, train: Floats) -> None:
@@ -117,7 +115,7 @@ class SeasonalNaive(_Threshold):
         return np.asarray((distance / self._scale).max(axis=1))
 
 
-class SlotMedian(_Threshold):
+class SlotMedian(RecordThreshold):
     """The distance from the median of the slot of the day or of the week, in the slot's median deviation."""
 
     def __init__(self, cycle: float, slots: int) -> None:
@@ -145,7 +143,7 @@ class SlotMedian(_Threshold):
         return (rows[:, 0] % self._cycle / self._cycle * self._slots).astype(int)
 
 
-class SpectralResidual(_Threshold):
+class SpectralResidual(RecordThreshold):
     """The saliency of the last of 256 records (Ren et al., KDD 2019), largest over the channels."""
 
     WINDOW = 256
@@ -173,18 +171,16 @@ class SpectralResidual(_Threshold):
         return np.asarray(out.max(axis=1))
 
 
-class Lagged(_Threshold):
-    """A method that looks at rows alone, given the last 16 values of each channel and no clock."""
+class Lagged(RecordThreshold):
+    """A method that looks at rows alone, given the last values of each channel and no clock."""
 
-    LAGS = 16
-
-    def __init__(self, build: Callable[[], Outliers]) -> None:
-        self._model = build()
+    def __init__(self, model: Outliers, lags: int) -> None:
+        self._model, self._lags = model, lags
 
     def fit(self, train: Floats) -> None:
         """Learn from windows."""
-        self._before = train[-self.LAGS + 1 :, 1:]
-        windows = self._windows(np.concatenate([np.repeat(train[:1, 1:], self.LAGS - 1, axis=0), train[:, 1:]]))
+        self._before = train[len(train) - self._lags + 1 :, 1:]
+        windows = self._windows(np.concatenate([np.repeat(train[:1, 1:], self._lags - 1, axis=0), train[:, 1:]]))
         self._model.fit(windows)
         self.learn_limit(train[:, 0], self._model.training_strangeness())
 
@@ -193,7 +189,7 @@ class Lagged(_Threshold):
         return self._model.strangeness(self._windows(np.concatenate([self._before, rows[:, 1:]])))
 
     def _windows(self, values: Floats) -> Floats:
-        windows = np.lib.stride_tricks.sliding_window_view(values, self.LAGS, axis=0)
+        windows = np.lib.stride_tricks.sliding_window_view(values, self._lags, axis=0)
         return np.ascontiguousarray(windows.reshape(len(windows), -1))
 
 
@@ -246,17 +242,3 @@ class ClockedLatentwatch:
 
         columns = {name: rows[:, column] for column, name in enumerate(self._schema.numbers, 1)}
         return batch_from_columns(self._schema, columns, times=(rows[:, 0] * 1e6).astype(np.int64))
-
-
-def methods(seeds: int) -> list[Method]:
-    """Ours and the peers; where a seed draws another stream every one needs them all."""
-    from benchmarks.quality.ours import OURS
-
-    return [
-        Method(OURS, "ours", ClockedLatentwatch, seeds=seeds, quick=True),
-        Method("seasonal naive, day", "peer", lambda _: SeasonalNaive(), seeds=seeds, quick=True),
-        Method("slot-of-day median", "peer", lambda _: SlotMedian(DAY, 96), seeds=seeds, quick=True),
-        Method("slot-of-week median", "peer", lambda _: SlotMedian(7 * DAY, 168), seeds=seeds, quick=True),
-        Method("spectral residual(256)", "peer", lambda _: SpectralResidual(), seeds=seeds),
-        Method("lagged kNN mean of 5", "peer", lambda _: Lagged(ScaledNeighbours), seeds=seeds),
-    ]

@@ -47,6 +47,8 @@ class Method:
     """Whether the quick run includes it."""
     leaves_out: frozenset[str] = frozenset()
     """Sets on which it would take hours; the report says over how many sets its mean is."""
+    library: str = "pyod"
+    """The distribution whose version decides whether a kept result still holds; of peers only."""
 
 
 class TrainingQuantile:

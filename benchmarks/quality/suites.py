@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import baselines, clocked, everyday, fleets, generated, ours, peers, plant, speed
+from benchmarks.quality import baselines, clocked, everyday, fleets, generated, ours, peers, plant, speed, telemetry
 from benchmarks.quality.cases import Numbers, Suite
 from benchmarks.quality.datasets import (
     DatasetSplit,
@@ -23,6 +23,7 @@ from benchmarks.quality.measuring import exceedances, finite, fitted
 from benchmarks.quality.methods import Flags, Method
 from benchmarks.quality.metrics import FlagCounts, auroc, average_precision, delay
 from benchmarks.quality.stopwatch import Stopwatch
+from benchmarks.quality.streaming_peers import metric_methods, telemetry_methods
 from benchmarks.quality.vus import period, vus_pr
 
 QUICK_TABLES = ("29_Pima", "23_mammography", "39_vertebral", "45_wine", "7_Cardiotocography")
@@ -52,15 +53,21 @@ def suites(folder: Path, quick: bool) -> list[Suite]:
         Suite("drifting", tuple(generated.KINDS)[: 1 if quick else None], everywhere, generated.drifting),
         Suite("servers", tuple(server_names(folder)[: 1 if quick else None]), sensors, server),
         *(
-            [Suite("metrics", tuple(metrics), tuple(clocked.methods(seeds=1)), clocked.metric)]
+            [Suite("metrics", tuple(metrics), tuple(metric_methods(seeds=1)), clocked.metric)]
             if (metrics := clocked.metric_names(folder))
             else []
         ),
         Suite(
             "everyday",
             tuple(everyday.names()[:: 7 if quick else 1]),
-            tuple(clocked.methods(seeds=2)),
+            tuple(metric_methods(seeds=2)),
             clocked.everyday_stream,
+        ),
+        Suite(
+            "telemetry",
+            tuple(telemetry.names()[:: 3 if quick else 1]),
+            tuple(telemetry_methods(seeds=2)),
+            telemetry.channel,
         ),
         Suite("fleets", tuple(map(str, fleets.SIZES[:: 2 if quick else 1])), tuple(fleets.methods()), fleets.fleet),
         Suite("speed", speed.DATASETS[:1], (*ours.table_methods(), *peers.speed_methods()), speed.traffic, alone=True),

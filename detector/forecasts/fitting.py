@@ -13,7 +13,7 @@ from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.forecasts.context import ForecastContext
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.forecaster import Forecaster
-from latentwatch.detector.forecasts.fusion import empty_histograms, fit_fusion
+from latentwatch.detector.forecasts.fusion import HistoryReadings, empty_histograms, fit_fusion
 from latentwatch.detector.forecasts.seasons import find_season, in_words
 from latentwatch.detector.lately import memory_of
 from latentwatch.detector.metrics import DAY, FEW_CHANNELS, MOST_CHANNELS, days_of, regular_pace
@@ -75,25 +75,11 @@ def _fit(
 ) -> tuple[ForecastDetector, Floats]:
     """Let forecasts learn from the history as if they served, and calibrate them on what they said before they learned;
     also what they and the components say of it together [N]."""
-    names, owners = np.unique(history.entities.astype(str), return_inverse=True)
-    owners = owners.astype(np.intp)
+    read = read_history(forecaster, history, z)
+    histograms = empty_histograms(len(read.entities))
+    fusion, fused = fit_fusion(histograms, read, surprise, memory_of(forecaster.daily))
+    names, owners, states, settled = read.entities, read.owners, read.states, read.settled
     rows_of_each = rows_by_entity(owners)
-    states = np.repeat(forecaster.fresh()[None], len(names), axis=0)
-    readings = forecaster.read(states, 0, owners, z, history.times).readings
-    settled = np.empty(len(history), bool)
-    for rows in rows_of_each:
-        settled[rows] = np.arange(len(rows)) >= min(round(_SETTLES * forecaster.daily), len(rows) // 3)
-    histograms = empty_histograms(len(names))
-    long = days_of(history, rows_of_each) + 1.5 / forecaster.daily >= LONG_ENOUGH
-    fusion, fused = fit_fusion(
-        histograms,
-        owners,
-        readings,
-        surprise,
-        settled,
-        memory_of(forecaster.daily),
-        calibrated=bool(long and settled.sum() >= MANY_ENOUGH),
-    )
     again, stretch = restarts(rows_of_each)
     heads = np.searchsorted(stretch, np.arange(stretch[-1] + 1))
     anew = forecaster.begun_anew(states[owners[again[heads]]])
@@ -105,6 +91,21 @@ def _fit(
         detector, forecaster, fusion, tuple(names[:kept].tolist()), np.concatenate([stranger[None], known])
     )
     return ForecastDetector(context, fit_pace(history.times[settled], owners[settled], fused[settled]), found), fused
+
+
+def read_history(forecaster: Forecaster, history: Batch, z: Floats) -> HistoryReadings:
+    """What forecasts say of a history [N] before they learn from each record, as if they served; its channels, unclipped and in
+    the detector's scales, are z."""
+    entities, owners = np.unique(history.entities.astype(str), return_inverse=True)
+    owners = owners.astype(np.intp)
+    rows_of_each = rows_by_entity(owners)
+    states = np.repeat(forecaster.fresh()[None], len(entities), axis=0)
+    readings = forecaster.read(states, 0, owners, z, history.times).readings
+    settled = np.empty(len(history), bool)
+    for rows in rows_of_each:
+        settled[rows] = np.arange(len(rows)) >= min(round(_SETTLES * forecaster.daily), len(rows) // 3)
+    long = days_of(history, rows_of_each) + 1.5 / forecaster.daily >= LONG_ENOUGH
+    return HistoryReadings(entities, owners, readings, states, settled, bool(long and settled.sum() >= MANY_ENOUGH))
 
 
 def _metrics(channels: Channels, z: Floats) -> NDArray[np.int64]:

@@ -141,10 +141,10 @@ class Fusion:
 
 def strengths(calibrations: tuple[Calibration, ...], readings: Floats) -> Floats:
     """[N, C] the mean of the cubes of each channel's surprises."""
-    count, channels, _ = readings.shape
-    flat = readings.reshape(count, channels * READINGS)
+    count, channels, kinds = readings.shape
+    flat = readings.reshape(count, channels * kinds)
     cubes = [part.surprise(flat[:, number]) ** _POWER for number, part in enumerate(calibrations)]
-    return np.asarray(np.stack(cubes, axis=1).reshape(count, channels, READINGS).mean(axis=2), np.float32)
+    return np.asarray(np.stack(cubes, axis=1).reshape(count, channels, kinds).mean(axis=2), np.float32)
 
 
 def _mean(strength: Floats) -> Floats:
@@ -165,29 +165,37 @@ def share_of_forecasts(forecast: Floats, composite: Floats) -> Floats:
     return np.asarray(ours / np.maximum(total, np.float32(1e-9)), np.float32)
 
 
-def fit_fusion(
-    histograms: Floats,
-    owners: NDArray[np.intp],
-    readings: Floats,
-    composite: Floats,
-    settled: NDArray[np.bool_],
-    memory: float,
-    *,
-    calibrated: bool,
-) -> tuple[Fusion, Floats]:
-    """Calibrate on a history [N] and judge it [N]; `settled` [N] says when the forecasts had found their feet. `histograms`
-    fill in place, as if they had served."""
-    flat = readings.reshape(len(readings), -1)
+class HistoryReadings(NamedTuple):
+    """What forecasts say of N training records before they learn from each: what calibration learns from."""
+
+    entities: NDArray[np.str_]
+    """[E]"""
+    owners: NDArray[np.intp]
+    """[N]"""
+    readings: Floats
+    """[N, C, READINGS]"""
+    states: Floats
+    """[E, state size] afterwards."""
+    settled: NDArray[np.bool_]
+    """[N] whether the forecasts had found their feet."""
+    calibrated: bool
+    """Whether the history was long enough to promise by."""
+
+
+def fit_fusion(histograms: Floats, history: HistoryReadings, composite: Floats, memory: float) -> tuple[Fusion, Floats]:
+    """Calibrate on a history [N] of which the components say `composite` [N], and judge it [N]. `histograms` fill in place, as
+    if they had served."""
+    settled = history.settled
+    flat = history.readings.reshape(len(history.readings), -1)
     parts = tuple(fit_calibration(column[settled]) for column in flat.T)
-    strength = _mean(strengths(parts, readings))
+    strength = _mean(strengths(parts, history.readings))
     group = fit_calibration(strength[settled], smooth=False)
-    whole = combine(histograms, owners, group.surprise(strength), composite, memory)
-    fusion = Fusion(
-        parts, group, fit_calibration(whole[settled], smooth=False), calibrated, memory, np.zeros(AGES, np.float32)
-    )
-    if calibrated:
-        return fusion, fusion.together.surprise(whole)
-    return fusion, Lately(memory).rank(histograms[:, 2], owners, whole)
+    whole = combine(histograms, history.owners, group.surprise(strength), composite, memory)
+    together = fit_calibration(whole[settled], smooth=False)
+    fusion = Fusion(parts, group, together, history.calibrated, memory, np.zeros(AGES, np.float32))
+    if history.calibrated:
+        return fusion, together.surprise(whole)
+    return fusion, Lately(memory).rank(histograms[:, 2], history.owners, whole)
 
 
 def empty_histograms(entities: int) -> Floats:

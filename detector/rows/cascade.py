@@ -168,12 +168,12 @@ class Cascade:
 
 def fit_cascade(effort: Effort, new: tuple[int, Judge], learned: tuple[int, Judge]) -> Cascade:
     """Calibrate on out-of-sample anomaly scores of normal records, and on those of the memory's rows, so many of each."""
-    levels, scores = _fit_levels(effort, *new)
+    levels, scores = fit_levels(effort, *new)
     alone = {name: fit_calibration(part) for name, part in scores.alone.items()}
-    return Cascade(effort, levels, _fit_levels(effort, *learned)[0], alone)
+    return Cascade(effort, levels, fit_levels(effort, *learned)[0], alone)
 
 
-def _fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[CascadeCalibration, AnomalyScores]:
+def fit_levels(effort: Effort, count: int, judge: Judge) -> tuple[CascadeCalibration, AnomalyScores]:
     """Levels learned on `count` normal records, and their anomaly scores at this effort."""
     everyone = np.arange(count)
     if effort == "light":

@@ -25,11 +25,11 @@ from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.encoded_history import EncodedHistory, entity_numbers, learn_charts, read_again
 from latentwatch.detector.sequences.following import drifts, growth_of_levels
 from latentwatch.detector.sequences.model import SequenceModel, fit_model
-from latentwatch.detector.sequences.novelty import fit_novelty
+from latentwatch.detector.sequences.novelty import Novelty, fit_novelty
 from latentwatch.detector.sequences.pace import fit_pace
-from latentwatch.detector.sequences.promise import as_if_fresh, calibrate_together
+from latentwatch.detector.sequences.promise import HistoryScores, as_if_fresh, calibrate_together
 from latentwatch.detector.sequences.reference_records import remember
-from latentwatch.detector.sequences.warm_up import measure_warm_up
+from latentwatch.detector.sequences.warm_up import WarmUp, measure_warm_up
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch
@@ -118,21 +118,9 @@ def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[Sequ
     """`calibrate_sequences`, and the surprises [N] of the history that it calibrated on."""
     model, context, choice = fitted.model, fitted.context, fitted.choice
     encoded = fitted.encoded if fitted.encoded and fitted.encoded.history is history else read_again(context, history)
-    rows, seen, standstill = encoded.rows, encoded.seen, encoded.standstill
-    entities = entity_numbers(history)
-    warm_up = measure_warm_up(model, context, history, entities)
-    novelty = fit_novelty(model.layout, rows.features)
-    brevity = context.spans[-1] / (len(history) / (FOLDS * (int(entities.max()) + 1)))
-    out_of_fold = model.out_of_fold(rows, choice.seed)
-    learned = {name: component.learned for component, _ in SEQUENCE.weighted for name in component.scores}
-    fresh = as_if_fresh(out_of_fold, model.in_sample(rows), learned, brevity)
-    calibration, fused = calibrate_together(
-        warm_up.settle(out_of_fold, seen),
-        warm_up.settle(fresh, seen),
-        novelty.surprise(model.layout, rows.features, standstill),
-        rows.folds,
-        brevity,
-    )
+    warm_up = measure_warm_up(model, context, history, entity_numbers(history))
+    novelty = fit_novelty(model.layout, encoded.rows.features)
+    calibration, fused = calibrate_together(judge_history(fitted, encoded, warm_up, novelty))
     surprise = calibration.composite.surprise(fused)
     detector = SequenceDetector(
         schema=history.schema,
@@ -141,11 +129,28 @@ def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[Sequ
         warm_up=warm_up,
         novelty=novelty,
         calibration=calibration,
-        memory=remember(model, context, history, rows.features),
-        pace=fit_pace(history.times, entities, surprise),
+        memory=remember(model, context, history, encoded.rows.features),
+        pace=fit_pace(history.times, entity_numbers(history), surprise),
         kind=(ModelKind.VARIATIONAL if choice.kind is ModelKind.AUTO else choice.kind).value,
     )
     return detector, surprise
+
+
+def judge_history(fitted: FittedSequences, encoded: EncodedHistory, warm_up: WarmUp, novelty: Novelty) -> HistoryScores:
+    """Score the history it was fitted on, each fold by what did not learn from it."""
+    model, rows = fitted.model, encoded.rows
+    entities = int(entity_numbers(encoded.history).max()) + 1
+    brevity = fitted.context.spans[-1] / (len(encoded.history) / (FOLDS * entities))
+    out_of_fold = model.out_of_fold(rows, fitted.choice.seed)
+    learned = {name: component.learned for component, _ in SEQUENCE.weighted for name in component.scores}
+    fresh = as_if_fresh(out_of_fold, model.in_sample(rows), learned, brevity)
+    return HistoryScores(
+        warm_up.settle(out_of_fold, encoded.seen),
+        warm_up.settle(fresh, encoded.seen),
+        novelty.surprise(model.layout, rows.features, encoded.standstill),
+        rows.folds,
+        brevity,
+    )
 
 
 def _drifts(channels: Channels, history: Batch, window: int, seed: int) -> bool:

@@ -83,24 +83,33 @@ def as_if_fresh(
     }
 
 
-def calibrate_together(
-    out_of_fold: Mapping[str, Floats],
-    fresh: Mapping[str, Floats],
-    novelty: Floats,
-    folds: NDArray[np.intp],
-    brevity: float,
-) -> tuple[SequenceCalibration, Floats]:
-    """Calibrate each anomaly score out of fold, then what they say together [N] of scores as if fresh and of novelty [N].
+@dataclass(frozen=True, slots=True)
+class HistoryScores:
+    """What N training records look like to components that did not learn from them: what calibration learns from."""
 
-    Calibrated alone, a score only says what it counts beside the others. `brevity` is the longest span of a context over
-    the length of a fold: folds much longer than what a context remembers have shown in their own scores how normal
-    drifts, and need no allowance for it.
+    out_of_fold: Mapping[str, Floats]
+    """By the name of an anomaly score, [N]."""
+    fresh: Mapping[str, Floats]
+    """The same as if fresh, [N]."""
+    novelty: Floats
+    """[N]"""
+    folds: NDArray[np.intp]
+    """[N]"""
+    brevity: float
+    """The longest span of a context over the length of a fold."""
+
+
+def calibrate_together(history: HistoryScores) -> tuple[SequenceCalibration, Floats]:
+    """Calibrate each anomaly score out of fold, then what they say together [N] of scores as if fresh and of novelty.
+
+    Calibrated alone, a score only says what it counts beside the others. Folds much longer than what a context remembers
+    have shown in their own scores how normal drifts, and need no allowance for it.
     """
-    components = {name: fit_calibration(score) for name, score in out_of_fold.items()}
-    surprises = {name: components[name].surprise(score) for name, score in fresh.items()}
-    fused = SEQUENCE.mean(surprises) + novelty
-    composite = fit_calibration(fused + min(1.0, brevity) * drift_allowance(fused, folds), smooth=False)
-    return SequenceCalibration(components, composite), fused
+    components = {name: fit_calibration(score) for name, score in history.out_of_fold.items()}
+    surprises = {name: components[name].surprise(score) for name, score in history.fresh.items()}
+    fused = SEQUENCE.mean(surprises) + history.novelty
+    allowance = min(1.0, history.brevity) * drift_allowance(fused, history.folds)
+    return SequenceCalibration(components, fit_calibration(fused + allowance, smooth=False)), fused
 
 
 def drift_allowance(fused: Floats, folds: NDArray[np.intp]) -> float:

@@ -1,11 +1,14 @@
-"""Peers that libraries bring: they do not look ahead, and find what they are for."""
+"""Peers that libraries bring: they do not look ahead, and find what they are for.
+
+Not the left matrix profile: stumpy compiles for a minute at its first use.
+"""
 
 import numpy as np
 import pytest
 
 from benchmarks.quality.baselines import RollingMahalanobis
 from benchmarks.quality.clocked import Lagged, RecordThreshold
-from benchmarks.quality.streaming_peers import LeftMatrixProfile, SeasonsOfMstl, metric_methods, telemetry_methods
+from benchmarks.quality.streaming_peers import SeasonsOfMstl, metric_methods, telemetry_methods
 
 HOURS = 24 * 21
 
@@ -17,10 +20,10 @@ def _days(count: int = HOURS) -> np.ndarray:
     return np.column_stack([times, day + 0.02 * np.random.default_rng(0).normal(size=count)])
 
 
-@pytest.fixture(scope="module", params=[SeasonsOfMstl, lambda: LeftMatrixProfile(12 * 3600.0)], ids=["mstl", "profile"])
-def fitted(request: pytest.FixtureRequest) -> RecordThreshold:
-    """Fitted on two weeks."""
-    model = request.param()
+@pytest.fixture(scope="module")
+def fitted() -> RecordThreshold:
+    """Seasons of two weeks."""
+    model = SeasonsOfMstl()
     model.fit(_days()[: 24 * 14])
     return model
 
@@ -32,13 +35,13 @@ def test_peers_do_not_look_ahead(fitted: RecordThreshold):
 
 
 def test_peers_find_a_missing_peak(fitted: RecordThreshold):
-    """The hour whose peak is missing, or the stretch that ends with it, is the strangest; normal days stay below it."""
+    """The hour whose peak is missing is the strangest; normal days stay below it."""
     rows = _days()[24 * 14 :]
     normal = fitted.strangeness(rows)
     missing = rows.copy()
     missing[24 * 3 + 9, 1] -= 2.0
     scores = fitted.strangeness(missing)
-    assert scores[24 * 3 + 9 : 24 * 3 + 21].max() > 2 * np.quantile(normal, 0.95)
+    assert scores[24 * 3 + 9] > 2 * np.quantile(normal, 0.95)
 
 
 def test_one_lag_is_the_row_itself():

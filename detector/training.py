@@ -83,7 +83,6 @@ class Trained:
     detector: Bundled
     holdout: Batch
     fit_rows: int
-    calibration_rows: int
     seconds: float
 
 
@@ -112,7 +111,6 @@ def train(
         detector,
         parts.holdout.batch,
         len(parts.fit.batch),
-        len(parts.calibration.batch),
         clock.monotonic() - started,
     )
 

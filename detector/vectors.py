@@ -15,8 +15,6 @@ from numba.extending import intrinsic
 
 TILE = 16
 """Numbers in a tile: a vector of the widest machines, two or four on others."""
-ROWS = 8
-"""Rows that `multiply` takes through a tile of weights together."""
 _FLOAT, _LONG = ir.FloatType(), ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, TILE)
 _SUMS = 4
@@ -145,38 +143,3 @@ def put(typing: Any, values: Any, at: Any, lane: Any, value: Any) -> tuple[Any, 
         return _smallest(builder, changed)
 
     return types.float32(values, types.int64, types.int64, types.float32), emit
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def multiply(
-    typing: Any, values: Any, inputs: Any, stride: Any, weights: Any, begin: Any, out: Any, at: Any, width: Any
-) -> tuple[Any, Emit]:
-    """A tile of outputs of an affine map for `ROWS` rows at once: for row r and lane l
-
-    out[at + width r + l] = weights[begin + TILE inputs + l] + sum over i of values[stride r + i] weights[begin + TILE i + l]
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, count, step, weight, start, result, place, across = arguments
-        tile = ir.Constant(_LONG, TILE)
-
-        def weights_of(i: Any) -> Any:
-            first = builder.add(start, builder.mul(i, tile))
-            return _load(builder, _pointer(context, builder, weights, weight, first, _VECTOR))
-
-        bias = weights_of(count)
-        totals = [cgutils.alloca_once_value(builder, bias) for _ in range(ROWS)]
-        rows = [builder.mul(step, ir.Constant(_LONG, row)) for row in range(ROWS)]
-        with cgutils.for_range(builder, count) as loop:
-            vector = weights_of(loop.index)
-            for row, total in zip(rows, totals, strict=True):
-                place_of = builder.add(row, loop.index)
-                number = builder.load(_pointer(context, builder, values, array, place_of))
-                _add_product(builder, _splat(builder, number), vector, total)
-        for row, total in enumerate(totals):
-            target = builder.add(place, builder.mul(across, ir.Constant(_LONG, row)))
-            builder.store(builder.load(total), _pointer(context, builder, out, result, target, _VECTOR), align=4)
-        return context.get_dummy_value()
-
-    long = types.int64
-    return types.void(values, long, long, weights, long, out, long, long), emit

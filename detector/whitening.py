@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.detector.affine import affine
 
 Floats: TypeAlias = NDArray[np.float32]
 _STILL = 1e-6
@@ -15,21 +15,9 @@ _LEAST = 1e-8
 """Variance that every direction is taken to have at least."""
 
 
-@compiled_exactly
-def _whiten(rows: Floats, mean: Floats, matrix: Floats, out: Floats) -> None:
-    """Fill `out` [N, K] with (rows - mean) @ matrix."""
-    for n in range(rows.shape[0]):
-        out[n] = np.float32(0.0)
-        for i in range(rows.shape[1]):
-            apart = rows[n, i] - mean[i]
-            for j in range(out.shape[1]):
-                out[n, j] += apart * matrix[i, j]
-
-
 @dataclass(frozen=True, slots=True)
 class Whitening:
-    """(row - mean) @ matrix, row i by row i alone, bit for bit: a BLAS sums in an order that depends on how many rows it is
-    given."""
+    """(row - mean) @ matrix, row i by row i alone, bit for bit."""
 
     mean: Floats
     """[D]"""
@@ -43,9 +31,7 @@ class Whitening:
 
     def __call__(self, rows: Floats) -> Floats:
         """[N, D] -> [N, K]"""
-        out = np.empty((len(rows), self.size), np.float32)
-        _whiten(np.ascontiguousarray(rows, np.float32), self.mean, self.matrix, out)
-        return out
+        return affine(rows - self.mean, self.matrix, np.zeros(self.size, np.float32))
 
 
 def fit_whitening(rows: Floats) -> Whitening:

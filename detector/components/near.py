@@ -9,18 +9,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.met_rows import SHOWN, LearnedRows, Met, NormalRows
-from latentwatch.detector.kernels import compiled
 from latentwatch.domain.model_choice import ModelChoice
-
-
-@compiled
-def _near(distances: Floats, smallest: float, out: Floats) -> None:
-    """Fill `out` [N] of distances [N, k]: two parts the very nearest's log, one part the log of the mean of a few."""
-    for n in range(distances.shape[0]):
-        shown = 0.0
-        for a in range(SHOWN):
-            shown += distances[n, a]
-        out[n] = (2.0 * np.log(distances[n, 0] + smallest) + np.log(shown / SHOWN + smallest)) / 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +19,10 @@ class FittedNear:
     smallest: float
 
     def anomaly_scores(self, met: Met) -> dict[str, Floats]:
-        """[N]"""
-        out = np.empty(len(met), np.float32)
-        _near(met.distances, self.smallest, out)
-        return {"neighbours": out}
+        """[N] two parts the very nearest's log, one part the log of the mean of a few."""
+        nearest, few = met.distances[:, 0], met.distances[:, :SHOWN].mean(axis=1)
+        logs = 2.0 * np.log(nearest + self.smallest) + np.log(few + self.smallest)
+        return {"neighbours": np.asarray(logs / 3.0, np.float32)}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """None."""

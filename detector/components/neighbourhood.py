@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.met_rows import LearnedRows, Met, NormalRows
-from latentwatch.detector.kernels import compiled
 from latentwatch.domain.model_choice import ModelChoice
 
 OUTSIDE = 2.0
@@ -34,29 +33,6 @@ INNERMOST, REMOTEST = -1.0, 3.5
 """Quartile distances from the median beyond which the log reach does not count."""
 
 
-@compiled
-def _of_nearest(
-    nearest: NDArray[np.int64],
-    known: NDArray[np.bool_],
-    remoteness: Floats,
-    spacing: Floats,
-    smallest: float,
-    out: Floats,
-) -> None:
-    """Fill `out` [3, N] with remoteness, spacing and suspicion."""
-    count = nearest.shape[1]
-    for n in range(nearest.shape[0]):
-        outside, remote, apart = 0.0, 0.0, 0.0
-        for a in range(count):
-            own = remoteness[nearest[n, a]]
-            outside += max(own - OUTSIDE, 0.0)
-            remote += own
-            apart += spacing[nearest[n, a]]
-        out[0, n] = outside / count
-        out[1, n] = np.log(apart / count + smallest)
-        out[2, n] = remote / count if known[n] else 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class FittedNeighbourhood:
     """What is known of each normal row."""
@@ -69,9 +45,11 @@ class FittedNeighbourhood:
 
     def anomaly_scores(self, met: Met) -> dict[str, Floats]:
         """[N] each"""
-        out = np.empty((3, len(met)), np.float32)
-        _of_nearest(met.nearest, met.known, self.remoteness, self.spacing, self.smallest, out)
-        return {"remoteness": out[0], "spacing": out[1], "suspicion": out[2]}
+        remoteness = self.remoteness[met.nearest]
+        outside = np.maximum(remoteness - np.float32(OUTSIDE), 0.0).mean(axis=1)
+        apart = np.log(self.spacing[met.nearest].mean(axis=1) + self.smallest)
+        suspicion = np.where(met.known, remoteness.mean(axis=1), np.float32(0.0))
+        return {"remoteness": outside, "spacing": np.asarray(apart, np.float32), "suspicion": suspicion}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""

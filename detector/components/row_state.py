@@ -7,7 +7,7 @@ Three judges that each leave a third of the rows out; a fourth member has seen a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,8 @@ from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.met_rows import ROW_FOLDS, LearnedRows, Met, NormalRows
 from latentwatch.detector.components.offset_spread import OffsetSpread, fit_spread
 from latentwatch.detector.density import AnyDensity, choose_density, density_from_bundle, fit_density
-from latentwatch.detector.kernels import compiled
-from latentwatch.detector.latent.compiled_network import Stack, encode_decode, stack_network
 from latentwatch.detector.latent.examples import TrainingPlan
 from latentwatch.detector.latent.state_model import StateModel, fit_state_model
-from latentwatch.detector.vectors import ROWS
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 
 RECONSTRUCTION, DENSITY = "reconstruction", "density"
@@ -38,22 +35,6 @@ _SMALLEST = 1e-2
 """Standard deviations beside which a residual is nothing."""
 
 
-@compiled
-def _rebuild(standing: Floats, stack: Stack, member: int, codes: Floats, out: Floats) -> None:
-    """Fill `codes` [N, K] and what one member makes of rows [N, P], `out` [N, P]."""
-    count, width = standing.shape
-    seen = np.zeros(ROWS * width, np.float32)
-    here, there = np.empty(ROWS * stack.widest, np.float32), np.empty(ROWS * stack.widest, np.float32)
-    for start in range(0, count, ROWS):
-        stop = min(start + ROWS, count)
-        for n in range(start, stop):
-            seen[(n - start) * width : (n - start + 1) * width] = standing[n]
-        rebuilt = encode_decode(member, seen, stack, codes[start:stop], here, there)
-        each = rebuilt.shape[0] // ROWS
-        for n in range(start, stop):
-            out[n] = rebuilt[(n - start) * each : (n - start) * each + width]
-
-
 @dataclass(frozen=True, slots=True)
 class FittedRowState:
     """The state model, and how its judges' residuals and codes of normal rows lie."""
@@ -66,10 +47,6 @@ class FittedRowState:
     """By fold: of the rows of all others."""
     densities: tuple[AnyDensity, ...]
     """By judge: the density of its codes of the rows that it trained on."""
-    stack: Stack = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "stack", stack_network(self.model.network))
 
     @property
     def code_size(self) -> int:
@@ -82,17 +59,11 @@ class FittedRowState:
         standing, there = self.model.standardised(met.values), self.normal.read(met.present)
         reconstruction, density = np.zeros(len(met), np.float32), np.zeros(len(met), np.float32)
         for judge in range(asked):
-            codes, residuals = self.judged(standing, judge)
-            reconstruction += self.residuals.anomaly_score(residuals, there)
+            codes, rebuilt = self.model.rebuild(standing, judge)
+            reconstruction += self.residuals.anomaly_score(standing - rebuilt, there)
             density += self.densities[judge].anomaly_score(codes)
         share = np.float32(1 / asked)
         return {RECONSTRUCTION: reconstruction * share, DENSITY: density * share}
-
-    def judged(self, standing: Floats, judge: int) -> tuple[Floats, Floats]:
-        """Codes [N, K] and residuals [N, P] of standardised rows [N, P] by one judge."""
-        codes, rebuilt = np.empty((len(standing), self.code_size), np.float32), np.empty_like(standing)
-        _rebuild(standing, self.stack, judge, codes, rebuilt)
-        return codes, standing - rebuilt
 
     def codes(self, values: Floats) -> Floats:
         """[N, K] codes of prepared rows [N, P], by the member that has seen all."""
@@ -133,11 +104,10 @@ class RowState:
         model = fit_state_model(
             values, rows.folds, plan, held, lambda share: progress("training the autoencoder", share)
         )
-        standing, stack = model.standardised(values), stack_network(model.network)
+        standing = model.standardised(values)
         residuals, densities = np.empty_like(values), []
         for judge in range(ROW_FOLDS):
-            codes, rebuilt = np.empty((len(values), model.code_size), np.float32), np.empty_like(values)
-            _rebuild(standing, stack, judge, codes, rebuilt)
+            codes, rebuilt = model.rebuild(standing, judge)
             unseen = rows.folds == judge
             residuals[unseen] = (standing - rebuilt)[unseen]
             seen = codes if unseen.all() else codes[~unseen]
@@ -160,9 +130,9 @@ class RowState:
         out = {name: np.empty(len(met), np.float32) for name in self.scores}
         for fold in range(ROW_FOLDS):
             inside = rows.folds == fold
-            codes, residuals = fitted.judged(np.ascontiguousarray(standing[inside]), fold)
+            codes, rebuilt = fitted.model.rebuild(standing[inside], fold)
             there = fitted.normal.read(met.present_of(inside))
-            out[RECONSTRUCTION][inside] = fitted.without[fold].anomaly_score(residuals, there)
+            out[RECONSTRUCTION][inside] = fitted.without[fold].anomaly_score(standing[inside] - rebuilt, there)
             out[DENSITY][inside] = fitted.densities[fold].anomaly_score(codes)
         return out
 

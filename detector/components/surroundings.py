@@ -15,19 +15,7 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.met_rows import ROW_FOLDS, SHOWN, LearnedRows, Met, NormalRows
 from latentwatch.detector.components.offset_spread import OffsetSpread, fit_spread
-from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.domain.model_choice import ModelChoice
-
-
-@compiled_exactly
-def _mean_of_nearest(nearest: NDArray[np.int64], rows: Floats, shown: int, out: Floats) -> None:
-    """Fill `out` [N, P] with the means of the first `shown` of the nearest [N, k] among rows [M, P]."""
-    share = np.float32(1.0 / shown)
-    for n in range(nearest.shape[0]):
-        out[n] = np.float32(0.0)
-        for a in range(shown):
-            for j in range(out.shape[1]):
-                out[n, j] += share * rows[nearest[n, a], j]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +29,7 @@ class FittedSurroundings:
 
     def rebuilt(self, met: Met) -> Floats:
         """[N, P] the mean of each row's nearest."""
-        out = np.empty_like(met.values)
-        _mean_of_nearest(met.nearest, self.normal.rows, SHOWN, out)
-        return out
+        return mean_of_nearest(self.normal, met)
 
     def anomaly_scores(self, met: Met) -> dict[str, Floats]:
         """[N]"""
@@ -73,9 +59,7 @@ class Surroundings:
     def fit(self, rows: LearnedRows, choice: ModelChoice, progress: Progress) -> FittedSurroundings:
         """Measure the spread of all rows, and of all but each fold."""
         normal, met = rows.normal, rows.met
-        off = np.empty_like(met.values)
-        _mean_of_nearest(met.nearest, normal.rows, SHOWN, off)
-        off = (met.values - off) * met.present
+        off = (met.values - mean_of_nearest(normal, met)) * met.present
         without = [off[rows.folds != fold] for fold in range(ROW_FOLDS)]
         return FittedSurroundings(
             normal,
@@ -97,3 +81,12 @@ class Surroundings:
         spread = OffsetSpread.from_bundle(below(arrays, "spread."), normal.width)
         without = (OffsetSpread.from_bundle(below(arrays, f"without.{f}."), normal.width) for f in range(ROW_FOLDS))
         return FittedSurroundings(normal, spread, tuple(without))
+
+
+def mean_of_nearest(normal: NormalRows, met: Met) -> Floats:
+    """[N, P] the mean of the few normal rows nearest to each."""
+    out: Floats = normal.rows[met.nearest[:, 0]]
+    for place in range(1, SHOWN):
+        out += normal.rows[met.nearest[:, place]]
+    out *= np.float32(1.0 / SHOWN)
+    return out

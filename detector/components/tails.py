@@ -61,14 +61,6 @@ class Tails(NamedTuple):
 
 
 @compiled
-def tails_of(row: Floats, tails: Tails) -> float:
-    """How far out a row [P] lies in single columns, 0 to the columns' strength."""
-    extent = (reached(row, tails) - tails.usual) / tails.spread
-    outside: float = tails.strength * extent / (extent + 1.0) if extent > 0.0 else 0.0
-    return outside
-
-
-@compiled
 def reached(row: Floats, tails: Tails) -> float:
     """Mean nats over a row's columns [P]: to the left, to the right or to the side of the longer tail, whichever is most."""
     left, right, longer = np.float32(0.0), np.float32(0.0), np.float32(0.0)
@@ -89,13 +81,6 @@ def reached_by(rows: Floats, tails: Tails, out: Floats) -> None:
         out[n] = reached(rows[n], tails)
 
 
-@compiled
-def _tails_by(rows: Floats, tails: Tails, out: Floats) -> None:
-    """Fill `out` [N] with how far out each row [N, P] lies."""
-    for n in range(rows.shape[0]):
-        out[n] = tails_of(rows[n], tails)
-
-
 @dataclass(frozen=True, slots=True)
 class FittedColumnTails:
     """The tails of each column."""
@@ -103,10 +88,11 @@ class FittedColumnTails:
     tails: Tails
 
     def anomaly_scores(self, met: Met) -> dict[str, Floats]:
-        """[N] 0 to 1"""
-        out = np.empty(len(met), np.float32)
-        _tails_by(met.values, self.tails, out)
-        return {"tails": out}
+        """[N] 0 to the columns' strength, at most 1."""
+        nats = np.empty(len(met), np.float32)
+        reached_by(met.values, self.tails, nats)
+        extent = np.maximum((nats - self.tails.usual) / self.tails.spread, 0.0)
+        return {"tails": np.asarray(self.tails.strength * extent / (extent + 1.0), np.float32)}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""

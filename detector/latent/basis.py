@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.affine import affine
 from latentwatch.detector.latent.examples import Floats, Landmarks
-from latentwatch.detector.latent.state_model import affine
 from latentwatch.detector.spread import spread_over
 
 LANDMARKS = 512

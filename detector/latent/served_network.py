@@ -1,6 +1,6 @@
 """A trained ensemble of autoencoders as numpy sees it: M members of one shape, computed together.
 
-rows [N, P], aside [N, C] -> codes [M, N, K] -> reconstructions [M, N, P]
+rows [N, P] -> codes [M, N, K] -> reconstructions [M, N, P]
 """
 
 import itertools
@@ -34,11 +34,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """M autoencoders. Between layers stands max(0, x); codes and outputs are affine.
-
-    `aside` is what the network may look at but need not reproduce. `baseline` is what the decoder's output is added to,
-    such as the mean of a row's neighbours: then the network learns a correction.
-    """
+    """M autoencoders. Between layers stands max(0, x); codes and outputs are affine."""
 
     encoder: tuple[Layer, ...]
     decoder: tuple[Layer, ...]
@@ -53,18 +49,13 @@ class Network:
         """K"""
         return int(self.encoder[-1].bias.shape[1])
 
-    def encode(self, rows: Floats, aside: Floats | None = None) -> Floats:
-        """Codes [M, N, K] of rows [N, P] with what stands aside of them [N, C]."""
-        return _through(self.encoder, rows if aside is None else np.concatenate([rows, aside], axis=1))
+    def encode(self, rows: Floats) -> Floats:
+        """Codes [M, N, K] of rows [N, P]."""
+        return _through(self.encoder, rows)
 
-    def decode(self, codes: Floats, baseline: Floats | None = None) -> Floats:
-        """Reconstructions [M, N, P] of codes [M, N, K], added to the baseline [N, P]."""
-        out = _through(self.decoder, codes)
-        return out if baseline is None else out + baseline
-
-    def reconstruct(self, rows: Floats, aside: Floats | None = None, baseline: Floats | None = None) -> Floats:
-        """Each member's reconstruction [M, N, P] of rows [N, P]."""
-        return self.decode(self.encode(rows, aside), baseline)
+    def decode(self, codes: Floats) -> Floats:
+        """Reconstructions [M, N, P] of codes [M, N, K]."""
+        return _through(self.decoder, codes)
 
     def member(self, index: int) -> "Network":
         """One member alone, as a network of one."""

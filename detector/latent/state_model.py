@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.affine import affine
 from latentwatch.detector.array_prefixes import below, prefixed
-from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.detector.latent.examples import Examples, Floats, Landmarks, TrainingPlan
 from latentwatch.detector.latent.factors import to_factors
 from latentwatch.detector.latent.principal import fit_principal
@@ -124,13 +124,19 @@ class StateModel:
         codes = alone.encode(standing)
         return codes[0], standing - alone.decode(codes)[0]
 
+    def rebuild(self, standing: Floats, member: int) -> tuple[Floats, Floats]:
+        """Codes [N, K] of standardised rows [N, D] by one member, and what it makes of them [N, D]. The same bits alone and in
+        a batch."""
+        codes = _through(self.network.encoder, standing, member)
+        return codes, _through(self.network.decoder, codes, member)
+
     def encode(self, rows: Floats) -> Floats:
         """[N, K] codes of rows [N, D] by the member that has seen all. The same bits alone and in a batch."""
-        return _through(self.network.encoder, self.standardised(rows))
+        return _through(self.network.encoder, self.standardised(rows), -1)
 
     def decode(self, codes: Floats) -> Floats:
         """[N, D] the mean record at codes [N, K], by the same member."""
-        return self.standardised.back(_through(self.network.decoder, codes))
+        return self.standardised.back(_through(self.network.decoder, codes, -1))
 
     def turned(self, turn: NDArray[np.float64]) -> "StateModel":
         """The same model whose last member's codes are its codes now, times `turn` [K, K], which has an inverse."""
@@ -176,29 +182,11 @@ def fit_state_model(
     return model
 
 
-def affine(values: Floats, weight: Floats, bias: Floats) -> Floats:
-    """values [N, I] times weight [I, O] plus bias [O], each row summed in one order whatever stands beside it."""
-    out = np.empty((len(values), weight.shape[1]), np.float32)
-    _affine(np.ascontiguousarray(values, np.float32), np.ascontiguousarray(weight, np.float32), bias, out)
-    return out
-
-
-@compiled_exactly
-def _affine(values: Floats, weight: Floats, bias: Floats, out: Floats) -> None:
-    for row in range(values.shape[0]):
-        for column in range(out.shape[1]):
-            out[row, column] = bias[column]
-        for at in range(values.shape[1]):
-            value = values[row, at]
-            for column in range(out.shape[1]):
-                out[row, column] += value * weight[at, column]
-
-
-def _through(layers: tuple[Layer, ...], values: Floats) -> Floats:
+def _through(layers: tuple[Layer, ...], values: Floats, member: int) -> Floats:
     for number, layer in enumerate(layers):
         if number:
             np.maximum(values, 0.0, out=values)
-        values = affine(values, layer.weight[-1], layer.bias[-1])
+        values = affine(values, layer.weight[member], layer.bias[member])
     return values
 
 

@@ -21,12 +21,12 @@ from latentwatch.detector.bundle import (
     load_bundle,
     save_bundle,
 )
-from latentwatch.detector.checks import read
 from latentwatch.detector.training import learn
 from latentwatch.domain.errors import BundleAway, BundleRefused
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from tests.detector.checks import read
 
 SCHEMA = RecordSchema(features={"a": "numeric", "b": "numeric", "mode": "category", "note": "text"})
 
@@ -194,7 +194,7 @@ import sys
 sys.modules["torch"] = None
 import numpy as np
 from latentwatch.detector.bundle import load_bundle
-from latentwatch.detector.checks import read
+from tests.detector.checks import read
 from latentwatch.domain.record import batch_from_columns
 detector = load_bundle({str(root)!r}, {name!r})
 batch = batch_from_columns(detector.schema, {{"a": [0.0, 9.0], "b": [0.0, 9.0], "mode": ["on", "new"], "note": ["pump runs well", None]}})

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.bundle import Bundled
-from latentwatch.detector.checks import CHECKS, CheckFailed, check_better_than_chance, check_purity, read
 from latentwatch.detector.training import learn
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from tests.detector.checks import CHECKS, CheckFailed, check_better_than_chance, check_purity, read
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from latentwatch.detector.checks import read
 from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.training import learn
@@ -12,6 +11,7 @@ from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.rules import Crossing, FeatureRules, Grounds
 from latentwatch.domain.schema import RecordSchema
+from tests.detector.checks import read
 
 FEATURES = ("load", "temp", "vib", "flow")
 SCHEMA = RecordSchema.model_validate({"time": "at", "features": dict.fromkeys(FEATURES, "numeric")})

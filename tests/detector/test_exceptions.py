@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from latentwatch.detector.checks import read
 from latentwatch.detector.corrected import CorrectedDetector, corrected_values, under
 from latentwatch.detector.decision import Decision, decide
 from latentwatch.detector.interface import Detector
@@ -28,6 +27,7 @@ from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
+from tests.detector.checks import read
 
 SCHEMA = RecordSchema.model_validate(
     {"time": "at", "entity": "id", "features": {"amount": "numeric", "tax": "numeric", "country": "category"}}

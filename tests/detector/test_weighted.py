@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latentwatch.detector.checks import read
 from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.steps.detector import asking
@@ -19,6 +18,7 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.steps import AfterStep
 from latentwatch.review.replay import replay
 from latentwatch.streams.outcomes import Scored, Serving, describe
+from tests.detector.checks import read
 from tests.detector.test_decision import FAULT, FEATURES, SCHEMA, THRESHOLD, records
 
 BROKEN = 100

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from latentwatch.detector.components.tails import STEP, Tails, fit_tails, reached_by, tails_of
+from latentwatch.detector.components.met_rows import Met
+from latentwatch.detector.components.tails import STEP, FittedColumnTails, Tails, fit_tails, reached_by
 from latentwatch.detector.vectors import TILE
 
 Floats = np.ndarray
@@ -38,9 +39,9 @@ def test_only_the_far_end_of_skewed_columns_counts():
     assert fit_tails(even.astype(np.float32)).strength < 0.05
     tails = fit_tails(skewed.astype(np.float32))
     assert tails.strength == 1.0
-    found = np.array([tails_of(row, tails) for row in skewed.astype(np.float32)])
+    found = _outside(skewed, tails)
     assert np.mean(found > 0) == pytest.approx(0.25, abs=0.05)
-    far = tails_of(np.full(8, 1e6, np.float32), tails)
+    far = _outside(np.full((1, 8), 1e6), tails)[0]
     assert found.max() < far < 1.0
 
 
@@ -48,7 +49,7 @@ def test_a_table_of_constants_has_no_tails():
     """Nothing varies, nothing is skewed; a column that moves is for other components."""
     tails = fit_tails(np.zeros((50, 3), np.float32))
     assert tails.strength == 0.0
-    assert tails_of(np.array([4.0, 0.0, 0.0], np.float32), tails) == 0.0
+    assert _outside(np.array([[4.0, 0.0, 0.0]]), tails)[0] == 0.0
 
 
 def test_tails_of_another_width_are_refused():
@@ -64,3 +65,11 @@ def _reached(rows: Floats, tails: Tails) -> Floats:
     out = np.empty(len(rows), np.float32)
     reached_by(rows, tails, out)
     return out
+
+
+def _outside(rows: Floats, tails: Tails) -> Floats:
+    """[N] what the component says of rows [N, P]; it does not look at what is near them."""
+    count = len(rows)
+    near = np.zeros((count, 5))
+    met = Met(rows.astype(np.float32), np.ones((1, rows.shape[1])), near, near.astype(np.int64), np.zeros(count, bool))
+    return FittedColumnTails(tails).anomaly_scores(met)["tails"]

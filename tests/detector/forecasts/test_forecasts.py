@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from latentwatch.detector.checks import CHECKS, read
 from latentwatch.detector.decision import decide
 from latentwatch.detector.forecasts.calendar import places
 from latentwatch.detector.forecasts.cycles import find_cycle
@@ -24,6 +23,7 @@ from latentwatch.domain.rules import NO_RULES, FeatureRules
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.scores import Scores
 from latentwatch.streams.context.context_store import ContextStore
+from tests.detector.checks import CHECKS, read
 from tests.detector.forecasts.conftest import DAILY, load, metric
 
 THOUSANDTH = AlertPolicy(false_alarm_rate=0.001)

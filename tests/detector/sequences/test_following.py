@@ -8,7 +8,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from latentwatch.detector.bundle import decode_bundle, encode_bundle
-from latentwatch.detector.checks import read
 from latentwatch.detector.sequences.channels import fit_channels
 from latentwatch.detector.sequences.context import encode, fit_context
 from latentwatch.detector.sequences.detector import SequenceDetector
@@ -17,6 +16,7 @@ from latentwatch.detector.training import learn
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from tests.detector.checks import read
 
 FEATURES = [f"s{number}" for number in range(6)]
 SCHEMA = RecordSchema.model_validate({"features": dict.fromkeys(FEATURES, "numeric")})

@@ -79,7 +79,8 @@ def _measured(
                 found = [
                     tested.measure(scores) for tested, scores in zip(case.tested, fuse(fitted, names), strict=True)
                 ]
-                numbers[label] = tuple(sum(each) / len(found) for each in zip(*found, strict=True))  # type: ignore[assignment]
+                auroc, precision = (sum(each) / len(found) for each in zip(*found, strict=True))
+                numbers[label] = auroc, precision
             numbers_file.write_text(json.dumps(numbers))
         if numbers[label][0] == numbers[label][0]:
             yield names, (numbers[label][0], numbers[label][1])

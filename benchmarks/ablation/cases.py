@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality import clocked, everyday, generated, plant, telemetry
 from benchmarks.quality.datasets import (
@@ -49,9 +50,9 @@ class Stretch:
     buffer: int | None = None
     """Of VUS-PR, in records; None where average precision is measured."""
 
-    def measure(self, scores: Floats) -> tuple[float, float]:
+    def measure(self, told: NDArray[Any]) -> tuple[float, float]:
         """AUROC, and VUS-PR or average precision."""
-        scores = np.asarray(scores, np.float64)
+        scores = np.asarray(told, np.float64)
         if self.buffer is None:
             return auroc(self.truth, scores), average_precision(self.truth, scores)
         return auroc(self.truth, scores), vus_pr(self.truth, scores, self.buffer)

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import process_time
 
 from benchmarks.ablation import kept
-from benchmarks.ablation.cases import SOURCES, Case
+from benchmarks.ablation.cases import SUITES, OneFit
 from benchmarks.ablation.fusing import FORECASTS, REFITTED, ROWS, SEQUENCES, applies, fuse
 from benchmarks.ablation.parts import Parts, fit_parts
 from benchmarks.ablation.rule import Numbers, cost_of, table
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidInput as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    suites = options.suite or [*SOURCES]
+    suites = options.suite or [*SUITES]
     parts = list(dict.fromkeys((*SEQUENCES, *FORECASTS, *REFITTED, *ROWS)))
     asked = [(name,) for name in parts] + ([tuple(options.without)] if options.without else [])
     whole: dict[Key, tuple[float, float]] = {}
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _keys(suites: list[str], data: Path, seeds: int, every: int) -> Iterator[Key]:
     for seed in range(seeds):
         for suite in suites:
-            for name in SOURCES[suite].sets(data)[::every]:
+            for name in SUITES[suite].sets(data)[::every]:
                 yield suite, name, seed
 
 
@@ -67,7 +67,7 @@ def _measured(
     for names in [(), *asked]:
         label = " + ".join(names)
         if label not in numbers:
-            case = case or SOURCES[suite].read(data, name, seed)
+            case = case or SUITES[suite].read(data, name, seed)
             parts = parts or _parts(folder / "parts.npz", case, ModelChoice(seed=seed), key)
             if not all(applies(parts, each) for each in names):
                 numbers[label] = (float("nan"), float("nan"))
@@ -86,7 +86,7 @@ def _measured(
             yield names, (numbers[label][0], numbers[label][1])
 
 
-def _parts(file: Path, case: Case, choice: ModelChoice, key: Key) -> Parts:
+def _parts(file: Path, case: OneFit, choice: ModelChoice, key: Key) -> Parts:
     if not file.exists():
         began = process_time()
         kept.write(fit_parts(case, choice), file)
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", help="benchmark data (default: LATENTWATCH_DATA, or ../shared/data)")
     parser.add_argument("--output", type=Path, default=Path("reports/ablation"), help="where fits are kept")
-    parser.add_argument("--suite", action="append", choices=[*SOURCES], help="only this suite; may be repeated")
+    parser.add_argument("--suite", action="append", choices=[*SUITES], help="only this suite; may be repeated")
     parser.add_argument("--seeds", type=int, default=2, help="fits of each set (default 2)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th set of a suite (default 1)")
     parser.add_argument(

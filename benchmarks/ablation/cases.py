@@ -1,6 +1,6 @@
 """What the ablation learns from and is asked about: the suites of `benchmarks.quality` as batches, fewer files of some.
 
-(suite, set, seed) -> Case: training records, how far back they are looked at, and tested stretches with their truth
+(suite, set, seed) -> OneFit: training records, how far back they are looked at, and tested stretches with their truth
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OneFit:
     """One fit, and what it is asked about."""
 
     train: Batch
@@ -68,24 +68,24 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AblatedSuite:
     """A suite: its sets, and how one of them is read for a seed."""
 
     sets: Callable[[Path], Sequence[str]]
-    read: Callable[[Path, str, int], Case]
+    read: Callable[[Path, str, int], OneFit]
 
 
-def _rows(train: Floats, test: Floats, truth: Truth) -> Case:
+def _rows(train: Floats, test: Floats, truth: Truth) -> OneFit:
     reading, batch = Reading.learn(train, None, None, _as_it_is)
-    return Case(batch, 1, (Stretch(reading.batch(test, None, None, False, _as_it_is), truth),))
+    return OneFit(batch, 1, (Stretch(reading.batch(test, None, None, False, _as_it_is), truth),))
 
 
-def _samples(train: Floats, tests: Sequence[tuple[Floats, Truth, int | None]]) -> Case:
+def _samples(train: Floats, tests: Sequence[tuple[Floats, Truth, int | None]]) -> OneFit:
     reading, batch = Reading.learn(train, None, None, _as_it_is)
     tested = tuple(
         Stretch(reading.batch(test, None, None, False, _as_it_is), truth, buffer) for test, truth, buffer in tests
     )
-    return Case(batch, choose_window(batch), tested)
+    return OneFit(batch, choose_window(batch), tested)
 
 
 def _as_it_is(rows: Any, numbers: bool) -> Any:
@@ -93,7 +93,7 @@ def _as_it_is(rows: Any, numbers: bool) -> Any:
     return rows
 
 
-def _clocked(stream: everyday.Clocked) -> Case:
+def _clocked(stream: everyday.Clocked) -> OneFit:
     names = {f"x{column}": "numeric" for column in range(1, stream.train.shape[1])}
     schema = RecordSchema.model_validate({"time": "at", "features": names})
 
@@ -103,40 +103,40 @@ def _clocked(stream: everyday.Clocked) -> Case:
 
     train = batch(stream.train)
     monitor = Monitor(name="ablation", source=SourceSettings(file=FileSettings(path="-")), record=schema)
-    return Case(train, window_of(train, monitor), (Stretch(batch(stream.test), stream.truth, clocked.BUFFER),))
+    return OneFit(train, window_of(train, monitor), (Stretch(batch(stream.test), stream.truth, clocked.BUFFER),))
 
 
-def _clean(folder: Path, name: str, seed: int) -> Case:
+def _clean(folder: Path, name: str, seed: int) -> OneFit:
     split = clean_split(folder, name, seed)
     chosen = np.random.default_rng(seed).permutation(len(split.test))[:_MOST_ROWS]
     return _rows(split.train[:_MOST_ROWS], split.test[chosen], split.truth[chosen])
 
 
-def _contaminated(folder: Path, name: str, seed: int) -> Case:
+def _contaminated(folder: Path, name: str, seed: int) -> OneFit:
     split = contaminated_split(folder, name, seed)
     chosen = np.random.default_rng(seed).permutation(len(split.test))[:_MOST_ROWS]
     return _rows(split.train[chosen], split.train[chosen], split.truth[chosen])
 
 
-def _skab(folder: Path, name: str, seed: int) -> Case:
+def _skab(folder: Path, name: str, seed: int) -> OneFit:
     del seed
     split = skab_split(folder, name)
     return _samples(split.train, [(split.test, split.truth, period(split.test[:, 0]))])
 
 
-def _server(folder: Path, name: str, seed: int) -> Case:
+def _server(folder: Path, name: str, seed: int) -> OneFit:
     del seed
     split = server_split(folder, name)
     return _samples(split.train, [(split.test, split.truth, period(split.test[:, 0]))])
 
 
-def _chemical_plant(folder: Path, name: str, seed: int) -> Case:
+def _chemical_plant(folder: Path, name: str, seed: int) -> OneFit:
     del name, seed
     runs = tennessee_eastman(folder)
     return _samples(runs.train, [(rows, truth, None) for rows, truth in runs.faults.values()])
 
 
-def _rig(folder: Path, name: str, seed: int) -> Case:
+def _rig(folder: Path, name: str, seed: int) -> OneFit:
     del folder, name
     simulated = Plant(seed=seed, rigs=1)
     tests: list[tuple[Floats, Truth, int | None]] = []
@@ -150,8 +150,8 @@ def _rig(folder: Path, name: str, seed: int) -> Case:
     return _samples(plant.as_matrix(simulated.history(plant.START, plant.HISTORY_RECORDS)), tests)
 
 
-def _generated(wander: float) -> Callable[[Path, str, int], Case]:
-    def read(folder: Path, name: str, seed: int) -> Case:
+def _generated(wander: float) -> Callable[[Path, str, int], OneFit]:
+    def read(folder: Path, name: str, seed: int) -> OneFit:
         del folder
         split = generated.generate(name, seed, wander).split
         return _samples(split.train, [(split.test, split.truth, period(split.test[:, 0]))])
@@ -159,17 +159,23 @@ def _generated(wander: float) -> Callable[[Path, str, int], Case]:
     return read
 
 
-SOURCES: dict[str, Source] = {
-    "telemetry": Source(lambda _: telemetry.names(), lambda _, name, seed: _clocked(telemetry.generate(name, seed))),
-    "everyday": Source(lambda _: everyday.names()[2::4], lambda _, name, seed: _clocked(everyday.generate(name, seed))),
-    "metrics": Source(clocked.metric_names, lambda folder, name, _: _clocked(clocked.metric_stream(folder, name))),
-    "generated": Source(lambda _: [*generated.KINDS], _generated(0.0)),
-    "drifting": Source(lambda _: [*generated.KINDS], _generated(1.0)),
-    "skab": Source(lambda folder: skab_names(folder)[::3], _skab),
-    "tennessee-eastman": Source(lambda _: ["plant"], _chemical_plant),
-    "servers": Source(server_names, _server),
-    "plant": Source(lambda _: ["rig"], _rig),
-    "tables": Source(table_names, _clean),
-    "tables-contaminated": Source(table_names, _contaminated),
+SUITES: dict[str, AblatedSuite] = {
+    "telemetry": AblatedSuite(
+        lambda _: telemetry.names(), lambda _, name, seed: _clocked(telemetry.generate(name, seed))
+    ),
+    "everyday": AblatedSuite(
+        lambda _: everyday.names()[2::4], lambda _, name, seed: _clocked(everyday.generate(name, seed))
+    ),
+    "metrics": AblatedSuite(
+        clocked.metric_names, lambda folder, name, _: _clocked(clocked.metric_stream(folder, name))
+    ),
+    "generated": AblatedSuite(lambda _: [*generated.KINDS], _generated(0.0)),
+    "drifting": AblatedSuite(lambda _: [*generated.KINDS], _generated(1.0)),
+    "skab": AblatedSuite(lambda folder: skab_names(folder)[::3], _skab),
+    "tennessee-eastman": AblatedSuite(lambda _: ["plant"], _chemical_plant),
+    "servers": AblatedSuite(server_names, _server),
+    "plant": AblatedSuite(lambda _: ["rig"], _rig),
+    "tables": AblatedSuite(table_names, _clean),
+    "tables-contaminated": AblatedSuite(table_names, _contaminated),
 }
 """Every third pump, everyday streams of half an hour, at most 6,000 rows of a table; the rest as `benchmarks.quality` has it."""

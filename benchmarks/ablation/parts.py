@@ -1,6 +1,6 @@
 """One fit, and what each of its parts says: enough to fuse them again without some of them.
 
-Case -> SequenceParts, or of records that stand alone RowParts
+OneFit -> SequenceParts, or of records that stand alone RowParts
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ablation.cases import Case, Stretch
+from benchmarks.ablation.cases import OneFit, Stretch
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts, read_history
 from latentwatch.detector.forecasts.forecaster import Forecaster
@@ -80,7 +80,7 @@ class RowParts:
 Parts = SequenceParts | RowParts
 
 
-def fit_parts(case: Case, choice: ModelChoice) -> Parts:
+def fit_parts(case: OneFit, choice: ModelChoice) -> Parts:
     """Fit a case and ask its parts."""
     fitted = fit(FitSet(case.train), choice, case.window)
     if isinstance(fitted, FittedRecords):
@@ -112,7 +112,7 @@ def _again(rows: FittedRows, work: Work) -> dict[str, Floats]:
     return dict(rows.model.anomaly_scores(rows.model.meet(rows.values[rows.kept], present, work)))
 
 
-def _of_sequences(fitted: FittedSequences, case: Case) -> SequenceParts:
+def _of_sequences(fitted: FittedSequences, case: OneFit) -> SequenceParts:
     assert fitted.encoded is not None
     plain, surprise = calibrate_out_of_fold(fitted, case.train)
     detector, _ = add_forecasts(plain, surprise, case.train)
@@ -147,7 +147,7 @@ def _told(detector: SequenceDetector, batch: Batch) -> Told:
     )
 
 
-def _read(detector: SequenceDetector, forecaster: Forecaster, case: Case) -> Forecast:
+def _read(detector: SequenceDetector, forecaster: Forecaster, case: OneFit) -> Forecast:
     channels = detector.context.channels
     history = read_history(forecaster, case.train, channels.scaled(case.train)[0])
     tested = []

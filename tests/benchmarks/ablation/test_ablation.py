@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ablation import kept
-from benchmarks.ablation.cases import SOURCES, Case, Stretch, _rows
+from benchmarks.ablation.cases import SUITES, OneFit, Stretch, _rows
 from benchmarks.ablation.fusing import applies, fuse
 from benchmarks.ablation.parts import Parts, fit_parts
 from benchmarks.ablation.rule import Cost, cost_of, table
@@ -18,7 +18,7 @@ from latentwatch.domain.model_choice import ModelChoice
 
 
 @pytest.fixture(scope="module")
-def rows() -> tuple[Case, Parts]:
+def rows() -> tuple[OneFit, Parts]:
     """A small table with strange rows, some of them learned from."""
     random = np.random.default_rng(0)
     normal = random.normal(size=(400, 4)) @ random.normal(size=(4, 4))
@@ -29,13 +29,13 @@ def rows() -> tuple[Case, Parts]:
 
 
 @pytest.fixture(scope="module")
-def metric() -> tuple[Case, Parts]:
+def metric() -> tuple[OneFit, Parts]:
     """A metric with a day, an hour between its records."""
-    case = SOURCES["everyday"].read(Path(), "daily-60", 0)
+    case = SUITES["everyday"].read(Path(), "daily-60", 0)
     return case, fit_parts(case, ModelChoice())
 
 
-def _own(case: Case, tested: Stretch) -> np.ndarray:
+def _own(case: OneFit, tested: Stretch) -> np.ndarray:
     """[N] what the shipped detector says."""
     detector = learn(case.train, ModelChoice(), case.window)
     if not case.window > 1:
@@ -47,13 +47,13 @@ def _own(case: Case, tested: Stretch) -> np.ndarray:
 class TestFusedAgain:
     """Parts of one fit."""
 
-    def test_rows_score_as_the_detector_scores_them(self, rows: tuple[Case, Parts]):
+    def test_rows_score_as_the_detector_scores_them(self, rows: tuple[OneFit, Parts]):
         """With all parts."""
         case, parts = rows
         (scores,) = fuse(parts)
         np.testing.assert_allclose(scores, _own(case, case.tested[0]), atol=1e-4)
 
-    def test_metrics_rank_as_the_detector_ranks_them(self, metric: tuple[Case, Parts]):
+    def test_metrics_rank_as_the_detector_ranks_them(self, metric: tuple[OneFit, Parts]):
         """With all parts, but for what is taken off after a silence."""
         case, parts = metric
         (scores,) = fuse(parts)
@@ -62,20 +62,20 @@ class TestFusedAgain:
         assert auroc(case.tested[0].truth, scores) == pytest.approx(auroc(case.tested[0].truth, own), abs=0.01)
 
     @pytest.mark.parametrize("part", ["forecasts", "season", "reading: frozen", "lately", "dyn", "novelty"])
-    def test_a_part_that_is_left_out_no_longer_counts(self, metric: tuple[Case, Parts], part: str):
+    def test_a_part_that_is_left_out_no_longer_counts(self, metric: tuple[OneFit, Parts], part: str):
         """Scores differ."""
         _, parts = metric
         assert applies(parts, part)
         assert not np.array_equal(fuse(parts)[0], fuse(parts, [part])[0])
 
-    def test_parts_of_the_other_family_take_no_part(self, rows: tuple[Case, Parts], metric: tuple[Case, Parts]):
+    def test_parts_of_the_other_family_take_no_part(self, rows: tuple[OneFit, Parts], metric: tuple[OneFit, Parts]):
         """Tails are of rows, forecasts of metrics."""
         assert applies(rows[1], "tails")
         assert not applies(rows[1], "forecasts")
         assert applies(metric[1], "forecasts")
         assert not applies(metric[1], "tails")
 
-    def test_what_is_kept_comes_back(self, rows: tuple[Case, Parts], metric: tuple[Case, Parts], tmp_path: Path):
+    def test_what_is_kept_comes_back(self, rows: tuple[OneFit, Parts], metric: tuple[OneFit, Parts], tmp_path: Path):
         """Bit for bit."""
         for _, parts in (rows, metric):
             kept.write(parts, tmp_path / "parts.npz")

@@ -23,7 +23,7 @@ from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
 from latentwatch.detector.sequences.choice import WINDOW, choose_window
 from latentwatch.detector.sequences.detector import SequenceDetector
-from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_out_of_fold, fit_sequences
+from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_sequences, fit_sequences
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.model_choice import ModelChoice, ModelKind
@@ -213,7 +213,7 @@ def _calibrate(
     if isinstance(fitted, FittedRecords):
         detector: Bundled = calibrate_records(fitted, batch, to_rates(calibration.batch, counters)[0])
     else:
-        judged, surprise = add_forecasts(*calibrate_out_of_fold(fitted, batch), batch)
+        judged, surprise = add_forecasts(*calibrate_sequences(fitted, batch), batch)
         detector = cast(Bundled, judged)
     return judging_rates(detector, fit_set.batch, counters, usual) if counters else detector, surprise
 

@@ -40,7 +40,7 @@ class FlaggedRecord:
     """Content hash of the bundle that scored it."""
     values: dict[str, Value]
     context: bytes
-    """The context row the score was computed from: float32, little-endian. With `values` and `seen` it replays the verdict."""
+    """The context row the score was computed from: float32, little-endian. With `values` and `seen` it replays the decision."""
     seen: int
     """How many records of the entity came before it: scores of young contexts depend on it."""
     explanation: Explanation
@@ -48,7 +48,7 @@ class FlaggedRecord:
     """What the monitor's rules had to do with it."""
     arrival: Arrival = Arrival.IN_ORDER
     revision: int = 0
-    """How often its verdict was amended because of late records."""
+    """How often its decision was amended because of late records."""
 
     @property
     def features(self) -> list[str]:
@@ -68,7 +68,7 @@ def blamed(grounds: Grounds, contributions: Mapping[str, float]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """A verdict changed by a late record: what was said of one record before, and what is said of it now."""
+    """A decision changed by a late record: whether one record was flagged before, and whether it is now."""
 
     position: Position
     entity: str
@@ -76,7 +76,7 @@ class Amendment:
     cause: Position
     """The late record that now stands before it in its entity's past."""
     model_version: int
-    """Of both verdicts: no model amends another's."""
+    """Of both decisions: no model amends another's."""
     threshold: float
     former_surprise: float
     formerly_flagged: bool
@@ -84,12 +84,12 @@ class Amendment:
     reconstruction: float
     density: float
     flagged: FlaggedRecord | None
-    """The new verdict whole, where the record is flagged now."""
+    """The new decision whole, where the record is flagged now."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormerVerdict:
-    """A verdict that was visible once and was amended since; kept for ever with its alert."""
+    """A decision that was visible once and was amended since; kept for ever with its alert."""
 
     position: Position
     time: datetime

@@ -26,7 +26,7 @@ class OffsetMove:
 class MinuteCount:
     """Exact counts of one event-time minute under one model version; they add up over batches.
 
-    Those of amended verdicts take away what was counted before, and may be negative.
+    Those of amended decisions take away what was counted before, and may be negative.
     """
 
     minute: datetime
@@ -187,7 +187,7 @@ class Outcome:
     flagged: tuple[FlaggedRecord, ...] = ()
     """Records that were not flagged before, be they new ones or amended ones."""
     amendments: tuple[Amendment, ...] = ()
-    """Verdicts that late records changed, where the record was or is flagged."""
+    """Decisions that late records changed, where the record was or is flagged."""
     dead_letters: tuple[DeadLetter, ...] = ()
     counts: tuple[MinuteCount, ...] = ()
     trace: tuple[TracePoint, ...] = ()

@@ -33,7 +33,7 @@ class FileTally:
     records: int = 0
     flagged: int = 0
     amended: int = 0
-    """Verdicts that a late record changed, each time."""
+    """Decisions that a late record changed, each time."""
     excepted: int = 0
     """Records that exceptions let pass."""
     unreadable: int = 0

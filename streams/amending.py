@@ -1,7 +1,7 @@
-"""What late records change in verdicts that were given before: the loop's seam to the lateness of records.
+"""What late records change in decisions that were given before: the loop's seam to the lateness of records.
 
-Scored -> Outcome with amendments. A verdict is amended only by the model version that gave it, so that every verdict
-replays with the bundle it names; and only what was in the database before counts as a former verdict, so that what a
+Scored -> Outcome with amendments. A decision is amended only by the model version that gave it, so that every decision
+replays with the bundle it names; and only what was in the database before counts as a former decision, so that what a
 batch corrects in itself leaves no trace.
 """
 
@@ -29,15 +29,15 @@ from latentwatch.streams.watching.metrics import ScorerMetrics
 from latentwatch.streams.watching.traces import trace_point
 
 _SAME = 1e-5
-"""Relative difference in surprise within which a verdict counts as unchanged: the arithmetic of another batch size."""
+"""Relative difference in surprise within which a decision counts as unchanged: the arithmetic of another batch size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """N verdicts that a batch's late records change, of records that came before it."""
+    """N decisions that a batch's late records change, of records that came before it."""
 
     former: Recent
-    """[N] with the verdicts they had."""
+    """[N] with the decisions they had."""
     again: Scored
     """[N] with those they have now."""
     causes: list[Key]
@@ -70,7 +70,7 @@ class LateRecords:
         self._moved: dict[Key, Moved] = {}
 
     def recall(self, batch: Batch, messages: Messages, positions: Mapping[int, int], model: Serving) -> Batch:
-        """The records that the database does not have yet, after the others have rebuilt context and verdicts.
+        """The records that the database does not have yet, after the others have rebuilt context and decisions.
 
         Records that are read again are scored again, so that later ones can amend what is stored of them.
         """
@@ -122,7 +122,7 @@ class LateRecords:
     def judge(
         self, scored: ScoredBatch, flagged: NDArray[np.intp], model: Serving, messages: Messages
     ) -> Changed | None:
-        """Take note of a batch's verdicts, of which some rows are flagged; what its late records change in earlier ones."""
+        """Take note of a batch's decisions, of which some rows are flagged; what its late records change in earlier ones."""
         changed = self._judge_again(model, messages)
         self._note(scored, flagged, model, np.ones(len(scored.batch), bool))
         self._contexts.take_arrivals()  # whoever wants to know has asked
@@ -148,7 +148,7 @@ class LateRecords:
         contexts = Contexts(
             np.stack([moved[key].features for key in keys]), np.array([moved[key].seen for key in keys], np.int64)
         )
-        # A record that cannot be scored any more keeps the verdict it has.
+        # A record that cannot be scored any more keeps the decision it has.
         again, _ = score_sound(model.detector, Extended(recent.batch, contexts), messages)
         rows, found = matching(recent.batch, again.batch)
         former, again, places = recent.take(rows), again.take(found), places[rows]
@@ -162,18 +162,18 @@ class LateRecords:
 
 
 def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outcome:
-    """The outcome with new verdicts: exact counts for all, and amendments where the record was or is flagged."""
+    """The outcome with new decisions: exact counts for all, and amendments where the record was or is flagged."""
     former, again, causes = changed.former, changed.again, changed.causes
     rows = flagged_rows(again, model)
-    verdicts = dict(zip(rows.tolist(), describe(again.take(rows), model), strict=True))
+    decisions = dict(zip(rows.tolist(), describe(again.take(rows), model), strict=True))
     amendments: list[Amendment] = []
     raised: list[FlaggedRecord] = []
     for row in np.union1d(rows, np.flatnonzero(former.flagged)).tolist():
-        verdict = verdicts.get(row)
-        if verdict is not None and former.late[row]:
-            verdict = replace(verdict, arrival=Arrival.LATE)
-        if verdict is not None and not former.flagged[row]:
-            raised.append(verdict)
+        decision = decisions.get(row)
+        if decision is not None and former.late[row]:
+            decision = replace(decision, arrival=Arrival.LATE)
+        if decision is not None and not former.flagged[row]:
+            raised.append(decision)
         amendments.append(
             Amendment(
                 position=again.batch.position(row),
@@ -187,7 +187,7 @@ def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outc
                 surprise=float(again.scores.surprise[row]),
                 reconstruction=float(again.scores.reconstruction[row]),
                 density=float(again.scores.density[row]),
-                flagged=verdict,
+                flagged=decision,
             )
         )
     before = replace(again, scores=replace(again.scores, surprise=former.surprise))
@@ -200,7 +200,7 @@ def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outc
         + tuple(map(_taken_away, count_minutes(before, former.flagged, model))),
         trace=outcome.trace
         + tuple(
-            trace_point(again.batch, again.scores, row, row in verdicts)
+            trace_point(again.batch, again.scores, row, row in decisions)
             for row in np.union1d(rows, np.flatnonzero(former.flagged)).tolist()
         ),
     )

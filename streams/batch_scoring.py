@@ -1,9 +1,10 @@
-"""Scoring without a database: what the scoring loop does to a stream, as far as it is a function of the records.
+"""Scoring without a database: the scoring loop as a function of the records.
 
-Batch -> Scored, and what its late records change; for a file, rows of `{"position", "surprise", "reconstruction",
-"density", "flagged"}` or `{"position", "error"}`, dead letters among them. Flagged rows may also say whom and when they
-are about, `entity` and `time`, which `features` are guilty, and, where the monitor's rules had to do with it, `because`. A row
-that an exception let pass names that as `excepted`.
+Batch -> Scored, and the earlier decisions that its late records change
+messages -> rows of `{"position", "surprise", "reconstruction", "density", "flagged"}`; of dead letters `{"position", "error"}`
+
+A flagged row may have `entity`, `time`, the guilty `features`, and `because` where rules of the monitor decided. A row that an
+exception let pass has `excepted`, the exception's number.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,7 +49,7 @@ class Findings:
     """Row to the exception that let it pass."""
     unscorable: tuple[DeadLetter, ...] = field(default=())
     changed: Changed | None = None
-    """Verdicts on earlier records that are other ones now."""
+    """Decisions on earlier records that are other ones now."""
 
 
 class StreamScorer:
@@ -78,7 +79,7 @@ class StreamScorer:
         return cls(detector, monitor.alert, source, monitor.late.allowed, rules, exceptions)
 
     def score(self, batch: Batch, messages: Messages) -> Findings:
-        """Verdicts on a batch, which was decoded from these messages."""
+        """Decisions on a batch, which was decoded from these messages."""
         extended, unfit = extend_sound(self._contexts, batch, messages)
         if self._late is not None:
             extended = self._late.at_their_place(extended)

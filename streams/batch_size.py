@@ -7,7 +7,7 @@ LARGEST = 16_384
 class BatchSize:
     """Doubles after full batches and halves after near-empty or slow ones.
 
-    Large batches spread the cost of a commit; small ones bring a verdict sooner.
+    Large batches spread the cost of a commit; small ones bring a decision sooner.
     """
 
     def __init__(self, smallest: int = 256, largest: int = LARGEST, longest_seconds: float = 0.5) -> None:

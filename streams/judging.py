@@ -1,4 +1,4 @@
-"""From decoded records to verdicts, a few thousand at a time.
+"""From decoded records to decisions, a few thousand at a time.
 
 A record's context is many times as large as the record, and of most records nothing is needed afterwards but the score.
 So a large batch is extended and scored in pieces, which stay near the processor, and contexts are kept of flagged records
@@ -25,10 +25,10 @@ PIECE_RECORDS = 2_048
 class Judged:
     """What was found of some records."""
 
-    verdicts: ScoredBatch
+    scored: ScoredBatch
     """Of every record that could be scored."""
     flagged: NDArray[np.intp]
-    """Rows of the verdicts that reach the threshold in force, in order."""
+    """Rows of the decisions that reach the threshold in force, in order."""
     strange: Scored
     """Those rows with their contexts."""
     unfit: tuple[DeadLetter, ...] = ()
@@ -36,7 +36,7 @@ class Judged:
     unscorable: tuple[DeadLetter, ...] = ()
     """Records that could not be scored."""
     excepted: tuple[ExceptedCount, ...] = ()
-    """What exceptions had to do with the verdicts."""
+    """What exceptions had to do with the decisions."""
 
 
 def in_pieces(batch: Batch) -> list[Batch]:
@@ -49,20 +49,20 @@ def in_pieces(batch: Batch) -> list[Batch]:
 def judged(scored: Scored, model: Serving, unfit: tuple[DeadLetter, ...], unscorable: tuple[DeadLetter, ...]) -> Judged:
     """What is kept of a scored piece."""
     decided = decide_by(scored, model)
-    verdicts, strange = ScoredBatch(scored.batch, scored.scores), scored.take(decided.rows)
+    judged, strange = ScoredBatch(scored.batch, scored.scores), scored.take(decided.rows)
     excepted = count_excepted(scored.batch, decided.excepted, model) if model.exceptions else ()
-    return Judged(verdicts, decided.rows, strange, unfit, unscorable, excepted)
+    return Judged(judged, decided.rows, strange, unfit, unscorable, excepted)
 
 
 def join(parts: Sequence[Judged]) -> Judged:
     """Of all pieces, one after the other, what was found of each. Raises ValueError when there is none."""
     if len(parts) == 1:
         return parts[0]
-    starts = np.cumsum([0, *(len(part.verdicts.batch) for part in parts)])[:-1]
+    starts = np.cumsum([0, *(len(part.scored.batch) for part in parts)])[:-1]
     return Judged(
         ScoredBatch(
-            concatenate(part.verdicts.batch for part in parts),
-            scores_together([part.verdicts.scores for part in parts]),
+            concatenate(part.scored.batch for part in parts),
+            scores_together([part.scored.scores for part in parts]),
         ),
         np.concatenate([part.flagged + start for part, start in zip(parts, starts, strict=True)]),
         Scored(

@@ -1,4 +1,4 @@
-"""The scoring loop: records in, verdicts out. Begin reading here.
+"""The scoring loop: records in, decisions out. Begin reading here.
 
 One micro-batch, one straight line, one transaction. Positions live in the database, so that whatever dies, the next
 process goes on exactly where the last commit stands. While one batch is being committed the next is fetched and decoded,
@@ -213,7 +213,7 @@ class Scorer:
         running.partitions.read(messages)
         with metrics.stage("describe"):
             letters = (*running.partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
-            scored = len(found.verdicts.batch)
+            scored = len(found.scored.batch)
             aligned = running.partitions.unpassed(decoded.aligned)
             self._limit.check(scored + aligned + len(letters), letters)
             outcome = self._outcome(
@@ -222,16 +222,16 @@ class Scorer:
                 dead_letters=letters,
                 passed=running.partitions.unpassed(decoded.passed),
                 aligned=aligned,
-                counts=count_minutes(found.verdicts, found.flagged, model),
-                trace=self._traces.sample(found.verdicts.batch, found.verdicts.scores, found.flagged),
-                stretches=running.stretches(found.verdicts, found.flagged, self._monitor.alert),
+                counts=count_minutes(found.scored, found.flagged, model),
+                trace=self._traces.sample(found.scored.batch, found.scored.scores, found.flagged),
+                stretches=running.stretches(found.scored, found.flagged, self._monitor.alert),
                 heard=running.sending.take_heard(),
                 missed=running.runs.found(model),
                 audit=running.shapes.look(decoded, messages),
                 excepted=found.excepted,
             )
             if late is not None:
-                outcome = late.amend(outcome, found.verdicts, found.flagged, model, messages, metrics)
+                outcome = late.amend(outcome, found.scored, found.flagged, model, messages, metrics)
         self._reach("described")
         done = scored + len(letters) + outcome.passed + aligned
         metrics.received(len(messages), len(decoded.batch), len(messages) - done)
@@ -248,7 +248,7 @@ class Scorer:
         with self.metrics.stage("score"):
             scored, unscorable = score_sound(running.model.detector, running.partitions.unscored(extended), messages)
             found = judged(scored, running.model, unfit, unscorable)
-            read_promises(running.contexts.promises, found.verdicts)
+            read_promises(running.contexts.promises, found.scored)
         self._reach("scored")
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ablation.parts import WORKS, Parts, RowParts, SequenceParts, Told
+from benchmarks.ablation.parts import WORKS, Parts, PartScores, RowParts, SequenceParts
 from latentwatch.detector.forecasts.forecaster import Forecasts
 from latentwatch.detector.forecasts.fusion import empty_histograms, fit_fusion
 from latentwatch.detector.recipes import ALONE, SEQUENCE
@@ -78,7 +78,7 @@ def _rows(parts: RowParts, left_out: Collection[str]) -> Floats:
 def _sequences(parts: SequenceParts, left_out: Collection[str]) -> list[Floats]:
     kept = [name for name in SEQUENCE.weights if name not in left_out and name in parts.history.fresh]
 
-    def together(told: Told) -> Floats:
+    def together(told: PartScores) -> Floats:
         source = told.unsettled if "warm-up" in left_out else told.surprises
         mean = SEQUENCE.mean({name: source[name] for name in kept})
         return mean if "novelty" in left_out else mean + told.novelty

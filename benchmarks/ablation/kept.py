@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ablation.parts import Forecast, Parts, RowParts, SequenceParts, Told
+from benchmarks.ablation.parts import Forecast, Parts, PartScores, RowParts, SequenceParts
 from latentwatch.detector.forecasts.fusion import HistoryReadings
 from latentwatch.detector.sequences.promise import HistoryScores
 
@@ -53,7 +53,7 @@ def read(file: Path) -> Parts:
     history = nested["history"]
     return SequenceParts(
         HistoryScores(**{**history, "brevity": float(history["brevity"])}),
-        tuple(Told(**told) for told in _in_order(nested["tested"])),
+        tuple(PartScores(**told) for told in _in_order(nested["tested"])),
         float(nested["memory"]),
         forecasts,
         bool(nested["follows"]),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ablation.cases import OneFit, Stretch
+from benchmarks.ablation.cases import OneFit, TestedStretch
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts, read_history
 from latentwatch.detector.forecasts.forecaster import Forecaster
@@ -21,7 +21,7 @@ from latentwatch.detector.rows.learning import FittedRecords
 from latentwatch.detector.rows.model import GLANCE, STUDY, Work
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sequences.detector import SequenceDetector
-from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_out_of_fold, judge_history
+from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_sequences, judge_history
 from latentwatch.detector.sequences.promise import HistoryScores
 from latentwatch.detector.training import FitSet, fit
 from latentwatch.domain.model_choice import ModelChoice
@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 WORKS = {"glance": GLANCE, "study": STUDY}
 
 
-class Told(NamedTuple):
+class PartScores(NamedTuple):
     """What the components say of N tested records."""
 
     surprises: Mapping[str, Floats]
@@ -55,7 +55,7 @@ class SequenceParts:
     """Of records that follow one another."""
 
     history: HistoryScores
-    tested: tuple[Told, ...]
+    tested: tuple[PartScores, ...]
     memory: float
     """Records that lately remembers."""
     forecasts: Mapping[str, Forecast]
@@ -88,7 +88,7 @@ def fit_parts(case: OneFit, choice: ModelChoice) -> Parts:
     return _of_sequences(fitted, case)
 
 
-def _of_rows(fitted: FittedRecords, tested: Stretch) -> RowParts:
+def _of_rows(fitted: FittedRecords, tested: TestedStretch) -> RowParts:
     rows, model = fitted.rows, fitted.rows.model
     everyone = np.arange(len(rows.values))
     values, present = model.prepare(fitted.features.transform(tested.batch))
@@ -114,7 +114,7 @@ def _again(rows: FittedRows, work: Work) -> dict[str, Floats]:
 
 def _of_sequences(fitted: FittedSequences, case: OneFit) -> SequenceParts:
     assert fitted.encoded is not None
-    plain, surprise = calibrate_out_of_fold(fitted, case.train)
+    plain, surprise = calibrate_sequences(fitted, case.train)
     detector, _ = add_forecasts(plain, surprise, case.train)
     forecasts: dict[str, Forecast] = {}
     memory = 1.0
@@ -136,11 +136,11 @@ def _of_sequences(fitted: FittedSequences, case: OneFit) -> SequenceParts:
     )
 
 
-def _told(detector: SequenceDetector, batch: Batch) -> Told:
+def _told(detector: SequenceDetector, batch: Batch) -> PartScores:
     contexts = RunningContext(detector.context).extend(batch)
     raw = detector.model.anomaly_scores(contexts.features)
     calibration = detector.calibration
-    return Told(
+    return PartScores(
         calibration.surprises(detector.warm_up.settle(raw, contexts.seen)),
         calibration.surprises(raw),
         detector.novelty.surprise(detector.model.layout, contexts.features),

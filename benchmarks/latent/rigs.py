@@ -51,7 +51,7 @@ def trained(
 ) -> SequenceDetector:
     """The shipped detector of normal records, calibrated; `replaced` is the version before."""
     choice = ModelChoice(kind=kind, seed=seed)
-    return calibrate_sequences(fit_sequences(history, choice, choose_window(history), replaced=replaced), history)
+    return calibrate_sequences(fit_sequences(history, choice, choose_window(history), replaced=replaced), history)[0]
 
 
 def context_rows(detector: SequenceDetector, batch: Batch) -> tuple[Floats, NDArray[np.bool_]]:

@@ -144,8 +144,8 @@ def fit_tails(rows: Floats) -> Tails:
 def _edges(ordered: Floats) -> Floats:
     """[P * TILE] below what a value reaches each level, given each column in order [M, P].
 
-    A value reaches the level of a share p if, itself passed over, at most p (M + 1) - 1/2 values lie no farther in. Where the
-    value at that rank stands alone, an equal one is taken for itself.
+    The level of a share p is the leave-one-out quantile: of the other M - 1 values at most p (M + 1) - 1/2 lie as far out as one
+    that reaches it. A value at that rank which stands alone is left out by widening its edge to the next number.
     """
     count, width = ordered.shape
     edges = np.full((width, TILE), NOWHERE, np.float32)

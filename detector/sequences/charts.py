@@ -83,8 +83,11 @@ class Charts:
         return charts, repeats, gaps
 
     def standstill(self, repeats: Floats, gaps: Floats) -> Floats:
-        """[N] log of how much longer than ever in training a channel has stood still or been missing, the worst one; at
-        least 0."""
+        """[N] the largest over channels of
+
+            log(length of the current run / longest run in training)
+
+        of one repeated value, or of missing values; at least 0."""
         longer = ((1 + repeats) * self.per_longest).max(axis=1, initial=1.0)
         wider = (gaps * self.per_widest).max(axis=1, initial=1.0)
         return np.asarray(np.log(np.maximum(longer, wider)), np.float32)

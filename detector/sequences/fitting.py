@@ -109,13 +109,9 @@ def fit_sequences(
     return FittedSequences(encoded.context, model, choice, encoded)
 
 
-def calibrate_sequences(fitted: FittedSequences, history: Batch) -> SequenceDetector:
-    """Calibrate on the history it was fitted on, each fold scored by what did not learn from it."""
-    return calibrate_out_of_fold(fitted, history)[0]
-
-
-def calibrate_out_of_fold(fitted: FittedSequences, history: Batch) -> tuple[SequenceDetector, Floats]:
-    """`calibrate_sequences`, and the surprises [N] of the history that it calibrated on."""
+def calibrate_sequences(fitted: FittedSequences, history: Batch) -> tuple[SequenceDetector, Floats]:
+    """Calibrate on the N records that it was fitted on, each fold scored by what did not learn from it; and the surprises [N]
+    that these gave."""
     model, context, choice = fitted.model, fitted.context, fitted.choice
     encoded = fitted.encoded if fitted.encoded and fitted.encoded.history is history else read_again(context, history)
     warm_up = measure_warm_up(model, context, history, entity_numbers(history))

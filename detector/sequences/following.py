@@ -125,10 +125,10 @@ def _follow(
 def drifts(growth: float, strangeness: Callable[[], tuple[float, float]]) -> bool:
     """Whether a history drifts so that following pays: the rule behind `follow_drift: auto`.
 
-    `growth` is as `growth_of_levels` gives it: a course of the day, which following harms, comes back; drift does not.
-    `strangeness` is asked where levels do not come back. It says by how much, in log distance, a block of time looks
-    stranger to a density that did not see it than to one that did, with fixed levels and with followed ones. A short history
-    shows such a difference for want of records, and following takes nothing off that; of drift it takes off a part.
+    `growth` is as `growth_of_levels` gives it. Levels that come back, as those of a daily course do, are not followed: it
+    would harm. `strangeness` is asked for the others. It gives the mean out-of-fold less the mean in-sample score of blocks of
+    time, in log distance, with fixed and with followed levels. Drift causes such a gap, and following shrinks it. A short
+    history causes one too, which following does not shrink.
     """
     if growth <= 1.0:
         return False

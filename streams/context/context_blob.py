@@ -74,7 +74,7 @@ class ContextHead:
     promise: PromiseState = field(default_factory=PromiseState)
     """What the partition's scores have said of the false-alarm promise so far."""
     foreign: bool = False
-    """Whether verdicts between the snapshot and the partition's position may be another model's."""
+    """Whether decisions between the snapshot and the partition's position may be another model's."""
     entities: EntityContexts | None = None
     """All entities, where a former version wrote them into the head; there are no chunks then."""
     rows: bytes = b""

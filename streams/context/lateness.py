@@ -73,17 +73,17 @@ class LateContexts(ContextStore):
         self._recent: Recent | None = None
         self._pending: list[Recent] = []
         self._judged = 0
-        """How many of the pending ones have their verdicts."""
+        """How many of the pending ones have their decisions."""
         self._stirred = False
-        """Whether records without a verdict were sorted in among the recent ones."""
+        """Whether records without a decision were sorted in among the recent ones."""
         self._gone: set[int] = set()
         self._moved: dict[Key, Moved] = {}
         self._arrivals: dict[Key, Arrival] = {}
         self.foreign: set[int] = set()
-        """Partitions whose verdicts up to where the database stands may be those of a model that no longer serves."""
+        """Partitions whose decisions up to where the database stands may be those of a model that no longer serves."""
 
     def take_moved(self) -> dict[Key, Moved]:
-        """The records whose context a late record has changed since the last call, whether their verdict is known yet
+        """The records whose context a late record has changed since the last call, whether their decision is known yet
         or not, with the context they have now."""
         moved, self._moved = self._moved, {}
         return moved
@@ -109,7 +109,7 @@ class LateContexts(ContextStore):
         flagged: NDArray[np.bool_],
         version: NDArray[np.int32],
     ) -> None:
-        """Other verdicts on recent records, by the places that `kept` gave."""
+        """Other decisions on recent records, by the places that `kept` gave."""
         recent = self._settled()
         recent.surprise[places], recent.flagged[places], recent.version[places] = surprise, flagged, version
         self.ledger.changed[recent.owners[places]] = True
@@ -117,7 +117,7 @@ class LateContexts(ContextStore):
     def judge_new(
         self, batch: Batch, surprise: NDArray[np.float32], flagged: NDArray[np.bool_], version: NDArray[np.int32]
     ) -> None:
-        """The first verdicts on the records that came since this was called last."""
+        """The first decisions on the records that came since this was called last."""
         parts = self._pending[self._judged :]
         if self._stirred and self._recent is not None:
             parts.append(self._recent)
@@ -362,7 +362,7 @@ class LateContexts(ContextStore):
         return rows
 
     def reread(self, encoder: ContextEncoder, begin_anew: Callable[[str], bool]) -> None:
-        """Go on under other exceptions; no record stands before now, since verdicts on earlier ones are of before."""
+        """Go on under other exceptions; no record stands before now, since decisions on earlier ones are of before."""
         self._let_go()
         self._grow_bases()
         if self._encoder.state_size:

@@ -1,4 +1,4 @@
-"""Records that late ones may still be placed between, as columns, with the verdict that each was given.
+"""Records that late ones may still be placed between, as columns, with the decision that each was given.
 
 Those of a chunk's entities travel with it in context snapshots: a readable JSON header, then raw little-endian arrays.
 """
@@ -17,7 +17,7 @@ from latentwatch.domain.record import Batch, concatenate, number_type
 from latentwatch.domain.schema import RecordSchema
 
 UNKNOWN_VERSION = -1
-"""Stands for the model version where a verdict is not known, or not one that may be amended."""
+"""Stands for the model version where a decision is not known, or not one that may be amended."""
 _LENGTH = struct.Struct("<I")
 
 
@@ -29,7 +29,7 @@ class Recent:
     owners: NDArray[np.intp]
     """[N] each record's row in the context store."""
     surprise: NDArray[np.float32]
-    """[N] the verdict in the database; NaN where there is none."""
+    """[N] the decision in the database; NaN where there is none."""
     flagged: NDArray[np.bool_]
     """[N]"""
     version: NDArray[np.int32]
@@ -108,7 +108,7 @@ class Shelved:
     recent: Recent | None
     """Owners are places among the E entities."""
     foreign: bool = False
-    """What a former version kept here, and the snapshot's head now: whether verdicts may be another model's."""
+    """What a former version kept here, and the snapshot's head now: whether decisions may be another model's."""
 
 
 def _stored(schema: RecordSchema) -> str:

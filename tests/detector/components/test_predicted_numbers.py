@@ -83,12 +83,14 @@ def test_the_surprise_of_rows_is_bounded(fitted):
 
 
 def test_a_missing_number_says_nothing(fitted):
+    """What is not there contradicts nothing."""
     strange = _payments(np.array([0]), np.array([6.0]))
     present = np.array([[0, 1, 1, 1]], np.float32)
     assert fitted.anomaly_scores(_met(strange, present))["predicted"][0] == 0
 
 
 def test_a_row_scores_alone_as_in_a_batch_and_from_a_bundle(fitted, learned):
+    """To the bit."""
     values = _payments(np.arange(50) % 3, np.linspace(-6, 6, 50))
     whole = fitted.anomaly_scores(_met(values))["predicted"]
     again = PredictedNumbers().from_bundle(fitted.arrays(), learned.normal)

@@ -86,7 +86,7 @@ def test_what_a_stranger_should_have_shown_is_told_at_its_own_level():
         )
 
     history = records({"one": 0.0, "two": 4.0, "three": 8.0, "four": 12.0}, 400)
-    detector = calibrate_sequences(fit_sequences(history, ModelChoice(), window=16), history)
+    detector = calibrate_sequences(fit_sequences(history, ModelChoice(), window=16), history)[0]
     stranger = records({"five": 30.0}, 1500)
     numbers = stranger.numbers.copy()
     numbers[-1, 0] += 6

@@ -28,7 +28,7 @@ def from_values(values: np.ndarray) -> Batch:
 
 def trained(history: Batch, choice: ModelChoice, window: int) -> SequenceDetector:
     """Fitted and calibrated."""
-    return calibrate_sequences(fit_sequences(history, choice, window), history)
+    return calibrate_sequences(fit_sequences(history, choice, window), history)[0]
 
 
 def scored(detector: SequenceDetector, batch: Batch):

@@ -76,6 +76,10 @@ bench-quality: setup ## detection quality beside the peers, under half an hour; 
 bench-latent: setup ## whether the latent space is real: map, retraining, factors, sampling; ARGS=--json
 	$(BIN)/python -m benchmarks.latent $(ARGS)
 
+.PHONY: bench-explorer
+bench-explorer: setup ## whether alerts called alike are, and what is said to calm one does; ARGS=--json
+	$(BIN)/python -m benchmarks.explorer $(ARGS)
+
 .PHONY: bench-speed
 bench-speed: setup ## records per second and latency, beside what a user would write; ARGS=--quick for a minute
 	$(BIN)/python -m benchmarks.speed $(ARGS)

@@ -17,6 +17,8 @@ class CourseRow(Row):
     alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True)
     course: Mapped[dict[str, Any]] = mapped_column(JSON)
     """As `Course.to_json` has it."""
+    fingerprint: Mapped[bytes]
+    """As `latentwatch.domain.fingerprint` has it, of what each feature added over the course."""
     trace_width: Mapped[int] = mapped_column(BigInteger)
     """Microseconds of event time that a point of its kept trace stands for; 1 where each record has its own."""
     trace_points: Mapped[int]

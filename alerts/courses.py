@@ -15,6 +15,7 @@ from latentwatch.alerts.upserts import insert_or_replace
 from latentwatch.domain.alert import AlertKind, FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.course import Course, Culprit, FeatureCourse
+from latentwatch.domain.fingerprint import fingerprint
 from latentwatch.domain.outcome import Stretch, TracePoint
 from latentwatch.domain.record import Position
 
@@ -75,7 +76,8 @@ def retell(connection: Connection, episode: Episode) -> None:
     for record in records:
         course.add(flagged_of(record))
     name_leading(episode, course)
-    connection.execute(update(CourseRow).where(CourseRow.alert_id == episode.id).values(course=course.to_json()))
+    told = {"course": course.to_json(), "fingerprint": fingerprint(course.shares)}
+    connection.execute(update(CourseRow).where(CourseRow.alert_id == episode.id).values(told))
 
 
 def name_leading(episode: Episode, course: Course) -> None:
@@ -111,6 +113,7 @@ def keep(
         episode.id: {
             "alert_id": episode.id,
             "course": course.to_json(),
+            "fingerprint": fingerprint(course.shares),
             **_columns(told.traces[episode]),
         }
         for episode, course in told.courses.items()

@@ -229,6 +229,11 @@ class Course:
         return [*named, *(name for name, course in ordered if course.share > 0 and name not in named)][:MOST_NAMED]
 
     @property
+    def shares(self) -> dict[str, float]:
+        """What each feature added to the surprise, summed over the records."""
+        return {name: course.share for name, course in self.features.items()}
+
+    @property
     def summary(self) -> str:
         """What happened, where it is more than the leading features say; else empty."""
         return self.together.in_words if self.together else ""

@@ -188,3 +188,36 @@ def whatif(
         print_json(asdict(found))
         return
     typer.echo(found.in_words)
+
+
+@app.command(epilog="Example: latentwatch alerts similar 12")
+def similar(
+    alert: Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """List the alerts most like one, of any entity, and what people said of them."""
+    from dataclasses import asdict
+
+    from latentwatch.console import print_json, print_table
+    from latentwatch.inbox import asked_database
+    from latentwatch.review.likeness import Likenesses, seen_before
+
+    found = seen_before(asked_database(), Likenesses(), alert)
+    if as_json:
+        print_json(asdict(found))
+        return
+    typer.echo(found.in_words)
+    rows = [
+        (
+            one.alert.id,
+            one.alert.entity,
+            one.alert.started,
+            f"{one.likeness:.2f}",
+            ", ".join(one.alert.features[:2]),
+            one.alert.verdict,
+            one.label.cause if one.label else "",
+        )
+        for one in found.similar
+    ]
+    if rows:
+        print_table(("alert", "entity", "started", "likeness", "features", "verdict", "cause"), rows, "")

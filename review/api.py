@@ -16,6 +16,7 @@ from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.exceptions_api import router as exceptions_router
 from latentwatch.review.labels_api import router as labels_router
 from latentwatch.review.latent_map import latent_map
+from latentwatch.review.likeness_api import router as likeness_router
 from latentwatch.review.missed_api import router as missed_router
 from latentwatch.review.room import InRoom
 from latentwatch.review.silences_api import router as silences_router
@@ -189,6 +190,7 @@ router.include_router(labels_router)
 router.include_router(missed_router)
 router.include_router(silences_router)
 router.include_router(whatif_router)
+router.include_router(likeness_router)
 
 
 @router.post("/alerts/{alert}/accept", tags=["alerts"])

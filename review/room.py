@@ -14,6 +14,7 @@ from latentwatch.detector.bundle import load_bundle
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.review.config import ReviewConfig
+from latentwatch.review.likeness import Likenesses
 
 _KEY = "latentwatch.room"
 
@@ -55,9 +56,11 @@ class Room:
     bundles: str
     clock: Clock
     bundle_cache: BundleCache = field(init=False)
+    likenesses: Likenesses = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bundle_cache", BundleCache(self.bundles))
+        object.__setattr__(self, "likenesses", Likenesses())
 
     def now(self) -> datetime:
         """Wall time."""

@@ -21,6 +21,7 @@ from latentwatch.review.exception_actions import LASTING, Proposed, make_excepti
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import take_back
+from latentwatch.review.likeness import seen_before
 from latentwatch.review.pages.calming_panel import CalmingPanel
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
@@ -82,6 +83,8 @@ class _AlertView:
             with ui.element("div").classes("side"):
                 fragment(render("label_form.html", alert=self.detail.alert.id, causes=self._causes()))
                 self.offered = fragment()
+                self.seen = fragment()
+                ui.timer(0.1, self._look_back, once=True)
                 self.side = fragment()
                 if self.detail.peak is not None:
                     self._build_replay()
@@ -172,6 +175,13 @@ class _AlertView:
             ui.button("Replay the verdict", on_click=check, color=None).props("flat no-caps").classes("button replay")
         )
         answer = fragment('<p class="said small"></p>')
+
+    async def _look_back(self) -> None:
+        if self.detail.peak is None:
+            return
+        found = await self.queries.ask(seen_before, self.room.engine, self.room.likenesses, self.detail.alert.id)
+        if found is not None:
+            show(self.seen, render("similar.html", found=found))
 
     async def _place(self) -> None:
         peak = self.detail.peak

@@ -18,6 +18,7 @@ def upgrade() -> None:
         "alert_courses",
         sa.Column("alert_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("course", sa.JSON(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("trace_width", sa.BigInteger(), nullable=False),
         sa.Column("trace_points", sa.Integer(), nullable=False),
         sa.Column("trace_until", sa.BigInteger(), nullable=False),

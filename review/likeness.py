@@ -1,0 +1,147 @@
+"""Seen before: the alerts most like one, of any entity, and what people said of them.
+
+Likeness is the cosine of two fingerprints (`latentwatch.domain.fingerprint`): which features alerts were about, and how much each.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.likeness import (
+    MOST_KEPT,
+    alerts_with_labels,
+    fingerprints_after,
+    of_the_same_incident,
+)
+from latentwatch.domain.alert import Alert, Label, Verdict
+from latentwatch.domain.errors import NotFound
+from latentwatch.domain.fingerprint import vectors
+
+MOST_SHOWN = 5
+ALIKE = 0.8
+"""Likeness below which alerts are not called alike."""
+SAME = 0.95
+"""Likeness from which the cause of one is suggested for the other."""
+_ENOUGH_FALSE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An alert that is like another one."""
+
+    alert: Alert
+    likeness: float
+    """0 to 1."""
+    label: Label | None
+    """What people said of it last."""
+
+    @property
+    def in_words(self) -> str:
+        """How much alike they are."""
+        return "nearly the same" if self.likeness >= SAME else "much alike" if self.likeness >= 0.9 else "alike"
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.alert.ended - self.alert.started).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBefore:
+    """What was like an alert."""
+
+    alert: int
+    similar: tuple[Similar, ...]
+    """Most alike first, at most MOST_SHOWN; none of its own incident."""
+    cause: str
+    """What people said that those nearly the same were, where they agree; else empty."""
+    in_words: str
+
+
+@dataclass
+class _Kept:
+    """The fingerprints of one monitor."""
+
+    by_alert: dict[int, bytes] = field(default_factory=dict)
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    directions: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def renew(self, found: dict[int, bytes]) -> None:
+        """Take in what is new or has changed."""
+        changed = {alert: one for alert, one in found.items() if one and self.by_alert.get(alert) != one}
+        if not changed:
+            return
+        self.by_alert = dict(sorted({**self.by_alert, **changed}.items())[-MOST_KEPT:])
+        self.numbers = np.fromiter(self.by_alert, np.int64, len(self.by_alert))
+        self.directions = vectors(list(self.by_alert.values()))
+
+
+class Likenesses:
+    """Fingerprints of the monitors that were asked about, kept between questions; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def nearest(
+        self, engine: Engine, monitor: str, alert: int, leave_out: Collection[int], most: int
+    ) -> list[tuple[int, float]]:
+        """The alerts most like one, each with its likeness, most alike first. Raises Unavailable."""
+        with self._lock:
+            kept = self._kept.setdefault(monitor, _Kept())
+            kept.renew(fingerprints_after(engine, monitor, max(kept.by_alert, default=0)))
+            numbers, directions = kept.numbers, kept.directions
+        at = np.flatnonzero(numbers == alert)
+        if not len(at):
+            return []
+        best = most_alike(directions, directions[at[0]], most + len(leave_out))
+        told = [(int(numbers[row]), min(1.0, likeness)) for row, likeness in best if likeness >= ALIKE]
+        return [one for one in told if one[0] not in leave_out][:most]
+
+
+def most_alike(directions: NDArray[np.float32], asked: NDArray[np.float32], most: int) -> list[tuple[int, float]]:
+    """Of [N, F] fingerprints those most like one [F], at most so many: row and likeness, most alike first."""
+    likeness = directions @ asked
+    most = min(most, len(likeness))
+    chosen = np.argpartition(-likeness, most - 1)[:most] if most else np.zeros(0, np.intp)
+    ordered = chosen[np.lexsort((chosen, -likeness[chosen]))]
+    return [(int(row), float(likeness[row])) for row in ordered]
+
+
+def seen_before(engine: Engine, likenesses: Likenesses, alert: int) -> SeenBefore:
+    """What was like an alert, of any entity of its monitor. Raises NotFound, Unavailable."""
+    detail = alert_detail(engine, alert)
+    if detail is None:
+        raise NotFound(f"there is no alert {alert}; GET /api/alerts lists those there are")
+    leave_out = of_the_same_incident(engine, alert)
+    found = likenesses.nearest(engine, detail.alert.monitor, alert, leave_out, MOST_SHOWN)
+    told = alerts_with_labels(engine, [number for number, _ in found])
+    similar = tuple(Similar(told[number][0], likeness, told[number][1]) for number, likeness in found if number in told)
+    cause, words = _said(similar)
+    return SeenBefore(alert, similar, cause, words)
+
+
+def _said(similar: Sequence[Similar]) -> tuple[str, str]:
+    """The cause that is suggested, and a sentence."""
+    if not similar:
+        return "", "Nothing like it so far."
+    judged = [each.label for each in similar if each.label is not None]
+    false = sum(label.verdict is Verdict.FALSE for label in judged)
+    if false >= _ENOUGH_FALSE and false == len(judged):
+        return "", f"All {false} like it that people judged were false alarms: an exception?"
+    causes = Counter(
+        each.label.cause
+        for each in similar
+        if each.likeness >= SAME and each.label and each.label.verdict is Verdict.TRUE and each.label.cause
+    )
+    for cause, times in causes.most_common(1):
+        if 2 * times > sum(causes.values()):
+            return cause, f"{times} of {len(similar)} like it {'was' if times == 1 else 'were'} {cause}."
+    like = f"{len(similar)} alert{'' if len(similar) == 1 else 's'} like it"
+    return "", f"{like}, of which people judged {len(judged) or 'none'}."

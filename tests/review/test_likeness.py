@@ -1,0 +1,119 @@
+"""Seen before: alerts of any entity that were about the same, what people said of them, and nothing made up."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from latentwatch.alerts.reviewing import label
+from latentwatch.alerts.store import AlertStore
+from latentwatch.cli import app
+from latentwatch.domain.alert import FlaggedRecord, Verdict
+from latentwatch.domain.clock import ManualClock
+from latentwatch.domain.record import Position
+from latentwatch.review.likeness import Likenesses, seen_before
+from latentwatch.review.room import Room
+from latentwatch.review.templating import render
+from tests.alerts.build import flagged, outcome
+from tests.review.sketch import EVIL
+
+BEARING: Mapping[str, float] = {"vibration": 2.5, "temperature": 1.0}
+LEAK: Mapping[str, float] = {"flow": 2.0, "pressure": 1.5}
+HOUR = 3600.0
+
+
+class Past:
+    """Alerts of one record each, an hour apart, each of another rig."""
+
+    def __init__(self, engine: Engine, clock: ManualClock) -> None:
+        self.engine, self.clock, self._next = engine, clock, 0
+        self._store = AlertStore(engine, "mill", clock)
+        self._store.claim("mill.csv", 0, 0)
+
+    def alert(self, contributions: Mapping[str, float], *, again: bool = False) -> int:
+        """One more; `again` where the last one goes on."""
+        offset = self._next
+        self._next += 1
+        number = offset - 1 if again else offset
+        record = self._record(offset, HOUR * number + again, f"rig-{number}", contributions)
+        done = self._store.commit(replace(outcome(offset, offset + 1, [record]), monitor="mill", source="mill.csv"))
+        return done.alerts_opened[0] if done.alerts_opened else 0
+
+    def _record(self, offset: int, seconds: float, entity: str, contributions: Mapping[str, float]) -> FlaggedRecord:
+        record = flagged(offset, seconds, entity)
+        told = replace(record.explanation, contributions=dict(contributions), expected={})
+        return replace(record, position=Position("mill.csv", 0, offset), explanation=told)
+
+    def say(self, alert: int, verdict: Verdict, cause: str = "") -> None:
+        """A person's label."""
+        label(self.engine, alert, verdict, "Ann", cause, clock=self.clock)
+
+
+@pytest.fixture
+def past(engine: Engine, clock: ManualClock) -> Past:
+    """Nothing yet."""
+    return Past(engine, clock)
+
+
+def test_alerts_about_the_same_are_found_and_their_cause_is_suggested(past: Past, client: TestClient) -> None:
+    """Of other entities, the most alike first; what was about other features is not among them."""
+    first, other, second = past.alert(BEARING), past.alert(LEAK), past.alert({"vibration": 2.4, "temperature": 1.2})
+    for alert in (first, second):
+        past.say(alert, Verdict.TRUE, "bearing")
+    past.say(other, Verdict.TRUE, "leak")
+    now = past.alert(BEARING)
+    found = client.get(f"/api/alerts/{now}/similar").json()
+    assert [each["alert"]["id"] for each in found["similar"]] == [first, second]
+    assert found["similar"][0]["likeness"] == pytest.approx(1, abs=1e-4)
+    assert found["similar"][0]["in_words"] == "nearly the same"
+    assert (found["cause"], found["in_words"]) == ("bearing", "2 of 2 like it were bearing.")
+
+
+def test_where_nothing_is_like_it_that_is_said(past: Past, client: TestClient) -> None:
+    """The first of its kind has no neighbours, and an alert that is none is not found."""
+    past.alert(LEAK)
+    now = past.alert(BEARING)
+    found = client.get(f"/api/alerts/{now}/similar").json()
+    assert found == {"alert": now, "similar": [], "cause": "", "in_words": "Nothing like it so far."}
+    assert client.get("/api/alerts/987654/similar").status_code == 404
+
+
+def test_what_was_always_false_makes_an_exception_worth_asking_for(past: Past, engine: Engine) -> None:
+    """Three alike, all false: no cause is suggested."""
+    for alert in [past.alert(BEARING) for _ in range(3)]:
+        past.say(alert, Verdict.FALSE)
+    found = seen_before(engine, Likenesses(), past.alert(BEARING))
+    assert found.cause == ""
+    assert found.in_words == "All 3 like it that people judged were false alarms: an exception?"
+
+
+def test_a_fingerprint_follows_the_alert_as_it_grows(past: Past, engine: Engine) -> None:
+    """What came to be about a leak is like leaks, also where fingerprints were read before."""
+    leak, now = past.alert(LEAK), past.alert({"vibration": 0.5})
+    likenesses = Likenesses()
+    assert not seen_before(engine, likenesses, now).similar
+    past.alert({"flow": 40.0, "pressure": 30.0}, again=True)
+    assert [each.alert.id for each in seen_before(engine, likenesses, now).similar] == [leak]
+
+
+def test_the_page_shows_names_from_the_stream_as_text_and_takes_a_cause_over(past: Past, room: Room) -> None:
+    """One button for the suggested cause."""
+    first, now = past.alert({EVIL: 2.0}), past.alert({EVIL: 2.0})
+    past.say(first, Verdict.TRUE, EVIL)
+    shown = render("similar.html", found=seen_before(room.engine, room.likenesses, now))
+    assert 'data-emit="alert-label"' in shown
+    assert EVIL not in shown
+
+
+def test_the_command_line_tells_the_same(past: Past, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence and a table."""
+    first, now = past.alert(BEARING), past.alert(BEARING)
+    past.say(first, Verdict.TRUE, "bearing")
+    monkeypatch.setenv("LATENTWATCH_DATABASE", engine.url.render_as_string(hide_password=False))
+    done = CliRunner().invoke(app, ["alerts", "similar", str(now)])
+    assert done.exit_code == 0, done.output
+    assert "1 of 1 like it was bearing." in done.output
+    assert "vibration, temperature" in done.output

@@ -8,6 +8,7 @@ from enum import StrEnum
 from latentwatch.domain.record import Position, Value
 from latentwatch.domain.rules import NO_GROUNDS, Crossing, Grounds
 from latentwatch.domain.scores import MOST_NAMED, Explanation, guilty
+from latentwatch.domain.severity import Severity as Severity
 from latentwatch.domain.steps import LastingChange, StepAnswer
 
 
@@ -140,15 +141,6 @@ class AlertStatus(StrEnum):
     SILENCED = "silenced"
     """Hidden by a silence: nobody was told, and nobody needs to look."""
     CLOSED = "closed"
-
-
-class Severity(StrEnum):
-    """How loudly an alert should speak; always shown with its word, never by colour alone."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 class Verdict(StrEnum):

@@ -5,9 +5,9 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from latentwatch.domain.alert import Severity
 from latentwatch.domain.durations import Duration, DurationOrAuto
 from latentwatch.domain.monitor_part import MonitorPart
+from latentwatch.domain.severity import Severity
 from latentwatch.domain.steps import AfterStep
 
 HIGHEST_RATE = 0.003

@@ -41,7 +41,7 @@ _MOST_ROWS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
-class TestedStretch:
+class HeldOutStretch:
     """Records that are ranked, from the beginning of their entities' pasts."""
 
     batch: Batch
@@ -64,7 +64,7 @@ class OneFit:
 
     train: Batch
     window: int
-    tested: tuple[TestedStretch, ...]
+    tested: tuple[HeldOutStretch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,14 @@ class AblatedSuite:
 
 def _rows(train: Floats, test: Floats, truth: Truth) -> OneFit:
     reading, batch = Reading.learn(train, None, None, _as_it_is)
-    return OneFit(batch, 1, (TestedStretch(reading.batch(test, None, None, False, _as_it_is), truth),))
+    return OneFit(batch, 1, (HeldOutStretch(reading.batch(test, None, None, False, _as_it_is), truth),))
 
 
 def _samples(train: Floats, tests: Sequence[tuple[Floats, Truth, int | None]]) -> OneFit:
     reading, batch = Reading.learn(train, None, None, _as_it_is)
     tested = tuple(
-        TestedStretch(reading.batch(test, None, None, False, _as_it_is), truth, buffer) for test, truth, buffer in tests
+        HeldOutStretch(reading.batch(test, None, None, False, _as_it_is), truth, buffer)
+        for test, truth, buffer in tests
     )
     return OneFit(batch, choose_window(batch), tested)
 
@@ -103,7 +104,7 @@ def _clocked(stream: everyday.Clocked) -> OneFit:
 
     train = batch(stream.train)
     monitor = Monitor(name="ablation", source=SourceSettings(file=FileSettings(path="-")), record=schema)
-    return OneFit(train, window_of(train, monitor), (TestedStretch(batch(stream.test), stream.truth, clocked.BUFFER),))
+    return OneFit(train, window_of(train, monitor), (HeldOutStretch(batch(stream.test), stream.truth, clocked.BUFFER),))
 
 
 def _clean(folder: Path, name: str, seed: int) -> OneFit:

@@ -53,7 +53,8 @@ def _rows(parts: RowParts, left_out: Collection[str]) -> Floats:
     effort = "full" if "glance" in left_out else "light" if "study" in left_out else "balanced"
 
     def fused(told: Any, known: bool) -> dict[str, AnomalyScores]:
-        whole = {name: ALONE.total({part: told[name][part] for part in weights}, weights) for name in WORKS}
+        met = {name: {part: told[name][part] for part in weights if part in told[name]} for name in WORKS}
+        whole = {name: ALONE.total(each, weights) for name, each in met.items()}
         return {name: AnomalyScores(sums, {}, np.full(len(sums), known)) for name, sums in whole.items()}
 
     def levels(told: Any, known: bool) -> CascadeCalibration:

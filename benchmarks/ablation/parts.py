@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ablation.cases import OneFit, TestedStretch
+from benchmarks.ablation.cases import HeldOutStretch, OneFit
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.fitting import add_forecasts, read_history
 from latentwatch.detector.forecasts.forecaster import Forecaster
@@ -88,7 +88,7 @@ def fit_parts(case: OneFit, choice: ModelChoice) -> Parts:
     return _of_sequences(fitted, case)
 
 
-def _of_rows(fitted: FittedRecords, tested: TestedStretch) -> RowParts:
+def _of_rows(fitted: FittedRecords, tested: HeldOutStretch) -> RowParts:
     rows, model = fitted.rows, fitted.rows.model
     everyone = np.arange(len(rows.values))
     values, present = model.prepare(fitted.features.transform(tested.batch))

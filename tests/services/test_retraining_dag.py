@@ -94,10 +94,10 @@ def test_the_dag_trains_judges_and_promotes(tmp_path: Path, run: Callable[..., s
     assert "let in" in " ".join(versions[0]["reasons"])
     again = json.loads(run("-c", _RUN, str(_DAGS), "retrain_pump").rpartition("RESULT")[2])
     assert again["run"] == "success"
-    assert [name for name, state in again["tasks"].items() if state == "success"] == [
+    assert {name for name, state in again["tasks"].items() if state == "success"} == {
         "snapshot_history",
         "leave_out_incidents",
-    ]
+    }
     assert "failed" not in again["tasks"].values()
     assert json.loads(run("-m", "latentwatch", "models", "list", "pump", "--json")) == versions
 

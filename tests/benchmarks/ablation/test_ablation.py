@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ablation import kept
-from benchmarks.ablation.cases import SUITES, OneFit, TestedStretch, _rows
+from benchmarks.ablation.cases import SUITES, HeldOutStretch, OneFit, _rows
 from benchmarks.ablation.fusing import applies, fuse
 from benchmarks.ablation.parts import Parts, fit_parts
 from benchmarks.ablation.rule import Cost, cost_of, table
@@ -35,7 +35,7 @@ def metric() -> tuple[OneFit, Parts]:
     return case, fit_parts(case, ModelChoice())
 
 
-def _own(case: OneFit, tested: TestedStretch) -> np.ndarray:
+def _own(case: OneFit, tested: HeldOutStretch) -> np.ndarray:
     """[N] what the shipped detector says."""
     detector = learn(case.train, ModelChoice(), case.window)
     if not case.window > 1:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
 from latentwatch.alerts.columns import Row
+from latentwatch.alerts.group_count_table import GroupCountRow
 from latentwatch.alerts.outbox import DUE
 from latentwatch.alerts.session import transaction
 from latentwatch.alerts.tables import (
@@ -37,6 +38,7 @@ class Ages:
     trace: timedelta = timedelta(days=7)
     """By event time; the newest half hour of an entity that still sends is kept by overwriting, not by age."""
     minute_counts: timedelta = timedelta(days=400)
+    group_counts: timedelta = timedelta(days=400)
     alerts: timedelta = timedelta(days=180)
     dead_letters: timedelta = timedelta(days=30)
     notifications: timedelta = timedelta(days=30)
@@ -54,6 +56,7 @@ def prune(
     rules: list[tuple[type[Row], int, list[ColumnElement[bool]]]] = [
         (TraceRow, _CHUNK, [TraceRow.time < now - ages.trace]),
         (MinuteCountRow, _CHUNK, [MinuteCountRow.minute < now - ages.minute_counts]),
+        (GroupCountRow, _CHUNK, [GroupCountRow.day < now - ages.group_counts]),
         (DeadLetterRow, _CHUNK, [DeadLetterRow.created < now - ages.dead_letters]),
         (NotificationRow, _CHUNK, [notification.status != DUE, notification.created < now - ages.notifications]),
         (AuditRow, _CHUNK, [AuditRow.created < now - ages.audit]),

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, select, upda
 from latentwatch.alerts.amending import correct, remember_raised, take_turns_with
 from latentwatch.alerts.announcing import News, announce, announce_over
 from latentwatch.alerts.contexts import open_chunks, read_heads, replace_heads, write_chunks
+from latentwatch.alerts.counting import add_counts
 from latentwatch.alerts.ending import end_alerts
 from latentwatch.alerts.episodes import StoredBefore, entity_key, keep_recoveries, store_flagged
 from latentwatch.alerts.exceptions import add_excepted
@@ -27,14 +28,13 @@ from latentwatch.alerts.tables import (
     AuditRow,
     DeadLetterRow,
     EntityRow,
-    MinuteCountRow,
     OffsetRow,
     TraceRow,
 )
-from latentwatch.alerts.upserts import insert_new, insert_or_add, insert_or_renew, insert_or_replace
+from latentwatch.alerts.upserts import insert_new, insert_or_renew, insert_or_replace
 from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
 from latentwatch.domain.errors import PartitionLost
-from latentwatch.domain.outcome import AuditEntry, MinuteCount, Outcome, Receipt, StoredSnapshot
+from latentwatch.domain.outcome import AuditEntry, Outcome, Receipt, StoredSnapshot
 from latentwatch.domain.record import first_name
 
 TRACE_SLOTS = 1801
@@ -206,7 +206,7 @@ class AlertStore:
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)
-            _add_counts(connection, outcome)
+            add_counts(connection, outcome)
             add_excepted(connection, self.monitor, outcome.excepted)
         if look_again:
             self._revealed = now
@@ -366,35 +366,3 @@ def write_audit(
             for entry in entries
         ]
         connection.execute(insert(AuditRow), rows)
-
-
-def _add_counts(connection: Connection, outcome: Outcome) -> None:
-    """Add to the per-minute counts, in a shard that no other scorer writes while this one owns its partitions."""
-    if not outcome.counts:
-        return
-    shard = min((move.partition for move in outcome.moves), default=0)
-    sums: dict[tuple[datetime, int], list[int]] = {}
-    for count in outcome.counts:
-        added = sums.setdefault((count.minute, count.model_version), [0] * 6)
-        for place, number in enumerate(_numbers(count)):
-            added[place] += number
-    rows = [
-        {
-            "monitor": outcome.monitor,
-            "minute": minute,
-            "model_version": version,
-            "shard": shard,
-            "scored": added[0],
-            "flagged": added[1],
-            "exceeding_1": added[2],
-            "exceeding_2": added[3],
-            "exceeding_3": added[4],
-            "exceeding_4": added[5],
-        }
-        for (minute, version), added in sorted(sums.items())
-    ]
-    insert_or_add(connection, MinuteCountRow, rows)
-
-
-def _numbers(count: MinuteCount) -> tuple[int, ...]:
-    return (count.scored, count.flagged, *count.exceeding)

@@ -50,19 +50,24 @@ def decide(
 
     A record is flagged where a value crosses a limit, or where its surprise reaches the threshold and still does so when
     what has ended is left out, and when what does not count or is excepted is taken for what the other features predict. A
-    limit that somebody set counts whatever is excepted. Of a change that lasts until it is usual one record asks, and the
+    limit that somebody set counts whatever is excepted. A group of records may have a threshold of its own. Of a change that lasts until it is usual one record asks, and the
     others pass until it is answered.
     """
-    rows = flag(scores, threshold)
+    thresholds = exceptions.thresholds(threshold, batch)
+    rows = flag(scores, thresholds)
     passes, asks = in_steps(batch, scores, exceptions)
     rows = rows[~passes[rows]]
     if len(rows):
         ongoing = detector.ongoing(batch.take(rows), contexts.take(rows), scores.take(rows))
-        rows = rows[ongoing >= threshold]
+        rows = rows[ongoing >= thresholds[rows].astype(np.float32)]
     rows = np.union1d(rows, np.flatnonzero(asks))
     if not rules and not exceptions:
         return Decision(rows, (NO_GROUNDS,) * len(rows), {})
-    grounds, excepted = _second_scores(detector, rules, threshold, batch, contexts, rows, exceptions)
+    grounds, excepted = _second_scores(detector, rules, thresholds, batch, contexts, rows, exceptions)
+    raised = np.flatnonzero((thresholds > threshold) & ~passes)
+    for row in raised[flag(scores.take(raised), threshold)].tolist():
+        if row not in grounds:
+            excepted[row] = next(exceptions.that_raise(batch.take(np.array([row]))))
     for row, crossed in _crossings(rules, batch).items():
         known = grounds.get(row, NO_GROUNDS)
         grounds[row] = Grounds(tuple(crossed), known.discounted, known.remaining)
@@ -85,7 +90,7 @@ def in_steps(batch: Batch, scores: Scores, exceptions: Exceptions) -> tuple[NDAr
 def _second_scores(
     detector: Detector,
     rules: FeatureRules,
-    threshold: float,
+    thresholds: NDArray[np.float64],
     batch: Batch,
     contexts: Contexts,
     rows: Rows,
@@ -95,7 +100,7 @@ def _second_scores(
     grounds = dict.fromkeys(rows.tolist(), NO_GROUNDS)
     if not len(rows) or not (rules.graded or exceptions):
         return grounds, {}
-    mine, around = batch.take(rows), contexts.take(rows)
+    mine, around, thresholds = batch.take(rows), contexts.take(rows), thresholds[rows]
     found = claims(detector, exceptions, mine, around)
     graded = [feature.name for feature in rules.graded]
     names = list(dict.fromkeys([*graded, *(name for claim in found for name in claim.features)]))
@@ -106,19 +111,19 @@ def _second_scores(
         small[:, : len(graded)] = _small(detector, rules, mine, around)
     counting = without(detector, mine, around, names, small)
     left = np.logical_or.reduce([small, *(claim.left(names) for claim in found)])
-    asked = (left != small).any(axis=1) & (counting >= threshold)
+    asked = (left != small).any(axis=1) & (counting >= thresholds)
     left[~asked] = small[~asked]
     remaining = counting.copy()
     remaining[asked] = without(detector, mine.take(asked), around.take(asked), names, left[asked])
 
     def alone(claim: Claim, place: int) -> bool:
         one, gone = np.array([place]), small[[place]] | claim.left(names)[[place]]
-        return bool(without(detector, mine.take(one), around.take(one), names, gone)[0] < threshold)
+        return bool(without(detector, mine.take(one), around.take(one), names, gone)[0] < thresholds[place])
 
     excepted: dict[int, int] = {}
     for place, row in enumerate(rows.tolist()):
         rest = float(remaining[place])
-        if rest < threshold:
+        if rest < thresholds[place]:
             del grounds[row]
             if asked[place]:
                 covering = [claim for claim in found if claim.covered[place]]

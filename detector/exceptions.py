@@ -3,7 +3,7 @@
 Exceptions + flagged records [N] -> Claims: what each would leave out, [N, K]
 
 Levels are not among them, nor words of records with a past: those act before the past is remembered
-(`latentwatch.detector.corrected`).
+(`latentwatch.detector.corrected`). Nor are thresholds of groups: they leave nothing out.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Contexts, Detector
-from latentwatch.domain.exceptions import Exceptions, InForce, NormalDeviation, NormalLevel, NormalValue
+from latentwatch.domain.exceptions import (
+    Exceptions,
+    GroupThreshold,
+    InForce,
+    NormalDeviation,
+    NormalLevel,
+    NormalValue,
+)
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import FeatureType
 
@@ -54,7 +61,7 @@ def claims(detector: Detector, exceptions: Exceptions, batch: Batch, contexts: C
     """What exceptions take out of flagged records; those that are about none of them are not among it."""
     found = []
     for one in exceptions:
-        if acts_before_the_past(detector, one):
+        if acts_before_the_past(detector, one) or isinstance(one.form, GroupThreshold):
             continue
         covered = one.covers(batch)
         features = tuple(name for name in one.form.features if can_leave_out(detector, name))

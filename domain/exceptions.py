@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from latentwatch.domain.clock import to_microseconds
+from latentwatch.domain.groups import GroupedBy, GroupName, field_values, hours_of
 from latentwatch.domain.record import Batch
 
 _HOUR_MICROSECONDS = 3_600_000_000
@@ -222,8 +223,56 @@ class KeepsAlarming(_Form):
         return f"what has changed{self._whose} alarms for as long as it lasts, from {self.since:%Y-%m-%d %H:%M} UTC on"
 
 
+class GroupThreshold(_Form):
+    """A group of records alarms from another surprise on than the rest: one entity, one hour of the day, or one value of a
+    field. Nothing of it is normal by that; where several are about a record, the largest shift counts."""
+
+    form: Literal["threshold"] = "threshold"
+    shift: float = Field(ge=-3, le=10, allow_inf_nan=False)
+    """How much higher than the others' its threshold is; negative where it is lower."""
+    by: GroupedBy
+    field: str = ""
+    value: str
+    """As `GroupName` has them."""
+    timezone: str = "UTC"
+    """By whose clock, of an hour."""
+
+    @model_validator(mode="after")
+    def _is_a_group(self) -> Self:
+        if self.shift == 0:
+            raise ValueError("a threshold that is as the others' needs no exception; give a shift other than 0")
+        if (self.by is GroupedBy.FIELD) != bool(self.field):
+            raise ValueError("a group by a field names it, and no other group does")
+        return self
+
+    @property
+    def group(self) -> GroupName:
+        """Whose threshold it is."""
+        return GroupName(self.by, self.field, self.value)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What tells the group; nothing is left out of a score."""
+        return (self.field,) if self.field else ()
+
+    def covers(self, batch: Batch) -> NDArray[np.bool_]:
+        """[N] whether a record is of the group."""
+        if self.by is GroupedBy.ENTITY:
+            return np.asarray(batch.entities == self.value, bool)
+        shown = hours_of(batch, self.timezone) if self.by is GroupedBy.HOUR else field_values(batch, self.field)
+        return np.zeros(len(batch), bool) if shown is None else np.asarray(shown == self.value, bool)
+
+    @property
+    def in_words(self) -> str:
+        """A clause for people."""
+        side = "higher" if self.shift > 0 else "lower"
+        clock = f" {self.timezone}" if self.by is GroupedBy.HOUR else ""
+        return f"the threshold of {self.group.in_words}{clock} is {abs(self.shift):.2g} {side} than the others'"
+
+
 Form: TypeAlias = Annotated[
-    NormalValue | NormalPlace | NormalLevel | NormalHour | NormalDeviation | KeepsAlarming, Field(discriminator="form")
+    NormalValue | NormalPlace | NormalLevel | NormalHour | NormalDeviation | KeepsAlarming | GroupThreshold,
+    Field(discriminator="form"),
 ]
 _FORMS: TypeAdapter[Form] = TypeAdapter(Form)
 
@@ -267,6 +316,21 @@ class Exceptions:
 
     def __iter__(self) -> Iterator[InForce]:
         return iter(self.each)
+
+    def thresholds(self, threshold: float, batch: Batch) -> NDArray[np.float64]:
+        """[N] the surprise from which each record is flagged, where `threshold` is the one of records of no group."""
+        shifts = np.zeros(len(batch))
+        for one in self.each:
+            if isinstance(one.form, GroupThreshold):
+                larger = one.covers(batch) & (abs(one.form.shift) > np.abs(shifts))
+                shifts[larger] = one.form.shift
+        return threshold + shifts
+
+    def that_raise(self, row: Batch) -> Iterator[int]:
+        """Of one record, the exceptions that raise its threshold."""
+        for one in self.each:
+            if isinstance(one.form, GroupThreshold) and one.form.shift > 0 and one.covers(row)[0]:
+                yield one.id
 
 
 NO_EXCEPTIONS = Exceptions()

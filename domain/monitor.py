@@ -35,6 +35,9 @@ class Monitor(MonitorPart):
     related: tuple[str | Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     """Entities whose alerts of the same time are one incident: groups of them, each by name or pattern (`rack-1-*`), or a
     feature such as `rack`, of which they show the same value."""
+    segments: tuple[str, ...] = ()
+    """Fields by whose values false alarms are counted beside entities and hours, such as `[rig, shift]`; by default the first
+    20 categories."""
     late: LatePolicy = LatePolicy()
     train: TrainPolicy = TrainPolicy()
     retrain: RetrainPolicy = RetrainPolicy()
@@ -54,6 +57,12 @@ class Monitor(MonitorPart):
                 raise ValueError(
                     f"'related' names the field {name!r}, which is no category or text among the features; name one that is,"
                     " or write a group of entities in brackets"
+                )
+        for name in self.segments:
+            if name not in known or known[name].type in (FeatureType.TEXT, FeatureType.COUNTER):
+                raise ValueError(
+                    f"'segments' names the field {name!r}, which is no category or number among the features; name one that"
+                    " is (entities and hours are counted anyway)"
                 )
         if self.record.entity_is_file and self.source.file is None:
             raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")

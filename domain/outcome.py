@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.alert import Amendment, FlaggedRecord
+from latentwatch.domain.groups import GroupName
 from latentwatch.domain.incident_rule import NO_RELATIONS, IncidentRule
 from latentwatch.domain.record import Batch, DeadLetter, Value
 from latentwatch.domain.scores import Scores
@@ -35,6 +36,16 @@ class MinuteCount:
     flagged: int
     exceeding: tuple[int, int, int, int]
     """Records with surprise of at least 1, 2, 3 and 4: realised against promised false alarms."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """How many records of one group a batch scored on one day of event time."""
+
+    group: GroupName
+    day: datetime
+    model_version: int
+    scored: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +201,7 @@ class Outcome:
     """Decisions that late records changed, where the record was or is flagged."""
     dead_letters: tuple[DeadLetter, ...] = ()
     counts: tuple[MinuteCount, ...] = ()
+    groups: tuple[GroupCount, ...] = ()
     trace: tuple[TracePoint, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     """Records around flagged ones, whole: those of an entity in their order, what leads up to an alert first."""

@@ -130,10 +130,10 @@ def guilty(contributions: Mapping[str, float]) -> list[str]:
     return named
 
 
-def flag(scores: Scores, threshold: float) -> NDArray[np.intp]:
-    """Rows whose surprise reaches the threshold, in order.
+def flag(scores: Scores, threshold: float | NDArray[np.float64]) -> NDArray[np.intp]:
+    """Rows whose surprise reaches the threshold, or each its own of [N], in order.
 
     >>> flag(Scores(*(np.array([1.0, 3.0, 2.0], np.float32),) * 3), 2.0).tolist()
     [1, 2]
     """
-    return np.flatnonzero(scores.surprise >= threshold)
+    return np.flatnonzero(scores.surprise >= np.asarray(threshold, np.float32))

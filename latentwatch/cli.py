@@ -16,6 +16,7 @@ from latentwatch.alerts_cli import app as alerts_app
 from latentwatch.database_cli import app as database_app
 from latentwatch.domain.errors import InvalidInput, LatentwatchError
 from latentwatch.exceptions_cli import app as exceptions_app
+from latentwatch.explorer_cli import add_explorer
 from latentwatch.incidents_cli import app as incidents_app
 from latentwatch.models_cli import app as models_app
 from latentwatch.monitors_cli import app as monitors_app
@@ -40,6 +41,7 @@ app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(database_app, name="database")
+add_explorer(app)
 
 MonitorFile = Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")]

@@ -11,7 +11,7 @@ import numpy as np
 
 from latentwatch.detector.exception_facts import DETAIL, replays_of
 from latentwatch.detector.interface import Detector
-from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, InForce, NormalDeviation
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, GroupThreshold, InForce, NormalDeviation
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.record import Batch
@@ -27,12 +27,12 @@ def with_replays(
     """The evaluation with what each exception would come to under this detector.
 
     `exceptions` take no level off: that is done to a history before anything learns from it. Deviations that are too small
-    to count are about every record, so that they are never called needless.
+    to count are about every record, and thresholds of groups about every one of theirs, so that they are never called needless.
     """
     found = []
     for one in exceptions:
         covered = one.covers(history)
-        if not covered.any() or isinstance(one.form, NormalDeviation):
+        if not covered.any() or isinstance(one.form, NormalDeviation | GroupThreshold):
             continue
         read = history.take(covered) if not detector.context.width else history
         about = np.ones(len(read), bool) if read is not history else covered

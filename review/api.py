@@ -19,6 +19,7 @@ from latentwatch.review.latent_map import latent_map
 from latentwatch.review.likeness_api import router as likeness_router
 from latentwatch.review.missed_api import router as missed_router
 from latentwatch.review.room import InRoom
+from latentwatch.review.segments_api import router as segments_router
 from latentwatch.review.silences_api import router as silences_router
 from latentwatch.review.state import monitor_states
 from latentwatch.review.whatif_api import router as whatif_router
@@ -188,6 +189,7 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
 router.include_router(exceptions_router)
 router.include_router(labels_router)
 router.include_router(missed_router)
+router.include_router(segments_router)
 router.include_router(silences_router)
 router.include_router(whatif_router)
 router.include_router(likeness_router)

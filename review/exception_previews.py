@@ -14,7 +14,7 @@ from latentwatch.detector.exceptions import can_leave_out, claims, without
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.alert import FlaggedRecord, Verdict
 from latentwatch.domain.errors import BundleRefused
-from latentwatch.domain.exceptions import Exceptions, Form, InForce, NormalLevel, NormalValue
+from latentwatch.domain.exceptions import Exceptions, Form, GroupThreshold, InForce, NormalLevel, NormalValue
 from latentwatch.domain.percent import percent
 from latentwatch.review.exception_candidates import PastAlert
 from latentwatch.review.replay import batch_of, contexts_of
@@ -104,6 +104,11 @@ def _verdicts_of(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     batch, contexts = batch_of(detector, *records), contexts_of(*records)
     one = InForce(0, form)
+    if isinstance(form, GroupThreshold):
+        covered = one.covers(batch)
+        above = np.array([record.surprise - record.threshold for record in records])
+        beyond_a_limit = np.array([bool(record.grounds.crossed) for record in records])
+        return covered, covered & (above < form.shift) & ~beyond_a_limit
     if isinstance(form, NormalValue) and detector.context.width:
         # What was remembered is not stored word by word: every record that shows the word is taken to pass.
         covered = one.covers(batch)

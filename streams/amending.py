@@ -166,6 +166,7 @@ def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outc
     former, again, causes = changed.former, changed.again, changed.causes
     rows = flagged_rows(again, model)
     decisions = dict(zip(rows.tolist(), describe(again.take(rows), model), strict=True))
+    thresholds = model.exceptions.thresholds(model.threshold, again.batch)
     amendments: list[Amendment] = []
     raised: list[FlaggedRecord] = []
     for row in np.union1d(rows, np.flatnonzero(former.flagged)).tolist():
@@ -181,7 +182,7 @@ def _with_amendments(outcome: Outcome, changed: Changed, model: Serving) -> Outc
                 time=again.batch.time(row),
                 cause=Position(again.batch.source, *causes[row]),
                 model_version=model.version,
-                threshold=model.threshold,
+                threshold=float(thresholds[row]),
                 former_surprise=float(former.surprise[row]),
                 formerly_flagged=bool(former.flagged[row]),
                 surprise=float(again.scores.surprise[row]),

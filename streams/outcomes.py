@@ -1,6 +1,6 @@
 """From scored records to what the database takes: flagged records with reasons, exact minute counts, offset moves."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ from latentwatch.domain.outcome import MinuteCount, OffsetMove, Outcome
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_GROUNDS, NO_RULES, FeatureRules, Grounds
 from latentwatch.domain.scores import Scores
+from latentwatch.streams.group_counting import GroupCounter
 
 _MINUTE = 60_000_000
 
@@ -34,6 +35,8 @@ class Serving:
     """What the monitor says matters of the features that the model reads."""
     exceptions: Exceptions = NO_EXCEPTIONS
     """What people say is normal; the detector reads records as those say that act before the past is remembered."""
+    groups: GroupCounter = field(default_factory=GroupCounter, compare=False)
+    """Counts records by the groups that the monitor asks for."""
 
     @classmethod
     def of(cls, detector: Detector, version: int, monitor: Monitor, exceptions: Exceptions = NO_EXCEPTIONS) -> Self:
@@ -41,7 +44,8 @@ class Serving:
         rules, threshold = FeatureRules.of(monitor.record, detector.schema), detector.threshold(monitor.alert)
         weighted = under_weights(detector, rules.weights)
         acting = under(asking(weighted, threshold, monitor.alert.after_step), exceptions)
-        return cls(acting, version, threshold, rules, exceptions)
+        groups = GroupCounter(version, monitor.segments, monitor.record.timezone)
+        return cls(acting, version, threshold, rules, exceptions, groups)
 
     def excepting(self, exceptions: Exceptions) -> Self:
         """The same model under other exceptions."""
@@ -97,6 +101,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
     surprise, reconstruction, density = (
         half.tolist() for half in (scores.surprise, scores.reconstruction, scores.density)
     )
+    thresholds = serving.exceptions.thresholds(serving.threshold, batch).tolist()
     nothing = [False] * len(batch)
     extrapolated = scores.extrapolated.tolist() or nothing
     warming = scores.warming.tolist() or nothing
@@ -110,7 +115,7 @@ def describe(scored: Scored, serving: Serving) -> tuple[FlaggedRecord, ...]:
             density=density[row],
             extrapolated=extrapolated[row],
             warming=warming[row],
-            threshold=serving.threshold,
+            threshold=thresholds[row],
             model_version=serving.version,
             bundle=serving.detector.bundle,
             values=values[row],

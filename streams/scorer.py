@@ -213,8 +213,7 @@ class Scorer:
         running.partitions.read(messages)
         with metrics.stage("describe"):
             letters = (*running.partitions.unwritten((*decoded.dead_letters, *found.unfit)), *found.unscorable)
-            scored = len(found.scored.batch)
-            aligned = running.partitions.unpassed(decoded.aligned)
+            scored, aligned = len(found.scored.batch), running.partitions.unpassed(decoded.aligned)
             self._limit.check(scored + aligned + len(letters), letters)
             outcome = self._outcome(
                 running.partitions.moves(messages),
@@ -223,6 +222,7 @@ class Scorer:
                 passed=running.partitions.unpassed(decoded.passed),
                 aligned=aligned,
                 counts=count_minutes(found.scored, found.flagged, model),
+                groups=model.groups.count(found.scored.batch),
                 trace=self._traces.sample(found.scored.batch, found.scored.scores, found.flagged),
                 stretches=running.stretches(found.scored, found.flagged, self._monitor.alert),
                 heard=running.sending.take_heard(),

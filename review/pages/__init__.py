@@ -11,6 +11,7 @@ from latentwatch.review.pages import (
     live,
     models,
     overview,
+    segments,
     silences,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "live",
     "models",
     "overview",
+    "segments",
     "silences",
 ]

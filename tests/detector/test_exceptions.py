@@ -13,6 +13,7 @@ from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.exceptions import (
     Exceptions,
     Form,
+    GroupThreshold,
     InForce,
     NormalDeviation,
     NormalHour,
@@ -23,6 +24,7 @@ from latentwatch.domain.exceptions import (
     form_from_json,
     form_to_json,
 )
+from latentwatch.domain.groups import GroupedBy
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.rules import NO_RULES, FeatureRules
@@ -238,3 +240,37 @@ def test_forms_are_stored_as_json(form):
     """And read back as they were; each says itself in words."""
     assert form_from_json(form_to_json(form)) == form
     assert form.in_words
+
+
+def test_a_group_has_a_threshold_of_its_own(alone):
+    """Raised, the group's weaker records pass and are told as excepted; lowered, more are flagged; others stay as they were."""
+    batch = payments(400, 1, amount=1.1)
+    surprise = alone.score(batch, read(alone, batch)).surprise
+    north = batch.entities == "north"
+    before = decided(alone, batch).rows
+    raised = GroupThreshold(by=GroupedBy.ENTITY, value="north", shift=1.0)
+    lowered = GroupThreshold(by=GroupedBy.ENTITY, value="north", shift=-1.0)
+    for form in (raised, lowered):
+        found = decided(alone, batch, form)
+        edge = np.where(north, THRESHOLD + form.shift, THRESHOLD).astype(np.float32)
+        assert found.rows.tolist() == np.flatnonzero(surprise >= edge).tolist()
+        assert set(before.tolist()) - set(found.rows.tolist()) == set(found.excepted)
+    assert len(decided(alone, batch, raised).rows) < len(before) < len(decided(alone, batch, lowered).rows)
+
+
+def test_groups_are_told_by_entity_value_and_hour(alone):
+    """Each covers its own records and is read back as it was; of several the largest shift counts."""
+    batch = payments(400, 1)
+    by_value = GroupThreshold(by=GroupedBy.FIELD, field="country", value="FR", shift=0.5)
+    by_hour = GroupThreshold(by=GroupedBy.HOUR, value="02", shift=-0.8, timezone="Europe/Berlin")
+    for form in (by_value, by_hour):
+        assert form_from_json(form_to_json(form)) == form
+    assert by_value.covers(batch).tolist() == (batch.categories[:, 0] == "FR").tolist()
+    hours = [from_microseconds(int(moment)).hour for moment in batch.times]
+    assert by_hour.covers(batch).tolist() == [hour == 1 for hour in hours]  # an hour before by the clock of Greenwich
+    both = Exceptions((InForce(1, by_value), InForce(2, by_hour))).thresholds(3.0, batch)
+    assert set(np.round(both[by_hour.covers(batch)], 6)) == {2.2}
+    with pytest.raises(ValueError, match="names it"):
+        GroupThreshold(by=GroupedBy.FIELD, value="FR", shift=1.0)
+    with pytest.raises(ValueError, match="other than 0"):
+        GroupThreshold(by=GroupedBy.ENTITY, value="north", shift=0.0)

@@ -272,6 +272,7 @@ def test_help_is_complete_and_imports_nothing_heavy():
                 "backfill",
                 "serve",
                 "sessions",
+                "segments",
                 "silences",
                 "retrain",
                 "notify",

@@ -41,7 +41,8 @@ def rig(name: str) -> GroupName:
 def stretch(rates: dict[str, float], seed: int = 0, records: int = 20_000, days: int = 20) -> Segments:
     """What is found where each rig flags its own share of records, in runs of three."""
     random = np.random.default_rng(seed)
-    counted, alarms = [], []
+    counted: list[GroupDay] = []
+    alarms: list[Alarm] = []
     for name, rate in rates.items():
         for day in range(days):
             moment = START + timedelta(days=day)

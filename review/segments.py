@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom, chi2, poisson
 
 from latentwatch.alerts.database import Engine
-from latentwatch.alerts.reading.segments import MOST_ALARMS, Alarm, GroupDay, group_days, unconfirmed_alarms
+from latentwatch.alerts.reading.segments import MOST_ALARMS, GroupDay, UnconfirmedAlarm, group_days, unconfirmed_alarms
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.domain.groups import GroupedBy, GroupName, hour_of, value_name
 from latentwatch.domain.monitor import Monitor
@@ -103,7 +103,7 @@ class Segments:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class GroupTally:
     """What was counted of one group."""
 
     group: GroupName
@@ -130,17 +130,17 @@ def segments(engine: Engine, monitor: Monitor, now: datetime, days: int) -> Segm
     return compared(monitor.name, since, tallies, promised, dispersion(counted, alarms))
 
 
-def tally(counted: Sequence[GroupDay], alarms: Sequence[Alarm], timezone: str) -> list[Tally]:
+def tally(counted: Sequence[GroupDay], alarms: Sequence[UnconfirmedAlarm], timezone: str) -> list[GroupTally]:
     """Records and alarms of each group."""
     scored: dict[GroupName, int] = defaultdict(int)
     for each in counted:
         scored[each.group] += each.scored
-    mine: dict[GroupName, list[Alarm]] = defaultdict(list)
+    mine: dict[GroupName, list[UnconfirmedAlarm]] = defaultdict(list)
     for alarm in alarms:
         for group in _groups_of(alarm, scored, timezone):
             mine[group].append(alarm)
     return [
-        Tally(
+        GroupTally(
             group,
             records,
             len(mine[group]),
@@ -152,7 +152,7 @@ def tally(counted: Sequence[GroupDay], alarms: Sequence[Alarm], timezone: str) -
     ]
 
 
-def dispersion(counted: Sequence[GroupDay], alarms: Sequence[Alarm]) -> float:
+def dispersion(counted: Sequence[GroupDay], alarms: Sequence[UnconfirmedAlarm]) -> float:
     """How many times the variance of a day's alarms exceeds that of chance; 1 where they do not differ
     beyond it, or are too few to tell.
 
@@ -174,7 +174,7 @@ def dispersion(counted: Sequence[GroupDay], alarms: Sequence[Alarm]) -> float:
 
 
 def compared(
-    monitor: str, since: datetime, tallies: Sequence[Tally], promised: float | None, spread: float = 1.0
+    monitor: str, since: datetime, tallies: Sequence[GroupTally], promised: float | None, spread: float = 1.0
 ) -> Segments:
     """Every group against the others of its grouping and against the promised share of records.
 
@@ -216,7 +216,7 @@ def holm(chances: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
-def shift_for(tally_: Tally, promised: float, run: float) -> float:
+def shift_for(tally_: GroupTally, promised: float, run: float) -> float:
     """How much higher than it is a group's threshold would have to be for it to alarm as often as promised.
 
     Upwards by its own alarms: above it lie as many as the promise allows. Downwards by what a surprise means, -log10 of a
@@ -232,8 +232,8 @@ def shift_for(tally_: Tally, promised: float, run: float) -> float:
 
 
 def _segment(
-    each: Tally,
-    grouping: Sequence[Tally],
+    each: GroupTally,
+    grouping: Sequence[GroupTally],
     promised: float | None,
     run: float,
     spread: float,
@@ -259,7 +259,7 @@ def _segment(
     )
 
 
-def _against_others(each: Tally, grouping: Sequence[Tally], spread: float) -> float:
+def _against_others(each: GroupTally, grouping: Sequence[GroupTally], spread: float) -> float:
     """Two-sided chance of so many alarms of all; NaN where there are none."""
     alarms = round(sum(one.alarms for one in grouping) / spread)
     mine = min(alarms, round(each.alarms / spread))
@@ -269,14 +269,14 @@ def _against_others(each: Tally, grouping: Sequence[Tally], spread: float) -> fl
     return float(min(1.0, 2 * min(binom.cdf(mine, alarms, share), binom.sf(mine - 1, alarms, share))))
 
 
-def _against_promise(each: Tally, promised: float | None, run: float, spread: float) -> float:
+def _against_promise(each: GroupTally, promised: float | None, run: float, spread: float) -> float:
     if promised is None:
         return float("nan")
     expected, mine = promised * each.scored / run / spread, round(each.alarms / spread)
     return float(min(1.0, 2 * min(poisson.cdf(mine, expected), poisson.sf(mine - 1, expected))))
 
 
-def _groups_of(alarm: Alarm, known: Mapping[GroupName, int], timezone: str) -> Iterable[GroupName]:
+def _groups_of(alarm: UnconfirmedAlarm, known: Mapping[GroupName, int], timezone: str) -> Iterable[GroupName]:
     fields = {group.field for group in known if group.by is GroupedBy.FIELD}
     named = [
         GroupName(GroupedBy.ENTITY, "", alarm.entity),
@@ -292,7 +292,7 @@ def _promised(engine: Engine, monitor: Monitor) -> float | None:
     return known.promised_rate if known else monitor.alert.false_alarm_rate
 
 
-def _said(found: Sequence[Segment], whole: Sequence[Tally], promised: float | None) -> str:
+def _said(found: Sequence[Segment], whole: Sequence[GroupTally], promised: float | None) -> str:
     if not whole:
         return "Nothing was counted by group yet: scorers count from this release on, and two groups are needed."
     scored, records = sum(each.scored for each in whole), sum(each.records for each in whole)

@@ -26,7 +26,7 @@ class GroupDay:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class UnconfirmedAlarm:
     """An alert about an anomaly that nobody confirmed and no limit raised: one run of flagged records."""
 
     id: int
@@ -57,7 +57,7 @@ def group_days(engine: Engine, monitor: str, since: datetime) -> list[GroupDay]:
         ]
 
 
-def unconfirmed_alarms(engine: Engine, monitor: str, since: datetime) -> list[Alarm]:
+def unconfirmed_alarms(engine: Engine, monitor: str, since: datetime) -> list[UnconfirmedAlarm]:
     """Alarms that began from a moment on, the latest first, at most so many. Raises Unavailable."""
     alert, record = AlertRow, FlaggedRecordRow
     strangest = and_(
@@ -80,7 +80,7 @@ def unconfirmed_alarms(engine: Engine, monitor: str, since: datetime) -> list[Al
     )
     with reading(engine) as session:
         return [
-            Alarm(row.id, row.entity, row.started, row.records, row.peak_surprise, row.threshold, values)
+            UnconfirmedAlarm(row.id, row.entity, row.started, row.records, row.peak_surprise, row.threshold, values)
             for row, values in session.execute(wanted)
             if not row.crossed
         ]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from latentwatch.alerts.exceptions import exceptions, exceptions_in_force
 from latentwatch.alerts.monitors import register_monitor
-from latentwatch.alerts.reading.segments import Alarm, GroupDay
+from latentwatch.alerts.reading.segments import GroupDay, UnconfirmedAlarm
 from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.store import AlertStore
 from latentwatch.cli import app
@@ -24,7 +24,7 @@ from latentwatch.domain.outcome import GroupCount
 from latentwatch.domain.record import Position
 from latentwatch.review.pages.segments import give_threshold, segments_markup
 from latentwatch.review.room import Room
-from latentwatch.review.segments import Segments, Tally, compared, dispersion, holm, segments, shift_for, tally
+from latentwatch.review.segments import GroupTally, Segments, compared, dispersion, holm, segments, shift_for, tally
 from tests.alerts.build import flagged, outcome
 from tests.review.sketch import EVIL, NOW
 
@@ -42,13 +42,13 @@ def stretch(rates: dict[str, float], seed: int = 0, records: int = 20_000, days:
     """What is found where each rig flags its own share of records, in runs of three."""
     random = np.random.default_rng(seed)
     counted: list[GroupDay] = []
-    alarms: list[Alarm] = []
+    alarms: list[UnconfirmedAlarm] = []
     for name, rate in rates.items():
         for day in range(days):
             moment = START + timedelta(days=day)
             counted.append(GroupDay(rig(name), moment, records // days))
             for _ in range(random.poisson(rate * records / days / RUN)):
-                alarms.append(Alarm(len(alarms), name, moment, RUN, 3.0 + random.exponential(0.4), 3.0, {}))
+                alarms.append(UnconfirmedAlarm(len(alarms), name, moment, RUN, 3.0 + random.exponential(0.4), 3.0, {}))
     return compared("mill", START, tally(counted, alarms, "UTC"), PROMISE, dispersion(counted, alarms))
 
 
@@ -70,7 +70,7 @@ def test_nothing_is_reported_on_shuffled_labels() -> None:
     for _ in range(200):
         owners = random.integers(8, size=300)
         tallies = [
-            Tally(rig(str(name)), 10_000, int(found), RUN * int(found))
+            GroupTally(rig(str(name)), 10_000, int(found), RUN * int(found))
             for name, found in enumerate(np.bincount(owners, minlength=8))
         ]
         reported += any(each.apart for each in compared("mill", START, tallies, 0.01125).segments)
@@ -81,9 +81,10 @@ def test_days_that_differ_count_less() -> None:
     """One bad day of one rig, thirty runs close together, is one cause and no difference between rigs."""
     counted = [GroupDay(rig(name), START + timedelta(days=day), 1_000) for name in "AB" for day in range(20)]
     quiet = [
-        Alarm(number, "AB"[number % 2], START + timedelta(days=number % 20), 1, 3.2, 3.0, {}) for number in range(20)
+        UnconfirmedAlarm(number, "AB"[number % 2], START + timedelta(days=number % 20), 1, 3.2, 3.0, {})
+        for number in range(20)
     ]
-    burst = [Alarm(100 + number, "A", START, 1, 3.2, 3.0, {}) for number in range(30)]
+    burst = [UnconfirmedAlarm(100 + number, "A", START, 1, 3.2, 3.0, {}) for number in range(30)]
     spread = dispersion(counted, [*quiet, *burst])
     assert spread > 5
     tallies = tally(counted, [*quiet, *burst], "UTC")
@@ -94,10 +95,10 @@ def test_days_that_differ_count_less() -> None:
 def test_a_proposed_threshold_leaves_as_many_alarms_as_promised() -> None:
     """Of 90 alarms where 30 are promised the strongest 30 are left; one that alarms too little is lowered, at most by 1."""
     peaks = tuple(np.linspace(0.01, 2.0, 90).tolist())
-    shift = shift_for(Tally(rig("A"), 9_000, 90, 270, peaks), 0.01, 3.0)
+    shift = shift_for(GroupTally(rig("A"), 9_000, 90, 270, peaks), 0.01, 3.0)
     assert 20 <= sum(peak >= shift for peak in peaks) <= 30
-    assert shift_for(Tally(rig("B"), 9_000, 10, 30, peaks[:10]), 0.01, 3.0) == pytest.approx(-0.4)
-    assert shift_for(Tally(rig("C"), 10**9, 0, 0), 0.01, 3.0) == -1.0
+    assert shift_for(GroupTally(rig("B"), 9_000, 10, 30, peaks[:10]), 0.01, 3.0) == pytest.approx(-0.4)
+    assert shift_for(GroupTally(rig("C"), 10**9, 0, 0), 0.01, 3.0) == -1.0
 
 
 def test_holm_leaves_out_what_is_no_test() -> None:

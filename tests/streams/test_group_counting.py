@@ -1,6 +1,7 @@
 """Records are counted by entity, hour and field, and never under too many names."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ START = int(datetime(2026, 3, 1, 22, tzinfo=UTC).timestamp()) * 1_000_000
 
 def batch(records: int, entities: int = 2) -> Batch:
     """A record a minute, from two hours before midnight on."""
-    columns = {
+    columns: dict[str, Any] = {
         "flow": np.ones(records),
         "shift": np.arange(records) % 3,
         "mode": [None if number % 10 == 0 else "auto" for number in range(records)],

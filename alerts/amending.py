@@ -30,6 +30,7 @@ from latentwatch.domain.alert import AlertStatus, Amendment, FlaggedRecord, Seve
 from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing, Grounds
+from latentwatch.domain.stake import Stake
 
 WITHDRAWN = "withdrawn by late records"
 _AT_ONCE = 200
@@ -223,7 +224,7 @@ def _correct_alerts(
             select(AlertRow.status, AlertRow.records, AlertRow.severity, AlertRow.entity).where(AlertRow.id == alert)
             .with_for_update()
         ).one()  # fmt: skip
-        episode = _episode(connection, alert, before.entity, before.severity)
+        episode = _episode(connection, alert, before.entity, before.severity, rule.stake)
         if episode is None:
             _close(connection, alert, leave_incident(connection, monitor, alert, rule), now)
             events.append(_event(alert, "withdrawn", WITHDRAWN, now))
@@ -245,7 +246,7 @@ def _correct_alerts(
     return News(critical=frozenset(each.id for each in urgent if each.id is not None))
 
 
-def _episode(connection: Connection, alert: int, entity: str, severity: Severity) -> Episode | None:
+def _episode(connection: Connection, alert: int, entity: str, severity: Severity, stake: Stake) -> Episode | None:
     row = FlaggedRecordRow
     started, ended, records = connection.execute(
         select(func.min(row.time), func.max(row.time), func.count()).where(row.alert_id == alert)
@@ -272,9 +273,17 @@ def _episode(connection: Connection, alert: int, entity: str, severity: Severity
         model_version=peak.model_version,
         features=blamed(Grounds.from_json(peak.grounds), peak.contributions),
         crossed=_crossed(connection, alert),
+        at_stake=_at_stake(connection, alert, stake),
+        stake_named=stake.named,
         id=alert,
         stored_severity=severity,
     )
+
+
+def _at_stake(connection: Connection, alert: int, stake: Stake) -> float:
+    """What the records of an alert put at stake."""
+    row = FlaggedRecordRow
+    return stake.of(connection.scalars(select(row.values).where(row.alert_id == alert)) if stake.field else ())
 
 
 def _crossed(connection: Connection, alert: int) -> tuple[Crossing, ...]:

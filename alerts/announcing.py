@@ -72,15 +72,11 @@ class _Incident:
     def severity_in_words(self) -> str:
         """What that is made of."""
         peak, lasted = self.strangest, max(a.ended for a in self.alerts) - min(a.started for a in self.alerts)
+        records, limited = sum(alert.records for alert in self.alerts), any(alert.crossed for alert in self.alerts)
         return in_words(
-            self.severity,
-            peak.peak_surprise,
-            peak.threshold,
-            lasted,
-            sum(alert.records for alert in self.alerts),
-            len(self.entities),
-            limited=any(alert.crossed for alert in self.alerts),
-        )
+            self.severity, peak.peak_surprise, peak.threshold, lasted, records, len(self.entities), limited=limited,
+            stakes=[(alert.at_stake, alert.stake_named) for alert in self.alerts],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +285,7 @@ def _alerts_of(connection: Connection, number: int) -> Sequence[Any]:
             alert.id, alert.kind, alert.entity, alert.severity, alert.status, alert.created, alert.started, alert.ended, alert.over, alert.records,
             alert.peak_surprise, alert.threshold,
             alert.model_version, alert.features, alert.summary, alert.crossed, alert.peak_source, alert.peak_partition,
-            alert.peak_offset,
+            alert.peak_offset, alert.at_stake, alert.stake_named,
         )
         .join(member, member.alert_id == alert.id)
         .where(member.incident == number)
@@ -330,7 +326,8 @@ def _words(
     goes_on = f" {incident.outlasting[:1].upper()}{incident.outlasting[1:]}." if incident.outlasting else ""
     severity = Severity.LOW if occasion in (OVER, ACKNOWLEDGED) else incident.severity
     past = f" {incident.last_time}" if incident.last_time else ""
-    loud = "" if occasion == OVER else f" {incident.severity_in_words.capitalize()}."
+    said = incident.severity_in_words
+    loud = "" if occasion == OVER else f" {said[:1].upper()}{said[1:]}."
     return {**titled(severity, f"{subject}{mark} {state}"), "body": body + loud + goes_on + past}
 
 

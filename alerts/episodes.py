@@ -73,7 +73,7 @@ def store_flagged(
     take_turns(connection, turns_of(monitor, {record.entity for record in fresh}))
     known = _growing(connection, monitor, fresh, gap)
     silences = silences_since(connection, monitor, min(record.time for record in fresh))
-    assigned = group(fresh, known, gap, silences)
+    assigned = group(fresh, known, gap, silences, rule.stake)
     touched = list(dict.fromkeys(assigned))
     opened = [episode for episode in touched if episode.id is None]
     extended = [episode for episode in touched if episode.id is not None]
@@ -184,6 +184,8 @@ _GROWING = (
         AlertRow.features,
         AlertRow.summary,
         AlertRow.crossed,
+        AlertRow.at_stake,
+        AlertRow.stake_named,
         AlertRow.id,
         AlertRow.severity,
         AlertRow.silence_id,
@@ -231,6 +233,8 @@ def _growing(connection: Connection, monitor: str, records: Sequence[FlaggedReco
             features=row.features,
             summary=row.summary,
             crossed=tuple(Crossing(**one) for one in row.crossed),
+            at_stake=row.at_stake,
+            stake_named=row.stake_named,
             id=row.id,
             stored_severity=row.severity,
             silence=row.silence_id,
@@ -257,6 +261,8 @@ def _grown_columns(episode: Episode, now: datetime) -> dict[str, Any]:
         "features": episode.features,
         "summary": episode.summary,
         "crossed": [crossing.to_json() for crossing in episode.crossed],
+        "at_stake": episode.at_stake,
+        "stake_named": episode.stake_named,
         "updated": now,
     }
 

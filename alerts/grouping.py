@@ -17,6 +17,7 @@ from latentwatch.domain.alert import FlaggedRecord, Severity, severity_of
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 from latentwatch.domain.silence import Silence, hidden_by
+from latentwatch.domain.stake import NOTHING_AT_STAKE, Stake
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +54,11 @@ class Episode:
     summary: str = ""
     """What happened over its course, where the features do not say it."""
 
+    at_stake: float = 0.0
+    """By the monitor's `weight`; 0 where it says nothing."""
+    stake_named: str = ""
+    """What that number counts, as `Stake.named` has it."""
+
     @property
     def severity(self) -> Severity:
         """By the surprise of its peak and by its length."""
@@ -78,21 +84,30 @@ class Episode:
 
 
 def group(
-    records: Sequence[FlaggedRecord], known: Iterable[Episode], gap: timedelta, silences: Sequence[Silence] = ()
+    records: Sequence[FlaggedRecord],
+    known: Iterable[Episode],
+    gap: timedelta,
+    silences: Sequence[Silence] = (),
+    stake: Stake = NOTHING_AT_STAKE,
 ) -> list[Episode]:
     """The episode of each record, in the records' order; known ones grow in place, others are begun.
 
     `known` must hold, oldest first, every episode of these entities that may still grow and lies within the gap of one
     of the records, and those that a change began with, or that wait for an answer, where one of the records asks.
-    `silences` are those of the monitor.
+    `silences` are those of the monitor, and `stake` is what it says of how much is at stake.
     """
     episodes: defaultdict[str, list[Episode]] = defaultdict(list)
     for episode in known:
         episodes[episode.entity].append(episode)
-    return [
+    assigned = [
         _place(record, hidden_by(silences, record.entity, record.time, record.features), episodes[record.entity], gap)
         for record in records
     ]
+    for record, episode in zip(records, assigned, strict=True):
+        more = stake.of([record.values])
+        episode.at_stake = episode.at_stake + more if stake.field else more
+        episode.stake_named = stake.named
+    return assigned
 
 
 def _place(record: FlaggedRecord, hidden: Silence | None, episodes: list[Episode], gap: timedelta) -> Episode:

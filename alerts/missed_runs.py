@@ -64,7 +64,7 @@ def store_missed(
         rows = []
         for (entity, *_), run in new:
             hidden = hidden_by(silences, entity, now if run.until is None else run.due)
-            row = absence_row(monitor, source, entity, run, run.due, hidden, now)
+            row = absence_row(monitor, source, entity, run, run.due, hidden, rule.stake, now)
             rows.append(row if run.until is None else {**row, "ended": run.until, "over": True})
         opened = open_absences(connection, monitor, rows, rule)
         over = [(alert, run) for alert, (_, run) in zip(opened, new, strict=True) if run.until is not None]

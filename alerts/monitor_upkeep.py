@@ -111,16 +111,17 @@ def remove_monitor(
 ) -> dict[str, int]:
     """Delete every row of a monitor; returns how many of each table. Bundles stay.
 
-    Small transactions, so that no other monitor's scorer waits for long; what it is registered by goes last, so that a
-    removal that was cut off can be repeated. Raises NotFound, InvalidInput where a scorer is alive, and Unavailable.
+    Small transactions, so that no other monitor's scorer waits for long; one that was cut off can be repeated. What it is
+    registered by goes first: the database keeps what people did and said for as long as a monitor is registered. Raises
+    NotFound, InvalidInput where a scorer is alive, and Unavailable.
     """
     found = rows_of_monitor(engine, name)
     _refuse_while_alive(engine, name, now, "which takes 30 seconds to be noticed where it was killed")
     mapped = {mapper.local_table: mapper.class_ for mapper in Row.registry.mappers}
     deleted: dict[str, int] = {}
-    last = MonitorRow.__table__
+    first = MonitorRow.__table__
     # Rows that refer to others go before those.
-    for table in [*(table for table in reversed(_tables()) if table is not last), last]:
+    for table in [first, *(table for table in reversed(_tables()) if table is not first)]:
         if table.name in found:
             deleted[table.name] = delete_rows(engine, mapped[table], [_of(table, name)])
             on_progress(table.name, deleted[table.name])

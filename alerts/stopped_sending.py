@@ -22,6 +22,7 @@ from latentwatch.domain.incident_rule import IncidentRule
 from latentwatch.domain.outcome import MissedRun, StoppedSending
 from latentwatch.domain.record import Position
 from latentwatch.domain.silence import Silence, hidden_by
+from latentwatch.domain.stake import Stake
 
 _NAMES_AT_ONCE = 1_000
 ABSENCES = (AlertKind.STOPPED_SENDING, AlertKind.MISSED_RUN)
@@ -56,7 +57,7 @@ def open_stopped(
         return {}
     silences = silences_since(connection, monitor, now)
     rows = [
-        absence_row(monitor, source, entity, stop, stop.since, hidden_by(silences, entity, now), now)
+        absence_row(monitor, source, entity, stop, stop.since, hidden_by(silences, entity, now), rule.stake, now)
         for entity, stop in sorted(latest.items())
     ]
     return open_absences(connection, monitor, rows, rule)
@@ -139,6 +140,7 @@ def absence_row(
     stop: StoppedSending | MissedRun,
     started: datetime,
     hidden: Silence | None,
+    stake: Stake,
     now: datetime,
 ) -> dict[str, Any]:
     """An alert without records, `hidden` or not, that began at an event time."""
@@ -160,6 +162,8 @@ def absence_row(
         "threshold": stop.threshold,
         "model_version": stop.model_version,
         "features": [],
+        "at_stake": stake.of(()),
+        "stake_named": stake.named,
         "created": now,
         "updated": now,
     }

@@ -101,6 +101,10 @@ class AlertRow(Row):
     """What happened over its course, where the features do not say it; else empty."""
     crossed: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
     """The limits that its records crossed, each with the value that was first beyond it: fields of `Crossing`."""
+    at_stake: Mapped[float] = mapped_column(server_default="0")
+    """By the monitor's `weight`; 0 where it says nothing."""
+    stake_named: Mapped[str] = mapped_column(server_default="")
+    """What that number counts, such as `EUR of amount`; empty for a weight."""
     verdict: Mapped[Verdict | None]
     """The latest label's."""
     silence_id: Mapped[int | None] = mapped_column(BigKey)

@@ -9,6 +9,7 @@ from latentwatch.domain.record import Position, Value
 from latentwatch.domain.rules import NO_GROUNDS, Crossing, Grounds
 from latentwatch.domain.scores import MOST_NAMED, Explanation, guilty
 from latentwatch.domain.severity import Severity as Severity
+from latentwatch.domain.stake import stakes_in_words
 from latentwatch.domain.steps import LastingChange, StepAnswer
 
 
@@ -177,6 +178,10 @@ class Alert:
     """What happened over its course, where the features do not say it."""
     crossed: tuple[Crossing, ...] = ()
     """The limits that its records crossed, each with the value that was first beyond it."""
+    at_stake: float = 0.0
+    """By the monitor's `weight`; 0 where it says nothing."""
+    stake_named: str = ""
+    """What that number counts, such as `EUR of amount`; empty for a weight."""
     silence: int | None = None
     """The number of the silence that hid it when it opened."""
     over: bool = False
@@ -189,6 +194,11 @@ class Alert:
     """Who takes care of it; empty for nobody."""
     snoozed_until: datetime | None = None
     """Wall time at which it is open again, where it is snoozed; None while it is snoozed means once it is over."""
+
+    @property
+    def at_stake_in_words(self) -> str:
+        """What it puts at stake; empty where its monitor says nothing of it."""
+        return stakes_in_words([(self.at_stake, self.stake_named)])
 
     @property
     def asks(self) -> bool:

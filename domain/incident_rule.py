@@ -1,14 +1,17 @@
-"""What a monitor says of alerts that belong together; without numpy, which reading a monitor file must not load."""
+"""What a monitor says of incidents: which alerts belong together, and what is at stake; without numpy, which reading a monitor
+file must not load."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
+from latentwatch.domain.stake import NOTHING_AT_STAKE, Stake
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentRule:
-    """What a monitor says of alerts that belong together."""
+    """What a monitor says of alerts that belong together, and of what is at stake in them."""
 
     within: timedelta = timedelta(minutes=5)
     """How far apart two of them may begin."""
@@ -17,6 +20,8 @@ class IncidentRule:
 
     fields: tuple[str, ...] = ()
     """Fields of a record, such as a rack or a line; alerts whose first records show the same in one belong together."""
+
+    stake: Stake = NOTHING_AT_STAKE
 
     def shown(self, values: Mapping[str, object]) -> dict[str, str]:
         """What a record shows in those fields, where it shows anything."""

@@ -19,6 +19,7 @@ from latentwatch.domain.monitor_part import MonitorPart
 from latentwatch.domain.policies import AlertPolicy, LatePolicy, RetrainPolicy, TrainPolicy
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.sources import SourceSettings
+from latentwatch.domain.stake import NOTHING_AT_STAKE, Stake
 
 
 class Monitor(MonitorPart):
@@ -38,6 +39,9 @@ class Monitor(MonitorPart):
     segments: tuple[str, ...] = ()
     """Fields by whose values false alarms are counted beside entities and hours, such as `[rig, shift]`; by default the first
     20 categories."""
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | str | None = None
+    """What is at stake in its alerts, by which they can be ordered: a number of the record such as `amount`, whose sizes are
+    added up over an alert, or one number for all alerts of this monitor, to rank it among others."""
     late: LatePolicy = LatePolicy()
     train: TrainPolicy = TrainPolicy()
     retrain: RetrainPolicy = RetrainPolicy()
@@ -64,6 +68,13 @@ class Monitor(MonitorPart):
                     f"'segments' names the field {name!r}, which is no category or number among the features; name one that"
                     " is (entities and hours are counted anyway)"
                 )
+        if isinstance(self.weight, str) and (
+            self.weight not in known or known[self.weight].type is not FeatureType.NUMERIC
+        ):
+            raise ValueError(
+                f"'weight' names the field {self.weight!r}, which is no numeric feature of the record; name one that is, or give a"
+                " number above 0"
+            )
         if self.record.entity_is_file and self.source.file is None:
             raise ValueError("'entity: {file: true}' belongs to files; a topic's records name their entity in a field")
         if self.record.long is not None and self.late.allowed:
@@ -92,7 +103,15 @@ class Monitor(MonitorPart):
             self.alert.gap(cadence) if within == "auto" else within,
             tuple(each for each in self.related if not isinstance(each, str)),
             tuple(each for each in self.related if isinstance(each, str)),
+            self.stake,
         )
+
+    @property
+    def stake(self) -> Stake:
+        """What is at stake in its alerts."""
+        if isinstance(self.weight, str):
+            return Stake(self.weight, self.record.feature(self.weight).unit)
+        return NOTHING_AT_STAKE if self.weight is None else Stake(weight=self.weight)
 
     @property
     def takes_apart(self) -> bool:

@@ -29,7 +29,10 @@ def list_alerts(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     order: Annotated[
-        str, typer.Option(help="recent, severity, or teaching: what a label teaches most about.")
+        str,
+        typer.Option(
+            help="recent, severity, stake (by the monitors' weight), or teaching: what a label teaches most about."
+        ),
     ] = "recent",
     as_json: AsJson = False,
 ) -> None:
@@ -57,6 +60,7 @@ def list_alerts(
             alert.kind.in_words
             if alert.kind is not AlertKind.ANOMALY
             else ("new normal? " if alert.asks else "") + ", ".join(alert.features),
+            alert.at_stake_in_words,
             alert.verdict,
             alert.assignee,
         )
@@ -72,6 +76,7 @@ def list_alerts(
         "records",
         "peak",
         "features",
+        "at stake",
         "verdict",
         "assignee",
     )

@@ -60,7 +60,10 @@ class AlertQuery(AlertFilterIn):
     model_config = ConfigDict(extra="ignore")
 
     order: Annotated[
-        Order, Field(description="loudest first, latest first, or first what a label would teach most about")
+        Order,
+        Field(
+            description="loudest first, latest first, most at stake first, or first what a label would teach most about"
+        ),
     ] = "recent"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     offset: Annotated[int, Field(ge=0, le=10_000)] = 0

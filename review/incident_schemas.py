@@ -24,12 +24,13 @@ class IncidentOut(Answer):
     entity_count: int
     count: int = Field(description="alerts in all")
     severity: Severity = Field(description="of its loudest alert, and a step louder on ten entities or more")
-    severity_in_words: str = Field(description="how far, how long, how wide")
+    severity_in_words: str = Field(description="how far, how long, how wide, and what is at stake")
     status: AlertStatus
     verdict: Verdict | None = Field(description="the one that all alerts have")
     started: datetime
     ended: datetime
     records: int
+    at_stake: float = Field(description="the sum of what its alerts put at stake, by their monitors' weight")
     disputed: bool = Field(description="one reviewer calls one of its alerts real and another false")
     over: bool = Field(description="all its entities have been normal since, or send again")
     assignees: list[str] = Field(description="who takes care of its alerts")

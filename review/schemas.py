@@ -145,6 +145,8 @@ class AlertOut(Answer):
     verdict: Verdict | None
     summary: str = Field(description="what happened over its course, where the features do not say it; else empty")
     crossed: tuple[CrossingOut, ...] = Field(description="limits that its records crossed, first crossing each")
+    at_stake: float = Field(description="by the monitor's weight; 0 where it says nothing")
+    stake_named: str = Field(description="what that number counts, such as 'EUR of amount'; empty for a weight")
     silence: int | None = Field(description="the silence that hid it when it opened")
     over: bool = Field(description="the entity has been normal since, or sends again")
     step: LastingChangeOut | None = Field(description="the lasting change that it asks about")

@@ -22,8 +22,8 @@ MOST_OFFSET = 10_000
 COUNT_LIMIT = 10_000
 """Beyond this many matches a page says 'more than' instead of counting on."""
 
-Order = Literal["severity", "recent", "teaching"]
-"""Loudest first, latest first, or what would teach most first."""
+Order = Literal["severity", "recent", "stake", "teaching"]
+"""Loudest first (of equally loud ones that with most at stake), latest first, most at stake first, or what would teach most first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,10 @@ def inbox(
     limit, offset = max(1, min(limit, MOST_ALERTS)), max(0, min(offset, MOST_OFFSET))
     loudness = case(LOUDNESS, value=AlertRow.severity, else_=0)
     keys: list[ColumnElement[Any]] = [AlertRow.ended.desc(), AlertRow.id.desc()]
+    if order in ("severity", "stake"):
+        keys = [AlertRow.at_stake.desc(), *keys]
     if order == "severity":
-        keys.insert(0, loudness.desc())
+        keys = [loudness.desc(), *keys]
     found = matching(select(AlertRow.id), wanted)
     counted = found.limit(COUNT_LIMIT + 1).subquery()
     with reading(engine) as session:

@@ -26,6 +26,7 @@ from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import Alert, AlertStatus, Severity, Verdict
 from latentwatch.domain.loudness import LOUDNESS, WIDE, in_words, widened
+from latentwatch.domain.stake import stakes_in_words
 
 MOST_SHOWN = 200
 """Alerts of one incident that are read; of more, the first."""
@@ -50,6 +51,8 @@ class Incident:
     started: datetime
     ended: datetime
     records: int
+    at_stake: float = 0.0
+    """The sum of what its alerts put at stake, by which incidents can be ordered."""
     disputed: bool = False
     """Whether one reviewer calls one of its alerts real and another false."""
 
@@ -113,8 +116,14 @@ class Incident:
         limited = any(alert.crossed for alert in self.alerts)
         lasted = self.ended - self.started
         return in_words(
-            self.severity, peak.peak_surprise, peak.threshold, lasted, self.records, self.entity_count, limited=limited
-        )
+            self.severity, peak.peak_surprise, peak.threshold, lasted, self.records, self.entity_count, limited=limited,
+            stakes=[(alert.at_stake, alert.stake_named) for alert in self.alerts],
+        )  # fmt: skip
+
+    @property
+    def at_stake_in_words(self) -> str:
+        """What its alerts put at stake together; empty where their monitors say nothing of it."""
+        return stakes_in_words((alert.at_stake, alert.stake_named) for alert in self.alerts)
 
     @property
     def named(self) -> str:
@@ -168,8 +177,10 @@ def incident_inbox(
     wide = and_(func.count(func.distinct(AlertRow.entity)) >= WIDE, loudest < len(LOUDNESS) - 1)
     loudness = case((wide, loudest + 1), else_=loudest)
     keys: list[ColumnElement[Any]] = [func.max(AlertRow.ended).desc(), member.incident.desc()]
+    if order in ("severity", "stake"):
+        keys = [func.sum(AlertRow.at_stake).desc(), *keys]
     if order == "severity":
-        keys.insert(0, loudness.desc())
+        keys = [loudness.desc(), *keys]
     of_any = replace(wanted, at_least=None)
     found = matching(select(member.incident).join(AlertRow, AlertRow.id == member.alert_id), of_any).group_by(
         member.incident
@@ -253,6 +264,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
             func.min(alert.started).label("started"),
             func.max(alert.ended).label("ended"),
             func.sum(alert.records).label("records"),
+            func.sum(alert.at_stake).label("at_stake"),
             func.sum(case((alert.id.in_(disputed_alerts()), 1), else_=0)).label("disputed"),
         )
         .join(alert, alert.id == member.alert_id)
@@ -271,6 +283,7 @@ def _incidents(session: Session, numbers: Sequence[int]) -> list[Incident]:
             started=each.started,
             ended=each.ended,
             records=int(each.records),
+            at_stake=float(each.at_stake),
             disputed=bool(each.disputed),
         )
         for each in sums

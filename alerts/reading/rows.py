@@ -28,6 +28,8 @@ def alert_of(row: AlertRow, asked: tuple[LastingChange, StepAnswer | None] | Non
         summary=row.summary,
         crossed=tuple(Crossing(**one) for one in row.crossed),
         verdict=row.verdict,
+        at_stake=row.at_stake,
+        stake_named=row.stake_named,
         silence=row.silence_id,
         over=row.over,
         step=step,

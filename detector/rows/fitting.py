@@ -4,7 +4,7 @@ Rows [N, P] -> FittedRows: a RowModel, and out-of-fold anomaly scores [N] at eac
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,10 +17,12 @@ from latentwatch.detector.fitted_recipe import fit_components
 from latentwatch.detector.latent.examples import Landmarks
 from latentwatch.detector.neighbours import build_memory
 from latentwatch.detector.recipes import ALONE
+from latentwatch.detector.rows.ceiling import ENOUGH, LIFTING, ceiling_of
 from latentwatch.detector.rows.features import Features, Rows
 from latentwatch.detector.rows.gaps import fill_gaps
-from latentwatch.detector.rows.model import AnomalyScores, RowModel, Work, prepared, take_rows
+from latentwatch.detector.rows.model import STUDY, AnomalyScores, RowModel, Work, prepared, take_rows
 from latentwatch.detector.rows.row_map import HeldPlaces
+from latentwatch.detector.spread import spread_over
 from latentwatch.domain.model_choice import ModelChoice
 
 LARGEST_MEMORY = 10_000
@@ -115,7 +117,16 @@ def fit_rows(
     learned = LearnedRows(met, normal, place, folds, landmarks)
     fitted = fit_components(ALONE, normal, learned, choice, lambda step, share: progress(step, 0.1 + 0.8 * share))
     model = RowModel(ALONE, normal, fitted, divisor, ALONE.weights)
-    return FittedRows(model, values, present, place, folds.astype(np.int64), kept, choice.seed), chosen
+    whole = FittedRows(model, values, present, place, folds.astype(np.int64), kept, choice.seed)
+    return (_with_ceiling(whole) if LIFTING in model.components else whole), chosen
+
+
+def _with_ceiling(fitted: FittedRows) -> FittedRows:
+    """Learn from some of the training rows, each judged without itself, how far a number may lift a row."""
+    rows = spread_over(len(fitted.values), ENOUGH)
+    by_fold = rows[np.argsort(fitted.folds[rows], kind="stable")]  # those of one member are asked together
+    rest = fitted.model.rest(fitted.scores_out_of_fold(STUDY, by_fold))
+    return replace(fitted, model=replace(fitted.model, ceiling=ceiling_of(rest)))
 
 
 def _landmarks(held: HeldPlaces, divisor: Floats, normal: NormalRows) -> Landmarks:

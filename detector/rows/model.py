@@ -23,6 +23,7 @@ from latentwatch.detector.components.met_rows import (
 )
 from latentwatch.detector.fitted_recipe import FittedRecipe, load_components
 from latentwatch.detector.recipes import ALONE
+from latentwatch.detector.rows.ceiling import LIFTING, Ceiling
 from latentwatch.detector.rows.features import Rows
 from latentwatch.detector.rows.gaps import fill_gaps
 from latentwatch.domain.errors import BundleRefused
@@ -64,6 +65,8 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
     """[P] what a column is divided by, so that near neighbours differ by about 1 in it."""
     weights: Mapping[str, float]
     """By name of an anomaly score; a bundle keeps those it was calibrated with."""
+    ceiling: Ceiling | None = None
+    """How far a number that the rest contradicts may lift a row; None where none is asked, and while the model is fitted."""
 
     @property
     def normal(self) -> NormalRows:
@@ -110,10 +113,21 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
         return self.fuse(self.anomaly_scores(met), met.known)
 
     def fuse(self, scores: Mapping[str, Floats], known: NDArray[np.bool_]) -> AnomalyScores:
-        """The recipe's sum of anomaly scores [N] by name."""
-        return AnomalyScores(
-            ALONE.total(scores, self.weights), {name: np.array(scores[name]) for name in self.alone}, known
-        )
+        """The recipe's sum of anomaly scores [N] by name, in which a number lifts a row no higher than its ceiling."""
+        whole = self.rest(scores)
+        if LIFTING in scores:
+            whole += self.lift(scores)
+        return AnomalyScores(whole, {name: np.array(scores[name]) for name in self.alone}, known)
+
+    def rest(self, scores: Mapping[str, Floats]) -> Floats:
+        """[N] the recipe's sum without the score that lifts."""
+        return ALONE.total({name: part for name, part in scores.items() if name != LIFTING}, self.weights)
+
+    def lift(self, scores: Mapping[str, Floats]) -> Floats:
+        """[N] what the score that lifts adds to the sum of the rest."""
+        if self.ceiling is None:
+            raise TypeError("the model is not fitted yet: nothing says how far a number may lift a row")
+        return self.ceiling.lift(self.rest(scores), scores[LIFTING], self.weights[LIFTING])
 
     def misfit(self, met: Met) -> Floats:
         """[N] how badly rows agree with themselves and their nearest: the sum over the components that explain, and not in
@@ -125,6 +139,7 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
         return {
             "divisor": self.divisor,
             **prefixed("normal.", self.normal.arrays()),
+            **({} if self.ceiling is None else self.ceiling.arrays()),
             **super(RowModel, self).arrays(),
         }
 
@@ -141,7 +156,11 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
         if (arrays["divisor"].shape, normal.width) != ((width,), width):
             raise BundleRefused("the model's parts do not fit each other; the bundle is damaged: train again")
         weights = {name: float(weight) for name, weight in meta["weights"].items()}
-        return cls(ALONE, normal, load_components(ALONE, normal, arrays), arrays["divisor"], weights)
+        components = load_components(ALONE, normal, arrays)
+        if (LIFTING in components) != ("ceiling" in arrays):
+            raise BundleRefused("the model sums a row's parts as an earlier version did; train again")
+        ceiling = Ceiling.from_bundle(arrays["ceiling"]) if "ceiling" in arrays else None
+        return cls(ALONE, normal, components, arrays["divisor"], weights, ceiling)
 
 
 def prepared(rows: Rows, divisor: Floats, normal: NormalRows) -> tuple[Floats, Floats]:

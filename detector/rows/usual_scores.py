@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.components.component import Floats
 from latentwatch.detector.components.met_rows import Met
 from latentwatch.detector.recipes import ALONE
+from latentwatch.detector.rows.ceiling import LIFTING
 from latentwatch.detector.rows.model import RowModel
 
 ENOUGH = 1_000
@@ -35,6 +36,8 @@ class UsualScores:
             name: np.float32(model.weights[name]) * (scores[name] - usual[:, at])
             for at, name in enumerate(model.scores)
         }
+        if LIFTING in beyond:
+            beyond[LIFTING] = model.lift(scores)
         for component in ALONE.serving(model.normal):
             out |= {name: beyond[name] for name in component.calibrated}
             if rest := [name for name in component.scores if name not in component.calibrated]:

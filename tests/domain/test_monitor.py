@@ -81,6 +81,10 @@ def test_written_monitors_are_read_back_equal(related: str):
         (("false_alarms_per_day: 2", "false_alarm_rate: 0.1, per: entity"), "give 'false_alarms_per_day' as well"),
         (("false_alarms_per_day: 2", "false_alarms_per_day: 2, per: host"), "'monitor' or 'entity'"),
         (
+            ("alert:", "weight: Mode\nalert:"),
+            "'weight' names the field 'Mode', which is no numeric feature",
+        ),
+        (
             ("alert:", "related: [Pressure]\nalert:"),
             "'related' names the field 'Pressure', which is no category or text",
         ),

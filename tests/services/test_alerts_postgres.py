@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from latentwatch.alerts.columns import Row
 from latentwatch.alerts.database import migrate, open_database
 from latentwatch.alerts.session import transaction
+from latentwatch.alerts.tables import MonitorRow
 from latentwatch.domain.clock import ManualClock
 from tests.alerts.build import START
 from tests.alerts.contract.amending import AmendingContract
@@ -30,6 +31,7 @@ from tests.alerts.contract.outbox import OutboxContract
 from tests.alerts.contract.registry import RegistryContract
 from tests.alerts.contract.reviewing import ReviewingContract
 from tests.alerts.contract.silences import SilencesContract
+from tests.alerts.contract.stakes import StakesContract
 from tests.alerts.contract.steps import StepContract
 from tests.alerts.contract.stopped_sending import StoppedSendingContract
 from tests.alerts.contract.store import StoreContract
@@ -49,6 +51,7 @@ def migrated(fresh_database: Callable[[], AbstractContextManager[str]]) -> Itera
 def engine(migrated: Engine) -> Engine:
     """A migrated, empty database."""
     with transaction(migrated) as session:
+        session.execute(MonitorRow.__table__.delete())  # or the database keeps what people said
         for table in reversed(Row.metadata.sorted_tables):
             session.execute(table.delete())
     return migrated
@@ -82,6 +85,10 @@ class TestMissedStretches(MissedStretchContract):
 
 class TestLifecycle(LifecycleContract):
     """Promises about alerts in people's hands, kept by PostgreSQL."""
+
+
+class TestStakes(StakesContract):
+    """Promises about what is at stake, kept by PostgreSQL."""
 
 
 class TestMessages(MessagesContract):

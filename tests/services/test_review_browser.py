@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
 from latentwatch.alerts.database import open_database
-from latentwatch.alerts.tables import Row
+from latentwatch.alerts.tables import MonitorRow, Row
 from latentwatch.domain.clock import SystemClock
 from tests.review.sketch import draw
 
@@ -63,6 +63,7 @@ def review(running: Review) -> Review:
     """The app over a database drawn anew."""
     engine = open_database(f"sqlite:///{running.database}")
     with engine.begin() as connection:
+        connection.execute(MonitorRow.__table__.delete())  # or the database keeps what people said
         for table in reversed(Row.metadata.sorted_tables):
             connection.execute(table.delete())
     draw(engine, SystemClock())

@@ -4,21 +4,28 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from latentwatch.alerts.bulk_review import BulkAction, Said, act_on_many, undo
+from latentwatch.alerts.monitor_upkeep import remove_monitor
+from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.reading import AlertFilter, alert_detail, inbox, incident_events, incident_inbox
+from latentwatch.alerts.retention import Ages, prune
 from latentwatch.alerts.store import AlertStore
-from latentwatch.alerts.tables import AlertEventRow, LabelRow
+from latentwatch.alerts.tables import AlertEventRow, AlertRow, LabelRow
 from latentwatch.domain.alert import Alert, AlertStatus
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput
+from latentwatch.domain.monitor import parse_monitor
 from latentwatch.domain.outcome import EntityState
 from tests.alerts.build import MONITOR, SOURCE, START, at, flagged, outcome
 
 ANN = "Ann"
 LATER = START + timedelta(minutes=30)
+WATCHED = parse_monitor(
+    f"{{name: {MONITOR}, source: {{file: {{path: x.csv}}}}, record: {{entity: rig, features: {{flow: numeric}}}}}}"
+)
 
 
 class LifecycleContract:
@@ -135,3 +142,25 @@ class LifecycleContract:
                 connection.execute(update(row).values(changed))
         with engine.connect() as connection:
             assert connection.scalars(select(LabelRow.cause)).all() == ["valve"]
+
+    def test_nobody_deletes_the_history(self, engine: Engine, clock: ManualClock, alert: int) -> None:
+        """Neither row by row nor with the alert; it goes with the monitor, as a whole."""
+        register_monitor(engine, WATCHED, clock)
+        act_on_many(engine, [alert], BulkAction.TRUE, Said(ANN, cause="valve"), clock)
+        before = self.happened(engine, alert)
+        for row in (AlertEventRow, LabelRow):
+            with pytest.raises(DBAPIError, match="kept as long as its alert"), engine.begin() as connection:
+                connection.execute(delete(row))
+        with pytest.raises(DBAPIError), engine.begin() as connection:  # a label refers to it
+            connection.execute(delete(AlertRow))
+        assert self.happened(engine, alert) == before != []
+        removed = remove_monitor(engine, MONITOR, clock.now())
+        assert (removed["labels"], removed["alert_events"], removed["alerts"]) == (1, len(before), 1)
+
+    def test_retention_takes_a_history_with_its_alert(self, engine: Engine, clock: ManualClock, alert: int) -> None:
+        """Of one that was closed without a label, long ago."""
+        register_monitor(engine, WATCHED, clock)
+        act_on_many(engine, [alert], BulkAction.CLOSE, Said(ANN), clock)
+        assert prune(engine, Ages(), clock.now() + timedelta(days=400))["alerts"] == 1
+        with engine.connect() as connection:
+            assert connection.scalars(select(AlertEventRow.id)).all() == []

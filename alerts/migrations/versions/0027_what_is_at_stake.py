@@ -1,13 +1,13 @@
 """What is at stake in alerts, by their monitors' weight.
 
-Revision ID: 0026
+Revision ID: 0027
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 

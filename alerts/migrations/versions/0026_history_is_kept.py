@@ -1,12 +1,12 @@
 """What people did and said is kept as long as their monitor is.
 
-Revision ID: 0025
+Revision ID: 0026
 """
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -226,3 +226,42 @@ def similar(
     ]
     if rows:
         print_table(("alert", "entity", "started", "likeness", "features", "verdict", "cause"), rows, "")
+
+
+@app.command(epilog="Example: latentwatch alerts compare 12 14")
+def compare(
+    first: Annotated[int, typer.Argument(metavar="ALERT", help="An alert's number.", show_default=False)],
+    second: Annotated[int, typer.Argument(metavar="ALERT", help="Another one's.", show_default=False)],
+    incidents: Annotated[
+        bool, typer.Option("--incidents", help="The numbers are incidents'; the strangest alert of each is compared.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two alerts: what each was about, how they differ, and which way it is from one to the other."""
+    from dataclasses import asdict
+
+    from latentwatch.console import print_json, print_table
+    from latentwatch.domain.percent import percent
+    from latentwatch.inbox import asked_database
+    from latentwatch.review import comparing
+    from latentwatch.review.words import number
+
+    engine = asked_database()
+    if incidents:
+        first, second = (comparing.loudest_alert(engine, each) for each in (first, second))
+    found = comparing.compare(engine, first, second)
+    if as_json:
+        print_json(asdict(found))
+        return
+    for sentence in found.in_words:
+        typer.echo(sentence)
+    rows = [
+        (
+            each.feature,
+            *map(percent, each.shares),
+            *(f"{number(each.actual[place])} ({number(each.expected[place])})" for place in (0, 1)),
+            "" if each.direction is None else f"{each.direction:+.4g} {each.unit}".rstrip(),
+        )
+        for each in found.features
+    ]
+    print_table(("feature", f"of {first}", f"of {second}", "showed (expected)", "", "further off by"), rows, "")

@@ -13,6 +13,7 @@ from latentwatch.domain.errors import NotFound
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
+from latentwatch.review.comparing_api import router as comparing_router
 from latentwatch.review.exceptions_api import router as exceptions_router
 from latentwatch.review.labels_api import router as labels_router
 from latentwatch.review.latent_map import latent_map
@@ -186,6 +187,7 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
     return schemas.StatusOut(id=alert, status=status)
 
 
+router.include_router(comparing_router)
 router.include_router(exceptions_router)
 router.include_router(labels_router)
 router.include_router(missed_router)

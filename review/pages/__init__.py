@@ -2,6 +2,7 @@
 
 from latentwatch.review.pages import (
     alert,
+    comparing,
     dead,
     exceptions,
     inbox,
@@ -17,6 +18,7 @@ from latentwatch.review.pages import (
 
 __all__ = [
     "alert",
+    "comparing",
     "dead",
     "exceptions",
     "inbox",

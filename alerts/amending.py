@@ -1,4 +1,4 @@
-"""The database side of amended verdicts: the former ones are kept, the flagged records and their alerts corrected.
+"""The database side of amended decisions: the former ones are kept, the flagged records and their alerts corrected.
 
 Runs inside the one transaction, before the batch's own flagged records are grouped: an alert whose last record is
 withdrawn closes, and takes no new one in.
@@ -14,7 +14,7 @@ from latentwatch.alerts.announcing import News
 from latentwatch.alerts.courses import retell
 from latentwatch.alerts.episodes import entity_key, extend, record_escalations, turns_of
 from latentwatch.alerts.flagged_rows import flagged_row
-from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.former_decisions import FormerDecisionRow
 from latentwatch.alerts.grouping import Episode, each_limit
 from latentwatch.alerts.incidents import leave_incident
 from latentwatch.alerts.outbox import DUE, GIVEN_UP
@@ -67,7 +67,7 @@ def correct(
 
 
 def remember_raised(connection: Connection, monitor: str, amendments: Sequence[Amendment], now: datetime) -> None:
-    """The former verdicts of records that are flagged only now; they must be stored already."""
+    """The former decisions of records that are flagged only now; they must be stored already."""
     raised = [each for each in amendments if not each.formerly_flagged]
     if raised:
         connection.execute(
@@ -90,10 +90,10 @@ _SINCE = ("surprise_since", "flagged_since", "cause_partition", "cause_offset", 
 
 
 def _bound(name: str) -> Any:
-    return bindparam(f"new_{name}", type_=FormerVerdictRow.__table__.c[name].type)
+    return bindparam(f"new_{name}", type_=FormerDecisionRow.__table__.c[name].type)
 
 
-_KEEP_FLAGGED = insert(FormerVerdictRow).from_select(
+_KEEP_FLAGGED = insert(FormerDecisionRow).from_select(
     [*_SHARED, *_INPUT, "surprise", "flagged", *_SINCE],
     select(
         *(getattr(_flagged, name) for name in (*_SHARED, *_INPUT, "surprise")),
@@ -101,16 +101,16 @@ _KEEP_FLAGGED = insert(FormerVerdictRow).from_select(
         *map(_bound, _SINCE),
     ).where(*_THIS),
 )
-_KEEP_RAISED = insert(FormerVerdictRow).from_select(
+_KEEP_RAISED = insert(FormerDecisionRow).from_select(
     [*_SHARED, "surprise", "flagged", *_SINCE],
     select(
         *(getattr(_flagged, name) for name in _SHARED),
-        bindparam("former", type_=FormerVerdictRow.__table__.c.surprise.type),
+        bindparam("former", type_=FormerDecisionRow.__table__.c.surprise.type),
         literal(False),
         *map(_bound, _SINCE),
     ).where(*_THIS),
 )
-_former = FormerVerdictRow
+_former = FormerDecisionRow
 _AMENDED_SO_FAR = (
     select(func.count())
     .where(

@@ -161,7 +161,7 @@ class FlaggedRecordRow(Row):
     place_y: Mapped[float]
     arrival: Mapped[Arrival] = mapped_column(server_default=Arrival.IN_ORDER.value)
     revision: Mapped[int] = mapped_column(server_default="0")
-    """How often late records amended its verdict."""
+    """How often late records amended its decision."""
     grounds: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
     """What the monitor's rules had to do with it, as `Grounds.to_json` has it."""
 

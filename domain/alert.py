@@ -90,7 +90,7 @@ class Amendment:
 
 
 @dataclass(frozen=True, slots=True)
-class FormerVerdict:
+class FormerDecision:
     """A decision that was visible once and was amended since; kept for ever with its alert."""
 
     position: Position

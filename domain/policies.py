@@ -105,7 +105,7 @@ class LatePolicy(MonitorPart):
     """What is done with a record that is older, by event time, than its entity's newest."""
 
     allowed: Duration = timedelta(0)
-    """A record no later than this is put at its place in event time, and the verdicts after it are amended.
+    """A record no later than this is put at its place in event time, and the decisions after it are amended.
 
     0 scores records in the order they arrive.
     """

@@ -164,7 +164,7 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     if not tally.records:
         say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:
-        say(f"{tally.amended:,} verdicts were amended by late records; of lines of one position the last counts")
+        say(f"{tally.amended:,} decisions were amended by late records; of lines of one position the last counts")
     if tally.unreadable:
         say(
             f"{counted(tally.unreadable, 'record')} could not be read; their lines say why. The first: {tally.first_reason}"

@@ -95,11 +95,11 @@ def _verdicts(
             detector = load(bundle)
         except BundleRefused:
             continue
-        about[places], passing[places] = _verdicts_of(detector, form, [records[place] for place in places])
+        about[places], passing[places] = _decisions_on(detector, form, [records[place] for place in places])
     return about, passing
 
 
-def _verdicts_of(
+def _decisions_on(
     detector: Detector, form: Form, records: Sequence[FlaggedRecord]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     batch, contexts = batch_of(detector, *records), contexts_of(*records)

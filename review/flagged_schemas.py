@@ -1,4 +1,4 @@
-"""What the API says of flagged records: their verdicts now, and those that late records amended."""
+"""What the API says of flagged records: the decisions on them now, and those that late records amended."""
 
 import base64
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latentwatch.domain.alert import Arrival, FlaggedRecord, FormerVerdict
+from latentwatch.domain.alert import Arrival, FlaggedRecord, FormerDecision
 from latentwatch.domain.record import Value
 
 
@@ -51,7 +51,7 @@ class FlaggedOut(BaseModel):
     context: str = Field(description="the context row as base64 of float32, little-endian")
     seen: int = Field(description="how many records of the entity came before it")
     arrival: Arrival = Field(description="in order, late and put at its place, or too late and scored on its own")
-    revision: int = Field(description="how often late records amended its verdict")
+    revision: int = Field(description="how often late records amended the decision")
     grounds: list[str] = Field(description="what the monitor's rules had to do with it, in words")
 
     @classmethod
@@ -86,8 +86,8 @@ class FlaggedOut(BaseModel):
         )
 
 
-class FormerVerdictOut(BaseModel):
-    """A verdict that a late record amended, as it was, and what became of it."""
+class FormerDecisionOut(BaseModel):
+    """A decision that a late record amended, as it was, and what became of it."""
 
     source: str
     partition: int
@@ -103,7 +103,7 @@ class FormerVerdictOut(BaseModel):
     amended: datetime
 
     @classmethod
-    def of(cls, former: FormerVerdict) -> Self:
+    def of(cls, former: FormerDecision) -> Self:
         return cls(
             source=former.position.source,
             partition=former.position.partition,

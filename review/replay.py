@@ -1,4 +1,4 @@
-"""A verdict replayed: the stored input through the stored bundle must give the stored score."""
+"""A decision replayed: the stored input through the stored bundle must give the stored score."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ from latentwatch.domain.record import DeadLetter
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.review.course_schemas import CourseOut
 from latentwatch.review.course_schemas import TraceOut as TraceOut
-from latentwatch.review.flagged_schemas import Answer, FlaggedOut, FormerVerdictOut
+from latentwatch.review.flagged_schemas import Answer, FlaggedOut, FormerDecisionOut
 from latentwatch.review.promise import Promise
 from latentwatch.review.state import MonitorState
 
@@ -210,7 +210,7 @@ class AlertDetailOut(BaseModel):
     labels: list[LabelOut]
     events: list[EventOut]
     previous: list[PreviousOut]
-    former: list[FormerVerdictOut] = Field(description="verdicts that late records amended, oldest first")
+    former: list[FormerDecisionOut] = Field(description="decisions that late records amended, oldest first")
     course: CourseOut | None = Field(description="what its features did over its whole course, where that was told")
 
     @classmethod
@@ -227,7 +227,7 @@ class AlertDetailOut(BaseModel):
                 PreviousOut(alert=AlertOut.of(alert), label=LabelOut.of(label) if label else None)
                 for alert, label in detail.previous
             ],
-            former=[FormerVerdictOut.of(one) for one in detail.former],
+            former=[FormerDecisionOut.of(one) for one in detail.former],
             course=None if detail.course is None else CourseOut.of(detail.course),
         )
 

@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from latentwatch.alerts.course_table import CourseRow
 from latentwatch.alerts.flagged_rows import flagged_of
-from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.former_decisions import FormerDecisionRow
 from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.kept_trace import TRACE_BEFORE, trace_point_of
 from latentwatch.alerts.reading.rows import alert_of, former_of, label_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
-from latentwatch.domain.alert import Alert, FlaggedRecord, FormerVerdict, Label
+from latentwatch.domain.alert import Alert, FlaggedRecord, FormerDecision, Label
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.course import Course
 from latentwatch.domain.outcome import TracePoint
@@ -58,8 +58,8 @@ class AlertDetail:
     """Oldest first."""
     previous: tuple[tuple[Alert, Label | None], ...]
     """Earlier alerts of the same entity with their latest label, latest first."""
-    former: tuple[FormerVerdict, ...] = ()
-    """The latest verdicts that late records amended, as they were, oldest first."""
+    former: tuple[FormerDecision, ...] = ()
+    """The latest decisions that late records amended, as they were, oldest first."""
     incident: int | None = None
     """The incident that it is part of."""
     others: int = 0
@@ -132,12 +132,12 @@ def _events(session: Session, alert: AlertRow) -> tuple[AlertEvent, ...]:
     return tuple(AlertEvent(row.kind, row.author, row.note, row.created) for row in reversed(rows))
 
 
-def _former(session: Session, alert: AlertRow) -> tuple[FormerVerdict, ...]:
-    """The latest verdicts that late records amended, oldest first."""
+def _former(session: Session, alert: AlertRow) -> tuple[FormerDecision, ...]:
+    """The latest decisions that late records amended, oldest first."""
     rows = session.scalars(
-        select(FormerVerdictRow)
-        .where(FormerVerdictRow.alert_id == alert.id)
-        .order_by(FormerVerdictRow.id.desc())
+        select(FormerDecisionRow)
+        .where(FormerDecisionRow.alert_id == alert.id)
+        .order_by(FormerDecisionRow.id.desc())
         .limit(MOST_FORMER)
     ).all()
     return tuple(former_of(row) for row in reversed(rows))

@@ -1,8 +1,8 @@
 """Rows to the domain's nouns."""
 
-from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.former_decisions import FormerDecisionRow
 from latentwatch.alerts.tables import AlertRow, LabelRow
-from latentwatch.domain.alert import Alert, FormerVerdict, Label
+from latentwatch.domain.alert import Alert, FormerDecision, Label
 from latentwatch.domain.record import Position
 from latentwatch.domain.rules import Crossing
 from latentwatch.domain.steps import LastingChange, StepAnswer
@@ -51,9 +51,9 @@ def label_of(row: LabelRow) -> Label:
     )
 
 
-def former_of(row: FormerVerdictRow) -> FormerVerdict:
-    """A verdict as it was."""
-    return FormerVerdict(
+def former_of(row: FormerDecisionRow) -> FormerDecision:
+    """A decision as it was."""
+    return FormerDecision(
         position=Position(row.source, row.partition, row.offset),
         time=row.time,
         surprise=row.surprise,

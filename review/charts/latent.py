@@ -8,6 +8,7 @@ import numpy as np
 
 from latentwatch.alerts.reading import MapPoint
 from latentwatch.detector.interface import MapGround
+from latentwatch.review.charts.colours import colour
 
 Option = dict[str, Any]
 
@@ -43,9 +44,9 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
             "trigger": "item",
             "confine": True,
             ":formatter": "latentwatch.placeTip",
-            ":backgroundColor": "latentwatch.colour('panel')",
-            ":borderColor": "latentwatch.colour('line')",
-            "textStyle": {"fontSize": 12, ":color": "latentwatch.colour('ink')"},
+            ":backgroundColor": colour("panel"),
+            ":borderColor": colour("line"),
+            "textStyle": {"fontSize": 12, ":color": colour("ink")},
         },
         "series": [],
     }
@@ -59,8 +60,8 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
             "top": 0,
             "itemSize": 17,
             "feature": {"brush": {"title": {"rect": "select a box", "polygon": "select by hand", "clear": "clear"}}},
-            "iconStyle": {":borderColor": "latentwatch.colour('muted')"},
-            "emphasis": {"iconStyle": {":borderColor": "latentwatch.colour('accent')"}},  # the tool in use
+            "iconStyle": {":borderColor": colour("muted")},
+            "emphasis": {"iconStyle": {":borderColor": colour("accent")}},  # the tool in use
         }
         option["brush"] = {
             "toolbox": ["rect", "polygon", "clear"],
@@ -101,7 +102,7 @@ def _ring_series(points: Sequence[MapPoint]) -> Option:
         "z": 4,
         "itemStyle": {
             "color": "transparent",
-            ":borderColor": "latentwatch.colour('accent')",
+            ":borderColor": colour("accent"),
             "borderWidth": 1,
             "opacity": 0.6,
         },
@@ -118,7 +119,7 @@ def _ring_series(points: Sequence[MapPoint]) -> Option:
 
 
 def _verdict_series(verdict: str, ground: MapGround | None, points: Sequence[MapPoint], here: int | None) -> Option:
-    name, shape, colour = VERDICT_LOOKS[verdict]
+    name, shape, shade = VERDICT_LOOKS[verdict]
     mine = [point for point in points if (point.verdict.value if point.verdict else "none") == verdict]
     return {
         "type": "scatter",
@@ -128,10 +129,10 @@ def _verdict_series(verdict: str, ground: MapGround | None, points: Sequence[Map
         "symbolSize": 9 if len(points) <= _MANY else 6,
         "z": 5,
         "itemStyle": {
-            ":color": f"latentwatch.colour('{colour}')",
+            ":color": colour(shade),
             "opacity": 0.85 if len(points) <= _MANY or verdict != "none" else 0.6,
             "borderWidth": 1 if len(points) <= _MANY else 0.5,
-            ":borderColor": "latentwatch.colour('panel')",
+            ":borderColor": colour("panel"),
         },
         "data": [
             {

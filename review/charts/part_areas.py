@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from latentwatch.review.charts.colours import colour
+
 Option = dict[str, Any]
 
 _NAMED = 2
@@ -30,10 +32,10 @@ def part_areas(
     return [
         _area(
             name,
-            colour,
+            shade,
             [[moment, _height(parts.get(time), name, named)] for moment, time in zip(moments, times, strict=True)],
         )
-        for name, colour in legend
+        for name, shade in legend
     ], legend
 
 
@@ -45,8 +47,8 @@ def _height(added: Mapping[str, float] | None, name: str, named: Sequence[str]) 
     return round(sum(value for other, value in added.items() if other not in named), 3)
 
 
-def _area(name: str, colour: str, data: list[list[Any]]) -> Option:
-    shade = f"latentwatch.colour('{colour}')"
+def _area(name: str, named_colour: str, data: list[list[Any]]) -> Option:
+    shade = colour(named_colour)
     return {
         "type": "line",
         "name": name,

@@ -10,6 +10,7 @@ from latentwatch.domain.counters import in_rates
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
+from latentwatch.review.charts.colours import colour, threshold_line
 from latentwatch.review.charts.part_areas import part_areas
 from latentwatch.review.charts.thinning import gaps, milliseconds, stretches, thin
 
@@ -147,7 +148,7 @@ class _Band:
 
     def series(self, grid: int, shaded: Option) -> list[Option]:
         """What was shown, over what is usual, and what was expected where that is known."""
-        across = {"itemStyle": {":color": _colour("usual")}}
+        across = {"itemStyle": {":color": colour("usual")}}
         usual = [[{"yAxis": self.usual[0], **across}, {"yAxis": self.usual[1]}]] if self.usual else []
         shown = {
             "type": "line",
@@ -156,8 +157,8 @@ class _Band:
             "yAxisIndex": grid,
             **_drawn(self.data),
             "step": "end" if self.stepped else False,
-            "lineStyle": {"width": 1.2, ":color": _colour("ink")},
-            "itemStyle": {":color": _colour("ink")},
+            "lineStyle": {"width": 1.2, ":color": colour("ink")},
+            "itemStyle": {":color": colour("ink")},
             "markArea": shaded | {"data": [*usual, *shaded["data"]]},
         }
         if not self.expected:
@@ -168,8 +169,8 @@ class _Band:
             "xAxisIndex": grid,
             "yAxisIndex": grid,
             **_drawn(self.expected),
-            "lineStyle": {"width": 1.2, "type": "dashed", ":color": _colour("chart-1")},
-            "itemStyle": {":color": _colour("chart-1")},
+            "lineStyle": {"width": 1.2, "type": "dashed", ":color": colour("chart-1")},
+            "itemStyle": {":color": colour("chart-1")},
         }
         return [shown, expected]
 
@@ -208,11 +209,11 @@ def _frame(bands: int, moments: Sequence[int], left: int) -> Option:
             {
                 "type": "time",
                 "gridIndex": number,
-                "axisLine": {"lineStyle": {":color": _colour("line")}},
+                "axisLine": {"lineStyle": {":color": colour("line")}},
                 "axisTick": {"show": number == bands},
-                "axisLabel": {"show": number == bands, "hideOverlap": True, "fontSize": 11, ":color": _colour("muted")},
+                "axisLabel": {"show": number == bands, "hideOverlap": True, "fontSize": 11, ":color": colour("muted")},
                 "splitLine": {"show": False},
-                "axisPointer": {"label": {"show": False}, "lineStyle": {":color": _colour("muted")}},
+                "axisPointer": {"label": {"show": False}, "lineStyle": {":color": colour("muted")}},
                 **reach,
             }
             for number in range(bands + 1)
@@ -225,9 +226,9 @@ def _frame(bands: int, moments: Sequence[int], left: int) -> Option:
             "confine": True,
             "transitionDuration": 0,
             ":formatter": "latentwatch.tip",
-            ":backgroundColor": _colour("panel"),
-            ":borderColor": _colour("line"),
-            "textStyle": {"fontSize": 12, ":color": _colour("ink")},
+            ":backgroundColor": colour("panel"),
+            ":borderColor": colour("line"),
+            "textStyle": {"fontSize": 12, ":color": colour("ink")},
         },
     }
 
@@ -246,24 +247,12 @@ def _score_line(points: Sequence[TracePoint], pauses: set[int], threshold: float
         "name": "surprise",
         **_drawn(_with_gaps(course, pauses)),
         "z": 3,
-        "lineStyle": {"width": 1.8, ":color": _colour("chart-1")},
-        "itemStyle": {":color": _colour("chart-1")},
+        "lineStyle": {"width": 1.8, ":color": colour("chart-1")},
+        "itemStyle": {":color": colour("chart-1")},
         "markArea": shaded,
     }
     if threshold is not None:
-        line["markLine"] = {
-            "silent": True,
-            "symbol": "none",
-            "data": [{"yAxis": round(threshold, 3)}],
-            "lineStyle": {":color": _colour("high"), "type": "dashed", "width": 1.2},
-            "label": {
-                "formatter": f"threshold {threshold:.1f}",
-                "position": "insideStartTop",
-                ":color": _colour("high"),
-                ":backgroundColor": _colour("ground"),  # legible over the lines it lies on
-                "padding": [1, 3],
-            },
-        }
+        line["markLine"] = threshold_line(threshold)
     return line
 
 
@@ -272,7 +261,7 @@ def _shading(flagged: Sequence[tuple[int, int]], moments: Sequence[int]) -> Opti
     least = (moments[-1] - moments[0]) / 250 if len(moments) > 1 else 1000
     return {
         "silent": True,
-        "itemStyle": {":color": _colour("shade")},
+        "itemStyle": {":color": colour("shade")},
         "data": [[{"xAxis": first - least / 2}, {"xAxis": last + least / 2}] for first, last in flagged],
     }
 
@@ -283,21 +272,21 @@ def _axis(grid: int) -> Option:
         "gridIndex": grid,
         "axisLabel": {
             "fontSize": 10,
-            ":color": _colour("muted"),
+            ":color": colour("muted"),
             "showMinLabel": True,
             "showMaxLabel": True,
             "hideOverlap": True,
             "width": _WIDEST_LEFT - 10,
             "overflow": "truncate",
         },
-        "splitLine": {"lineStyle": {":color": _colour("line"), "opacity": 0.6}},
+        "splitLine": {"lineStyle": {":color": colour("line"), "opacity": 0.6}},
         "axisLine": {"show": False},
         "axisTick": {"show": False},
     }
 
 
 def _title(text: str, number: int) -> Option:
-    style = {"fontSize": 12, "fontWeight": "normal", ":color": _colour("muted")}
+    style = {"fontSize": 12, "fontWeight": "normal", ":color": colour("muted")}
     return {"text": text, "left": _LEFT - 6, "top": _top(number) - 18, "padding": [0, 6], "textStyle": style}
 
 
@@ -328,8 +317,8 @@ def _score_title(legend: Sequence[tuple[str, str]]) -> Option:
     """The first band's title, which is its legend too: each area below the line by its name and colour."""
     named = "".join(f"   {{p{number}|{name}}}" for number, (name, _) in enumerate(legend))
     title = _title("surprise" + (f" of which{named}" if named else ""), 0)
-    colours = {f"p{number}": {":color": _colour(colour)} for number, (_, colour) in enumerate(legend)}
-    title["textStyle"] |= {":color": _colour("chart-1"), "rich": colours}
+    colours = {f"p{number}": {":color": colour(shade)} for number, (_, shade) in enumerate(legend)}
+    title["textStyle"] |= {":color": colour("chart-1"), "rich": colours}
     return title
 
 
@@ -342,7 +331,3 @@ def _round_step(span: float) -> float:
 def _short(value: float) -> float | None:
     """Five significant digits: more cannot be seen, and every viewer receives them each second."""
     return float(f"{value:.5g}") if value == value and abs(value) != float("inf") else None
-
-
-def _colour(name: str) -> str:
-    return f"latentwatch.colour('{name}')"

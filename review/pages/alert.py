@@ -172,7 +172,7 @@ class _AlertView:
                 show(answer, said_markup(done))
 
         button = (
-            ui.button("Replay the verdict", on_click=check, color=None).props("flat no-caps").classes("button replay")
+            ui.button("Replay the decision", on_click=check, color=None).props("flat no-caps").classes("button replay")
         )
         answer = fragment('<p class="said small"></p>')
 

@@ -1,4 +1,4 @@
-"""Amended verdicts on SQLite."""
+"""Amended decisions on SQLite."""
 
 from tests.alerts.contract.amending import AmendingContract
 

@@ -112,7 +112,7 @@ class TestMissedRuns(MissedRunsContract):
 
 
 class TestAmending(AmendingContract):
-    """Amended verdicts, kept by PostgreSQL."""
+    """Amended decisions, kept by PostgreSQL."""
 
 
 class TestGrouping(GroupingContract):

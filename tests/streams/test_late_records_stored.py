@@ -19,7 +19,7 @@ from latentwatch.detector.training import learn
 from latentwatch.domain.alert import AlertStatus
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import batch_from_columns
-from latentwatch.review.flagged_schemas import FormerVerdictOut
+from latentwatch.review.flagged_schemas import FormerDecisionOut
 from latentwatch.review.replay import replay
 from latentwatch.review.schemas import AlertDetailOut
 from latentwatch.review.templating import render
@@ -123,11 +123,11 @@ def test_people_see_that_a_verdict_was_withdrawn(open_store) -> None:
         "alert_side.html", alert=detail.alert, peak=None, previous=(), events=detail.events, labels=(),
         opened=detail.opened, former=detail.former,
     )  # fmt: skip
-    assert "Amended verdicts" in side
+    assert "Amended decisions" in side
     assert "memory[0]@41" in side
     assert "withdrawn by late records" in side
     assert "withdrawn when late records arrived" in render("alert_head.html", alert=detail.alert, peak=None, others=0)
     (former,) = AlertDetailOut.of(detail).former
-    assert isinstance(former, FormerVerdictOut)
+    assert isinstance(former, FormerDecisionOut)
     assert (former.flagged, former.flagged_since, former.cause) == (True, False, "memory[0]@41")
     engine.dispose()

@@ -1,11 +1,11 @@
-"""Amended verdicts: the flagged record, its alert and the former verdict agree, in the one transaction."""
+"""Amended decisions: the flagged record, its alert and the former decision agree, in the one transaction."""
 
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select
 
-from latentwatch.alerts.former_verdicts import FormerVerdictRow
+from latentwatch.alerts.former_decisions import FormerDecisionRow
 from latentwatch.alerts.monitors import register_monitor
 from latentwatch.alerts.reading import AlertDetail, alert_detail
 from latentwatch.alerts.session import reading
@@ -74,7 +74,7 @@ class AmendingContract:
         assert (former.surprise, former.flagged, former.surprise_since, former.flagged_since) == (5.0, True, 3.25, True)
         assert (former.position.offset, former.cause) == (2, CAUSE)
         with reading(engine) as session:
-            kept = session.scalars(select(FormerVerdictRow)).one()
+            kept = session.scalars(select(FormerDecisionRow)).one()
             assert (kept.context, kept.seen, kept.bundle) == (flagged(2).context, flagged(2).seen, "abc123")
             assert kept.values == flagged(2).values
 

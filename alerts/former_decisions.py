@@ -1,4 +1,4 @@
-"""The table of verdicts that late records amended, beside those of `latentwatch.alerts.tables`."""
+"""The table of decisions that late records amended, beside those of `latentwatch.alerts.tables`."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latentwatch.alerts.columns import BigKey, Row
 
 
-class FormerVerdictRow(Row):
-    """A verdict that a late record amended, as it was; kept with its alert. What is flagged now is in flagged_records."""
+class FormerDecisionRow(Row):
+    """A decision that a late record amended, as it was; kept with its alert. What is flagged now is in flagged_records."""
 
     __tablename__ = "former_verdicts"
     __table_args__ = (
@@ -33,7 +33,7 @@ class FormerVerdictRow(Row):
     bundle: Mapped[str | None]
     values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     context: Mapped[bytes | None]
-    """With bundle, values and seen it replays the former verdict."""
+    """With bundle, values and seen it replays the former decision."""
     seen: Mapped[int | None] = mapped_column(BigInteger)
     surprise_since: Mapped[float]
     """What it was amended to."""

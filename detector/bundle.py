@@ -23,6 +23,7 @@ from safetensors.numpy import load, save
 
 from latentwatch.detector.bundle_store import open_store
 from latentwatch.detector.interface import Contexts, Detector
+from latentwatch.detector.latent.state_space import StateSpace
 from latentwatch.domain.errors import BundleAway, BundleChanged, BundleRefused
 from latentwatch.domain.private_files import make_private_folder, write_private_file
 from latentwatch.domain.record import Batch, Value
@@ -79,6 +80,10 @@ class Bundled(Detector, Storable, Protocol):
 
     def decoded(self, codes: NDArray[np.float32]) -> list[dict[str, Value]]:
         """The mean record at each code [N, K]. Raises InvalidInput where a code alone does not make a record."""
+        ...
+
+    def state_space(self) -> StateSpace:
+        """Its codes of normal records, and which code lies where on the map."""
         ...
 
 

@@ -22,6 +22,7 @@ from latentwatch.detector.counting import OF_A_COUNTER, column_of, fresh_counts,
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.growth import share_of_falls
 from latentwatch.detector.interface import ContextEncoder, Contexts, Detector, MapGround
+from latentwatch.detector.latent.state_space import StateSpace
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import AlertPolicy
@@ -221,6 +222,10 @@ class RateDetector:
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged."""
         return self.inner.threshold(policy)
+
+    def state_space(self) -> StateSpace:
+        """Its codes of normal records, and which code lies where on the map."""
+        return self.inner.state_space()
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""

@@ -23,6 +23,7 @@ from latentwatch.review.room import InRoom
 from latentwatch.review.segments_api import router as segments_router
 from latentwatch.review.silences_api import router as silences_router
 from latentwatch.review.state import monitor_states
+from latentwatch.review.states_api import router as states_router
 from latentwatch.review.whatif_api import router as whatif_router
 
 router = APIRouter(prefix="/api")
@@ -193,6 +194,7 @@ router.include_router(labels_router)
 router.include_router(missed_router)
 router.include_router(segments_router)
 router.include_router(silences_router)
+router.include_router(states_router)
 router.include_router(whatif_router)
 router.include_router(likeness_router)
 

@@ -10,8 +10,7 @@ from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latentwatch.alerts.database import Engine
-from latentwatch.detector.bundle import load_bundle
-from latentwatch.detector.interface import Detector
+from latentwatch.detector.bundle import Bundled, load_bundle
 from latentwatch.domain.clock import Clock
 from latentwatch.review.config import ReviewConfig
 from latentwatch.review.likeness import Likenesses
@@ -25,11 +24,11 @@ class BundleCache:
     def __init__(self, root: str, most: int = 4) -> None:
         self.root = root
         self._most = most
-        self._held: OrderedDict[str, Detector] = OrderedDict()
+        self._held: OrderedDict[str, Bundled] = OrderedDict()
         self._bases: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def detector(self, bundle: str) -> Detector:
+    def detector(self, bundle: str) -> Bundled:
         """The detector of a bundle. Raises BundleRefused when it is gone or damaged."""
         with self._lock:
             if bundle in self._held:

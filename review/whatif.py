@@ -23,9 +23,9 @@ from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.errors import InvalidInput, NotFound
-from latentwatch.domain.record import Batch, Value, batch_from_columns
-from latentwatch.domain.schema import RecordSchema
+from latentwatch.domain.record import Batch, Value
 from latentwatch.review.excepting import Load
+from latentwatch.review.kept_records import batch_of
 from latentwatch.review.words import number
 
 MOST_BEFORE = 400
@@ -193,17 +193,7 @@ def _records(detector: Detector, detail: AlertDetail, peak: FlaggedRecord) -> tu
     during = [time for time in times if time >= detail.alert.started][-MOST_DURING:]
     before = [time for time in times if time < detail.alert.started][-MOST_BEFORE:]
     chosen = [*before, *during]
-    moments = np.array([round(time.timestamp() * 1_000_000) for time in chosen], np.int64)
-    columns = _columns(detector.schema, [kept[time] for time in chosen])
-    entities = [detail.alert.entity] * len(chosen)
-    return batch_from_columns(detector.schema, columns, entities=entities, times=moments), len(before)
-
-
-def _columns(schema: RecordSchema, values: list[dict[str, Value]]) -> dict[str, list[Value]]:
-    columns = {name: [each.get(name) for each in values] for name in schema.names}
-    for name in schema.numbers:
-        columns[name] = [float("nan") if value is None else value for value in columns[name]]
-    return columns
+    return batch_of(detector.schema, detail.alert.entity, chosen, [kept[time] for time in chosen]), len(before)
 
 
 def _calmed(found: Calming, changes: tuple[ChangeLine, ...], seconds: float) -> str:

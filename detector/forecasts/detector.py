@@ -14,6 +14,7 @@ from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import HISTOGRAMS, Fusion, share_of_forecasts
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.lately import BINS
+from latentwatch.detector.latent.state_space import StateSpace
 from latentwatch.detector.metrics import DAY
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import Pace
@@ -195,6 +196,10 @@ class ForecastDetector:
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged."""
         return self.budget(policy).threshold
+
+    def state_space(self) -> StateSpace:
+        """Its codes of normal records, and which code lies where on the map."""
+        return self.components.state_space()
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.latent.state_space import StateSpace
 from latentwatch.detector.parts import parts_of
 from latentwatch.detector.rows.cascade import Cascade
 from latentwatch.detector.rows.explanation import explain_rows
@@ -146,6 +147,10 @@ class RowDetector:
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which normal records are flagged as rarely as the policy asks."""
         return self.budget(policy).threshold
+
+    def state_space(self) -> StateSpace:
+        """Its codes of normal records, and which code lies where on the map."""
+        return StateSpace(self.map.basis)
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the latent map."""

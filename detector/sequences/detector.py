@@ -14,6 +14,7 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.latent.state_space import StateSpace
 from latentwatch.detector.parts import parts_of
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.aftermath import shorter_memories
@@ -189,6 +190,10 @@ class SequenceDetector:
     def threshold(self, policy: AlertPolicy) -> float:
         """The surprise from which records are flagged."""
         return self.budget(policy).threshold
+
+    def state_space(self) -> StateSpace:
+        """Its codes of normal records, and which code lies where on the map."""
+        return StateSpace(self.model.coded.basis)
 
     def map_ground(self) -> MapGround:
         """Where normal records are dense on the map."""

@@ -18,7 +18,7 @@ from latentwatch.domain.counters import in_rates
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.record import Value
 from latentwatch.review.room import Room
-from latentwatch.review.words import number
+from latentwatch.review.words import roughly
 
 MOST_STATES = 50
 """States that one question may be about."""
@@ -61,7 +61,7 @@ class DecodedState:
         """How often it was seen."""
         if not self.normal:
             return "Nothing normal lies here: what is decoded is a guess."
-        return f"{number(100 * self.share)} % of normal records lie near it." if self.share else "Seldom seen."
+        return f"About {roughly(100 * self.share)} % of normal records lie near it." if self.share else "Seldom seen."
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ class StateExplorer:
         if not (np.isfinite(numbers).all() and (np.abs(numbers) <= _FARTHEST).all()):
             raise InvalidInput(f"places and codes are numbers between -{_FARTHEST:,.0f} and {_FARTHEST:,.0f}")
         if point.place is not None:
-            return self._space.codes_at(numbers.astype(np.float32)[None])[0]
+            return np.asarray(self._space.codes_at(numbers.astype(np.float32)[None])[0], np.float32)
         if len(numbers) != size:
             raise InvalidInput(f"a code of {self.monitor} has {size} numbers, not {len(numbers)}")
         return numbers.astype(np.float32)

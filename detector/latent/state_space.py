@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.latent.basis import Basis, Floats
+from latentwatch.detector.latent.basis import Basis
+from latentwatch.detector.latent.examples import Floats
 
 _NEAREST = 8
 """Landmarks of whose codes the code of a place is the weighted mean."""
@@ -35,7 +36,7 @@ class StateSpace:
     def middle(self) -> Floats:
         """[K] the landmark nearest to the medians of all: a state that was seen."""
         offsets = (self.codes - np.median(self.codes, axis=0)) / self._scale
-        return self.codes[int(np.argmin((offsets**2).sum(axis=1)))]
+        return np.asarray(self.codes[int(np.argmin((offsets**2).sum(axis=1)))], np.float32)
 
     def reach(self, factor: int) -> tuple[float, float]:
         """Between which values of one of the K factors 98 % of normal records lie."""
@@ -65,7 +66,7 @@ class StateSpace:
 
     def _away(self, codes: Floats) -> NDArray[np.float64]:
         """[N, L] distances to the landmarks, each dimension by its spread."""
-        return np.linalg.norm((codes[:, None] - self.codes[None]) / self._scale, axis=2)
+        return np.asarray(np.linalg.norm((codes[:, None] - self.codes[None]) / self._scale, axis=2), np.float64)
 
     @property
     def _scale(self) -> Floats:

@@ -8,9 +8,8 @@ from nicegui import ui
 from latentwatch.domain.errors import BundleRefused, InvalidInput, NotFound
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.room import Room
-from latentwatch.review.states import MOST_STATES, DecodedState, Factor, StateDifference, StateExplorer, StatePoint
+from latentwatch.review.states import MOST_STATES, DecodedState, Factor, StateExplorer, StatePoint
 from latentwatch.review.templating import render
-from latentwatch.review.words import number
 
 _STEPS = 100
 Found = TypeVar("Found")
@@ -82,8 +81,8 @@ class StatesPanel:
         self._draw(found)
 
     async def _way(self, beyond: bool) -> None:
-        ends = [StatePoint(code=each.code) for each in (self._before, self._here)]
-        found = await self._ask(lambda explorer: explorer.way(*ends, beyond=beyond))
+        first, second = (StatePoint(code=each.code) for each in (self._before, self._here))
+        found = await self._ask(lambda explorer: explorer.way(first, second, beyond))
         if found is not None:
             show(self._further, render("states_way.html", way=found, units=self._units))
             self._draw(found)

@@ -93,12 +93,12 @@ def test_a_factor_changes_what_it_is_named_after_most(explorer: StateExplorer) -
 def test_a_way_leads_from_one_state_to_the_other_and_beyond(explorer: StateExplorer) -> None:
     """Seven steps; beyond them two more at either end."""
     codes = explorer.detector.state_space().codes
-    ends = [StatePoint(code=tuple(codes[row].tolist())) for row in (0, 100)]
-    way = explorer.way(*ends)
+    first, second = (StatePoint(code=tuple(codes[row].tolist())) for row in (0, 100))
+    way = explorer.way(first, second)
     assert [state.along for state in way] == pytest.approx(np.linspace(0, 1, 7))
-    assert way[0].code == pytest.approx(ends[0].code, abs=1e-5)
-    assert way[-1].code == pytest.approx(ends[1].code, abs=1e-5)
-    longer = explorer.way(*ends, beyond=True)
+    assert way[0].code == pytest.approx(first.code, abs=1e-5)
+    assert way[-1].code == pytest.approx(second.code, abs=1e-5)
+    longer = explorer.way(first, second, beyond=True)
     assert len(longer) == 11
     assert (longer[0].along, longer[-1].along) == (-0.5, 1.5)
 

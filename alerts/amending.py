@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Double, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
 
 from latentwatch.alerts.announcing import News
+from latentwatch.alerts.columns import finite
 from latentwatch.alerts.courses import retell
 from latentwatch.alerts.episodes import entity_key, extend, record_escalations, turns_of
 from latentwatch.alerts.flagged_rows import flagged_row
@@ -177,40 +178,31 @@ def _alerts_of(connection: Connection, monitor: str, amendments: Sequence[Amendm
     return found
 
 
-_TRACE = (
-    update(KeptTraceRow)
-    .where(
-        KeptTraceRow.monitor == bindparam("of_monitor"),
-        KeptTraceRow.entity == bindparam("of_entity"),
-        KeptTraceRow.time == bindparam("at"),
-        # A kept point has no position: what it says tells it from another record of the entity's same moment.
-        func.abs(KeptTraceRow.surprise - bindparam("former", type_=Double)) <= _SAME_SURPRISE,
-    )
-    .values(
-        surprise=bindparam("new_surprise"),
-        reconstruction=bindparam("new_reconstruction"),
-        density=bindparam("new_density"),
-        flagged=bindparam("new_flagged"),
-    )
-)
-
-
 def _correct_trace(connection: Connection, monitor: str, amendments: Sequence[Amendment]) -> None:
-    """What is kept of the trace says what is said now."""
-    rows = [
-        {
-            "of_monitor": monitor,
-            "of_entity": entity_key(each.entity),
-            "at": each.time,
-            "former": each.former_surprise,
-            "new_surprise": each.surprise,
-            "new_reconstruction": each.reconstruction,
-            "new_density": each.density,
-            "new_flagged": each.flagged is not None,
-        }
-        for each in amendments
-    ]
-    connection.execute(_TRACE, rows)
+    """What is kept of the trace says what is said now.
+
+    A kept point has no position: what it says tells it from another record of the entity's same moment.
+    """
+    row, of_entity = KeptTraceRow, dict[str, list[Amendment]]()
+    for each in amendments:
+        of_entity.setdefault(entity_key(each.entity), []).append(each)
+    for entity, theirs in sorted(of_entity.items()):
+        moments = [each.time for each in theirs]
+        pieces = connection.execute(
+            select(row.id, row.points)
+            .where(row.monitor == monitor, row.entity == entity, row.until >= min(moments), row.since <= max(moments))
+            .order_by(row.id)
+            .with_for_update()
+        ).all()
+        for piece, points in pieces:
+            corrected = points
+            for each in theirs:
+                scores = (finite(each.surprise), finite(each.reconstruction), finite(each.density))
+                corrected = corrected.with_scores_of(
+                    each.time, each.former_surprise, scores, each.flagged is not None, _SAME_SURPRISE
+                )
+            if corrected is not points:
+                connection.execute(update(row).where(row.id == piece).values(points=corrected))
 
 
 def _correct_alerts(

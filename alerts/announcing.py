@@ -123,8 +123,9 @@ def announce_over(
     The message waits for `settle`, and is taken back where another alert joins meanwhile: while a scorer catches up with a
     topic, one partition's hosts may be normal again before another's outage is read.
     """
-    for number in incidents:
-        tell_again(connection, monitor, number, OVER, now, settle=settle)
+    if incidents and channels_of(connection, monitor):
+        for number in incidents:
+            tell_again(connection, monitor, number, OVER, now, settle=settle)
 
 
 def announce_acknowledged(connection: Connection, alerts: Sequence[int], author: str, now: datetime) -> None:

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latentwatch.alerts.columns import BigKey, Row
+from latentwatch.alerts.trace_column import PackedTrace
+from latentwatch.domain.trace_block import TraceBlock
 
 
 class CourseRow(Row):
@@ -22,34 +24,32 @@ class CourseRow(Row):
     trace_width: Mapped[int] = mapped_column(BigInteger)
     """Microseconds of event time that a point of its kept trace stands for; 1 where each record has its own."""
     trace_points: Mapped[int]
-    """How many of these are kept; 0 where the records came without."""
+    """How many of these are kept, or a few less where pieces of it share one; 0 where the records came without."""
+    trace_pieces: Mapped[int]
+    """In how many pieces they are kept."""
     trace_until: Mapped[int] = mapped_column(BigInteger)
     """Event time of the last of them, microseconds since 1970."""
 
 
 class KeptTraceRow(Row):
-    """A point of an entity's trace before, during or after an alert, kept when the live trace has moved on.
+    """A piece of an entity's trace before, during or after an alert, kept when the live trace has moved on.
 
-    It belongs to the entity, not to an alert: of alerts that follow one another fast, most share what led up to them.
+    Nothing that an alert before it kept stands here again: of alerts that follow one another fast, pages put together what
+    led up to the later ones from the pieces of both.
     """
 
-    __tablename__ = "kept_trace"
-    __table_args__ = (Index("ix_kept_trace_alert", "alert_id"),)
+    __tablename__ = "kept_traces"
+    __table_args__ = (Index(None, "alert_id"), Index(None, "monitor", "entity", "until"))
 
-    monitor: Mapped[str] = mapped_column(String(63), primary_key=True)
-    entity: Mapped[str] = mapped_column(primary_key=True)
-    time: Mapped[datetime] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     alert_id: Mapped[int] = mapped_column(BigKey, ForeignKey("alerts.id", ondelete="CASCADE"))
-    """The alert that it belongs to, or the first that it led up to; it goes when that goes."""
-    leads_up: Mapped[bool] = mapped_column(server_default=text("true"))
+    """The alert that it leads up to, or belongs to; it goes when that goes."""
+    monitor: Mapped[str] = mapped_column(String(63))
+    entity: Mapped[str]
+    since: Mapped[datetime]
+    """Event time of its first point."""
+    until: Mapped[datetime]
+    """Event time of its last point."""
+    leads_up: Mapped[bool]
     """Whether it lies before that alert."""
-    surprise: Mapped[float]
-    reconstruction: Mapped[float]
-    density: Mapped[float]
-    flagged: Mapped[bool]
-    values: Mapped[dict[str, Any]] = mapped_column(JSON)
-    records: Mapped[int] = mapped_column(server_default="1")
-    """How many records it stands for: it is the strangest of them."""
-    low: Mapped[dict[str, float]] = mapped_column(JSON, server_default="{}")
-    """The least of each number among them; empty where it stands for one."""
-    high: Mapped[dict[str, float]] = mapped_column(JSON, server_default="{}")
+    points: Mapped[TraceBlock] = mapped_column(PackedTrace)

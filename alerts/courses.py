@@ -1,7 +1,7 @@
 """The courses of alerts in the database: told record by record in the transaction that stores the records."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -9,15 +9,16 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from latentwatch.alerts.course_table import CourseRow
 from latentwatch.alerts.flagged_rows import flagged_of
 from latentwatch.alerts.grouping import Episode, shifted
-from latentwatch.alerts.kept_trace import Parts, TraceState, keep_course, keep_led_up, rows_of
+from latentwatch.alerts.kept_trace import Parts, TraceState, keep_courses, led_up_rows, rows_of
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow
 from latentwatch.alerts.upserts import insert_or_replace
 from latentwatch.domain.alert import AlertKind, FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.course import Course, Culprit, FeatureCourse
 from latentwatch.domain.fingerprint import fingerprint
-from latentwatch.domain.outcome import Stretch, TracePoint
+from latentwatch.domain.outcome import Stretch
 from latentwatch.domain.record import Position
+from latentwatch.domain.trace_block import NO_POINTS, TraceBlock
 
 CULPRIT = "culprit"
 """The event of an alert in which a further feature came to lead."""
@@ -39,7 +40,7 @@ def tell(
     connection: Connection,
     records: Sequence[FlaggedRecord],
     episodes: Sequence[Episode],
-    before: Mapping[Position, Sequence[TracePoint]],
+    before: Mapping[Position, TraceBlock],
 ) -> Told:
     """Go on with the courses of these records' alerts, in order, and name in each what leads it. `before` is what led up to
     new ones, by the record that opened them."""
@@ -50,8 +51,8 @@ def tell(
         if stored is not None:
             told.courses[episode], told.traces[episode] = stored
         else:
-            led_up = before.get(episode.opening.position, ()) if episode.opening is not None else ()
-            told.courses[episode], told.traces[episode] = Course.after(led_up), TraceState()
+            led_up = before.get(episode.opening.position) if episode.opening is not None else None
+            told.courses[episode], told.traces[episode] = Course.after(led_up or NO_POINTS), TraceState()
     for record, episode in zip(records, episodes, strict=True):
         if further := told.courses[episode].add(record):
             told.culprits[episode] = (*told.culprits.get(episode, ()), *further)
@@ -90,7 +91,7 @@ def keep(
     connection: Connection,
     monitor: str,
     told: Told,
-    before: Mapping[Position, Sequence[TracePoint]],
+    before: Mapping[Position, TraceBlock],
     parts: Parts,
     owners: Mapping[Position, Episode],
     gap: timedelta,
@@ -98,52 +99,56 @@ def keep(
 ) -> None:
     """Store courses and kept traces of alerts that have their numbers; `owners` are those of flagged records."""
     led_up = {
-        episode.id: before[episode.opening.position]
+        episode.id: (episode.entity, before[episode.opening.position])
         for episode in told.courses
         if episode.id is not None and episode.opening is not None and episode.opening.position in before
     }
-    keep_led_up(connection, monitor, led_up)
     numbers = {position: episode.id for position, episode in owners.items() if episode.id is not None}
     courses = _by_alert(connection, monitor, parts.courses, numbers, gap)
-    for episode in told.courses:
-        assert episode.id is not None
-        if stretches := courses.pop(episode.id, None):
-            told.traces[episode] = keep_course(connection, monitor, episode.id, stretches, told.traces[episode])
+    states = {episode.id: told.traces[episode] for episode in told.courses if episode.id is not None}
+    others = _states(connection, [alert for alert in courses if alert not in states])
+    known = {alert: stretches for alert, stretches in courses.items() if alert in states or alert in others}
+    kept = keep_courses(connection, monitor, known, states | others, led_up_rows(monitor, led_up))
     rows = {
         episode.id: {
             "alert_id": episode.id,
             "course": course.to_json(),
             "fingerprint": fingerprint(course.shares),
-            **_columns(told.traces[episode]),
+            **_columns(kept.get(episode.id, told.traces[episode])),
         }
         for episode, course in told.courses.items()
         if episode.id is not None
     }
     insert_or_replace(connection, CourseRow, [rows[alert] for alert in sorted(rows)])
-    _keep_others(connection, monitor, courses)
+    _note_traces(connection, {alert: state for alert, state in kept.items() if alert in others})
     _note_culprits(connection, told, now)
 
 
 def keep_further(connection: Connection, monitor: str, parts: Parts, gap: timedelta) -> None:
     """Keep the courses of alerts none of whose records is flagged in this commit."""
-    _keep_others(connection, monitor, _by_alert(connection, monitor, parts.courses, {}, gap))
+    courses = _by_alert(connection, monitor, parts.courses, {}, gap)
+    states = _states(connection, courses)
+    known = {alert: stretches for alert, stretches in courses.items() if alert in states}
+    _note_traces(connection, keep_courses(connection, monitor, known, states))
 
 
-def _keep_others(connection: Connection, monitor: str, courses: Mapping[int, Sequence[Stretch]]) -> None:
-    if not courses:
-        return
-    row = CourseRow
-    columns = (row.alert_id, row.trace_width, row.trace_points, row.trace_until)
-    stored = connection.execute(select(*columns).where(row.alert_id.in_(sorted(courses))).with_for_update()).all()
-    changed = [
-        {"alert": alert, **_columns(keep_course(connection, monitor, alert, courses[alert], TraceState(*state)))}
-        for alert, *state in sorted(stored)
-    ]
-    if changed:
-        connection.execute(_FURTHER, changed)
+def _states(connection: Connection, alerts: Iterable[int]) -> dict[int, TraceState]:
+    """How far the kept traces of these alerts are; of alerts that nothing is told of there is none."""
+    row, numbers = CourseRow, sorted(alerts)
+    if not numbers:
+        return {}
+    columns = (row.alert_id, *(getattr(row, name) for name in _TRACE_COLUMNS))
+    stored = connection.execute(select(*columns).where(row.alert_id.in_(numbers)).with_for_update())
+    return {alert: TraceState(*state) for alert, *state in stored}
 
 
-_TRACE_COLUMNS = ("trace_width", "trace_points", "trace_until")
+def _note_traces(connection: Connection, states: Mapping[int, TraceState]) -> None:
+    if states:
+        connection.execute(_FURTHER, [{"alert": alert, **_columns(state)} for alert, state in sorted(states.items())])
+
+
+_TRACE_COLUMNS = ("trace_width", "trace_points", "trace_until", "trace_pieces")
+"""In the order of `TraceState`."""
 _FURTHER = (
     update(CourseRow)
     .where(CourseRow.alert_id == bindparam("alert"))
@@ -152,7 +157,7 @@ _FURTHER = (
 
 
 def _columns(state: TraceState) -> dict[str, int]:
-    return dict(zip(_TRACE_COLUMNS, (state.width, state.points, state.until), strict=True))
+    return dict(zip(_TRACE_COLUMNS, astuple(state), strict=True))
 
 
 def _stored(connection: Connection, alerts: Iterable[int]) -> dict[int, tuple[Course, TraceState]]:
@@ -163,7 +168,7 @@ def _stored(connection: Connection, alerts: Iterable[int]) -> dict[int, tuple[Co
     return {
         each.alert_id: (
             Course.from_json(each.course),
-            TraceState(each.trace_width, each.trace_points, each.trace_until),
+            TraceState(*(getattr(each, name) for name in _TRACE_COLUMNS)),
         )
         for each in found
     }

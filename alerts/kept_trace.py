@@ -1,7 +1,8 @@
 """The trace that is kept of alerts: what led up to each, its course, and the recovery after it.
 
-Stretches of an outcome, and the alerts that its flagged records belong to -> kept points, in the one transaction. At most
-240 points before an alert and 480 from its onset until it is over, whatever the pace and the length.
+Stretches of an outcome, and the alerts that its flagged records belong to -> pieces of kept traces, in the one transaction. At
+most 240 points before an alert and 480 from its onset until it is over, whatever the pace and the length. A course is kept
+piece by piece as it comes; now and then its pieces become one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,20 +12,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from latentwatch.alerts.columns import storable
 from latentwatch.alerts.grouping import Episode, shifted
 from latentwatch.alerts.tables import AlertRow, KeptTraceRow, TraceRow
-from latentwatch.alerts.trace_thinning import MOST_IN_COURSE, merged, points_leading_up, points_of_course, width_for
-from latentwatch.alerts.upserts import insert_new
+from latentwatch.alerts.trace_thinning import MOST_IN_COURSE, leading_up, merged, width_for
 from latentwatch.domain.alert import AlertKind
 from latentwatch.domain.clock import from_microseconds, to_microseconds
 from latentwatch.domain.outcome import Stretch, TracePoint
 from latentwatch.domain.record import Position
+from latentwatch.domain.trace_block import NO_POINTS, TraceBlock, block_of_points, block_of_stretch, blocks_together
 
 TRACE_BEFORE = 240
 """How many points before an alert are kept at most."""
+MOST_PIECES = 16
+"""Pieces of a course; of more one is made."""
 _AT_ONCE = 500
 
 
@@ -35,25 +37,24 @@ class TraceState:
     width: int = 1
     """Microseconds."""
     points: int = 0
+    """At most so many: the last of a piece and the first of the next may be one."""
     until: int = 0
     """Event time of the last one, microseconds since 1970."""
+    pieces: int = 0
 
 
-def trace_point_of(row: Any, entity: str) -> TracePoint:
-    """A point of the live trace or of a kept one, which has no position any more."""
+def live_point_of(row: Any, entity: str) -> TracePoint:
+    """A point of a row of the live trace."""
     return TracePoint(
         entity=entity,
         time=row.time,
-        offset=getattr(row, "offset", -1),
-        partition=getattr(row, "partition", -1),
+        offset=row.offset,
+        partition=row.partition,
         surprise=row.surprise,
         reconstruction=row.reconstruction,
         density=row.density,
         flagged=row.flagged,
         values=row.values,
-        records=getattr(row, "records", 1),
-        low=getattr(row, "low", {}),
-        high=getattr(row, "high", {}),
     )
 
 
@@ -84,8 +85,8 @@ def parts_of(stretches: Iterable[Stretch]) -> Parts:
 
 def led_up_to(
     connection: Connection, monitor: str, episodes: Iterable[Episode], parts: Parts, gap: timedelta
-) -> dict[Position, list[TracePoint]]:
-    """What led up to each new one of these alerts, in time order, by the record that opened it.
+) -> dict[Position, TraceBlock]:
+    """What led up to each new one of these alerts, by the record that opened it.
 
     From the stretches; where those are short, as after a start, also from the live trace. Nothing that belongs to the
     alert before it.
@@ -93,17 +94,18 @@ def led_up_to(
     touched = list(episodes)
     opened = [episode for episode in touched if episode.id is None and episode.opening is not None]
     stored = _former_ends(connection, monitor, opened)
-    found: dict[Position, list[TracePoint]] = {}
+    found: dict[Position, TraceBlock] = {}
     for episode in opened:
         assert episode.opening is not None
         ends = [each.ended for each in touched if each.entity == episode.entity and each.ended < episode.started]
         ends += [stored[episode.entity]] if episode.entity in stored else []
         since = shifted(max(ends), gap) if ends else None
         stretch = parts.before.get(episode.opening.position)
-        points = [] if stretch is None else points_leading_up(_since(stretch, since))
+        points = NO_POINTS if stretch is None else leading_up(_since(block_of_stretch(stretch), since))
         if len(points) < TRACE_BEFORE:
-            until = points[0].time if points else episode.started
-            points = [*_live(connection, monitor, episode.entity, since, until, TRACE_BEFORE - len(points)), *points]
+            until = from_microseconds(points.times[0]) if len(points) else episode.started
+            live = _live(connection, monitor, episode.entity, since, until, TRACE_BEFORE - len(points))
+            points = blocks_together([block_of_points(live), points])
         found[episode.opening.position] = points
     return found
 
@@ -132,10 +134,10 @@ def _former_ends(connection: Connection, monitor: str, opened: Sequence[Episode]
     return found
 
 
-def _since(stretch: Stretch, moment: datetime | None) -> Stretch:
+def _since(points: TraceBlock, moment: datetime | None) -> TraceBlock:
     if moment is None:
-        return stretch
-    return rows_of(stretch, stretch.batch.times > to_microseconds(moment))
+        return points
+    return points.take(slice(int(np.searchsorted(points.times, to_microseconds(moment), "right")), None))
 
 
 def rows_of(stretch: Stretch, rows: NDArray[np.bool_] | slice) -> Stretch:
@@ -156,73 +158,67 @@ def _live(
     )
     if since is not None:
         query = query.where(row.time > since)
-    return [trace_point_of(each, entity) for each in reversed(connection.execute(query).all())]
+    return [live_point_of(each, entity) for each in reversed(connection.execute(query).all())]
 
 
-def keep_led_up(connection: Connection, monitor: str, before: Mapping[int, Sequence[TracePoint]]) -> None:
-    """Keep what led up to alerts, by their numbers; of what an earlier alert kept there nothing changes."""
-    rows = {
-        (point.entity, point.time): _row(monitor, alert, point, leads_up=True)
-        for alert, points in sorted(before.items(), reverse=True)
-        for point in points
-    }
-    insert_new(connection, KeptTraceRow, [rows[key] for key in sorted(rows)])
+def led_up_rows(monitor: str, before: Mapping[int, tuple[str, TraceBlock]]) -> list[dict[str, Any]]:
+    """Rows of what led up to alerts: by their numbers, the entity and the points."""
+    return [
+        _row(monitor, entity, alert, points, leads_up=True)
+        for alert, (entity, points) in sorted(before.items())
+        if len(points)
+    ]
 
 
-def keep_course(
-    connection: Connection, monitor: str, alert: int, stretches: Sequence[Stretch], state: TraceState
-) -> TraceState:
-    """Keep an alert's course, wider points where there would be too many; returns how far it is then."""
-    moments = np.concatenate([stretch.batch.times for stretch in stretches])
-    width, first = state.width, int(moments.min())
-    anew = state.points + len(np.unique(moments // width)) > MOST_IN_COURSE
-    reaches_back = state.points > 0 and first // width <= state.until // width
-    known: list[TracePoint] = []
-    if state.points and (anew or reaches_back):
-        since = None if anew else from_microseconds(first // width * width)
-        known = _kept(connection, monitor, stretches[0].entity, alert, since)
-    if anew:
-        width = width_for([*(to_microseconds(point.time) for point in known), *moments.tolist()], width)
-    points = [point for stretch in stretches for point in points_of_course(stretch, width)]
-    points = merged([*known, *points], width)
-    if known:
-        _forget(connection, monitor, alert, known)
-    rows = {point.time: _row(monitor, alert, point, leads_up=False) for point in points}
-    insert_new(connection, KeptTraceRow, [rows[time] for time in sorted(rows)])
-    kept = state.points - len(known) + len(points)
-    return TraceState(width, kept, max(state.until, int(moments.max())))
+def keep_courses(
+    connection: Connection,
+    monitor: str,
+    courses: Mapping[int, Sequence[Stretch]],
+    states: Mapping[int, TraceState],
+    beside: Sequence[Mapping[str, Any]] = (),
+) -> dict[int, TraceState]:
+    """Keep what alerts' courses went on by, as wider points where there would be too many; returns how far each is then.
+
+    `states` are how far they were; `beside` are rows to be written with theirs.
+    """
+    found: dict[int, TraceState] = {}
+    pieces: dict[int, TraceBlock] = {}
+    for alert, stretches in sorted(courses.items()):
+        state = states[alert]
+        points = pieces[alert] = merged([block_of_stretch(each) for each in stretches], state.width)
+        until = max(state.until, int(points.times[-1]))
+        found[alert] = TraceState(state.width, state.points + len(points), until, state.pieces + 1)
+    full = [alert for alert, state in found.items() if state.points > MOST_IN_COURSE or state.pieces > MOST_PIECES]
+    former = _take_out(connection, [alert for alert in full if states[alert].pieces])
+    for alert in full:
+        blocks = [*former.get(alert, ()), pieces[alert]]
+        width = width_for(np.concatenate([block.times for block in blocks]), found[alert].width)
+        pieces[alert] = merged(blocks, width)
+        found[alert] = TraceState(width, len(pieces[alert]), found[alert].until, 1)
+    rows = [_row(monitor, courses[alert][0].entity, alert, points, leads_up=False) for alert, points in pieces.items()]
+    if beside or rows:
+        connection.execute(insert(KeptTraceRow), [*beside, *rows])
+    return found
 
 
-def _kept(connection: Connection, monitor: str, entity: str, alert: int, since: datetime | None) -> list[TracePoint]:
-    row = KeptTraceRow
-    query = select(row).where(row.alert_id == alert, row.monitor == monitor, ~row.leads_up)
-    if since is not None:
-        query = query.where(row.time >= since)
-    return [trace_point_of(each, entity) for each in connection.execute(query.order_by(row.time)).all()]
+def _take_out(connection: Connection, alerts: Sequence[int]) -> dict[int, list[TraceBlock]]:
+    """The pieces of these alerts' courses in the order in which they came; they are kept no longer."""
+    row, found = KeptTraceRow, dict[int, list[TraceBlock]]()
+    for start in range(0, len(alerts), _AT_ONCE):
+        theirs = (row.alert_id.in_(alerts[start : start + _AT_ONCE]), ~row.leads_up)
+        for alert, points in connection.execute(select(row.alert_id, row.points).where(*theirs).order_by(row.id)):
+            found.setdefault(alert, []).append(points)
+        connection.execute(delete(row).where(*theirs))
+    return found
 
 
-def _forget(connection: Connection, monitor: str, alert: int, points: Sequence[TracePoint]) -> None:
-    row, first, last = KeptTraceRow, points[0].time, points[-1].time
-    connection.execute(
-        delete(row).where(
-            row.alert_id == alert, row.monitor == monitor, ~row.leads_up, row.time >= first, row.time <= last
-        )
-    )
-
-
-def _row(monitor: str, alert: int, point: TracePoint, *, leads_up: bool) -> dict[str, Any]:
+def _row(monitor: str, entity: str, alert: int, points: TraceBlock, *, leads_up: bool) -> dict[str, Any]:
     return {
         "monitor": monitor,
-        "entity": storable(point.entity),
-        "time": point.time,
+        "entity": entity,
         "alert_id": alert,
+        "since": from_microseconds(points.times[0]),
+        "until": from_microseconds(points.times[-1]),
         "leads_up": leads_up,
-        "surprise": point.surprise,
-        "reconstruction": point.reconstruction,
-        "density": point.density,
-        "flagged": point.flagged,
-        "values": point.values,
-        "records": point.records,
-        "low": dict(point.low),
-        "high": dict(point.high),
+        "points": points,
     }

@@ -9,15 +9,15 @@ and their order alone, not on how they were cut into batches.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import median
 from typing import Any, Self, TypeGuard
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from latentwatch.domain.alert import FlaggedRecord
-from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.record import Value
 from latentwatch.domain.scores import MOST_NAMED
+from latentwatch.domain.trace_block import TraceBlock
 
 MOST_FEATURES = 100
 """Features that a course tells of: of more, those that contributed most."""
@@ -193,8 +193,8 @@ class Course:
     """The moment at which most features lay on one side of what is usual."""
 
     @classmethod
-    def after(cls, before: Sequence[TracePoint]) -> Self:
-        """The beginning of an alert after these points of its entity, in time order."""
+    def after(cls, before: TraceBlock) -> Self:
+        """The beginning of an alert after these points of its entity."""
         return cls(
             {name: FeatureCourse(usual=usual, last=last) for name, (usual, last) in known_before(before).items()}
         )
@@ -305,25 +305,22 @@ def counting(record: FlaggedRecord) -> dict[str, float]:
     }
 
 
-def known_before(before: Sequence[TracePoint]) -> dict[str, tuple[Usual | None, Value]]:
-    """What is usual of each feature, and its last known value, from points in time order; flagged ones are not usual."""
-    last: dict[str, Value] = {}
-    seen: dict[str, list[tuple[float, float, float]]] = {}
-    for point in before:
-        for name, value in point.values.items():
-            if value is not None:
-                last[name] = value
-            low, high = point.low.get(name, value), point.high.get(name, value)
-            if not point.flagged and _is_number(low) and _is_number(high):
-                seen.setdefault(name, []).append((low, value if _is_number(value) else (low + high) / 2, high))
-            if value is None and low is not None:
-                last[name] = low
-    enough = sum(point.records for point in before if not point.flagged) >= _FEWEST_BEFORE
-    usual = {
-        name: Usual(
-            min(low for low, _, _ in all_), median(middle for _, middle, _ in all_), max(high for *_, high in all_)
-        )
-        for name, all_ in seen.items()
-        if enough
+def known_before(before: TraceBlock) -> dict[str, tuple[Usual | None, Value]]:
+    """What is usual of each feature, and its last known value, by the points before; flagged ones are not usual."""
+    last: dict[str, Value] = {
+        name: next((value for value in reversed(column) if value is not None), None)
+        for name, column in before.words.items()
     }
-    return {name: (usual.get(name), value) for name, value in last.items()}
+    usual: dict[str, Usual] = {}
+    known = np.where(np.isnan(before.numbers), before.low, before.numbers)
+    middle = np.where(np.isnan(before.numbers), (before.low + before.high) / 2, before.numbers)
+    calm = ~before.flagged
+    enough = before.records[calm].sum() >= _FEWEST_BEFORE
+    for place, name in enumerate(before.numeric):
+        there = ~np.isnan(known[:, place])
+        last[name] = float(known[there, place][-1]) if there.any() else None
+        rows = there & calm
+        if enough and rows.any():
+            low, high = before.low[rows, place].min(), before.high[rows, place].max()
+            usual[name] = Usual(float(low), float(np.median(middle[rows, place])), float(high))
+    return {name: (usual.get(name), last[name]) for name in before.names if last[name] is not None}

@@ -10,15 +10,17 @@ from latentwatch.alerts.course_table import CourseRow
 from latentwatch.alerts.flagged_rows import flagged_of
 from latentwatch.alerts.former_decisions import FormerDecisionRow
 from latentwatch.alerts.incident_members import IncidentMemberRow
-from latentwatch.alerts.kept_trace import TRACE_BEFORE, trace_point_of
+from latentwatch.alerts.kept_trace import MOST_PIECES, TRACE_BEFORE, live_point_of
 from latentwatch.alerts.reading.rows import alert_of, former_of, label_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.steps import steps_of
 from latentwatch.alerts.tables import AlertEventRow, AlertRow, FlaggedRecordRow, KeptTraceRow, LabelRow, TraceRow
+from latentwatch.alerts.trace_thinning import merged
 from latentwatch.domain.alert import Alert, FlaggedRecord, FormerDecision, Label
-from latentwatch.domain.clock import from_microseconds
+from latentwatch.domain.clock import from_microseconds, to_microseconds
 from latentwatch.domain.course import Course
 from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.trace_block import TraceBlock, blocks_together
 
 MOST_FLAGGED = 200
 MOST_TRACE = 1000
@@ -175,18 +177,10 @@ def _around(
     What led up to it, its course and its recovery were kept. Where records came without their surroundings, as alerts of
     earlier releases did, what came during and after is in the live trace for a while, and flagged records stay for ever.
     """
-    row, kept = KeptTraceRow, (KeptTraceRow.monitor == alert.monitor, KeptTraceRow.entity == alert.entity)
-    before = session.scalars(
-        select(row).where(*kept, row.time < alert.started).order_by(row.time.desc()).limit(TRACE_BEFORE)
-    )
-    points = {each.time: trace_point_of(each, alert.entity) for each in before}
     until = alert.ended + AFTERWARDS
     if course is not None and course.trace_points:
         until = max(until, from_microseconds(course.trace_until))
-    since = session.scalars(
-        select(row).where(*kept, row.time >= alert.started, row.time <= until).order_by(row.time).limit(MOST_TRACE)
-    )
-    points |= {each.time: trace_point_of(each, alert.entity) for each in since}
+    points = {point.time: point for point in _kept(session, alert, until, 1 if course is None else course.trace_width)}
     if course is None or not course.trace_points:
         live = session.scalars(
             select(TraceRow)
@@ -199,9 +193,30 @@ def _around(
             .order_by(TraceRow.time)
             .limit(MOST_TRACE)
         )
-        points |= {each.time: trace_point_of(each, alert.entity) for each in live}
+        points |= {each.time: live_point_of(each, alert.entity) for each in live}
         points |= {one.time: _as_trace(one) for one in flagged}
     return [points[time] for time in sorted(points)]
+
+
+def _kept(session: Session, alert: AlertRow, until: datetime, width: int) -> list[TracePoint]:
+    """What is kept of the trace around an alert: at most 240 points before it, then its course, in points of that width."""
+    row, mine = KeptTraceRow, (KeptTraceRow.monitor == alert.monitor, KeptTraceRow.entity == alert.entity)
+    columns = (row.alert_id, row.leads_up, row.points)
+    before: list[TraceBlock] = []
+    pieces = session.execute(select(*columns).where(*mine, row.since < alert.started)
+                             .order_by(row.until.desc()).limit(2 * MOST_PIECES))  # fmt: skip
+    for _, _, points in pieces:
+        before.append(points.take(points.times < to_microseconds(alert.started)))
+        if sum(map(len, before)) >= TRACE_BEFORE:
+            break
+    around = session.execute(select(*columns).where(*mine, row.until >= alert.started, row.since <= until)
+                             .order_by(row.until, row.id).limit(2 * MOST_PIECES)).all()  # fmt: skip
+    own = merged([points for of, leads_up, points in around if of == alert.id and not leads_up], width)
+    others = [points for of, leads_up, points in around if of != alert.id or leads_up]
+    after = blocks_together([*others, own])
+    within = (after.times >= to_microseconds(alert.started)) & (after.times <= to_microseconds(until))
+    led_up = blocks_together(before[::-1]).points(alert.entity)[-TRACE_BEFORE:]
+    return [*led_up, *after.take(within).points(alert.entity)[:MOST_TRACE]]
 
 
 def _as_trace(flagged: FlaggedRecord) -> TracePoint:

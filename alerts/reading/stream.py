@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Subquery, func, select
 
-from latentwatch.alerts.kept_trace import trace_point_of
+from latentwatch.alerts.kept_trace import live_point_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import (
     AlertRow,
@@ -108,7 +108,7 @@ def trace(
     if after is not None:
         query = query.where(TraceRow.time > after)
     with reading(engine) as session:
-        return tuple(trace_point_of(row, entity) for row in reversed(session.scalars(query).all()))
+        return tuple(live_point_of(row, entity) for row in reversed(session.scalars(query).all()))
 
 
 def entities(engine: Engine, monitor: str, limit: int = MOST_ENTITIES) -> tuple[EntityFacts, ...]:

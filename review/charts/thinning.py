@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from latentwatch.alerts.trace_thinning import together
+import numpy as np
+
 from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.trace_block import block_of_points
 
 
 def thin(points: Sequence[TracePoint], most: int) -> list[TracePoint]:
@@ -18,10 +20,10 @@ def thin(points: Sequence[TracePoint], most: int) -> list[TracePoint]:
         raise ValueError("a trace needs room for at least three points")
     if len(points) <= most:
         return list(points)
-    inner, stretches = points[1:-1], most - 2
-    edges = [round(stretch * len(inner) / stretches) for stretch in range(stretches + 1)]
-    chosen = [together(inner[first:stop]) for first, stop in pairwise(edges) if stop > first]
-    return [points[0], *chosen, points[-1]]
+    inner, pieces = points[1:-1], most - 2
+    starts = np.unique([round(piece * len(inner) / pieces) for piece in range(pieces)])
+    chosen = block_of_points(inner).thinned(starts)
+    return [points[0], *chosen.points(points[0].entity), points[-1]]
 
 
 def gaps(points: Sequence[TracePoint], paces: int = 6) -> set[int]:

@@ -275,7 +275,7 @@ def test_health_tells_when_the_database_is_away(client_of: Callable[..., TestCli
     with empty_engine.begin() as connection:
         connection.execute(text("DROP TABLE alert_events"))
         connection.execute(text("DROP TABLE labels"))
-        connection.execute(text("DROP TABLE kept_trace"))
+        connection.execute(text("DROP TABLE kept_traces"))
         connection.execute(text("DROP TABLE notifications"))
         connection.execute(text("DROP TABLE flagged_records"))
         connection.execute(text("DROP TABLE alerts"))

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, select, text
 from starlette.testclient import TestClient
 
 from latentwatch.alerts.database import migrate, open_database, schema_is_current
@@ -25,6 +25,7 @@ from latentwatch.alerts.reading import alert_detail
 from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.tables import KeptTraceRow
 from latentwatch.cli import main
 from latentwatch.domain.alert import AlertKind, Verdict
 from latentwatch.domain.clock import ManualClock, SystemClock
@@ -43,7 +44,7 @@ ARCHIVE = Path(__file__).parent / "a60691e.tar.xz"
 OF_THE_SERVING, OF_THE_REFUSED, STOPPED = 1, 4, 5
 """Alerts of pump: of version 1, of version 2, whose bundle is damaged, and of a rig that stopped sending."""
 KEPT = (
-    "monitors", "offsets", "alerts", "flagged_records", "kept_trace", "alert_events", "labels", "dead_letters",
+    "monitors", "offsets", "alerts", "flagged_records", "alert_events", "labels", "dead_letters",
     "minute_counts", "trace", "entities", "model_versions", "promotions", "notifications", "scorers",
 )  # fmt: skip
 
@@ -102,9 +103,14 @@ def room(engine: Engine, left: Path) -> Room:
 
 
 def rows(engine: Engine) -> dict[str, int]:
-    """How many rows each table of that time has."""
+    """How many rows each table of that time has, and how many points of traces are kept, in rows of that time or in pieces."""
     with engine.connect() as connection:
-        return {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in KEPT}
+        found = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in KEPT}
+        if inspect(connection).has_table("kept_trace"):
+            points = connection.execute(text("SELECT count(*) FROM kept_trace")).scalar_one()
+        else:
+            points = sum(map(len, connection.scalars(select(KeptTraceRow.points))))
+    return found | {"points of traces": points}
 
 
 def send(file: Path, records: int, wrong: int = 0) -> None:
@@ -256,7 +262,7 @@ def test_a_monitor_is_renamed_and_removed(run: Run, left: Path, engine: Engine) 
     assert (code, json.loads(out)["done"]) == (0, True), said
     assert "parts" in run("monitors", "list")[1]
     with engine.connect() as connection:
-        for table in KEPT:
+        for table in (*KEPT, "kept_traces"):
             if table not in ("monitors", "alert_events", "labels"):
                 left_over = connection.execute(text(f"SELECT count(*) FROM {table} WHERE monitor <> 'parts'"))
                 assert left_over.scalar_one() == 0, table

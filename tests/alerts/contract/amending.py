@@ -98,8 +98,8 @@ class AmendingContract:
 
         def kept() -> list[tuple[float, bool]]:
             with reading(engine) as session:
-                rows = session.scalars(select(KeptTraceRow).order_by(KeptTraceRow.time))
-                return [(row.surprise, row.flagged) for row in rows]
+                (kept,) = session.scalars(select(KeptTraceRow.points))
+                return [(point.surprise, point.flagged) for point in kept.points("rig-1")]
 
         self.amend(store, amended(other, 1.0))
         assert kept() == [(0.5, False), (5.0, False)]

@@ -1,5 +1,6 @@
 """The courses of alerts and their kept traces: the same however a stream is cut, bounded, and told to people."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -99,20 +100,19 @@ class Day:
         )
 
 
-def stored(engine: Engine, monitor: str) -> list[tuple[Any, ...]]:
+def shown(engine: Engine, monitor: str) -> list[tuple[Any, ...]]:
     """What is kept of a monitor's alerts, without their numbers."""
-    kept, course = KeptTraceRow, CourseRow
-    columns = [column for column in kept.__table__.columns if column.name not in ("monitor", "alert_id")]
+    course = CourseRow
     with reading(engine) as session:
-        points = session.execute(select(*columns).where(kept.monitor == monitor).order_by(kept.entity, kept.time))
         told = session.execute(
-            select(AlertRow.entity, AlertRow.features, AlertRow.summary, course.course, course.trace_width,
-                   course.trace_points, course.trace_until)
+            select(AlertRow.id, AlertRow.entity, AlertRow.features, AlertRow.summary, course.course, course.trace_width,
+                   course.trace_until)
             .join(course, course.alert_id == AlertRow.id)
             .where(AlertRow.monitor == monitor)
             .order_by(AlertRow.id)
-        )  # fmt: skip
-        return [tuple(each) for each in (*points, *told)]
+        ).all()  # fmt: skip
+    details = [alert_detail(engine, number) for number, *_ in told]
+    return [(*rest, detail.trace if detail else ()) for (_, *rest), detail in zip(told, details, strict=True)]
 
 
 class CourseContract:
@@ -148,7 +148,7 @@ class CourseContract:
             store = AlertStore(engine, f"m{uuid4().hex}")
             store.claim(SOURCE, 0, 0)
             Day(leads, step_seconds=3.0, entities=2).commit(store, given_cuts)
-            seen.append(stored(engine, store.monitor))
+            seen.append(shown(engine, store.monitor))
         assert seen[0] == seen[1]
 
     def test_before_during_and_after_are_kept(self, store: AlertStore, engine: Engine) -> None:
@@ -165,9 +165,11 @@ class CourseContract:
         first, second = self.details(engine)
         assert [point.time for point in second.trace] == [at(at_second) for at_second in range(81)]
         with reading(engine) as session:
-            owners = session.execute(select(KeptTraceRow.alert_id, KeptTraceRow.leads_up)).all()
-        assert [tuple(each) for each in owners].count((second.alert.id, True)) == 20
-        assert [tuple(each) for each in owners].count((first.alert.id, False)) == 23
+            pieces = session.execute(select(KeptTraceRow.alert_id, KeptTraceRow.leads_up, KeptTraceRow.points)).all()
+        kept = Counter({(alert, leads_up): 0 for alert, leads_up, _ in pieces})
+        for alert, leads_up, points in pieces:
+            kept[alert, leads_up] += len(points)
+        assert (kept[second.alert.id, True], kept[first.alert.id, False]) == (20, 23)
 
     @pytest.mark.parametrize("cuts", [[], [700, 701, 1_400, 2_000]])
     def test_a_long_course_is_thinned_by_minimum_and_maximum(

@@ -18,9 +18,11 @@ from latentwatch.alerts.heartbeats import Heartbeat, beat
 from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.session import reading, transaction
 from latentwatch.alerts.store import AlertStore
+from latentwatch.alerts.trace_column import PackedTrace, pack
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import InvalidInput
-from tests.alerts.build import MONITOR, SOURCE, START, flagged, outcome
+from latentwatch.domain.trace_block import TraceBlock, block_of_points
+from tests.alerts.build import MONITOR, SOURCE, START, flagged, outcome, point
 
 NOW = START + timedelta(days=1)
 TEXTS = ("pump", "Größe ü\t\\N\n'\"", "漢字 🙂", "", "\\x00 {null}")
@@ -42,6 +44,10 @@ def value_of(column: Any, row: int) -> Any:
         return list(kind.enum_class)[row % len(kind.enum_class)]
     if isinstance(kind, Floats):
         return np.asarray([row, 1e-7, -np.inf], "<f4")
+    if isinstance(kind, PackedTrace):
+        return block_of_points(
+            [point(row), replace(point(row + 9), values={"word": TEXTS[row % len(TEXTS)], "x": 0.1})]
+        )
     if isinstance(kind, LargeBinary):
         return bytes(range(256)) * (row % 3)
     if isinstance(kind, JSON):
@@ -78,7 +84,12 @@ def whole(engine: Engine) -> dict[str, list[str]]:
 
 def spelt(row: Any) -> str:
     """A row in a form that tells apart what differs, the type of a number included."""
-    return repr([value.tolist() if isinstance(value, np.ndarray) else value for value in row])
+    return repr(
+        [
+            value.tolist() if isinstance(value, np.ndarray) else pack(value) if isinstance(value, TraceBlock) else value
+            for value in row
+        ]
+    )
 
 
 def stored(engine: Engine, table: Table | str) -> int:

@@ -85,12 +85,18 @@ class MigrationContract:
                 session.execute(_POINT, {"id": number, "at": moment})
         alembic_runner.migrate_up_to("0003")
         with reading(alembic_engine) as session:
-            kept = session.execute(select(KeptTraceRow.alert_id, KeptTraceRow.time).order_by(KeptTraceRow.time))
+            query = text("SELECT alert_id, time FROM kept_trace ORDER BY time")
+            kept = session.execute(query.columns(alert_id=Integer, time=KeptTraceRow.since.type)).all()
             assert [tuple(each) for each in kept] == list(zip((1, 1, 1, 2, 2), moments, strict=True))
+        alembic_runner.migrate_up_to("heads")
+        with reading(alembic_engine) as session:
+            pieces = session.execute(select(KeptTraceRow.alert_id, KeptTraceRow.points).order_by(KeptTraceRow.id)).all()
+        shown = [(alert, point.time) for alert, points in pieces for point in points.points("rig-1")]
+        assert shown == list(zip((1, 1, 1, 2, 2), moments, strict=True))
         alembic_runner.migrate_down_to("0002")
         with reading(alembic_engine) as session:
             query = text("SELECT alert_id, time FROM alert_trace ORDER BY alert_id, time")
-            given = session.execute(query.columns(alert_id=Integer, time=KeptTraceRow.time.type)).all()
+            given = session.execute(query.columns(alert_id=Integer, time=KeptTraceRow.since.type)).all()
         assert [tuple(each) for each in given] == points
 
     def test_messages_without_an_alert_go_on_the_way_back(
@@ -111,13 +117,13 @@ class MigrationContract:
 _MESSAGE = text(
     "INSERT INTO notifications (id, monitor, alert_id, channel, dedupe_key, title, body, status, attempts, due, error, "
     "created) VALUES (:id, 'pump', :alert, 'oncall', 'k' || :id, '', '', 'due', 0, :at, '', :at)"
-).bindparams(bindparam("at", type_=KeptTraceRow.time.type), bindparam("alert", type_=Integer))
+).bindparams(bindparam("at", type_=KeptTraceRow.since.type), bindparam("alert", type_=Integer))
 _ALERT = text(
     "INSERT INTO alerts (id, monitor, entity, kind, status, severity, started, ended, records, peak_surprise, "
     "peak_source, peak_partition, peak_offset, threshold, model_version, features, created, updated) VALUES "
     "(:id, 'pump', 'rig-1', 'anomaly', 'open', 'warning', :at, :at, 1, 4, 's', 0, 0, 3, 1, '[]', :at, :at)"
-).bindparams(bindparam("at", type_=KeptTraceRow.time.type))
+).bindparams(bindparam("at", type_=KeptTraceRow.since.type))
 _POINT = text(
     'INSERT INTO alert_trace (alert_id, time, surprise, reconstruction, density, flagged, "values") '
     "VALUES (:id, :at, 1, 1, 1, false, '{}')"
-).bindparams(bindparam("at", type_=KeptTraceRow.time.type))
+).bindparams(bindparam("at", type_=KeptTraceRow.since.type))

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Self, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from latentwatch.domain.alert import FlaggedRecord
@@ -210,14 +211,14 @@ class Course:
         leading = [name for name, share in contributions.items() if share >= LEADING_SHARE * record.surprise > 0]
         for name in leading:
             self._of(name).lead(record.time, self.records)
-        for name, course in self.features.items():
-            if course.side or name in leading:
-                course.off(record.time)
+        sides = {name: course.side for name, course in self.features.items()}
+        for name in [*(name for name, side in sides.items() if side), *leading]:
+            self.features[name].off(record.time)
         if self.worst_surprise is None or record.surprise > self.worst_surprise:
             self.worst, self.worst_surprise = record.time, record.surprise
             for name, course in self.features.items():
                 course.worst, course.expected = course.last, record.explanation.expected.get(name)
-        self._look_together(record.time)
+        self._look_together(record.time, sides)
         found = self._culprits(leading)
         self._bound(leading)
         return tuple(each for each in found if each.further)
@@ -252,14 +253,16 @@ class Course:
                 self.culprits = (*self.culprits, found[-1])
         return found
 
-    def _look_together(self, time: datetime) -> None:
+    def _look_together(self, time: datetime, sides: Mapping[str, int]) -> None:
         """Whether most features are on one side: by the end of the opening, or as slow ones follow. A machine that goes
         into another state later in the alert is no news."""
         if self.together is None and self.records > OPENING_RECORDS:
             return
+        if sum(map(abs, sides.values())) < _FEWEST_TOGETHER:
+            return
         known = {name: course for name, course in self.features.items() if course.usual and _is_number(course.last)}
         for side in (-1, 1) if self.together is None else (self.together.side,):
-            there = tuple(name for name in known if known[name].side == side)
+            there = tuple(name for name in known if sides[name] == side)
             before = 0 if self.together is None else len(self.together.features)
             if len(there) > before and len(there) >= max(_FEWEST_TOGETHER, _TOGETHER_SHARE * len(known)):
                 others = tuple(name for name in known if name not in there)
@@ -312,15 +315,25 @@ def known_before(before: TraceBlock) -> dict[str, tuple[Usual | None, Value]]:
         for name, column in before.words.items()
     }
     usual: dict[str, Usual] = {}
+    seen = ~np.isnan(before.low)
     known = np.where(np.isnan(before.numbers), before.low, before.numbers)
-    middle = np.where(np.isnan(before.numbers), (before.low + before.high) / 2, before.numbers)
-    calm = ~before.flagged
-    enough = before.records[calm].sum() >= _FEWEST_BEFORE
     for place, name in enumerate(before.numeric):
-        there = ~np.isnan(known[:, place])
-        last[name] = float(known[there, place][-1]) if there.any() else None
-        rows = there & calm
-        if enough and rows.any():
-            low, high = before.low[rows, place].min(), before.high[rows, place].max()
-            usual[name] = Usual(float(low), float(np.median(middle[rows, place])), float(high))
+        rows = np.flatnonzero(seen[:, place])
+        last[name] = float(known[rows[-1], place]) if len(rows) else None
+    calm = before.take(~before.flagged)
+    if calm.records.sum() >= _FEWEST_BEFORE:
+        middle = np.where(np.isnan(calm.numbers), (calm.low + calm.high) / 2, calm.numbers)
+        low, high = np.fmin.reduce(calm.low, axis=0), np.fmax.reduce(calm.high, axis=0)
+        usual = {
+            name: Usual(float(low[place]), _median(middle[:, place]), float(high[place]))
+            for place, name in enumerate(before.numeric)
+            if not np.isnan(low[place])
+        }
     return {name: (usual.get(name), last[name]) for name in before.names if last[name] is not None}
+
+
+def _median(values: NDArray[np.floating]) -> float:
+    """Of those that are known, at least one."""
+    ordered = np.sort(values)  # what is missing comes last
+    count = len(ordered) - int(np.isnan(ordered).sum())
+    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2

@@ -9,6 +9,7 @@ store fills in from the live trace then.
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class _Memory:
         number = self.numbers.setdefault(entity, len(self.numbers))
         found, wanted, seen = [], MOST_LEADING_UP, 0
         for piece in reversed(self.pieces):
-            codes, end = self._codes(piece), seen + len(piece.batch)
+            codes, end = self.codes(piece), seen + len(piece.batch)
             # Only records before the one that opens, and not more than the limit behind it: whatever the batches.
             first, stop = max(0, end - upto - self.limit), max(0, end - upto)
             seen = end
@@ -92,7 +93,8 @@ class _Memory:
         rows = np.sort(len(batch) - 1 - last)
         return batch.take(rows), scores.take(rows), np.concatenate([part for *_, part in found])[rows]
 
-    def _codes(self, piece: _Piece) -> NDArray[np.int64]:
+    def codes(self, piece: _Piece) -> NDArray[np.int64]:
+        """The entity of each of its records, as a number."""
         if piece.codes is None:
             numbers = self.numbers
             codes = (numbers.setdefault(name, len(numbers)) for name in piece.batch.entities.tolist())
@@ -117,17 +119,18 @@ class AlertStretches:
             return ()
         is_flagged[flagged] = True
         memory = self._memory_for(batch)
-        memory.take_in(_Piece(batch, scored.scores, is_flagged))
+        piece = _Piece(batch, scored.scores, is_flagged)
+        memory.take_in(piece)
         if not len(flagged) and not self._courses:
             return ()
         watched = self._courses.keys() | set(batch.entities[flagged].tolist())
-        rows_of: dict[str, list[int]] = {}
-        for row, entity in enumerate(batch.entities.tolist()):
-            if entity in watched:
-                rows_of.setdefault(entity, []).append(row)
+        codes = memory.codes(piece)
+        order = np.argsort(codes, kind="stable")
+        of_entity = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
         found: list[Stretch] = []
-        for entity, rows in rows_of.items():
-            found += self._of(entity, np.array(rows, np.intp), scored, is_flagged, gap_us, memory)
+        for rows in sorted(of_entity, key=lambda rows: int(rows[0])):
+            if (entity := batch.entities[rows[0]]) in watched:
+                found += self._of(entity, rows, scored, is_flagged, gap_us, memory)
         while len(self._courses) > MOST_WATCHED:
             del self._courses[next(iter(self._courses))]
         return tuple(found)
@@ -141,34 +144,38 @@ class AlertStretches:
         gap_us: int,
         memory: _Memory,
     ) -> list[Stretch]:
-        times, flags = scored.batch.times[rows].tolist(), is_flagged[rows].tolist()
+        times, flags = scored.batch.times[rows], is_flagged[rows].nonzero()[0]
         course = self._courses.get(entity)
         found: list[Stretch] = []
-        kept: list[int] = []
-        for row, time, flag in zip(rows.tolist(), times, flags, strict=True):
-            over = course is not None and time - course.last > gap_us
-            if flag and (course is None or over):
-                found += self._course(entity, kept, scored, is_flagged)
-                kept = []
-                before = memory.before(entity, len(scored.batch) - row, time)
-                if before is not None:
-                    found.append(Stretch(entity, *before, leads_up=True))
-                course = self._courses[entity] = _Course(time, time)
-            elif flag and course is not None:
-                course.began, course.last = min(course.began, time), max(course.last, time)
-            if course is not None and course.began <= time <= course.last + gap_us:
-                kept.append(row)
+        kept: list[NDArray[np.intp]] = []
+        # Between two flagged records the course stands still.
+        for place, stop in pairwise([-1, *flags.tolist(), len(rows)]):
+            if place >= 0:
+                row, time = int(rows[place]), int(times[place])
+                if course is None or time - course.last > gap_us:
+                    found += self._course(entity, kept, scored, is_flagged)
+                    kept = []
+                    before = memory.before(entity, len(scored.batch) - row, time)
+                    if before is not None:
+                        found.append(Stretch(entity, *before, leads_up=True))
+                    course = self._courses[entity] = _Course(time, time)
+                else:
+                    course.began, course.last = min(course.began, time), max(course.last, time)
+            if course is not None:
+                here = slice(max(place, 0), stop)
+                within = (times[here] >= course.began) & (times[here] <= course.last + gap_us)
+                kept.append(rows[here][within])
         found += self._course(entity, kept, scored, is_flagged)
-        if course is not None and times and times[-1] - course.last > gap_us:
+        if course is not None and times[-1] - course.last > gap_us:
             self._courses.pop(entity, None)
         return found
 
     def _course(
-        self, entity: str, rows: list[int], scored: ScoredBatch, is_flagged: NDArray[np.bool_]
+        self, entity: str, kept: list[NDArray[np.intp]], scored: ScoredBatch, is_flagged: NDArray[np.bool_]
     ) -> list[Stretch]:
-        if not rows:
+        chosen = np.concatenate(kept) if kept else np.zeros(0, np.intp)
+        if not len(chosen):
             return []
-        chosen = np.array(rows, np.intp)
         batch, scores = scored.batch.take(chosen), scored.scores.take(chosen)
         return [Stretch(entity, batch, scores, is_flagged[chosen], leads_up=False)]
 

@@ -102,7 +102,7 @@ def led_up_to(
         since = shifted(max(ends), gap) if ends else None
         stretch = parts.before.get(episode.opening.position)
         points = NO_POINTS if stretch is None else leading_up(_since(block_of_stretch(stretch), since))
-        if len(points) < TRACE_BEFORE:
+        if stretch is None or len(stretch.batch) < TRACE_BEFORE:
             until = from_microseconds(points.times[0]) if len(points) else episode.started
             live = _live(connection, monitor, episode.entity, since, until, TRACE_BEFORE - len(points))
             points = blocks_together([block_of_points(live), points])

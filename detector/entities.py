@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.domain.record import Batch
+
 
 def rows_by_entity(entities: NDArray[Any]) -> list[NDArray[np.intp]]:
     """The rows [n] of each entity of [N] names or numbers, in the order of both.
@@ -17,3 +19,8 @@ def rows_by_entity(entities: NDArray[Any]) -> list[NDArray[np.intp]]:
     names = entities.astype(str) if entities.dtype == object else entities
     order = np.argsort(names, kind="stable")
     return np.split(order, np.flatnonzero(names[order][1:] != names[order][:-1]) + 1)
+
+
+def entity_numbers(records: Batch) -> NDArray[np.intp]:
+    """[N] a number for each record's entity."""
+    return np.unique(records.entities.astype(str), return_inverse=True)[1].astype(np.intp)

@@ -21,7 +21,7 @@ from latentwatch.detector.metrics import is_metric
 from latentwatch.detector.rates import RateDetector, judging_rates
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.learning import FittedRecords, calibrate_records, fit_records
-from latentwatch.detector.sequences.choice import WINDOW, choose_window
+from latentwatch.detector.sequences.choice import WINDOW, choose_window, neighbours_are_alike
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.fitting import FittedSequences, calibrate_sequences, fit_sequences
 from latentwatch.domain.clock import Clock, SystemClock
@@ -211,7 +211,9 @@ def _calibrate(
     batch, usual = to_rates(fit_set.batch, counters)
     surprise: NDArray[np.float32] | None = None
     if isinstance(fitted, FittedRecords):
-        detector: Bundled = calibrate_records(fitted, batch, to_rates(calibration.batch, counters)[0])
+        later = to_rates(calibration.batch, counters)[0]
+        remembers = batch.schema.time is not None and neighbours_are_alike(batch)
+        detector: Bundled = calibrate_records(fitted, batch, later, in_blocks=remembers)
     else:
         judged, surprise = add_forecasts(*calibrate_sequences(fitted, batch), batch)
         detector = cast(Bundled, judged)

@@ -15,6 +15,7 @@ from latentwatch.detector.cadence import cadence_of, recurring_gap_of
 from latentwatch.detector.components.component import Progress
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.latent.examples import Landmarks
+from latentwatch.detector.rows.blocks import fit_in_blocks
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.features import Features, fit_features
@@ -112,16 +113,24 @@ def fit_records(
     return FittedRecords(features, fitted, chosen, choice, places, daily, cadence, entities, gap)
 
 
-def calibrate_records(fitted: FittedRecords, trained_on: Batch, calibration: Batch) -> RowDetector:
-    """Calibrate on records that training did not see, or, where they are few, on its own out of fold as well."""
+def calibrate_records(
+    fitted: FittedRecords, trained_on: Batch, calibration: Batch, *, in_blocks: bool = False
+) -> RowDetector:
+    """Calibrate on records that training did not see, or, where they are few, on its own out of fold as well.
+
+    Folds are drawn at random. Of records that are like those just before and after them, which then teach what judges them,
+    each is judged `in_blocks` instead: by a model fitted without its block of time.
+    """
     model, rows = fitted.rows.model, fitted.rows
     fresh = model.prepare(fitted.features.transform(calibration)) if len(calibration) else None
     later = 0 if fresh is None else len(fresh[0])
     present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
     own = len(rows.values) if later < ENOUGH_TO_CALIBRATE else 0
+    blocked = fit_in_blocks(trained_on.take(fitted.chosen), fitted.choice) if in_blocks and own else None
 
     def judge(work: Work, chosen: NDArray[np.intp]) -> AnomalyScores:
-        parts = [rows.out_of_fold(work, chosen[chosen < own])] if own else []
+        mine = chosen[chosen < own]
+        parts = [blocked.judge(work, mine) if blocked else rows.out_of_fold(work, mine)] if own else []
         if fresh is not None:
             values, there = fresh
             at = chosen[chosen >= own] - own

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.domain.errors import BundleRefused
 
@@ -132,18 +133,19 @@ def draw_in(
 def fit_numbers(numbers: NDArray[Any], entities: NDArray[np.object_]) -> NumberScale:
     """Learn the scale of [N, F] numbers; a column without a finite value counts as constant 0."""
     values = np.where(np.isfinite(numbers), numbers, np.nan).astype(np.float64)
-    names = sorted(set(entities.tolist()))
+    named = entities.astype(str)
+    owned = rows_by_entity(named)
+    names = tuple(str(named[rows[0]]) for rows in owned)
     centre = _mean(values)
     if len(names) < 2:
         return NumberScale(centre, _spread(values - centre, centre), (), np.zeros((0, values.shape[1])))
     shifts = np.empty((len(names), values.shape[1]))
     residual = np.empty_like(values)
-    for place, name in enumerate(names):
-        own = entities == name
+    for place, own in enumerate(owned):
         seen = np.isfinite(values[own]).sum(axis=0)
         shifts[place] = (_mean(values[own]) - centre) * (seen / (seen + ENTITY_PRIOR)) * (seen > 0)
         residual[own] = values[own] - centre - shifts[place]
-    return NumberScale(centre, _spread(residual, centre), tuple(names), shifts)
+    return NumberScale(centre, _spread(residual, centre), names, shifts)
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,17 +30,27 @@ def choose_window(batch: Batch) -> int:
     """WINDOW where neighbouring rows of an entity are alike and hold no text, else 1."""
     if batch.schema.texts:
         return 1
-    together, rows = lag_one_autocorrelation(batch)
-    if rows < _FEWEST_ROWS or not len(together):
-        return 1
-    least = max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows))
-    if float(np.quantile(together, 1 - _ENOUGH)) > least:
+    if neighbours_are_alike(batch):
         return WINDOW
     regular = batch.schema.time is not None and cadence_of(batch.times, batch.entities) > 0
     if not regular:
         return 1
-    of_any, _ = lag_one_autocorrelation(batch, of_all=True)
-    return WINDOW if float(np.abs(of_any).max()) > least else 1
+    of_any, rows = lag_one_autocorrelation(batch, of_all=True)
+    if rows < _FEWEST_ROWS or not len(of_any):
+        return 1
+    return WINDOW if float(np.abs(of_any).max()) > _least(rows) else 1
+
+
+def neighbours_are_alike(batch: Batch) -> bool:
+    """Whether neighbouring rows of an entity tell of each other in a quarter of the numbers; never where there are few rows."""
+    together, rows = lag_one_autocorrelation(batch)
+    if rows < _FEWEST_ROWS or not len(together):
+        return False
+    return float(np.quantile(together, 1 - _ENOUGH)) > _least(rows)
+
+
+def _least(rows: int) -> float:
+    return float(max(_WORTHWHILE, _STANDARD_ERRORS / np.sqrt(rows)))
 
 
 def lag_one_autocorrelation(batch: Batch, *, of_all: bool = False) -> tuple[NDArray[np.float64], int]:
@@ -53,10 +63,11 @@ def lag_one_autocorrelation(batch: Batch, *, of_all: bool = False) -> tuple[NDAr
     numbers = batch.numbers.astype(np.float64)
     before, after = [], []
     for mine in rows_by_entity(batch.entities):
+        if len(mine) < 3:
+            continue
         rows = _ranks(numbers[mine])
-        if len(rows) >= 3:
-            before.append(rows[:-1])
-            after.append(rows[1:])
+        before.append(rows[:-1])
+        after.append(rows[1:])
     if not before:
         return np.zeros(0), 0
     first, second = np.concatenate(before), np.concatenate(after)

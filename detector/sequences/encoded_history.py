@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.components.component import Floats
 from latentwatch.detector.components.context_rows import TrainingRows
 from latentwatch.detector.components.folds import time_blocks
+from latentwatch.detector.entities import entity_numbers
 from latentwatch.detector.interface import Contexts
 from latentwatch.detector.latent.basis import Basis
 from latentwatch.detector.sequences.charts import Readings, fit_charts
@@ -54,11 +55,6 @@ def read_again(context: SequenceContext, history: Batch) -> EncodedHistory:
     _, by_others, standstill = fit_charts(readings, folds, inner)
     rows = TrainingRows(contexts.features, context.layout, folds, inner, by_others)
     return EncodedHistory(history, context, rows, contexts.seen, standstill)
-
-
-def entity_numbers(history: Batch) -> NDArray[np.intp]:
-    """[N] a number for each record's entity."""
-    return np.unique(history.entities.astype(str), return_inverse=True)[1].astype(np.intp)
 
 
 def _read(context: SequenceContext, history: Batch) -> tuple[Contexts, Readings]:

@@ -17,12 +17,13 @@ from latentwatch.detector.components.block_density import LEVEL
 from latentwatch.detector.components.component import Progress
 from latentwatch.detector.components.context_rows import TrainingRows
 from latentwatch.detector.components.folds import FOLDS, time_blocks
+from latentwatch.detector.entities import entity_numbers
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.carried_basis import carried_basis
 from latentwatch.detector.sequences.channels import Channels, fit_channels
 from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context
 from latentwatch.detector.sequences.detector import SequenceDetector
-from latentwatch.detector.sequences.encoded_history import EncodedHistory, entity_numbers, learn_charts, read_again
+from latentwatch.detector.sequences.encoded_history import EncodedHistory, learn_charts, read_again
 from latentwatch.detector.sequences.following import drifts, growth_of_levels
 from latentwatch.detector.sequences.model import SequenceModel, fit_model
 from latentwatch.detector.sequences.novelty import Novelty, fit_novelty

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.bundle import encode_bundle, load_bundle, load_fitted, save_bundle
-from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, split
+from latentwatch.detector.interface import Contexts
+from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, learn, split
 from latentwatch.domain.errors import BundleRefused, InvalidHistory
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns
@@ -97,3 +98,33 @@ def test_a_fitted_model_can_wait_for_its_calibration(window: int, gap: bool, tmp
     again = load_fitted(str(tmp_path), name)
     at_once, later = (encode_bundle(calibrate(model, fit_set, calibration)) for model in (fitted, again))
     assert at_once == later
+
+
+def remembering(seed: int, count: int, schema: RecordSchema) -> Batch:
+    """Four numbers of two factors, each of which keeps nine tenths of itself from one record to the next."""
+    random = np.random.default_rng(seed)
+    factors = random.normal(size=(count, 2))
+    for row in range(1, count):
+        factors[row] = 0.9 * factors[row - 1] + np.sqrt(1 - 0.81) * factors[row]
+    numbers = factors @ random.normal(size=(2, 4)) + 0.3 * random.normal(size=(count, 4))
+    times = np.arange(count, dtype=np.int64) * 60_000_000
+    return batch_from_columns(schema, dict(zip("abcd", numbers.T, strict=True)), times=times)
+
+
+def share_flagged(seed: int, schema: RecordSchema) -> float:
+    """Of 2,000 normal records after 400 that were learned from, how many are stranger than one in a hundred."""
+    records = remembering(seed, 2400, schema)
+    detector = learn(records.take(slice(0, 400)), ModelChoice(), 1)
+    later = records.take(slice(400, 2400))
+    alone = Contexts(np.zeros((len(later), 0), np.float32), np.zeros(len(later), np.int64))
+    return float((detector.score(later, alone).surprise >= 2.0).mean())
+
+
+@pytest.mark.slow
+def test_records_like_their_neighbours_in_time_keep_the_promise_alone():
+    """A stream's folds are blocks of time: drawn at random, a record's neighbours have taught what judges it."""
+    features = dict.fromkeys("abcd", "numeric")
+    stream = RecordSchema.model_validate({"time": "t", "features": features})
+    table = RecordSchema.model_validate({"features": features})
+    in_blocks, at_random = (np.mean([share_flagged(seed, schema) for seed in range(3)]) for schema in (stream, table))
+    assert in_blocks <= 0.02 < at_random

@@ -41,6 +41,20 @@ class PromiseOut(Answer):
         return cls.model_validate(promise)
 
 
+class MessagesOut(Answer):
+    """What became of a monitor's messages, each counted once."""
+
+    scored: int
+    aligned: int
+    passed: int
+    dead: int
+    read: int
+
+    @classmethod
+    def of(cls, counts: MessageCounts) -> Self:
+        return cls.model_validate(counts)
+
+
 class MonitorOut(Answer):
     """One monitor's line of the overview."""
 
@@ -62,6 +76,7 @@ class MonitorOut(Answer):
     false_alarms_day: PromiseOut
     false_alarms_model: PromiseOut
     dead_letters_day: int
+    messages: MessagesOut
 
     @classmethod
     def of(cls, state: MonitorState) -> Self:
@@ -85,6 +100,7 @@ class MonitorOut(Answer):
             false_alarms_day=PromiseOut.of(state.day),
             false_alarms_model=PromiseOut.of(state.tenure),
             dead_letters_day=facts.dead_letters_day,
+            messages=MessagesOut.of(facts.messages),
         )
 
 
@@ -330,20 +346,6 @@ class DeadLetterPageOut(BaseModel):
     letters: list[DeadLetterOut]
     offset: int
     more: bool
-
-
-class MessagesOut(Answer):
-    """What became of a monitor's messages, each counted once."""
-
-    scored: int
-    aligned: int
-    passed: int
-    dead: int
-    read: int
-
-    @classmethod
-    def of(cls, counts: MessageCounts) -> Self:
-        return cls.model_validate(counts)
 
 
 class PlaceOut(Answer):

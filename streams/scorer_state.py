@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.outcome import Stretch
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Decoded
+from latentwatch.streams.alignment.readings import are_readings
 from latentwatch.streams.amending import LateRecords
 from latentwatch.streams.assignment import Partitions
 from latentwatch.streams.context.context_store import ContextStore
@@ -44,4 +45,8 @@ class ScorerState:
     def aligned(self, decoded: Decoded, messages: Messages) -> Decoded:
         """Rows, where messages hold one value each; else what was decoded."""
         alignment = self.contexts.alignment
-        return decoded if alignment is None else alignment.take(decoded, messages, self.partitions.positions)
+        if alignment is None:
+            return decoded
+        if are_readings(decoded.batch.schema):
+            self.shapes.look_at_names(decoded.batch, self.model.detector.schema)
+        return alignment.take(decoded, messages, self.partitions.positions)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.monitor_upkeep import last_sign_of_life
-from latentwatch.alerts.reading.stream import MinuteTotal
+from latentwatch.alerts.reading.stream import MessageCounts, MinuteTotal, messages_of
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import (
     AlertRow,
@@ -103,6 +103,8 @@ class MonitorFacts:
     tenure: PromiseFacts
     """All that the champion scored."""
     dead_letters_day: int
+    messages: MessageCounts
+    """What became of all that its streams held."""
     spark: tuple[MinuteTotal, ...]
     """The last minutes of the stream."""
     budget: Mapping[str, Any] | None = None
@@ -191,6 +193,7 @@ def _facts(session: Session, row: MonitorRow, now: datetime) -> MonitorFacts:
             select(func.count()).where(DeadLetterRow.monitor == name, DeadLetterRow.created >= now - _DAY)
         )
         or 0,
+        messages=messages_of(session, name),
         spark=_spark(session, name, last_minute) if last_minute else (),
         budget=((champion.evaluation or {}).get("details") or {}).get("budget") if champion else None,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, Subquery, func, select
+from sqlalchemy.orm import Session
 
 from latentwatch.alerts.kept_trace import live_point_of
 from latentwatch.alerts.session import reading
@@ -141,12 +142,17 @@ def minute_totals(engine: Engine, monitor: str, since: datetime, limit: int = MO
 
 def message_counts(engine: Engine, monitor: str) -> MessageCounts:
     """What became of the messages of all of a monitor's streams."""
+    with reading(engine) as session:
+        return messages_of(session, monitor)
+
+
+def messages_of(session: Session, monitor: str) -> MessageCounts:
+    """The same, beside what else is read of a monitor."""
     row = OffsetRow
     sums = [func.sum(each) for each in (row.scored, row.aligned, row.passed, row.dead)]
-    with reading(engine) as session:
-        return MessageCounts(
-            *(int(each or 0) for each in session.execute(select(*sums).where(row.monitor == monitor)).one())
-        )
+    return MessageCounts(
+        *(int(each or 0) for each in session.execute(select(*sums).where(row.monitor == monitor)).one())
+    )
 
 
 def stream_changes(engine: Engine, monitor: str, since: datetime, limit: int = 20) -> tuple[tuple[datetime, str], ...]:

@@ -186,6 +186,17 @@ def are_given(values: NDArray[np.object_]) -> NDArray[np.bool_]:
     return given
 
 
+def names_of(readings: Batch) -> set[str]:
+    """What messages in long form are called; of those that hold several values, what each value is."""
+    names: set[str] = set()
+    for name, sent in zip(_joined(readings), readings.texts[:, 0].tolist(), strict=True):
+        if isinstance(sent, dict):
+            names.update(f"{name}.{key}" if name else key for key in sent)
+        elif name:
+            names.add(name)
+    return names
+
+
 def _joined(batch: Batch) -> list[str | None]:
     """What each message is called: the parts of its name that it has."""
     if batch.categories.shape[1] == 1:

@@ -6,6 +6,7 @@ began nothing is known: a change that happened while nobody read is seen by its 
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, AuditEntry
 from latentwatch.domain.record import Batch, Decoded
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.alignment.readings import names_of
 from latentwatch.streams.ports import Messages
 
 _USUAL_RECORDS = 200
@@ -27,6 +29,10 @@ _MOVED_LETTERS = 50
 _LOOKS = 20
 """Messages whose keys are learned before another key is news; and in how many a new one must come."""
 _MOST_KEYS = 1_000
+_LOOKED_AT = 200
+"""Messages in long form of a poll whose names are looked at: its last ones."""
+_NAMED_MESSAGES = 5_000
+"""Messages in long form whose names are learned before another name is news: some come more rarely than polls."""
 _OF_FIELD = re.compile(r"field ('(?:[^'\\]|\\.)+') is (text|a number|a truth value|a list|an object)\b")
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -59,18 +65,53 @@ class _Coming:
 
 
 @dataclass(slots=True)
+class _Known:
+    """Keys or names that a stream has, learned from its first looks."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+    looks: int = 0
+
+    def fresh(self, found: Iterable[str], read: Set[str], learning: bool = False) -> list[str]:
+        """Those of one look that have just been found to be new: of nothing that is `read`, and come again and again."""
+        self.looks += 1
+        first = learning or self.looks <= _LOOKS
+        fresh = []
+        for each in found:
+            if len(self.seen) >= _MOST_KEYS and each not in self.seen:
+                continue
+            self.seen[each] = _LOOKS + 1 if first or each in read else self.seen.get(each, 0) + 1
+            if self.seen[each] == _LOOKS:
+                fresh.append(each)
+        return fresh
+
+
+@dataclass(slots=True)
 class ShapeWatch:
     """Looks at what was decoded, in order. Used by one thread."""
 
     _coming: dict[str, _Coming] = field(default_factory=dict)
     _letters: Counter[str] = field(default_factory=Counter)
-    _keys: dict[str, int] = field(default_factory=dict)
-    _looks: int = 0
+    _keys: _Known = field(default_factory=_Known)
+    _names: _Known = field(default_factory=_Known)
+    _named: int = 0
+    """Messages in long form so far."""
+    _untold: list[AuditEntry] = field(default_factory=list)
+    """Of names, until the rows that their messages came to are looked at."""
+
+    def look_at_names(self, readings: Batch, schema: RecordSchema) -> None:
+        """In long form, before messages become rows of a schema: a name that was not there when this began is a new field."""
+        if not len(readings):
+            return
+        self._named += len(readings)
+        last = readings.take(slice(max(0, len(readings) - _LOOKED_AT), len(readings)))
+        read = frozenset(feature.path or feature.name for feature in schema.features)
+        fresh = self._names.fresh(names_of(last), read, learning=self._named <= _NAMED_MESSAGES)
+        self._untold += map(_news, fresh)
 
     def look(self, decoded: Decoded, messages: Messages) -> tuple[AuditEntry, ...]:
         """What has changed with these messages; a change is told once."""
-        notes = [*self._vanished(decoded.batch), *self._moved(decoded), *self._new(messages, decoded.batch.schema)]
-        return tuple(notes)
+        untold, self._untold = self._untold, []
+        return (*untold, *self._vanished(decoded.batch), *self._moved(decoded), *self._new(messages, decoded.batch.schema))
 
     def _vanished(self, batch: Batch) -> list[AuditEntry]:
         if not len(batch):
@@ -123,25 +164,16 @@ class ShapeWatch:
         keys = _keys_of(next((value for value in reversed(messages.values) if value), b""))
         if not keys:
             return []
-        self._looks += 1
         read = {path.split(".")[0] for path in _paths(schema)}
-        notes = []
-        for key in keys:
-            if len(self._keys) >= _MOST_KEYS and key not in self._keys:
-                continue
-            first = self._looks <= _LOOKS
-            self._keys[key] = _LOOKS + 1 if first or key in read else self._keys.get(key, 0) + 1
-            if self._keys[key] == _LOOKS and not first:
-                notes.append(
-                    AuditEntry(
-                        FIELD_NEW,
-                        None,
-                        f"field {key!r} is new: the monitor does not name it, so that the model does not read it. Add it to the"
-                        " monitor's record to have the next training learn it",
-                        key,
-                    )
-                )
-        return notes
+        return list(map(_news, self._keys.fresh(keys, read)))
+
+
+def _news(name: str) -> AuditEntry:
+    words = (
+        f"field {name!r} is new: the monitor does not name it, so that the model does not read it. Add it to the"
+        " monitor's record to have the next training learn it"
+    )
+    return AuditEntry(FIELD_NEW, None, words, name)
 
 
 def _keys_of(value: bytes) -> list[str]:

@@ -304,6 +304,7 @@ def test_what_became_of_messages_is_told_above_the_dead_letters(room: Room):
     store.commit(Outcome("pump", "topic", (OffsetMove(0, 0, 1_200),), aligned=1_100, passed=100))
     drawn = str(dead_markup(room, "pump", 0))
     assert "1,100 aligned into rows that others made, 100 passed over" in drawn
+    assert all(told in overview_markup(room) for told in ("1,100 aligned", "100 passed over"))
 
 
 def test_every_query_of_a_page_is_bounded(room: Room):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from latentwatch.alerts.reading import MonitorFacts, PromiseFacts, ScorerFacts
+from latentwatch.alerts.reading.stream import MessageCounts
 from latentwatch.detector.drift import BROKEN
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.policies import AlertPolicy
@@ -42,6 +43,7 @@ CALM = MonitorFacts(
     day=replace(DAY, episodes=0, flagged=0, confirmed=0, confirmed_records=0),
     tenure=DAY,
     dead_letters_day=0,
+    messages=MessageCounts(10, 0, 0, 0),
     spark=(),
 )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from latentwatch.domain.monitor import parse_monitor
 from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, STREAM_REFUSED
 from latentwatch.streams.poison import StreamRefused
 from tests.streams.stage import START, Stage
@@ -61,3 +62,48 @@ def test_a_refused_stream_is_one_notice():
         stage.run(records=64)
     assert _told(stage)[-1] == (STREAM_REFUSED, "")
     assert len(stage.store.dead_letters) < 1000
+
+
+LONG = """
+name: pump
+source: {kafka: {topic: memory}}
+record: {time: at, entity: rig, long: {name: of, value: is}, every: 10s%s, features: {load: numeric, temp: numeric}}
+"""
+
+
+def _values(ticks: range, *names: str, **changed: Any) -> list[bytes]:
+    """Of three rigs and each tick a value for each name."""
+    return [
+        json.dumps({"at": START + 10 * tick, "rig": f"r{rig}", "of": name, "is": changed.get(name, tick % 7)}).encode()
+        for tick in ticks
+        for rig in range(3)
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("age", ["", ", age: 1m"])
+@pytest.mark.parametrize("records", [128])
+def test_each_change_is_told_once_in_long_form(records: int, age: str):
+    """A name that no longer comes, one that is new, and one whose values are of another type; what was left out is no news."""
+    stage = Stage(watched=parse_monitor(LONG % age))
+    for value in (
+        *_values(range(600), "load", "temp", "left out"),
+        *_values(range(600, 800), "load", "left out"),
+        *_values(range(800, 1_400), "load", "temp", "left out", "fresh"),
+        *_values(range(1_400, 1_430), "load", "temp", "left out", temp="high"),
+    ):
+        stage.broker.produce(value, 0)
+    stage.run(records=records)
+    assert sorted(_told(stage)) == [(FIELD_MOVED, "temp"), (FIELD_NEW, "fresh"), (FIELD_VANISHED, "temp")]
+    assert len(stage.store.dead_letters) == 90
+
+
+def test_a_new_value_of_an_object_is_told_in_long_form():
+    """Of messages that hold several values each, as Telegraf's, a value is named as its feature would be."""
+    text = LONG.replace("name: of, value: is", "name: of, values: is").replace("load: n", "cpu.load: n").replace("temp: n", "cpu.temp: n")
+    stage = Stage(watched=parse_monitor(text % ""))
+    for tick in range(7_000):
+        values = {"load": 1.0, "temp": tick % 5, **({"steal": 2.0} if tick > 5_200 else {})}
+        stage.broker.produce(json.dumps({"at": START + 10 * tick, "rig": "r", "of": "cpu", "is": values}).encode(), 0)
+    stage.run(records=64)
+    assert _told(stage) == [(FIELD_NEW, "cpu.steal")]

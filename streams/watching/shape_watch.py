@@ -111,7 +111,12 @@ class ShapeWatch:
     def look(self, decoded: Decoded, messages: Messages) -> tuple[AuditEntry, ...]:
         """What has changed with these messages; a change is told once."""
         untold, self._untold = self._untold, []
-        return (*untold, *self._vanished(decoded.batch), *self._moved(decoded), *self._new(messages, decoded.batch.schema))
+        return (
+            *untold,
+            *self._vanished(decoded.batch),
+            *self._moved(decoded),
+            *self._new(messages, decoded.batch.schema),
+        )
 
     def _vanished(self, batch: Batch) -> list[AuditEntry]:
         if not len(batch):

@@ -100,7 +100,11 @@ def test_each_change_is_told_once_in_long_form(records: int, age: str):
 
 def test_a_new_value_of_an_object_is_told_in_long_form():
     """Of messages that hold several values each, as Telegraf's, a value is named as its feature would be."""
-    text = LONG.replace("name: of, value: is", "name: of, values: is").replace("load: n", "cpu.load: n").replace("temp: n", "cpu.temp: n")
+    text = (
+        LONG.replace("name: of, value: is", "name: of, values: is")
+        .replace("load: n", "cpu.load: n")
+        .replace("temp: n", "cpu.temp: n")
+    )
     stage = Stage(watched=parse_monitor(text % ""))
     for tick in range(7_000):
         values = {"load": 1.0, "temp": tick % 5, **({"steal": 2.0} if tick > 5_200 else {})}

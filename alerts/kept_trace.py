@@ -18,7 +18,7 @@ from latentwatch.alerts.grouping import Episode, shifted
 from latentwatch.alerts.tables import AlertRow, KeptTraceRow, TraceRow
 from latentwatch.alerts.trace_thinning import MOST_IN_COURSE, leading_up, merged, width_for
 from latentwatch.domain.alert import AlertKind
-from latentwatch.domain.clock import from_microseconds, to_microseconds
+from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.outcome import Stretch, TracePoint
 from latentwatch.domain.record import Position
 from latentwatch.domain.trace_block import NO_POINTS, TraceBlock, block_of_points, block_of_stretch, blocks_together
@@ -101,7 +101,7 @@ def led_up_to(
         ends += [stored[episode.entity]] if episode.entity in stored else []
         since = shifted(max(ends), gap) if ends else None
         stretch = parts.before.get(episode.opening.position)
-        points = NO_POINTS if stretch is None else leading_up(_since(block_of_stretch(stretch), since))
+        points = NO_POINTS if stretch is None else leading_up(block_of_stretch(stretch, since))
         if stretch is None or len(stretch.batch) < TRACE_BEFORE:
             until = from_microseconds(points.times[0]) if len(points) else episode.started
             live = _live(connection, monitor, episode.entity, since, until, TRACE_BEFORE - len(points))
@@ -132,12 +132,6 @@ def _former_ends(connection: Connection, monitor: str, opened: Sequence[Episode]
         )
         found.update({entity: ended for entity, ended in ends if ended < started[entity]})
     return found
-
-
-def _since(points: TraceBlock, moment: datetime | None) -> TraceBlock:
-    if moment is None:
-        return points
-    return points.take(slice(int(np.searchsorted(points.times, to_microseconds(moment), "right")), None))
 
 
 def rows_of(stretch: Stretch, rows: NDArray[np.bool_] | slice) -> Stretch:

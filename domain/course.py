@@ -315,25 +315,23 @@ def known_before(before: TraceBlock) -> dict[str, tuple[Usual | None, Value]]:
         for name, column in before.words.items()
     }
     usual: dict[str, Usual] = {}
-    seen = ~np.isnan(before.low)
-    known = np.where(np.isnan(before.numbers), before.low, before.numbers)
-    for place, name in enumerate(before.numeric):
-        rows = np.flatnonzero(seen[:, place])
-        last[name] = float(known[rows[-1], place]) if len(rows) else None
+    if before.numeric and len(before):
+        known = np.where(np.isnan(before.numbers), before.low, before.numbers)
+        latest = len(before) - 1 - np.argmax(~np.isnan(known)[::-1], axis=0)
+        newest = known[latest, np.arange(len(before.numeric))].tolist()
+        last |= {name: value if value == value else None for name, value in zip(before.numeric, newest, strict=True)}
     calm = before.take(~before.flagged)
-    if calm.records.sum() >= _FEWEST_BEFORE:
-        middle = np.where(np.isnan(calm.numbers), (calm.low + calm.high) / 2, calm.numbers)
-        low, high = np.fmin.reduce(calm.low, axis=0), np.fmax.reduce(calm.high, axis=0)
-        usual = {
-            name: Usual(float(low[place]), _median(middle[:, place]), float(high[place]))
-            for place, name in enumerate(before.numeric)
-            if not np.isnan(low[place])
-        }
+    if before.numeric and calm.records.sum() >= _FEWEST_BEFORE:
+        middle = _medians(np.where(np.isnan(calm.numbers), (calm.low + calm.high) / 2, calm.numbers)).tolist()
+        low, high = np.fmin.reduce(calm.low, axis=0).tolist(), np.fmax.reduce(calm.high, axis=0).tolist()
+        found = zip(before.numeric, map(Usual, low, middle, high), strict=True)
+        usual = {name: each for name, each in found if each.low == each.low}
     return {name: (usual.get(name), last[name]) for name in before.names if last[name] is not None}
 
 
-def _median(values: NDArray[np.floating]) -> float:
-    """Of those that are known, at least one."""
-    ordered = np.sort(values)  # what is missing comes last
-    count = len(ordered) - int(np.isnan(ordered).sum())
-    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+def _medians(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """[C] of the known of [N, C] values; NaN where none is known."""
+    ordered = np.sort(values, axis=0)  # what is missing comes last
+    counts, columns = (~np.isnan(ordered)).sum(0), np.arange(values.shape[1])
+    lower, upper = (ordered[np.maximum(of, 0) // 2, columns] for of in (counts - 1, counts))
+    return np.asarray((lower + upper) / 2)

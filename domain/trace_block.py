@@ -131,33 +131,43 @@ NO_POINTS = TraceBlock(
 )
 
 
-def block_of_stretch(stretch: Stretch) -> TraceBlock:
-    """Every record of a stretch as a point of its own, in time order."""
+def block_of_stretch(stretch: Stretch, after: datetime | None = None) -> TraceBlock:
+    """Every record of a stretch, or every one after a moment, as a point of its own, in time order."""
     batch, schema, scores = stretch.batch, stretch.batch.schema, stretch.scores
-    order = np.argsort(batch.times, kind="stable")
+    rows = _in_order(batch.times, None if after is None else to_microseconds(after))
     truths = [name for name in schema.numbers if schema.feature(name).type is FeatureType.BOOLEAN]
     numeric = tuple(name for name in schema.numbers if name not in truths)
     places = {name: place for place, name in enumerate(schema.numbers)}
-    numbers = batch.numbers[order][:, [places[name] for name in numeric]]
+    numbers = all_numbers = batch.numbers[rows]
     words: dict[str, Sequence[Value]] = {}
+    if truths:
+        numbers = all_numbers[:, [places[name] for name in numeric]]
     for name in truths:
-        column = batch.numbers[order, places[name]]
-        words[name] = [None if value != value else value >= 0.5 for value in column.tolist()]
-    words.update(zip(schema.categories, batch.categories[order].T.tolist(), strict=True))
-    words.update(zip(schema.texts, batch.texts[order].T.tolist(), strict=True))
-    said = np.column_stack((scores.surprise, scores.reconstruction, scores.density)).astype(np.float64)
+        column = all_numbers[:, places[name]].tolist()
+        words[name] = [None if value != value else value >= 0.5 for value in column]
+    words.update(zip(schema.categories, batch.categories[rows].T.tolist(), strict=True))
+    words.update(zip(schema.texts, batch.texts[rows].T.tolist(), strict=True))
+    said = [np.asarray(each, np.float64)[rows] for each in (scores.surprise, scores.reconstruction, scores.density)]
     return TraceBlock(
         names=schema.names,
         numeric=numeric,
-        times=batch.times[order],
-        scores=np.nan_to_num(said[order], posinf=_VERY_LARGE, neginf=-_VERY_LARGE),
-        flagged=stretch.flagged[order],
-        records=np.ones(len(order), np.int64),
+        times=batch.times[rows],
+        scores=np.nan_to_num(np.column_stack(said), posinf=_VERY_LARGE, neginf=-_VERY_LARGE),
+        flagged=stretch.flagged[rows],
+        records=np.ones(len(numbers), np.int64),
         numbers=numbers,
         low=numbers,
         high=numbers,
         words=words,
     )
+
+
+def _in_order(times: NDArray[np.int64], after: int | None) -> NDArray[np.intp] | slice:
+    """The rows of later times in time order; where they are in order, as they nearly always are, nothing is copied."""
+    if (times[1:] >= times[:-1]).all():
+        return slice(0 if after is None else int(np.searchsorted(times, after, "right")), None)
+    order = np.argsort(times, kind="stable")
+    return order if after is None else order[times[order] > after]
 
 
 def block_of_points(points: Sequence[TracePoint]) -> TraceBlock:

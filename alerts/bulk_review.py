@@ -72,6 +72,23 @@ class Said:
     """Of assigning; empty for nobody."""
 
 
+def unchanged(action: BulkAction, said: Said) -> str:
+    """Why an action changed nothing, in a clause.
+
+    >>> unchanged(BulkAction.SNOOZE, Said("Ada")), unchanged(BulkAction.CLOSE, Said("Ada"))
+    ('it is over already, or closed: there is no end to wait for', 'it is closed already')
+    """
+    if action is BulkAction.SNOOZE and said.until is None:
+        return "it is over already, or closed: there is no end to wait for"
+    return {
+        BulkAction.ACKNOWLEDGE: "it is acknowledged already, or closed",
+        BulkAction.CLOSE: "it is closed already",
+        BulkAction.REOPEN: "it is open already",
+        BulkAction.SNOOZE: "it is closed, or snoozed until then already",
+        BulkAction.ASSIGN: f"it is in the care of {said.assignee or 'nobody'} already",
+    }.get(action, "it is so already")
+
+
 _STEPS = {BulkAction.ACKNOWLEDGE: ACKNOWLEDGE, BulkAction.CLOSE: CLOSE, BulkAction.REOPEN: REOPEN}
 
 

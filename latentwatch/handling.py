@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from latentwatch.alerts.bulk_review import BulkAction, BulkDone, Said, act_on_many, undo
+from latentwatch.alerts.bulk_review import BulkAction, BulkDone, Said, act_on_many, unchanged, undo
 from latentwatch.alerts.incident_review import alerts_of_incident
 from latentwatch.alerts.snoozing import said_until
 from latentwatch.domain.clock import SystemClock
@@ -40,7 +40,7 @@ def handle(
     done = act_on_many(engine, alerts, word, said)
     named = f"{noun}{'' if len(set(numbers)) == 1 else 's'} {', '.join(map(str, dict.fromkeys(numbers)))}"
     if not done.changed:
-        return f"{named}: nothing to change, it is so already"
+        return f"{named}: nothing was changed: {unchanged(word, said)}"
     count = len(done.changed)
     of = f" ({count} alert{'' if count == 1 else 's'})" if noun == "incident" or count < len(set(numbers)) else ""
     back = f"; 'latentwatch {noun}s undo {done.id}' takes it back" if done.id is not None else ""

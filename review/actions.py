@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latentwatch.alerts.bulk_review import BulkAction, Said, act_on_many
+from latentwatch.alerts.bulk_review import BulkAction, Said, act_on_many, unchanged
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.snoozing import said_until
@@ -80,7 +80,7 @@ def handle(room: Room, alerts: Sequence[int], what: str, said: Mapping[str, Any]
     asked = Said(author_of(said), cause, note, until, assignee)
     done = act_on_many(room.engine, alerts, action, asked, room.clock)
     if not done.changed:
-        return Done("Nothing to change: it is so already.")
+        return Done(f"Nothing was changed: {unchanged(action, asked)}.")
     what_alerts = f"Alert {done.changed[0]}" if len(done.changed) == 1 else f"{len(done.changed)} alerts"
     return Done(f"{what_alerts} {_meaning(action, asked)}.", undo=done.id)
 

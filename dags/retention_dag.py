@@ -1,4 +1,5 @@
-"""Every night, delete what is older than it needs to be; labels, labelled alerts and model versions stay."""
+"""Every night, delete what is older than it needs to be, and place incidents on their maps; labels, labelled alerts and model
+versions stay."""
 
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from airflow.sdk import dag, task
     default_args={"retries": 2, "retry_delay": timedelta(minutes=10), "execution_timeout": timedelta(hours=2)},
 )
 def retention() -> None:
-    """One task: the deletion is one bounded transaction after another and may be repeated."""
+    """Both tasks may be repeated: the deletion is one bounded transaction after another, and places are replaced together."""
 
     @task
     def delete_expired() -> dict[str, int]:
@@ -25,7 +26,14 @@ def retention() -> None:
 
         return delete_expired()
 
-    delete_expired()
+    @task
+    def place_incidents() -> dict[str, int]:
+        """How many incidents of which monitor are on its map now."""
+        from latentwatch.incident_placing import place_incidents
+
+        return place_incidents()
+
+    delete_expired() >> place_incidents()
 
 
 retention()

@@ -124,3 +124,20 @@ def merge(
     from latentwatch.incident_handling import merge_incidents
 
     typer.echo(f"incidents {', '.join(map(str, incidents))} are now incident {merge_incidents(incidents, author)}")
+
+
+@app.command(epilog="Example: latentwatch incidents place plant")
+def place(
+    monitor: Annotated[str | None, typer.Argument(metavar="MONITOR", help="Of this monitor only.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place incidents on their monitors' maps, alike ones together, as the nightly run does; old ones move little."""
+    from latentwatch.console import print_json, say
+    from latentwatch.incident_placing import place_incidents
+
+    found = place_incidents(monitor)
+    if as_json:
+        print_json(found)
+        return
+    for name, count in found.items():
+        say(f"{name}: {count:,} incidents placed")

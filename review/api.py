@@ -15,6 +15,7 @@ from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.comparing_api import router as comparing_router
 from latentwatch.review.exceptions_api import router as exceptions_router
+from latentwatch.review.incident_map_api import router as incident_map_router
 from latentwatch.review.labels_api import router as labels_router
 from latentwatch.review.latent_map import latent_map
 from latentwatch.review.likeness_api import router as likeness_router
@@ -194,6 +195,7 @@ router.include_router(labels_router)
 router.include_router(missed_router)
 router.include_router(segments_router)
 router.include_router(silences_router)
+router.include_router(incident_map_router)
 router.include_router(states_router)
 router.include_router(whatif_router)
 router.include_router(likeness_router)

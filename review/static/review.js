@@ -231,6 +231,10 @@
       const moment = item.data.time;
       return `${escape(item.name || "whole stream")} · alert ${item.data.alert}<br>${latentwatch.time(moment)}<br>surprise <b>${item.data.surprise}</b> · ${escape(item.seriesName)}${item.data.state ? `<br>${escape(item.data.state)}` : ""}`;
     },
+    incidentTip: (item) => {
+      if (!item.data || !item.data.incident) return "";
+      return `${escape(item.data.name)} · incident ${item.data.incident}<br>${latentwatch.time(item.data.time)}<br>${escape(item.data.features)} · ${escape(item.seriesName)}`;
+    },
     cell: (width, height) => (params, api) => {
       const [x, y] = api.coord([api.value(0), api.value(1)]);
       const [w, h] = api.size([width, height]);

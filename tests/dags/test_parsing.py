@@ -80,7 +80,7 @@ def parse(tmp_path: Path):
 def test_an_empty_environment_has_the_retention_dag_alone(parse):
     """Without a monitor folder there is nothing to retrain, and nothing to complain of."""
     found = parse()
-    assert found["dags"] == {"retention": ["delete_expired"]}
+    assert found["dags"] == {"retention": ["delete_expired", "place_incidents"]}
     assert found["errors"] == {}
 
 
@@ -94,7 +94,11 @@ def test_every_monitor_file_gives_a_dag_and_a_broken_one_harms_no_other(parse):
         twin_a=_GOOD.format(name="twin"),
         twin_b=_GOOD.format(name="twin"),
     )
-    assert found["dags"] == {"retention": ["delete_expired"], "retrain_pump": _STEPS, "retrain_by-hand": _STEPS}
+    assert found["dags"] == {
+        "retention": ["delete_expired", "place_incidents"],
+        "retrain_pump": _STEPS,
+        "retrain_by-hand": _STEPS,
+    }
     assert found["schedules"]["retrain_pump"] == "0 4 * * *"
     assert found["schedules"]["retrain_by-hand"] == "None"
     assert set(found["errors"]) == {"refused_monitors_dag.py"}

@@ -20,7 +20,7 @@ Places = NDArray[np.float64]
 def placed(directions: NDArray[np.float32], former: Places) -> Places:
     """[N, 2] by t-SNE of likeness, begun from the former places [N, 2], NaN where there was none. The same input gives the same."""
     count = len(directions)
-    had = np.isfinite(former).all(axis=1)
+    had = np.asarray(np.isfinite(former).all(axis=1))
     if count < _FEWEST:
         spread = np.column_stack([(np.arange(count) + 0.5) / max(1, count), np.full(count, 0.5)])
         return np.where(had[:, None], former, spread)

@@ -18,6 +18,8 @@ _COLOURS = ("chart-1", "chart-2", "chart-3", "chart-4", "accent", "verdict-true"
 _REST = "other"
 _DAY = 86_400
 _AGES = ((1, "a day"), (7, "a week"), (30, "a month"))
+_MARGIN = 0.08
+"""Of the map's width, so that no dot stands on its edge."""
 _SMALLEST, _LARGEST = 6, 22
 """Pixels: of a minute, and of a day and more."""
 
@@ -55,7 +57,7 @@ def incidents_option(shown: Sequence[MappedIncident], by: str, now: datetime) ->
                 **({"symbol": "emptyCircle"} if one.since_placed else {}),
             }
         )
-    hidden = {"type": "value", "show": False, "scale": True}
+    hidden = {"type": "value", "show": False, "min": -_MARGIN, "max": 1 + _MARGIN}
     return {
         "animation": False,
         "textStyle": {"fontFamily": "inherit"},
@@ -91,6 +93,7 @@ def incidents_option(shown: Sequence[MappedIncident], by: str, now: datetime) ->
             "throttleType": "debounce",
             "throttleDelay": 250,
             "outOfBrush": {"colorAlpha": 0.2},
+            "brushStyle": {"borderWidth": 1, "color": "rgba(10,108,134,.12)", "borderColor": "rgba(10,108,134,.8)"},
         },
         "series": series,
     }

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from nicegui import events, ui
 
+from latentwatch.review.actions import Done
 from latentwatch.review.charts.incidents import COLOURED_BY, incidents_option
 from latentwatch.review.fragment import PageQueries, fragment, show
+from latentwatch.review.incident_actions import act_on_incidents, take_back
 from latentwatch.review.incident_map import MappedIncident, incident_map
 from latentwatch.review.room import Room
 from latentwatch.review.templating import render
@@ -24,6 +27,7 @@ class IncidentsPanel:
         self._by = by if by in COLOURED_BY else COLOURED_BY[0]
         self._all: tuple[MappedIncident, ...] = ()
         self._shown: tuple[MappedIncident, ...] = ()
+        self._chosen: list[int] = []
 
     async def build(self) -> None:
         """Asks once; a page that is loaded again asks again."""
@@ -43,7 +47,28 @@ class IncidentsPanel:
                 slider = ui.slider(min=1, max=len(self._all), value=len(self._all), step=1)
                 slider.props('aria-label="until"')
                 slider.on("change", lambda: self._show_until(int(slider.value)))
+        self._said = fragment()
+        with ui.element("div").classes("actions"):
+            for what, label in _ACTIONS.items():
+                button = ui.button(label, color=None).props("flat no-caps").classes("button")
+                button.on("click", self._act, js_handler=_SIGNED % what)
+        ui.on("undo", self._undo)
         self._listed = fragment(render("incidents_chosen.html", chosen=None))
+
+    async def _act(self, event: events.GenericEventArguments) -> None:
+        """One thing to all alerts of the incidents that are selected."""
+        said = event.args if isinstance(event.args, dict) else {}
+        if not self._chosen:
+            self._tell(Done("draw around incidents first.", refused=True))
+            return
+        self._tell(await self._queries.ask(act_on_incidents, self._room, {**said, "ids": self._chosen}))
+
+    async def _undo(self, event: events.GenericEventArguments) -> None:
+        self._tell(await self._queries.ask(take_back, self._room, event.args))
+
+    def _tell(self, done: Done | None) -> None:
+        if done is not None:
+            show(self._said, render("said.html", done=done))
 
     def _show_until(self, count: int) -> None:
         self._shown = self._all[: max(1, count)]
@@ -61,6 +86,7 @@ class IncidentsPanel:
         said = event.args
         numbers = {each for each in said if isinstance(each, int)} if isinstance(said, list) else set()
         chosen = [one for one in self._shown if one.dot.incident in numbers]
+        self._chosen = [one.dot.incident for one in chosen]
         if not isinstance(said, list):
             show(self._listed, render("incidents_chosen.html", chosen=None))
             return
@@ -71,6 +97,8 @@ class IncidentsPanel:
         )
 
 
+_ACTIONS = {"acknowledge": "Acknowledge selected", "true": "True", "false": "False alarm", "close": "Close"}
+_SIGNED = "() => emit({what: '%s', author: localStorage.getItem('latentwatch.author') || ''})"
 _SELECTION = (
     "(e) => { const picked = e.batch[0] || {areas: [], selected: []};"
     " const chart = getElement(%d).chart; const series = chart.getOption().series;"
@@ -81,7 +109,7 @@ _SELECTION = (
 
 def _open(event: events.EChartPointClickEventArguments) -> None:
     """A click on a dot leads to its incident."""
-    point = event.data
+    point: Any = event.data
     if isinstance(point, dict) and isinstance(point.get("incident"), int):
         ui.navigate.to(f"/incidents/{point['incident']}")
 
@@ -96,9 +124,13 @@ def in_common(chosen: Sequence[MappedIncident], rest: Sequence[MappedIncident]) 
         for value, share in ours.items():
             apart = share - theirs.get(value, 0.0)
             if share >= _FEWEST_SHARE and (apart > 0 or not rest):
-                against = f", of the rest {theirs.get(value, 0.0):.0%}" if rest else ""
-                found.append((apart, f"{kind} {value}: {share:.0%}{against}"))
+                against = f", of the rest {_percent(theirs.get(value, 0.0))}" if rest else ""
+                found.append((apart, f"{kind} {value}: {_percent(share)}{against}"))
     return [words for _, words in sorted(found, key=lambda one: (-one[0], one[1]))[:_NAMED]]
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share)} %"
 
 
 def _shares(incidents: Sequence[MappedIncident], kind: str) -> dict[str, float]:

@@ -39,7 +39,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class AlertSide:
     """One of the two."""
 
     alert: Alert
@@ -68,8 +68,8 @@ class FeatureCompared:
 class Comparison:
     """Two alerts side by side."""
 
-    first: Side
-    second: Side
+    first: AlertSide
+    second: AlertSide
     likeness: float
     """Cosine of their fingerprints, 0 to 1."""
     drawn: tuple[str, ...]
@@ -150,7 +150,7 @@ def _off(actual: Value, expected: Value) -> float | None:
     return float(actual) - float(expected)
 
 
-def _side(detail: AlertDetail, drawn: Sequence[str]) -> Side:
+def _side(detail: AlertDetail, drawn: Sequence[str]) -> AlertSide:
     alert = detail.alert
     points = _evenly(detail.trace)
     trace = tuple(
@@ -162,7 +162,7 @@ def _side(detail: AlertDetail, drawn: Sequence[str]) -> Side:
         for point in points
     )
     cause = next((label.cause for label in reversed(detail.labels) if label.cause), "")
-    return Side(alert, cause, (alert.ended - alert.started).total_seconds(), trace)
+    return AlertSide(alert, cause, (alert.ended - alert.started).total_seconds(), trace)
 
 
 def _evenly(points: Sequence[TracePoint]) -> Sequence[TracePoint]:
@@ -177,7 +177,7 @@ def _plain(value: Value) -> float | None:
     return float(value) if isinstance(value, int | float) and value == value else None
 
 
-def _said(sides: tuple[Side, Side], likeness: float, features: Sequence[FeatureCompared]) -> list[str]:
+def _said(sides: tuple[AlertSide, AlertSide], likeness: float, features: Sequence[FeatureCompared]) -> list[str]:
     words = "nearly the same" if likeness >= SAME else "alike" if likeness >= ALIKE else "not alike"
     both = [each for each in features if min(each.shares) >= _NAMED_SHARE]
     said = [f"By what they were about they are {words} ({likeness:.2f})."]

@@ -24,7 +24,7 @@ class MomentOut(Answer):
     values: list[float | None] = Field(description="of the features that are drawn, in their order")
 
 
-class SideOut(Answer):
+class AlertSideOut(Answer):
     """One of the two."""
 
     alert: AlertOut
@@ -49,8 +49,8 @@ class FeatureComparedOut(Answer):
 class ComparisonOut(Answer):
     """Two alerts side by side."""
 
-    first: SideOut
-    second: SideOut
+    first: AlertSideOut
+    second: AlertSideOut
     likeness: float
     drawn: list[str]
     features: list[FeatureComparedOut] = Field(description="the loudest first, at most 12")

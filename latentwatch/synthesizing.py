@@ -1,0 +1,414 @@
+"""`latentwatch synthesize`: records that were made, not recorded, and marked as such.
+
+history -> sampler of the monitor's kind -> records in the units and at the cadence of each entity -> a fault put upon a stretch
+of them -> a file that `latentwatch score --input` reads as it is
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from latentwatch.alerts.database import Engine
+from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.causes import alerts_of_cause, known_causes
+from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.detector.cadence import cadence_of
+from latentwatch.detector.interface import Detector
+from latentwatch.detector.likeness_of_samples import as_columns, nearest_ratio, told_apart
+from latentwatch.detector.running_context import RunningContext
+from latentwatch.domain.clock import SystemClock
+from latentwatch.domain.counters import in_rates
+from latentwatch.domain.errors import InvalidInput, NotFound
+from latentwatch.domain.model_choice import ModelKind
+from latentwatch.domain.monitor import Monitor, load_monitor
+from latentwatch.domain.record import Batch, Value, batch_from_columns, concatenate
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.history import gather_history, read_history
+from latentwatch.scoring import write_scores
+from latentwatch.settings import load_settings
+from latentwatch.streams.sources.file_source import FileSource
+from latentwatch.wiring import ASKING_SECONDS, load_version, ready_database, serving_version
+
+MOST_AUC = 0.75
+"""Beyond it a classifier tells too well what was made, and nothing is written without being told to."""
+MOST_RECORDS = 1_000_000
+MOST_ENTITIES = 20
+"""Each has a sampler of its own; of more those with most records are drawn."""
+_SYNTHETIC, _FAULT = "synthetic", "synthetic_fault"
+_DRAWN_FOR_EACH = 4
+"""Records drawn for each that is laid along a real stretch."""
+_NEAREST = 16
+_CHANCES = np.array([0, 1e-4, 1e-3, 3e-3, 0.01, 0.03, *np.linspace(0.1, 1, 10)])
+"""Edges of the ranges of 10^-surprise by which drawn records are chosen."""
+_FAULT_FROM = 2 / 3
+"""Where in an entity's records a fault begins: behind enough of them for a context."""
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be made."""
+
+    records: int
+    output: str
+    fault: str = ""
+    """The cause of a known incident."""
+    entity: str = ""
+    """Whose records get the fault; the first one's where it is not said."""
+    onto: str = ""
+    """A file of real records that gets the fault in place of drawn ones."""
+    history: tuple[str, ...] = ()
+    anyway: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was written, and how like real records it is."""
+
+    output: str
+    records: int
+    version: int
+    kind: str
+    """Of what was sampled from."""
+    auc: float | None
+    """How well boosted trees tell drawn records from real ones; None where real ones were taken."""
+    nearest: float | None
+    """Distance to the nearest real record, by that of real ones; None likewise."""
+    anyway: bool
+    fault: str
+    fault_alert: int | None
+    """The alert whose course was put upon the records."""
+    fault_records: int
+    flagged: float
+    """Share of the file's records that the version flags."""
+    promised: float
+    """Share that its threshold lets it flag of normal ones."""
+
+
+def synthesize(monitor_file: Path, wanted: Wanted, progress: Progress) -> Made:
+    """Make records and write them.
+
+    Raises InvalidInput where they cannot be made, or are told from real ones too well and `anyway` is not said; NotFound for
+    a fault that no labelled alert had; and as reading a history does.
+    """
+    _check(wanted)
+    settings, monitor = load_settings(), load_monitor(monitor_file)
+    _refuse_shapes(monitor)
+    engine = ready_database(settings, patience_seconds=ASKING_SECONDS)
+    registry = ModelRegistry(engine)
+    version = serving_version(registry, monitor, None)
+    detector = load_version(settings, registry, version, monitor)
+    case = _fault_of(engine, monitor, wanted.fault) if wanted.fault else None
+    auc = nearest = None
+    if wanted.onto:
+        made, kind = read_history(monitor.record, [wanted.onto]), "recorded"
+    else:
+        progress("reading the history", 0.0)
+        history = gather_history(monitor, settings, list(wanted.history) or None)
+        rates = _with_rates(history)
+        progress("learning to sample", 0.1)
+        drawn, pool, kind = _drawn(detector, monitor, rates, wanted)
+        progress("comparing with real records", 0.6)
+        real = as_columns(rates)
+        auc, nearest = told_apart(real, as_columns(pool), wanted.seed), nearest_ratio(real, as_columns(drawn))
+        if auc > MOST_AUC and not wanted.anyway:
+            raise InvalidInput(
+                f"a classifier tells what was drawn from real records with an AUC of {auc:.2f}, more than {MOST_AUC}: it is"
+                " too unlike them to stand for them. With --anyway it is written, and the file says so; a longer --history"
+                " may help"
+            )
+        made = _in_counts(drawn, history)
+    stretch = np.zeros(len(made), bool)
+    if case is not None:
+        made, stretch = with_fault(made, case, wanted.entity)
+    progress("writing", 0.8)
+    facts = Made(
+        output=wanted.output,
+        records=len(made),
+        version=version.version,
+        kind=kind,
+        auc=auc,
+        nearest=nearest,
+        anyway=bool(auc is not None and auc > MOST_AUC),
+        fault=wanted.fault,
+        fault_alert=None if case is None else case.alert,
+        fault_records=int(stretch.sum()),
+        flagged=0.0,
+        promised=version.evaluation.promised_rate if version.evaluation else 10.0 ** -detector.threshold(monitor.alert),
+    )
+    _write(made, stretch, facts, synthetic=not wanted.onto)
+    progress("scoring what was written", 0.9)
+    with open(os.devnull, "wb") as nowhere:
+        tally = write_scores(
+            FileSource(wanted.output, "auto", SystemClock(), monitor.record), detector, monitor, nowhere
+        )
+    return replace(facts, flagged=tally.flagged / max(1, tally.records))
+
+
+def _check(wanted: Wanted) -> None:
+    if not 1 <= wanted.records <= MOST_RECORDS:
+        raise InvalidInput(f"-n {wanted.records:,}: must be from 1 to {MOST_RECORDS:,}")
+    if Path(wanted.output).suffix not in (".parquet", ".csv"):
+        raise InvalidInput(f"-o {wanted.output}: give a file that ends in .parquet or .csv")
+    if wanted.onto and not wanted.fault:
+        raise InvalidInput("--onto puts a fault upon real records; say which one with --fault")
+    if wanted.onto and Path(wanted.onto).resolve() == Path(wanted.output).resolve():
+        raise InvalidInput(f"{wanted.output}: is the file of real records, and would be lost; give another -o")
+
+
+def _refuse_shapes(monitor: Monitor) -> None:
+    record = monitor.record
+    if record.takes_apart or record.long is not None or record.is_shaped or record.entity_is_file:
+        raise InvalidInput(
+            f"monitor {monitor.name!r} reads records out of another shape (arrays, long form, several entity fields, 'where',"
+            " or a file an entity); records are made for monitors that read one record a row"
+        )
+    if record.texts:
+        raise InvalidInput(
+            f"text cannot be drawn; the monitor reads {', '.join(record.texts)}. Use a copy of it without those fields"
+        )
+
+
+def _drawn(detector: Detector, monitor: Monitor, rates: Batch, wanted: Wanted) -> tuple[Batch, Batch, str]:
+    """Drawn records in rates, each entity's at its cadence after the history; those that they were chosen from, which are of all
+    times of day; and the kind that was sampled from."""
+    from latentwatch.detector.latent.sampling import CANNOT
+    from latentwatch.detector.rows.sampling import fit_row_sampler
+
+    known = ModelKind(detector.kind)
+    kind = ModelKind.VARIATIONAL if known in CANNOT or known in (ModelKind.AUTO, ModelKind.WINDOWED) else known
+    beside = " beside it" if known in CANNOT else ""
+    inner: Any = detector
+    while hasattr(inner, "inner"):
+        inner = inner.inner
+    names, counts = np.unique(rates.entities.astype(str), return_counts=True)
+    most = np.sort(np.argsort(-counts, kind="stable")[:MOST_ENTITIES])
+    names, counts = names[most], counts[most]
+    sizes = np.diff(np.rint(np.concatenate([[0], np.cumsum(counts)]) * wanted.records / counts.sum()).astype(int))
+    random = np.random.RandomState(wanted.seed)
+    narrowed = rates.narrowed(in_rates(detector.schema))
+    parts, pools = [], []
+    for name, size in zip(names.tolist(), sizes.tolist(), strict=True):
+        if not size:
+            continue
+        mine = narrowed.take(narrowed.entities == name)
+        pool = _batch_of(
+            narrowed.schema, *fit_row_sampler(mine, kind, wanted.seed).draw(_DRAWN_FOR_EACH * size, random)
+        )
+        pools.append(pool)
+        if detector.context.width:
+            parts.append(_laid_along(mine, pool, size, random))
+        else:
+            surprise = inner.score(pool, RunningContext(inner.context).extend(pool)).surprise
+            parts.append(pool.take(as_surprising_as_real(surprise, size, random)))
+    placed = [_placed(part, rates.take(rates.entities == part.entities[0])) for part in parts]
+    whole = concatenate(placed)
+    drawn = whole.take(np.argsort(whole.times, kind="stable"))
+    return drawn, concatenate(pools) if detector.context.width else drawn, f"{kind.value}{beside}"
+
+
+def _batch_of(schema: RecordSchema, records: list[dict[str, Value]], owners: NDArray[np.object_]) -> Batch:
+    columns: dict[str, Any] = {name: [record.get(name) for record in records] for name in schema.names}
+    for name in schema.numbers:
+        columns[name] = [np.nan if value is None else float(value) for value in columns[name]]
+    return batch_from_columns(schema, columns, entities=owners)
+
+
+def as_surprising_as_real(surprise: NDArray[np.float32], size: int, random: np.random.RandomState) -> NDArray[np.intp]:
+    """Rows of drawn records [N], so many, whose surprises are spread as those of normal ones: a tenth reach 1, a hundredth 2.
+
+    A sampler blurs narrow relations, and a detector sees that at once: of each range of surprise as many are taken as normal
+    records have there, as far as enough were drawn.
+    """
+    chance = np.clip(10.0 ** -surprise.astype(np.float64), 0, 1 - 1e-9)
+    place = np.searchsorted(_CHANCES, chance, "right") - 1
+    seen = np.bincount(place, minlength=len(_CHANCES) - 1)
+    weight = (np.diff(_CHANCES) / np.maximum(seen, 1))[place]
+    return np.asarray(random.choice(len(surprise), size, replace=False, p=weight / weight.sum()), np.intp)
+
+
+def _laid_along(real: Batch, pool: Batch, size: int, random: np.random.RandomState) -> Batch:
+    """So many of drawn records, in an order that follows a real stretch of the entity: each step takes one of the nearest.
+
+    Drawn one by one, records jump; a model that reads them in time would see nothing else.
+    """
+    from scipy.spatial import KDTree
+
+    if not size:
+        return pool.take(slice(0, 0))
+    ours, theirs = as_columns(real)[:, :-1], as_columns(pool)[:, :-1]
+    middle, spread = np.nanmedian(ours, axis=0), np.nanstd(ours, axis=0)
+    spread[~(spread > 0)] = 1.0
+    tree = KDTree(np.where(np.isnan(theirs), 0, (theirs - middle) / spread))
+    start = random.randint(max(1, len(real) - size + 1))
+    path = ours[(start + np.arange(size)) % len(real)]
+    near = tree.query(np.where(np.isnan(path), 0, (path - middle) / spread), min(_NEAREST, len(pool)))[1].reshape(
+        size, -1
+    )
+    used = np.zeros(len(pool), bool)
+    rows = np.empty(size, np.intp)
+    for step, candidates in enumerate(near):
+        free = candidates[~used[candidates]]
+        rows[step] = free[0] if len(free) else candidates[0]
+        used[rows[step]] = True
+    return pool.take(rows)
+
+
+def _placed(drawn: Batch, history: Batch) -> Batch:
+    """With times that go on at the cadence where the entity's history ends."""
+    step = cadence_of(history.times, history.entities) or float(
+        np.median(np.diff(history.times)) / 1e6 if len(history) > 1 else 1.0
+    )
+    times = history.times[-1] + (1 + np.arange(len(drawn), dtype=np.int64)) * max(1, round(step * 1e6))
+    return replace(drawn, times=times)
+
+
+def _with_rates(history: Batch) -> Batch:
+    """Counters as what they grew by a second since the entity's record before; missing where they began again."""
+    schema = in_rates(history.schema)
+    numbers = history.numbers.astype(np.float64)
+    for name in history.schema.counters:
+        column = history.schema.numbers.index(name)
+        for owner in np.unique(history.entities.astype(str)):
+            rows = np.flatnonzero(history.entities == owner)
+            grown, seconds = np.diff(numbers[rows, column]), np.diff(history.times[rows]) / 1e6
+            with np.errstate(all="ignore"):
+                rate = np.where((grown >= 0) & (seconds > 0), grown / seconds, np.nan)
+            numbers[rows, column] = np.concatenate([[np.nan], rate])
+    return replace(history, schema=schema, numbers=numbers.astype(np.float32))
+
+
+def _in_counts(drawn: Batch, history: Batch) -> Batch:
+    """Rates counted up again from each entity's last count."""
+    if not history.schema.counters:
+        return drawn
+    schema = RecordSchema(
+        **{key: getattr(drawn.schema, key) for key in RecordSchema.model_fields if key != "features"},
+        features=tuple(history.schema.feature(name) for name in drawn.schema.names),
+    )
+    numbers = drawn.numbers.astype(np.float64)
+    for name in history.schema.counters:
+        column, known = schema.numbers.index(name), history.schema.numbers.index(name)
+        for owner in np.unique(drawn.entities.astype(str)):
+            rows, before = np.flatnonzero(drawn.entities == owner), history.entities == owner
+            last = history.times[before][-1]
+            seconds = np.diff(drawn.times[rows], prepend=last) / 1e6
+            counts = history.numbers[before, known]
+            begun = counts[np.isfinite(counts)][-1] if np.isfinite(counts).any() else 0.0
+            numbers[rows, column] = begun + np.cumsum(np.nan_to_num(np.maximum(numbers[rows, column], 0)) * seconds)
+    return replace(drawn, schema=schema, numbers=numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCase:
+    """What a known incident did, from its first flagged record to its last."""
+
+    alert: int
+    seconds: float
+    shifts: dict[str, NDArray[np.float64]]
+    """Of each number, how far it lay from what was expected, record by record."""
+    words: dict[str, str]
+    """Categories that showed another word than expected at the strangest record."""
+
+
+def _fault_of(engine: Engine, monitor: Monitor, cause: str) -> FaultCase:
+    """The longest kept alert that people labelled with a cause. Raises NotFound, saying which causes there are."""
+    alerts = alerts_of_cause(engine, monitor.name, cause)
+    details = [detail for number in alerts if (detail := alert_detail(engine, number)) and detail.peak]
+    if not details:
+        known = ", ".join(known_causes(engine, monitor.name)) or "none yet"
+        raise NotFound(
+            f"monitor {monitor.name!r}: no alert labelled true has the cause {cause!r}; causes that people named: {known}."
+            " 'latentwatch alerts label ALERT true --cause ...' names one"
+        )
+    detail = max(details, key=lambda one: len(one.flagged))
+    shifts: dict[str, NDArray[np.float64]] = {}
+    counters = set(monitor.record.counters)
+    for name in monitor.record.numbers:
+        pairs = [(one.values.get(name), one.explanation.expected.get(name)) for one in detail.flagged]
+        off = [float(a) - float(b) for a, b in pairs if isinstance(a, int | float) and isinstance(b, int | float)]
+        if off and name not in counters and np.isfinite(off).all():
+            shifts[name] = np.array(off)
+    assert detail.peak is not None  # of those chosen
+    shown, expected = detail.peak.values, detail.peak.explanation.expected
+    words = {
+        name: word
+        for name in monitor.record.categories
+        if isinstance(word := shown.get(name), str) and word != expected.get(name)
+    }
+    seconds = (detail.alert.ended - detail.alert.started).total_seconds()
+    return FaultCase(detail.alert.id, seconds, shifts, words)
+
+
+def with_fault(batch: Batch, case: FaultCase, entity: str) -> tuple[Batch, NDArray[np.bool_]]:
+    """The records with a stretch of one entity shifted by what the incident did, for as long; and [N] which those are.
+
+    Raises InvalidInput for an entity that has no records here.
+    """
+    owner = entity or str(batch.entities[0])
+    rows = np.flatnonzero(batch.entities == owner)
+    if not len(rows):
+        known = ", ".join(sorted(set(batch.entities.tolist()))[:5])
+        raise InvalidInput(f"--entity {owner}: has no records here; there are {known}")
+    start = int(len(rows) * _FAULT_FROM)
+    length = max(
+        1, int(np.searchsorted(batch.times[rows], batch.times[rows[start]] + case.seconds * 1e6, "right")) - start
+    )
+    hit = rows[start : start + length]
+    share = np.linspace(0, 1, len(hit))
+    numbers, categories = batch.numbers.copy(), batch.categories.copy()
+    for name, off in case.shifts.items():
+        if name in batch.schema.numbers:
+            column = batch.schema.numbers.index(name)
+            numbers[hit, column] += np.interp(share, np.linspace(0, 1, len(off)), off).astype(numbers.dtype)
+    for name, word in case.words.items():
+        if name in batch.schema.categories:
+            categories[hit, batch.schema.categories.index(name)] = word
+    stretch = np.zeros(len(batch), bool)
+    stretch[hit] = True
+    return replace(batch, numbers=numbers, categories=categories), stretch
+
+
+def _write(batch: Batch, stretch: NDArray[np.bool_], facts: Made, *, synthetic: bool) -> None:
+    schema = batch.schema
+    columns: dict[str, pa.Array] = {}
+    if schema.time is not None:
+        columns[schema.time] = pa.array(batch.times, pa.timestamp("us", tz="UTC"))
+    if isinstance(schema.entity, str):
+        columns[schema.entity] = pa.array(batch.entities, pa.string())
+    for place, name in enumerate(schema.numbers):
+        values = np.ascontiguousarray(batch.numbers[:, place])
+        told: Any = [None if value != value else bool(value) for value in values.tolist()]
+        boolean = schema.feature(name).type.value == "boolean"
+        columns[schema.feature(name).path or name] = (
+            pa.array(told, pa.bool_()) if boolean else pa.array(values, from_pandas=True)
+        )
+    for place, name in enumerate(schema.categories):
+        columns[schema.feature(name).path or name] = pa.array(batch.categories[:, place], pa.string())
+    columns[_SYNTHETIC] = pa.array(np.full(len(batch), synthetic) | stretch)
+    columns[_FAULT] = pa.array(np.where(stretch, facts.fault, "").tolist(), pa.string())
+    if facts.anyway:
+        columns["synthetic_anyway"] = pa.array([f"AUC {facts.auc:.2f}"] * len(batch), pa.string())
+    told_apart_by = json.dumps(asdict(facts) | {"flagged": None})
+    table = pa.table(columns).replace_schema_metadata({"latentwatch.synthetic": told_apart_by})
+    target = Path(facts.output)
+    part = target.with_name(target.name + ".part")
+    write = partial(pq.write_table, table) if target.suffix == ".parquet" else partial(pa.csv.write_csv, table)
+    try:
+        write(str(part))
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InvalidInput(f"{target}: cannot be written ({error}); check the folder and its permissions") from None

@@ -3,6 +3,7 @@ known fault."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -108,7 +109,7 @@ def test_drawn_records_are_thinned_to_normal_surprises() -> None:
 
 def records(count: int) -> Batch:
     """Of one rig, a second apart, with a counter."""
-    columns = {"load": np.full(count, 5.0), "sent": 10.0 * np.arange(count), "mode": ["low"] * count}
+    columns: dict[str, Any] = {"load": np.full(count, 5.0), "sent": 10.0 * np.arange(count), "mode": ["low"] * count}
     return batch_from_columns(SCHEMA, columns, entities=["a"] * count)
 
 

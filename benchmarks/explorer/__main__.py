@@ -33,7 +33,7 @@ AIMS = {
     "incident_map_kind": ">= .65",
     "draw_100k_ms": "<= 2000",
 }
-"""What is measured, and what it is meant to be; the last two are not built."""
+"""What is measured, and what it is meant to be; the last one is not built."""
 _DAYS = 3
 _PROMISE = AlertPolicy(false_alarm_rate=0.001)
 

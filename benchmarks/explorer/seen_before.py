@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.explorer.alarms import Alarm
 from latentwatch.detector.faults import FaultKind
+from latentwatch.detector.likeness_map import placed
 from latentwatch.domain.fingerprint import fingerprint, vectors
 from latentwatch.review.likeness import SAME, most_alike
 
@@ -36,7 +37,18 @@ def measure_likeness(alarms: Sequence[Alarm], retrained: Sequence[Alarm | None])
         "similar_first_record": float(_right(alarms, range(len(alarms)), [each.at_first for each in alarms]).mean()),
         "similar_after_retrain": float(_right(alarms, [row for row, _ in again], [one for _, one in again]).mean()),
         **_suggested(alarms),
+        "incident_map_kind": _right_on_the_map(alarms),
     }
+
+
+def _right_on_the_map(alarms: Sequence[Alarm]) -> float:
+    """Share of alarms whose nearest of another entity, on the map of all placed together once, is of their kind."""
+    places = placed(vectors([fingerprint(each.shares) for each in alarms]), np.full((len(alarms), 2), np.nan))
+    away = np.linalg.norm(places[:, None] - places[None], axis=2)
+    for row, alarm in enumerate(alarms):
+        away[row, [other.entity == alarm.entity for other in alarms]] = np.inf
+    nearest = away.argmin(axis=1)
+    return float(np.mean([alarms[other].kind == alarm.kind for alarm, other in zip(alarms, nearest, strict=True)]))
 
 
 def _right(alarms: Sequence[Alarm], rows: Sequence[int], asked: Sequence[Mapping[str, float]]) -> np.ndarray:

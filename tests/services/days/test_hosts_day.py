@@ -47,8 +47,8 @@ def test_an_outage_of_thirty_hosts_is_one_thing(plant: Plant, database: Engine, 
     plant.start("score", str(plant.monitor_file))
     plant.start("notify")
     stream = [
-        Message(row.host.encode(), json.dumps(row._asdict()).encode())
-        for row in morning(1, MINUTES, faults=True).itertuples(index=False)
+        Message(str(row["host"]).encode(), json.dumps(row).encode())
+        for row in morning(1, MINUTES, faults=True).to_dict("records")
     ]
     with Producing(plant, stream, per_second=20_000):
         wait_until(lambda: accounted(database) == len(stream), "every record to be scored", database)

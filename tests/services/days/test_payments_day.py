@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,14 +107,14 @@ def alerts_of_a_day(plant: Plant, database: Engine, day: int, seed: int, file: s
     if file:
         table.to_csv(plant.folder / file, index=False)
     before = accounted(database)
-    stream = [Message(row.card.encode(), json.dumps(row._asdict()).encode()) for row in table.itertuples(index=False)]
+    stream = [Message(str(row["card"]).encode(), json.dumps(row).encode()) for row in table.to_dict("records")]
     with Producing(plant, stream, per_second=20_000):
         wait_until(lambda: accounted(database) == before + DAY, f"the payments of day {day} to be scored", database)
     start = datetime(2026, 11, day, tzinfo=UTC)
     return by_kind(rows_of(database, "SELECT alert_id, entity, time FROM flagged_records"), start, table, kinds)
 
 
-def by_kind(flagged: list, start: datetime, table: pd.DataFrame, kinds: np.ndarray) -> dict[str, list[str]]:
+def by_kind(flagged: list[Any], start: datetime, table: pd.DataFrame, kinds: np.ndarray) -> dict[str, list[str]]:
     """Alerts whose records are from `start` on, each once, under the kind of the odd record in it, or normal."""
     of = dict(zip(zip(table["card"], table["time"], strict=True), kinds, strict=True))
     found: dict[int, str] = {}

@@ -15,7 +15,8 @@ from latentwatch.detector.likeness_of_samples import nearest_ratio, told_apart
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.synthesizing import FaultCase, _in_counts, _with_rates, as_surprising_as_real, with_fault
+from latentwatch.rehearsing import FaultCase, with_fault
+from latentwatch.synthesizing import _in_counts, _with_rates, as_surprising_as_real
 
 MONITOR = """
 name: mill

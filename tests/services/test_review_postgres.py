@@ -14,8 +14,10 @@ from latentwatch.alerts.reading import AlertFilter
 from latentwatch.domain.alert import Severity
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.errors import Unavailable
+from latentwatch.incident_placing import place_incidents_of
 from latentwatch.review.config import ReviewConfig
 from latentwatch.review.filters import View
+from latentwatch.review.incident_map import incident_map
 from latentwatch.review.pages.dead import dead_markup
 from latentwatch.review.pages.inbox import inbox_markup
 from latentwatch.review.pages.models import models_markup
@@ -52,6 +54,9 @@ def test_both_databases_answer_alike(both: tuple[Engine, Engine]):
     assert reading.promotions(sqlite, "pump") == reading.promotions(postgres, "pump")
     since = NOW - timedelta(hours=1)
     assert reading.minute_totals(sqlite, "pump", since) == reading.minute_totals(postgres, "pump", since)
+    for engine in both:
+        assert place_incidents_of(engine, "pump") == place_incidents_of(engine, "pump") > 0
+    assert incident_map(sqlite, "pump") == incident_map(postgres, "pump")
     rooms = [Room(engine, ReviewConfig(), "nowhere", ManualClock(NOW)) for engine in both]
     for page in (overview_markup, lambda room: models_markup(room, "pump"), lambda room: dead_markup(room, "pump", 0)):
         assert page(rooms[0]) == page(rooms[1])

@@ -195,7 +195,7 @@ def score(
             "--output",
             "-o",
             metavar="SCORES",
-            help="Where one JSON object a row goes; '-' is standard output. With `late` in the monitor, verdicts that a late record changes are written again; the last line of a position counts.",
+            help="Where one JSON object a row goes; '-' is standard output. With `late` in the monitor, decisions that a late record changes are written again; the last line of a position counts.",
         ),
     ] = "-",
     version: Annotated[int | None, typer.Option(help="Score with this model version instead of the champion.")] = None,
@@ -333,10 +333,10 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score stored flagged records again and compare the verdicts; touches neither offsets nor alerts."""
-    from latentwatch.replaying import replay_verdicts
+    """Score stored flagged records again and compare the decisions; touches neither offsets nor alerts."""
+    from latentwatch.replaying import replay_decisions
 
-    replay_verdicts(
+    replay_decisions(
         monitor,
         alert=alert,
         since=since,

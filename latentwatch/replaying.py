@@ -1,8 +1,8 @@
-"""`latentwatch replay`: stored verdicts scored again, or records scored with another version; nothing live is touched.
+"""`latentwatch replay`: stored decisions scored again, or records scored with another version; nothing live is touched.
 
 Without `--version` every stored flagged record is scored again with the bundle that flagged it, and must give the stored
 score. With `--version` the monitor's records are read again, from its file or its topic, and scored with that version;
-its verdicts are compared with the stored ones, or with those of another version.
+its decisions are compared with the stored ones, or with those of another version.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ from latentwatch.wiring import load_version, ready_database, serving_version
 _SHOWN = 20
 _BATCH_RECORDS = 4_096
 _LEAD = timedelta(hours=1)
-"""Of a topic is read before the time asked for, so that an entity's verdicts begin with a context as the scorer's."""
+"""Of a topic is read before the time asked for, so that an entity's decisions begin with a context as the scorer's."""
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -77,7 +77,7 @@ class Opened(NamedTuple):
 
 @dataclass(slots=True)
 class Verification:
-    """Stored verdicts against the bundles that gave them."""
+    """Stored decisions against the bundles that gave them."""
 
     records: int = 0
     agreeing: int = 0
@@ -92,7 +92,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The verdicts of a version beside those that are stored, or another version's."""
+    """The decisions of a version beside those that are stored, or another version's."""
 
     version: int
     against: int | None
@@ -106,7 +106,7 @@ class Difference:
     flagged_version: int = 0
 
 
-def replay_verdicts(
+def replay_decisions(
     monitor_file: Path,
     *,
     alert: int | None,
@@ -117,7 +117,7 @@ def replay_verdicts(
     input_: str | None,
     as_json: bool,
 ) -> None:
-    """Verify, or compare with a version. Raises LoopFailed when a stored verdict does not replay."""
+    """Verify, or compare with a version. Raises LoopFailed when a stored decision does not replay."""
     settings, monitor = load_settings(), load_monitor(monitor_file)
     engine = ready_database(settings)
     span = Span(_moment(since, "--since"), _moment(until, "--until"))
@@ -127,7 +127,7 @@ def replay_verdicts(
         _tell_verification(verify(engine, settings, monitor, alert, span), as_json)
         return
     if alert is not None:
-        raise InvalidInput("--alert verifies stored verdicts; with --version give --since and --until instead")
+        raise InvalidInput("--alert verifies stored decisions; with --version give --since and --until instead")
     registry = ModelRegistry(engine)
     opened = [
         Opened(number, load_version(settings, registry, serving_version(registry, monitor, number), monitor))
@@ -168,7 +168,7 @@ def verify(
 
 
 def _loaded(settings: Settings, bundle: str, result: Verification) -> Detector | None:
-    """The detector of a bundle; None, with the reason noted, where it is refused: the other bundles' verdicts replay."""
+    """The detector of a bundle; None, with the reason noted, where it is refused: the other bundles' decisions replay."""
     try:
         return load_bundle(settings.bundles, bundle)
     except BundleRefused as error:
@@ -183,7 +183,7 @@ def compare(
     reading: Iterator[tuple[Messages, Batch]],
     span: Span = EVER,
 ) -> Difference:
-    """Score records with one or two versions, all that are read, and compare the verdicts of those in the span.
+    """Score records with one or two versions, all that are read, and compare the decisions of those in the span.
 
     One version is compared with what is stored: then only records that the monitor has scored count.
     """
@@ -217,7 +217,7 @@ def compare(
 
 
 class _Side:
-    """A version's verdicts on the records that count."""
+    """A version's decisions on the records that count."""
 
     def __init__(
         self,
@@ -338,17 +338,17 @@ def _tell_verification(result: Verification, as_json: bool) -> None:
         print_json(asdict(result))
     else:
         replayed = result.records - result.no_longer
-        say(f"{replayed:,} stored verdicts replayed, {result.agreeing:,} agree")
+        say(f"{replayed:,} stored decisions replayed, {result.agreeing:,} agree")
         if result.no_longer:
             say(f"{result.no_longer:,} no longer replay, what was stored of them stands: {'; '.join(result.refusals)}")
         for line in result.examples:
             say(f"  {line}")
     if result.differing:
         raise LoopFailed(
-            f"{result.differing} stored verdicts do not replay; the bundle or the stored input has changed"
+            f"{result.differing} stored decisions do not replay; the bundle or the stored input has changed"
         )
     if result.no_longer and not result.agreeing:
-        raise BundleRefused(f"no stored verdict can be replayed: {'; '.join(result.refusals)}")
+        raise BundleRefused(f"no stored decision can be replayed: {'; '.join(result.refusals)}")
 
 
 def _tell_difference(result: Difference, as_json: bool) -> None:

@@ -147,8 +147,8 @@ class MemoryStore:
         return found
 
     @property
-    def verdicts(self) -> dict[Position, FlaggedRecord]:
-        """The verdict on every flagged record after all amendments. Raises AssertionError where one does not fit."""
+    def decisions(self) -> dict[Position, FlaggedRecord]:
+        """The decision on every flagged record after all amendments. Raises AssertionError where one does not fit."""
         found: dict[Position, FlaggedRecord] = {}
         for outcome in self.outcomes:
             for record in outcome.flagged:
@@ -157,7 +157,7 @@ class MemoryStore:
             for change in outcome.amendments:
                 raised = not change.formerly_flagged
                 assert change.position in found, "a record was amended that was not flagged"
-                assert raised == (found[change.position] is change.flagged), "a verdict was amended twice at once"
+                assert raised == (found[change.position] is change.flagged), "a decision was amended twice at once"
                 if change.flagged is None:
                     del found[change.position]
                 else:

@@ -218,7 +218,7 @@ def every_verdict_replays(plant: Plant) -> None:
     report = json.loads(plant.run("replay", str(plant.monitor_file), "--json").strip().splitlines()[-1])
     assert report["records"] > 0
     assert report["differing"] == 0, report
-    say(f"{report['records']} stored verdicts replayed, none differs")
+    say(f"{report['records']} stored decisions replayed, none differs")
 
 
 def a_person_labels_an_alert(plant: Plant, database: Engine, page: Page) -> Any:

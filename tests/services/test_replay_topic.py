@@ -1,4 +1,4 @@
-"""`latentwatch replay --version` reads a topic again: the very verdicts and positions, and nothing live is touched."""
+"""`latentwatch replay --version` reads a topic again: the very decisions and positions, and nothing live is touched."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def send(plant: Plant, rows: list[dict[str, Any]], arrays: bool) -> None:
 
 @pytest.mark.parametrize("arrays", [False, True], ids=["records", "arrays"])
 def test_a_topic_is_scored_again(plant: Plant, arrays: bool) -> None:
-    """A version gives its own stored verdicts again; two versions are compared; positions stay where they were."""
+    """A version gives its own stored decisions again; two versions are compared; positions stay where they were."""
     rows = records(COUNT, seed=3)
     for version in (1, 2):
         lines = [json.dumps(row) for row in records(600, seed=version) if row["c"] - row["a"] - row["b"] < 3.0]

@@ -41,7 +41,6 @@ app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(database_app, name="database")
-add_explorer(app)
 
 MonitorFile = Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")]
@@ -368,7 +367,7 @@ def retention(
 @app.command(epilog="Example: latentwatch doctor monitor.yaml")
 def doctor(
     monitors: Annotated[
-        list[Path] | None, typer.Argument(metavar="MONITOR.yaml", help="Monitors to check as well.")
+        list[Path] | None, typer.Argument(metavar="MONITOR.yaml", help="Monitors to check too.")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="WHAT", help="Look at this only, such as database; may be repeated.")
@@ -397,3 +396,6 @@ def demo(
     from latentwatch.demo import run_demo
 
     run_demo(folder, duration=for_, browser=not no_browser, as_json=as_json, seed=seed, port=port)
+
+
+add_explorer(app)

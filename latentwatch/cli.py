@@ -366,9 +366,7 @@ def retention(
 
 @app.command(epilog="Example: latentwatch doctor monitor.yaml")
 def doctor(
-    monitors: Annotated[
-        list[Path] | None, typer.Argument(metavar="MONITOR.yaml", help="Monitors to check too.")
-    ] = None,
+    monitors: Annotated[list[Path] | None, typer.Argument(metavar="MONITOR.yaml", help="Check these too.")] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="WHAT", help="Look at this only, such as database; may be repeated.")
     ] = None,

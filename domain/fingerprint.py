@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 MOST_FEATURES = 64
 """Features kept: those with the largest shares."""
 _ENTRY = np.dtype([("name", "u1", 3), ("root", "u1")])
+ALIKE = 0.8
+"""Likeness from which on two are of one kind, and below which alerts are not called alike."""
 _STEPS = 255
 
 

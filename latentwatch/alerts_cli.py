@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]
 
 
-@app.command("list", epilog="Example: latentwatch alerts list --monitor pump --status open")
+@app.command("list", epilog="Example: latentwatch alerts list --monitor pump --status open --order likeness")
 def list_alerts(
     monitor: Annotated[str | None, typer.Option(help="Only this monitor's.")] = None,
     status: Annotated[
@@ -31,7 +31,8 @@ def list_alerts(
     order: Annotated[
         str,
         typer.Option(
-            help="recent, severity, stake (by the monitors' weight), or teaching: what a label teaches most about."
+            help="recent, severity, stake (by the monitors' weight), teaching (what a label teaches most about), "
+            "or likeness: those of one kind together."
         ),
     ] = "recent",
     as_json: AsJson = False,
@@ -41,11 +42,12 @@ def list_alerts(
 
     from latentwatch.console import print_json, print_table
     from latentwatch.domain.alert import AlertKind
-    from latentwatch.inbox import listed_alerts
+    from latentwatch.inbox import kinds_in_words, listed_alerts
 
     found = listed_alerts(monitor, status, limit, order)
+    kinds = kinds_in_words(found)
     if as_json:
-        print_json([asdict(alert) for alert in found])
+        print_json([asdict(alert) | {"kind_in_words": kinds.get(alert.id, "")} for alert in found])
         return
     rows = [
         (
@@ -60,6 +62,7 @@ def list_alerts(
             alert.kind.in_words
             if alert.kind is not AlertKind.ANOMALY
             else ("new normal? " if alert.asks else "") + ", ".join(alert.features),
+            kinds.get(alert.id, ""),
             alert.at_stake_in_words,
             alert.verdict,
             alert.assignee,
@@ -76,6 +79,7 @@ def list_alerts(
         "records",
         "peak",
         "features",
+        "seen before",
         "at stake",
         "verdict",
         "assignee",

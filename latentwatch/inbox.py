@@ -8,6 +8,7 @@ from latentwatch.alerts.bulk_review import BulkAction, Said, act_on_many
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.reading.inbox import AlertFilter, Order, inbox
+from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.alerts.reading.precision import Precision, precision
 from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.steps import answer
@@ -29,6 +30,12 @@ def listed_alerts(monitor: str | None, status: str | None, limit: int, order: st
     statuses = () if status is None else (one_of(AlertStatus, status, "status"),)
     wanted = AlertFilter(monitor=monitor, statuses=statuses)
     return inbox(asked_database(), wanted, known[order], limit=limit).alerts
+
+
+def kinds_in_words(alerts: Sequence[Alert]) -> dict[int, str]:
+    """By alert, what is known of its kind; alerts without a fingerprint are left out."""
+    known = recurrences_of(asked_database(), [alert.id for alert in alerts], SystemClock().now())
+    return {number: told.in_words for number, told in known.items()}
 
 
 def precision_of(monitor: str | None, weeks: int) -> Precision:

@@ -62,7 +62,8 @@ class AlertQuery(AlertFilterIn):
     order: Annotated[
         Order,
         Field(
-            description="loudest first, latest first, most at stake first, or first what a label would teach most about"
+            description="loudest first, latest first, most at stake first, first what a label would teach most about, or "
+            "those of one kind together, kinds that were never there before first"
         ),
     ] = "recent"
     limit: Annotated[int, Field(ge=1, le=200)] = 50

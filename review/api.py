@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from latentwatch.alerts import reviewing
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.reading import alert_detail, dead_letters, entities, inbox, message_counts, open_alerts, trace
+from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.steps import answer
 from latentwatch.domain.errors import NotFound
@@ -16,6 +17,7 @@ from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.comparing_api import router as comparing_router
 from latentwatch.review.exceptions_api import router as exceptions_router
 from latentwatch.review.incident_map_api import router as incident_map_router
+from latentwatch.review.kind_schemas import RecurrenceOut
 from latentwatch.review.labels_api import router as labels_router
 from latentwatch.review.latent_map import latent_map
 from latentwatch.review.likeness_api import router as likeness_router
@@ -147,8 +149,12 @@ def get_messages(room: InRoom, monitor: str) -> schemas.MessagesOut:
 def get_alerts(room: InRoom, query: Annotated[AlertQuery, Query()]) -> schemas.AlertPageOut:
     """Alerts that match every filter given."""
     page = inbox(room.engine, query.filter(), query.order, query.offset, query.limit)
+    kinds = recurrences_of(room.engine, [alert.id for alert in page.alerts], room.now())
     return schemas.AlertPageOut(
-        alerts=[schemas.AlertOut.of(alert) for alert in page.alerts], total=page.total, offset=page.offset
+        alerts=[schemas.AlertOut.of(alert) for alert in page.alerts],
+        total=page.total,
+        offset=page.offset,
+        kinds={number: RecurrenceOut.model_validate(told) for number, told in kinds.items()},
     )
 
 

@@ -11,11 +11,11 @@ from latentwatch.domain.alert import Alert
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.errors import InvalidInput, NotFound
-from latentwatch.domain.fingerprint import fingerprint, vectors
+from latentwatch.domain.fingerprint import ALIKE, fingerprint, vectors
 from latentwatch.domain.outcome import TracePoint
 from latentwatch.domain.percent import percent
 from latentwatch.domain.record import Value
-from latentwatch.review.likeness import ALIKE, SAME
+from latentwatch.review.likeness import SAME
 from latentwatch.review.words import number
 
 MOST_FEATURES = 12

@@ -1,6 +1,6 @@
 """What people do with exceptions on pages, checked and said back in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from latentwatch.domain.durations import parse_duration
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.review.actions import UNNAMED, Done
 from latentwatch.review.excepting import Proposal, accept, propose
+from latentwatch.review.likeness import false_alike
 from latentwatch.review.room import Room
 
 LASTING = (("", "for good"), ("1d", "for a day"), ("7d", "for a week"), ("30d", "for 30 days"))
@@ -27,16 +28,21 @@ class Proposed:
     problem: str = ""
 
 
-def proposed(room: Room, alert: Alert) -> Proposed:
-    """Exceptions for one alert and those like it, each with what it would have changed in the past."""
+def proposed(room: Room, alert: Alert, beside: Sequence[int] = ()) -> Proposed:
+    """Exceptions for one alert, and for others beside it, each with what it would have changed in the past."""
     try:
         monitor = registered_monitor(room.engine, alert.monitor)
-        found = propose(room.engine, room.bundle_cache.detector, monitor, [alert.id], room.clock)
+        found = propose(room.engine, room.bundle_cache.detector, monitor, [alert.id, *beside], room.clock)
     except (InvalidInput, NotFound) as error:
         return Proposed(problem=str(error))
     if not found:
         return Proposed(problem="Nothing that could be excepted would cover this alert; label it all the same.")
     return Proposed(tuple(found))
+
+
+def proposed_with_alike(room: Room, alert: Alert) -> Proposed:
+    """Exceptions for one alert together with those like it that people called false."""
+    return proposed(room, alert, false_alike(room.engine, room.likenesses, alert))
 
 
 def make_exception(room: Room, alert: Alert, said: Any) -> Done:

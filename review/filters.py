@@ -25,7 +25,7 @@ STATUSES = {
 """What an address may say of the status."""
 SPECIAL_VERDICTS: dict[str, Literal["none", "disputed"]] = {"none": "none", "disputed": "disputed"}
 """What may be asked of the verdict beside a verdict."""
-ORDERS: dict[str, Order] = {"recent": "recent", "stake": "stake", "teaching": "teaching"}
+ORDERS: dict[str, Order] = {"recent": "recent", "stake": "stake", "teaching": "teaching", "likeness": "likeness"}
 """What an address may say of the order; else the loudest come first."""
 TIMES = {"1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
 """What the inbox offers; an address may hold any duration, or a time."""

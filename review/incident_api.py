@@ -10,6 +10,7 @@ from latentwatch.alerts.bulk_review import MOST_AT_ONCE, BulkAction, Said, act_o
 from latentwatch.alerts.incident_review import alerts_of_incident, put_together, split_off
 from latentwatch.alerts.reading import incident_events, incident_inbox, incident_of
 from latentwatch.alerts.reading.inbox import numbers_of
+from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.review.alert_query import AlertQuery
 from latentwatch.review.incident_schemas import (
@@ -26,6 +27,7 @@ from latentwatch.review.incident_schemas import (
     SnoozeIn,
     SplitIn,
 )
+from latentwatch.review.kind_schemas import RecurrenceOut
 from latentwatch.review.room import InRoom
 
 incident_router = APIRouter(prefix="/api")
@@ -47,8 +49,16 @@ IncidentNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def get_incidents(room: InRoom, query: Annotated[AlertQuery, Query()]) -> IncidentPageOut:
     """Incidents with an alert that matches every filter given."""
     page = incident_inbox(room.engine, query.filter(), query.order, query.offset, query.limit)
+    kinds = recurrences_of(room.engine, [one.strangest.id for one in page.incidents], room.now())
     return IncidentPageOut(
-        incidents=[IncidentOut.of(one) for one in page.incidents], total=page.total, offset=page.offset
+        incidents=[IncidentOut.of(one) for one in page.incidents],
+        total=page.total,
+        offset=page.offset,
+        kinds={
+            one.id: RecurrenceOut.model_validate(kinds[one.strangest.id])
+            for one in page.incidents
+            if one.strangest.id in kinds
+        },
     )
 
 

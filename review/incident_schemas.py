@@ -10,6 +10,7 @@ from latentwatch.alerts.reading.incidents import Incident
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
 from latentwatch.review.alert_query import AlertFilterIn, Moment
 from latentwatch.review.flagged_schemas import Answer
+from latentwatch.review.kind_schemas import RecurrenceOut
 from latentwatch.review.schemas import AlertOut
 
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -60,6 +61,7 @@ class IncidentPageOut(BaseModel):
     total: int
     """Exact up to 10,000; 10,001 means more."""
     offset: int
+    kinds: dict[int, RecurrenceOut] = Field(description="by incident, what is known of its strangest alert's kind")
 
 
 class ActionIn(BaseModel):

@@ -21,14 +21,14 @@ from latentwatch.alerts.reading.likeness import (
 )
 from latentwatch.domain.alert import Alert, Label, Verdict
 from latentwatch.domain.errors import NotFound
-from latentwatch.domain.fingerprint import vectors
+from latentwatch.domain.fingerprint import ALIKE, vectors
+from latentwatch.domain.recurrence import ENOUGH_FALSE
 
 MOST_SHOWN = 5
-ALIKE = 0.8
-"""Likeness below which alerts are not called alike."""
+_MOST_EXCEPTED = 50
+"""Alerts like one for which an exception is proposed together with it, the most alike."""
 SAME = 0.95
 """Likeness from which the cause of one is suggested for the other."""
-_ENOUGH_FALSE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +127,21 @@ def seen_before(engine: Engine, likenesses: Likenesses, alert: int) -> SeenBefor
     return SeenBefore(alert, similar, cause, words)
 
 
+def false_alike(engine: Engine, likenesses: Likenesses, alert: Alert) -> list[int]:
+    """The alerts most like one that people called false. Raises Unavailable."""
+    leave_out = of_the_same_incident(engine, alert.id)
+    found = likenesses.nearest(engine, alert.monitor, alert.id, leave_out, _MOST_EXCEPTED)
+    told = alerts_with_labels(engine, [number for number, _ in found])
+    return [number for number, (one, _) in told.items() if one.verdict is Verdict.FALSE]
+
+
 def _said(similar: Sequence[Similar]) -> tuple[str, str]:
     """The cause that is suggested, and a sentence."""
     if not similar:
         return "", "Nothing like it so far."
     judged = [each.label for each in similar if each.label is not None]
     false = sum(label.verdict is Verdict.FALSE for label in judged)
-    if false >= _ENOUGH_FALSE and false == len(judged):
+    if false >= ENOUGH_FALSE and false == len(judged):
         return "", f"All {false} like it that people judged were false alarms: an exception?"
     causes = Counter(
         each.label.cause

@@ -14,6 +14,7 @@ from latentwatch.domain.steps import StepAnswer
 from latentwatch.review.course_schemas import CourseOut
 from latentwatch.review.course_schemas import TraceOut as TraceOut
 from latentwatch.review.flagged_schemas import Answer, FlaggedOut, FormerDecisionOut
+from latentwatch.review.kind_schemas import RecurrenceOut
 from latentwatch.review.promise import Promise
 from latentwatch.review.state import MonitorState
 
@@ -182,6 +183,9 @@ class AlertPageOut(BaseModel):
     total: int
     """Exact up to 10,000; 10,001 means more."""
     offset: int
+    kinds: dict[int, RecurrenceOut] = Field(
+        description="by alert, what is known of its kind; absent of those without features"
+    )
 
 
 class LabelOut(Answer):

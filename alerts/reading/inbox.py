@@ -1,6 +1,6 @@
 """Alerts by filter, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Engine, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.reading.disputes import disputed_alerts
+from latentwatch.alerts.reading.kinds import alerts_by_kind
 from latentwatch.alerts.reading.rows import alert_of
 from latentwatch.alerts.reading.teaching import teaching_alerts
 from latentwatch.alerts.session import reading
@@ -22,8 +23,14 @@ MOST_OFFSET = 10_000
 COUNT_LIMIT = 10_000
 """Beyond this many matches a page says 'more than' instead of counting on."""
 
-Order = Literal["severity", "recent", "stake", "teaching"]
-"""Loudest first (of equally loud ones that with most at stake), latest first, most at stake first, or what would teach most first."""
+Order = Literal["severity", "recent", "stake", "teaching", "likeness"]
+"""Loudest first (of equally loud ones that with most at stake), latest first, most at stake first, what would teach most first, or
+those of one kind together."""
+_AHEAD: Mapping[str, Callable[[Session, Select[Any]], list[int]]] = {
+    "teaching": teaching_alerts,
+    "likeness": alerts_by_kind,
+}
+"""Orders that no column says: the numbers that stand before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,8 @@ def inbox(
     found = matching(select(AlertRow.id), wanted)
     counted = found.limit(COUNT_LIMIT + 1).subquery()
     with reading(engine) as session:
-        first = teaching_alerts(session, found) if order == "teaching" else []
+        ahead = _AHEAD.get(order)
+        first = ahead(session, found) if ahead else []
         numbers = page_of(session, first, found.order_by(*keys), AlertRow.id, offset, limit)
         by_number = {row.id: row for row in session.scalars(select(AlertRow).where(AlertRow.id.in_(numbers)))}
         rows = [by_number[number] for number in numbers]

@@ -1,11 +1,11 @@
 """Incidents by filter, page by page: what an operator looks at first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, func, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from latentwatch.alerts.incident_members import IncidentMemberRow
@@ -19,6 +19,7 @@ from latentwatch.alerts.reading.inbox import (
     matching,
     page_of,
 )
+from latentwatch.alerts.reading.kinds import incidents_by_kind
 from latentwatch.alerts.reading.rows import alert_of
 from latentwatch.alerts.reading.teaching import teaching_incidents
 from latentwatch.alerts.session import reading
@@ -32,6 +33,11 @@ MOST_SHOWN = 200
 """Alerts of one incident that are read; of more, the first."""
 MOST_EVENTS = 100
 _NAMED = 3
+_AHEAD: Mapping[str, Callable[[Session, Select[Any]], list[int]]] = {
+    "teaching": teaching_incidents,
+    "likeness": incidents_by_kind,
+}
+"""Orders that no column says: the numbers that stand before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,14 @@ class Incident:
         return max(self.alerts, key=lambda alert: (LOUDNESS[alert.severity], alert.peak_surprise))
 
     @property
+    def strangest(self) -> Alert:
+        """The alert that says what it is like."""
+        return max(self.alerts, key=lambda alert: alert.peak_surprise)
+
+    @property
     def severity_in_words(self) -> str:
         """What its severity is made of: how far, how long, how wide."""
-        peak = max(self.alerts, key=lambda alert: alert.peak_surprise)
+        peak = self.strangest
         limited = any(alert.crossed for alert in self.alerts)
         lasted = self.ended - self.started
         return in_words(
@@ -188,7 +199,8 @@ def incident_inbox(
     if wanted.at_least is not None:
         found = found.having(loudness >= LOUDNESS[wanted.at_least])
     with reading(engine) as session:
-        first = teaching_incidents(session, matching(select(AlertRow.id), wanted)) if order == "teaching" else []
+        ahead = _AHEAD.get(order)
+        first = ahead(session, matching(select(AlertRow.id), wanted)) if ahead else []
         numbers = page_of(session, first, found.order_by(*keys), member.incident, offset, limit)
         total = session.scalar(select(func.count()).select_from(found.limit(COUNT_LIMIT + 1).subquery())) or 0
         return IncidentPage(tuple(_incidents(session, numbers)), total, offset)

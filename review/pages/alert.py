@@ -1,5 +1,6 @@
 """Alert: what happened, why does it think so, what did it look like before, what was it last time?"""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Path, Request
@@ -9,7 +10,7 @@ from nicegui import events, ui
 from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.reading import AlertDetail, MapPoint, alert_detail
 from latentwatch.detector.interface import MapGround
-from latentwatch.domain.alert import FlaggedRecord, Verdict
+from latentwatch.domain.alert import Alert, FlaggedRecord, Verdict
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.monitor import Monitor
 from latentwatch.review.actions import Done, act, label
@@ -17,7 +18,7 @@ from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import DrawnNormal, chosen_features, has_course, trace_height, trace_option
 from latentwatch.review.evidence import expected_for, lines, parts
-from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed
+from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed, proposed_with_alike
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import take_back
@@ -38,8 +39,8 @@ _LEGEND = (
 
 
 @page_at("/alerts/{alert_id:int}")
-async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)]) -> None:
-    """One alert."""
+async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)], excepting: bool = False) -> None:
+    """One alert; with `excepting`, what would keep it and those like it that were called false from coming again."""
     room = room_of(request)
     with frame(room, f"Alert {alert_id}", "/alerts") as queries:
         found = await queries.ask(_ask, room, alert_id)
@@ -50,7 +51,10 @@ async def alert_page(request: Request, alert_id: Annotated[int, Path(lt=2**63)])
         if detail is None:
             fragment(render("empty.html", what=f"There is no alert {alert_id}.", then="/alerts", word="All alerts"))
             return
-        _AlertView(room, queries, detail, monitor).build()
+        view = _AlertView(room, queries, detail, monitor)
+        view.build()
+        if excepting:
+            ui.timer(0.1, view.propose_with_alike, once=True)
 
 
 def _ask(room: Room, alert_id: int) -> tuple[AlertDetail | None, Monitor | None]:
@@ -245,9 +249,16 @@ class _AlertView:
             return
         show(self.offered, render("proposals.html", asked=found is not None, found=found, lasting=LASTING))
 
+    async def propose_with_alike(self) -> None:
+        """Offer what would cover it and those like it that people called false."""
+        await self._ask_proposals(proposed_with_alike)
+
     async def _propose(self, _: events.GenericEventArguments) -> None:
+        await self._ask_proposals(proposed)
+
+    async def _ask_proposals(self, asked: Callable[[Room, Alert], Proposed]) -> None:
         self._tell(Done("Looking at the past alerts …"))
-        found = await self.queries.ask(proposed, self.room, self.detail.alert)
+        found = await self.queries.ask(asked, self.room, self.detail.alert)
         if found is not None:
             self._tell(Done(""))
             self._offer(found)

@@ -6,6 +6,7 @@ from nicegui import events, ui
 
 from latentwatch.alerts.reading import incident_inbox
 from latentwatch.alerts.reading.inbox import COUNT_LIMIT
+from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.review.actions import Done
 from latentwatch.review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
 from latentwatch.review.fragment import fragment, show
@@ -77,6 +78,7 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
         total=total,
         more=page.total > page.offset + PAGE_SIZE,
         narrowed=narrowed or view.status != "unresolved",
+        told=recurrences_of(room.engine, [one.strangest.id for one in page.incidents], room.now()),
         watched=bool(page.incidents or monitor_names(room)),
     )
     return _headline(view, page.total, total), table

@@ -18,7 +18,7 @@ views = st.builds(
     severity=st.sampled_from(["", "low", "critical"]),
     verdict=st.sampled_from(["", "none", "true", "false", "unsure", "disputed"]),
     since=st.sampled_from(["", "24h", "2026-03-01T00:00:00+00:00"]),
-    order=st.sampled_from(["severity", "recent", "teaching"]),
+    order=st.sampled_from(["severity", "recent", "teaching", "likeness"]),
     page=st.integers(0, 200),
 )
 

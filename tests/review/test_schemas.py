@@ -11,7 +11,9 @@ from latentwatch.alerts.reading.alert import AlertEvent
 from latentwatch.domain.alert import Alert, Label
 from latentwatch.domain.model import Evaluation, ModelVersion
 from latentwatch.domain.outcome import TracePoint
+from latentwatch.domain.recurrence import Recurrence
 from latentwatch.review import missed_api, schemas
+from latentwatch.review.kind_schemas import RecurrenceOut
 from latentwatch.review.promise import Promise
 
 
@@ -33,3 +35,8 @@ from latentwatch.review.promise import Promise
 def test_the_api_says_all_that_the_domain_knows(said: type[BaseModel], noun: type, kept_back: tuple[str, ...]) -> None:
     """A field that the domain gains is said by the API too, or is named here as kept back."""
     assert list(said.model_fields) == [field.name for field in fields(noun) if field.name not in kept_back]
+
+
+def test_the_api_says_all_of_a_kind_and_the_words_for_it() -> None:
+    """Programs need not put the sentence together again."""
+    assert list(RecurrenceOut.model_fields) == [*(field.name for field in fields(Recurrence)), "in_words"]

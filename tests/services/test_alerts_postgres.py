@@ -19,6 +19,7 @@ from tests.alerts.contract.exceptions import ExceptionContract
 from tests.alerts.contract.grouping import GroupingContract
 from tests.alerts.contract.housekeeping import HousekeepingContract
 from tests.alerts.contract.incidents import IncidentContract
+from tests.alerts.contract.kinds import KindsContract
 from tests.alerts.contract.labels import LabelsContract
 from tests.alerts.contract.lifecycle import LifecycleContract
 from tests.alerts.contract.messages import MessagesContract
@@ -65,6 +66,10 @@ def clock() -> ManualClock:
 
 class TestLabels(LabelsContract):
     """What labels say, as PostgreSQL counts it."""
+
+
+class TestKinds(KindsContract):
+    """Kinds of alerts, as PostgreSQL lists them."""
 
 
 class TestStore(StoreContract):

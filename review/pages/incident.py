@@ -6,10 +6,13 @@ from fastapi import Path, Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from latentwatch.alerts.reading import incident_events, incident_of
+from latentwatch.alerts.reading import incident_events, incident_of, incident_of_alert
+from latentwatch.domain.errors import NotFound
+from latentwatch.review.comparing import loudest_alert
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import act_on_incidents, split_incident, take_back
+from latentwatch.review.likeness import seen_before
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
@@ -23,6 +26,7 @@ async def incident_page(request: Request, number: Annotated[int, Path(lt=2**63)]
     room = room_of(request)
     with frame(room, f"Incident {number}", "/alerts") as queries:
         body = fragment()
+        like = fragment()
         said = fragment('<p class="said" role="status"></p>')
         fragment(render("keys.html"))
 
@@ -50,10 +54,23 @@ async def incident_page(request: Request, number: Annotated[int, Path(lt=2**63)]
                 await refresh()
 
         await refresh()
+        found = await queries.ask(like_markup, room, number)
+        if found is not None:
+            show(like, found)
         ui.on("incident-act", acted)
         ui.on("incident-split", split)
         ui.on("undo", taken_back)
         ui.timer(_SECONDS, refresh, immediate=False)
+
+
+def like_markup(room: Room, number: int) -> Markup:
+    """Which incident of the past was most like this one, and both side by side; nothing where none was."""
+    try:
+        similar = seen_before(room.engine, room.likenesses, loudest_alert(room.engine, number)).similar
+    except NotFound:
+        similar = ()
+    like = incident_of_alert(room.engine, similar[0].alert.id) if similar else None
+    return render("incident_like.html", number=number, like=like)
 
 
 def page_markup(room: Room, number: int) -> Markup:

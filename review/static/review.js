@@ -196,7 +196,8 @@
 
   const fill = (root) => { for (const field of root.querySelectorAll("[data-author]")) if (!field.value) field.value = author(); };
   const repick = () => { for (const box of document.querySelectorAll(".inbox .pick input")) if (!box.checked && kept.includes(Number(box.value))) box.checked = true; count(); };
-  const settle = () => { localise(document); fill(document); show(false); repick(); };
+  const name = () => { for (const bar of document.querySelectorAll(".q-loading-bar:not([aria-label])")) bar.setAttribute("aria-label", "Loading"); }; // which the framework leaves without a name
+  const settle = () => { localise(document); fill(document); show(false); repick(); name(); };
   new MutationObserver(settle).observe(document.documentElement, { childList: true, subtree: true });
   document.addEventListener("DOMContentLoaded", settle);
 

@@ -15,9 +15,11 @@ from sqlalchemy import Engine
 from latentwatch.alerts import reviewing
 from latentwatch.alerts.database import migrate, open_database
 from latentwatch.alerts.heartbeats import Heartbeat, beat
+from latentwatch.alerts.incident_review import put_together
 from latentwatch.alerts.monitors import register_monitor
-from latentwatch.alerts.reading import AlertFilter, inbox
+from latentwatch.alerts.reading import AlertFilter, inbox, incident_inbox
 from latentwatch.alerts.registry import ModelRegistry
+from latentwatch.alerts.silences import add_silence
 from latentwatch.alerts.store import AlertStore
 from latentwatch.detector.bundle import load_bundle, save_bundle
 from latentwatch.detector.evaluation import evaluate, judge
@@ -32,11 +34,16 @@ from latentwatch.domain.monitor import Monitor
 from latentwatch.domain.outcome import OffsetMove, Outcome
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, DeadLetter, Position
+from latentwatch.domain.silence import Silence
 from latentwatch.domain.sources import FileSettings, SourceSettings, TopicSettings
+from latentwatch.incident_placing import place_incidents_of
 from latentwatch.plant import Plant, plant_schema
 from latentwatch.review.app import create_app, server
 from latentwatch.review.config import ReviewConfig
+from latentwatch.review.excepting import accept, propose
+from latentwatch.review.room import BundleCache
 from latentwatch.streams.context.context_store import ContextStore
+from latentwatch.streams.group_counting import GroupCounter
 from latentwatch.streams.outcomes import Scored, Serving, count_minutes, describe, flagged_rows
 from latentwatch.streams.watching.traces import TraceSampler
 
@@ -134,7 +141,7 @@ class Feed:
     def __init__(self, store: AlertStore, detector: Detector) -> None:
         self.store = store
         self.contexts = ContextStore(detector.context)
-        self.serving = Serving(detector, 2, detector.threshold(PLANT.alert))
+        self.serving = Serving(detector, 2, detector.threshold(PLANT.alert), groups=GroupCounter(2))
         self.sampler = TraceSampler(SystemClock(), points_per_second=1e9)
 
     def commit(self, batch: Batch) -> None:
@@ -150,6 +157,7 @@ class Feed:
                 moves=(OffsetMove(0, first, last + 1),),
                 flagged=describe(scored.take(rows), self.serving),
                 counts=count_minutes(scored, rows, self.serving),
+                groups=self.serving.groups.count(batch),
                 trace=self.sampler.sample(batch, scored.scores, rows),
                 entities=self.contexts.report([0]),
             )
@@ -200,13 +208,40 @@ def people(engine: Engine, scene: Scene) -> None:
         reviewing.label(engine, alert.id, verdict, "Ada", cause, note, clock=scene.clock)
 
 
+def decisions(scene: Scene) -> None:
+    """And somebody planned work, called an alert normal and put two incidents together; at night all were placed."""
+    engine = open_database(scene.database)
+    now = scene.clock.now()
+    add_silence(
+        engine,
+        Silence(PLANT.name, "Bearings are exchanged.", "Ada", "rig-3", start=now, end=now + timedelta(hours=4)),
+        scene.clock,
+    )
+    alerts = inbox(engine, AlertFilter(monitor=PLANT.name), "recent").alerts
+    load = BundleCache(scene.bundles).detector
+    harmless = next(
+        proposal
+        for alert in alerts
+        for proposal in propose(engine, load, PLANT, [alert.id], scene.clock)
+        if not proposal.preview.confirmed
+    )
+    accept(engine, load, PLANT.name, harmless.id, author="Ada", note="A new valve.", clock=scene.clock)
+    incidents = incident_inbox(engine, AlertFilter(monitor=PLANT.name)).incidents
+    put_together(engine, [incident.id for incident in incidents[:2]], "Ada", scene.clock)
+    place_incidents_of(engine, PLANT.name)
+    engine.dispose()
+
+
 def main() -> None:
     """Serve the scene for people to look at; a folder that holds one already is served as it is."""
     folder, port = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 8484
     clock = SystemClock()
     if not folder.exists():
         folder.mkdir(parents=True)
-        _ = empty_scene(folder) if "--empty" in sys.argv else full_scene(folder, clock.now(), LONG_HISTORY)
+        if "--empty" in sys.argv:
+            empty_scene(folder)
+        else:
+            decisions(full_scene(folder, clock.now(), LONG_HISTORY))
     scene = Scene(f"sqlite:///{folder}/review.db", f"{folder}/bundles", ManualClock(clock.now()))
     engine = open_database(scene.database)
     config = ReviewConfig(port=port)

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from latentwatch.alerts.reading import incident_of_alert
 from latentwatch.alerts.reviewing import label
 from latentwatch.alerts.store import AlertStore
 from latentwatch.cli import app
@@ -16,6 +17,7 @@ from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.outcome import StoppedSending
 from latentwatch.domain.record import Position
 from latentwatch.review.pages.comparing import comparison_markup, incidents_markup
+from latentwatch.review.pages.incident import like_markup
 from latentwatch.review.room import Room
 from tests.alerts.build import at, flagged, outcome
 from tests.review.sketch import EVIL
@@ -99,6 +101,16 @@ def test_the_page_shows_names_as_text(alerts: list[int], room: Room) -> None:
     assert "What each was about" in shown
     assert "There is no alert" in comparison_markup(room, 1, 987654).replace("there is", "There is")
     assert "incident 987654" in incidents_markup(room, 987654, 1)
+
+
+def test_an_incident_leads_to_the_one_most_like_it(alerts: list[int], room: Room) -> None:
+    """The bearing's leads to the bearing's, side by side; the leak's to nothing."""
+    numbers = [incident_of_alert(room.engine, alert) for alert in alerts]
+    assert None not in numbers
+    first, second, leak = (int(number or 0) for number in numbers)
+    assert f'href="/compare/incidents/{first}/{second}"' in like_markup(room, first)
+    assert "href" not in like_markup(room, leak)
+    assert "href" not in like_markup(room, 987654)
 
 
 def test_the_command_line_tells_the_same(alerts: list[int], engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,9 @@
 """The pages in a real browser: keys, labels, charts, a phone, a database that goes away and comes back."""
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
@@ -16,9 +12,7 @@ from latentwatch.alerts.database import open_database
 from latentwatch.alerts.tables import MonitorRow, Row
 from latentwatch.domain.clock import SystemClock
 from tests.review.sketch import draw
-
-ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 120.0
+from tests.services.review_app import serving
 
 
 @dataclass(frozen=True)
@@ -41,21 +35,8 @@ class Review:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
     """The app in a process of its own."""
     tmp_path = tmp_path_factory.mktemp("review")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "tests.review.sketch", str(tmp_path), str(port)]
-    log = tmp_path / "review.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        _wait_for(address, process, log)
+    with serving("tests.review.sketch", tmp_path) as address:
         yield Review(address, tmp_path / "review.db")
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture
@@ -69,20 +50,6 @@ def review(running: Review) -> Review:
     draw(engine, SystemClock())
     engine.dispose()
     return running
-
-
-def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    clock = SystemClock()
-    deadline = clock.monotonic() + PATIENCE_SECONDS
-    while clock.monotonic() < deadline:
-        assert process.poll() is None, f"the review app ended:\n{log.read_text()}"
-        try:
-            if httpx.get(f"{address}/api/healthz", timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        clock.sleep(0.2)
-    raise AssertionError(f"the review app was not ready after {PATIENCE_SECONDS:.0f} s:\n{log.read_text()}")
 
 
 @pytest.fixture

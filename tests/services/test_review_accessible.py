@@ -106,18 +106,18 @@ def reader(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("address", WITH_DATA)
-def test_a_page_with_data_bars_nobody(scenes: Scenes, reader: Page, address: str):
+def test_a_page_with_data_bars_nobody(scenes: Scenes, reader: Page, address: str) -> None:
     """No violation that is serious or critical."""
     assert _violations(reader, scenes.filled + address.format_map(scenes.places), WITH_DATA[address]) == []
 
 
 @pytest.mark.parametrize("address", EMPTY)
-def test_an_empty_page_bars_nobody(scenes: Scenes, reader: Page, address: str):
+def test_an_empty_page_bars_nobody(scenes: Scenes, reader: Page, address: str) -> None:
     """No violation that is serious or critical."""
     assert _violations(reader, scenes.empty + address, EMPTY[address]) == []
 
 
-def test_a_violation_would_be_found(scenes: Scenes, reader: Page):
+def test_a_violation_would_be_found(scenes: Scenes, reader: Page) -> None:
     """A button without a name and grey words on grey are found at both sizes."""
     reader.goto(scenes.empty)
     bad = '<button></button><p style="color:#777;background:#888">hard to read</p>'

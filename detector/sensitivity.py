@@ -40,13 +40,14 @@ class SmallestChange:
 
 
 def smallest_changes(batch: Batch, flags: Flagging, seed: int, *, in_time: bool) -> list[SmallestChange]:
-    """Of each numeric feature that moves; of the first ones only, where the records have room for no more.
+    """Of each numeric feature that moves and has a value in half of the places; of the first ones only, where the records
+    have room for no more.
 
     A change is caught at a place where a record is flagged that is not flagged without it.
     """
     batch = batch.take(slice(max(0, len(batch) - _MOST_RECORDS), len(batch)))
     length = _RECORDS if in_time else 1
-    columns, spreads = _moving(batch)
+    columns, spreads = _moving(batch, 0.5 / length)
     rng = np.random.default_rng(seed)
     room = find_places(batch, rng, len(columns) * _MOST_PLACES, length)
     columns = columns[: len(room) // _FEWEST_PLACES]
@@ -73,13 +74,18 @@ def smallest_changes(batch: Batch, flags: Flagging, seed: int, *, in_time: bool)
     ]
 
 
-def _moving(batch: Batch) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Columns of the numeric features that move, and [F] the robust spread of every column."""
+def _moving(batch: Batch, least_known: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Columns of the numeric features that move, and [F] the robust spread of every column.
+
+    Features known in fewer records than that share are left out: most places hold no value of theirs to change, so that they
+    would be called unseen whatever the detector sees.
+    """
     numbers = np.where(np.isfinite(batch.numbers), batch.numbers, np.nan).astype(np.float64)
     spreads = np.zeros(numbers.shape[1])
     for column, name in enumerate(batch.schema.numbers):
         known = numbers[~np.isnan(numbers[:, column]), column]
-        if batch.schema.feature(name).type is FeatureType.NUMERIC and len(known):
+        often = len(known) >= max(1, least_known * len(batch))
+        if batch.schema.feature(name).type is FeatureType.NUMERIC and often:
             low, high = np.quantile(known, (0.05, 0.95))
             spreads[column] = (high - low) / 3.29 or known.std()
     return np.flatnonzero(spreads > 0), spreads

@@ -25,7 +25,7 @@ from latentwatch.alerts.reading.inbox import AlertFilter, inbox
 from latentwatch.alerts.reading.models import surprise_counts
 from latentwatch.alerts.reading.stream import dead_letters
 from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.console import people, print_json, say
+from latentwatch.console import counted, people, print_json, say
 from latentwatch.demo_plant import FIRST_DAYS, INSTALMENTS, LEAD_DAYS, Feed, tally, write_history
 from latentwatch.domain.alert import Alert
 from latentwatch.domain.clock import Clock, SystemClock
@@ -251,7 +251,7 @@ class Demo:
                     f"{report.dead_letters} dead letters of {self.broken} broken messages",
                 ),
                 (report.faults_found == 0, f"none of {report.faults_planted} faults was found"),
-                (report.models_promoted < 2, f"{report.models_promoted} models were promoted instead of 2"),
+                (report.models_promoted < 2, f"{report.models_promoted} of 2 models promoted"),
                 (len(surprise_counts(self._engine, NAME)) < 2, "the scorer did not take the second model up"),
                 (not self.answering, "the review app does not answer"),
             )
@@ -368,6 +368,6 @@ def _summarise(report: Report, demo: Demo) -> None:
     say(
         f"{report.records:,} records scored, {report.dead_letters} dead letters; {report.alerts} alerts: "
         f"{report.faults_found} of {report.faults_planted} faults found, {report.false_alarms} false alarms "
-        f"({report.promised_false_alarms:g} promised); {report.models_promoted} models promoted"
+        f"({report.promised_false_alarms:g} promised); {counted(report.models_promoted, 'model')} promoted"
     )
     say(f"everything is kept in {demo.folder}: look again with 'cd {demo.folder} && latentwatch serve'")

@@ -304,7 +304,9 @@ def _in_counts(drawn: Batch, history: Batch) -> Batch:
             seconds = np.diff(drawn.times[rows], prepend=last) / 1e6
             counts = history.numbers[before, known]
             begun = counts[np.isfinite(counts)][-1] if np.isfinite(counts).any() else 0.0
-            numbers[rows, column] = begun + np.cumsum(np.nan_to_num(np.maximum(numbers[rows, column], 0)) * seconds)
+            counted = begun + np.cumsum(np.nan_to_num(np.maximum(numbers[rows, column], 0)) * seconds)
+            whole = not (counts[np.isfinite(counts)] % 1).any()
+            numbers[rows, column] = np.rint(counted) if whole else counted
     return replace(drawn, schema=schema, numbers=numbers)
 
 
@@ -317,6 +319,8 @@ def _write(batch: Batch, stretch: NDArray[np.bool_], facts: Made, *, synthetic: 
         columns[schema.entity] = pa.array(batch.entities, pa.string())
     for place, name in enumerate(schema.numbers):
         values = np.ascontiguousarray(batch.numbers[:, place])
+        if synthetic and name not in schema.counters:  # drawn in single precision, whose digits double would prolong
+            values = values.astype(np.float32)
         told: Any = [None if value != value else bool(value) for value in values.tolist()]
         boolean = schema.feature(name).type.value == "boolean"
         columns[schema.feature(name).path or name] = (

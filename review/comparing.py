@@ -24,6 +24,8 @@ MOST_POINTS = 300
 _DRAWN = 3
 _NAMED_SHARE = 0.15
 """Of the surprise, from which on a feature is what an alert is about."""
+_APART = 0.1
+"""Of how far off a feature was in the one further off, from which on the difference is told in words."""
 _LONGER = 2.0
 
 
@@ -62,6 +64,14 @@ class FeatureCompared:
     expected: tuple[Value, Value]
     direction: float | None
     """How much further from what was expected it lies in the second than in the first, in its unit; None for words."""
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the difference is more than little beside how far off the feature was."""
+        if not self.direction:
+            return False
+        off = (abs(_off(*pair) or 0.0) for pair in zip(self.actual, self.expected, strict=True))
+        return abs(self.direction) >= _APART * max(off)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +209,7 @@ def _said(sides: tuple[AlertSide, AlertSide], likeness: float, features: Sequenc
             f"Alert {sides[longer].alert.id} lasted {spell_duration(lasted[longer])}, the other one"
             f" {spell_duration(lasted[1 - longer])}."
         )
-    moved = [each for each in features if each.direction and max(each.shares) >= _NAMED_SHARE]
+    moved = [each for each in features if each.is_apart and max(each.shares) >= _NAMED_SHARE]
     if moved:
         ways = [
             f"{each.feature} {number(abs(each.direction or 0))}{' ' + each.unit if each.unit else ''}"

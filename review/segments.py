@@ -294,7 +294,10 @@ def _promised(engine: Engine, monitor: Monitor) -> float | None:
 
 def _said(found: Sequence[Segment], whole: Sequence[GroupTally], promised: float | None) -> str:
     if not whole:
-        return "Nothing was counted by group yet: scorers count from this release on, and two groups are needed."
+        return (
+            "Nothing was counted by group yet: 'latentwatch score' counts while it reads the monitor's stream, files scored"
+            " with --input are not counted, and records of two groups are needed."
+        )
     scored, records = sum(each.scored for each in whole), sum(each.records for each in whole)
     told = f"{percent(records / scored)} of {scored:,} records alarm and are not confirmed"
     told += f", {percent(promised)} promised" if promised is not None else ""

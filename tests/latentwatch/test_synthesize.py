@@ -16,7 +16,7 @@ from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.rehearsing import FaultCase, with_fault
-from latentwatch.synthesizing import _in_counts, _with_rates, as_surprising_as_real
+from latentwatch.synthesizing import Made, _in_counts, _with_rates, _write, as_surprising_as_real
 
 MONITOR = """
 name: mill
@@ -137,3 +137,24 @@ def test_counters_go_on_from_where_they_were() -> None:
         Batch(**{name: getattr(drawn, name) for name in Batch.__slots__} | {"times": drawn.times + 10_000_000}), history
     )
     assert np.allclose(later.numbers[:, 1], 490 + 10 * np.arange(1, 11))
+
+
+def test_whole_counts_stay_whole() -> None:
+    """A count of bytes or parts has no fraction, which rates that were drawn would give it."""
+    history = records(50)
+    drawn = _with_rates(history).take(slice(40, 50))
+    numbers = drawn.numbers.copy()
+    numbers[:, 1] = 3.3
+    later = _in_counts(drawn.with_numbers(numbers), history)
+    assert not (later.numbers[:, 1] % 1).any()
+
+
+def test_drawn_values_are_written_without_the_digits_of_double(tmp_path: Path) -> None:
+    """A batch with a counter holds doubles; 0.1 that was drawn in single precision is written as 0.1."""
+    drawn = records(3)
+    numbers = drawn.numbers.copy()
+    numbers[:, 0] = np.float32(0.1)
+    target = tmp_path / "made.csv"
+    facts = Made(str(target), 3, 1, "linear", 0.5, 1.0, False, None, None, 0, 0.0, 0.01)
+    _write(drawn.with_numbers(numbers), np.zeros(3, bool), facts, synthetic=True)
+    assert ",0.1," in target.read_text().splitlines()[1]

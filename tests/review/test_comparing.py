@@ -16,6 +16,7 @@ from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
 from latentwatch.domain.outcome import StoppedSending
 from latentwatch.domain.record import Position
+from latentwatch.review.comparing import FeatureCompared
 from latentwatch.review.pages.comparing import comparison_markup, incidents_markup
 from latentwatch.review.pages.incident import like_markup
 from latentwatch.review.room import Room
@@ -68,6 +69,13 @@ def test_alike_ones_differ_by_how_far_and_how_long(alerts: list[int], client: Te
     assert "vibration 1.2 higher" in said
     turned = client.get(f"/api/alerts/{alerts[1]}/compare/{alerts[0]}").json()
     assert turned["features"][0]["direction"] == pytest.approx(-1.2)
+
+
+@pytest.mark.parametrize(("second", "apart"), [(36.22, False), (36.8, True)])
+def test_what_differs_by_next_to_nothing_is_not_a_difference(second: float, apart: bool) -> None:
+    """2.33 off and 2.31 off is alike; 2.33 and 2.89 is not."""
+    bearing = FeatureCompared("bearing", "°C", (0.3, 0.4), (35.27, second), (32.94, 33.91), second - 33.91 - 2.33)
+    assert bearing.is_apart is apart
 
 
 def test_other_ones_share_nothing(alerts: list[int], client: TestClient) -> None:

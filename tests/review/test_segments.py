@@ -63,6 +63,11 @@ def test_two_rigs_under_one_promise_are_told_apart() -> None:
         assert found["B"].interval[0] < found["B"].share < found["B"].interval[1]
 
 
+def test_an_empty_count_says_what_counts() -> None:
+    """A monitor whose files were only scored with --input has counted nothing, and says so."""
+    assert "files scored with --input are not counted" in compared("mill", START, [], PROMISE).in_words
+
+
 def test_nothing_is_reported_on_shuffled_labels() -> None:
     """Runs dealt out at random to 8 rigs, in 200 shuffles: groups differ in at most 1 % of them and a little chance."""
     random = np.random.default_rng(7)

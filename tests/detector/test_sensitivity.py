@@ -18,7 +18,8 @@ def told_of(every: int, *, in_time: bool) -> dict[str, float | None]:
     batch = batch_from_columns(SCHEMA, {"pressure": pressure, "quality": quality})
 
     def flags(records: Batch) -> NDArray[np.bool_]:
-        return (np.abs(np.nan_to_num(records.numbers)) > 6).any(axis=1)
+        beyond: NDArray[np.bool_] = (np.abs(np.nan_to_num(records.numbers)) > 6).any(axis=1)
+        return beyond
 
     return {each.feature: each.change for each in smallest_changes(batch, flags, 0, in_time=in_time)}
 

@@ -155,6 +155,6 @@ def test_drawn_values_are_written_without_the_digits_of_double(tmp_path: Path) -
     numbers = drawn.numbers.copy()
     numbers[:, 0] = np.float32(0.1)
     target = tmp_path / "made.csv"
-    facts = Made(str(target), 3, 1, "linear", 0.5, 1.0, False, None, None, 0, 0.0, 0.01)
+    facts = Made(str(target), 3, 1, "linear", 0.5, 1.0, False, "", None, 0, 0.0, 0.01)
     _write(drawn.with_numbers(numbers), np.zeros(3, bool), facts, synthetic=True)
     assert ",0.1," in target.read_text().splitlines()[1]

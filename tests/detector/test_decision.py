@@ -114,10 +114,11 @@ def test_a_limit_always_alarms_and_says_so(detector):
     batch = records(600, 1)
     highest = int(batch.numbers[:, 1].argmax())
     value = float(batch.numbers[highest, 1])
-    assert highest not in flagged(detector, rules(alarm_above=value), batch)
-    limit = value - 0.01
-    ((row, grounds),) = flagged(detector, rules(alarm_above=limit), batch).items()
-    assert row == highest
+    without, limit = flagged(detector, rules(alarm_above=value), batch), value - 0.01
+    assert highest not in without
+    found = flagged(detector, rules(alarm_above=limit), batch)
+    grounds = found.pop(highest)
+    assert found == without
     assert grounds.crossed == (Crossing("temp", value, limit, "°C"),)
     assert grounds.in_words == (f"temp is {value:.6g} °C, above its limit of {limit:.6g} °C.",)
     batch.numbers[highest, 1] = np.nan

@@ -23,7 +23,7 @@ def short_training():
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         for module in (row_sampling, sequence_sampling):
-            patch.setattr(module, "_STEPS", 700)
+            patch.setattr(module, "_STEPS", 1_000)
         yield
 
 

@@ -1,6 +1,6 @@
 """Compare: are these two the same thing, and if not, how do they differ?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,21 +23,22 @@ Numbered = Annotated[int, Path(lt=2**63)]
 @page_at("/compare/{first:int}/{second:int}")
 async def comparing_page(request: Request, first: Numbered, second: Numbered) -> None:
     """Two alerts."""
-    room = room_of(request)
-    with frame(room, f"Alerts {first} and {second}", "/alerts") as queries:
-        body = fragment()
-        content = await queries.ask(comparison_markup, room, first, second)
-        if content is not None:
-            show(body, content)
+    await _shown(request, f"Alerts {first} and {second}", comparison_markup, first, second)
 
 
 @page_at("/compare/incidents/{first:int}/{second:int}")
 async def comparing_incidents(request: Request, first: Numbered, second: Numbered) -> None:
     """Two incidents, by the strangest alert of each."""
+    await _shown(request, f"Incidents {first} and {second}", incidents_markup, first, second)
+
+
+async def _shown(
+    request: Request, title: str, markup: Callable[[Room, int, int], Markup], first: int, second: int
+) -> None:
     room = room_of(request)
-    with frame(room, f"Incidents {first} and {second}", "/alerts") as queries:
+    with frame(room, title, "/alerts") as queries:
         body = fragment()
-        content = await queries.ask(incidents_markup, room, first, second)
+        content = await queries.ask(markup, room, first, second)
         if content is not None:
             show(body, content)
 

@@ -21,6 +21,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Author = Annotated[str, typer.Option(envvar="USER", help="Who says so.")]
 
 
+_SELDOM = ("seen before", "at stake", "verdict", "assignee")
+
+
 @app.command("list", epilog="Example: latentwatch alerts list --monitor pump --status open --order likeness")
 def list_alerts(
     monitor: Annotated[str | None, typer.Option(help="Only this monitor's.")] = None,
@@ -84,7 +87,9 @@ def list_alerts(
         "verdict",
         "assignee",
     )
-    print_table(headers, rows, "No alert.")
+    # A terminal has no room for columns that say nothing of any alert.
+    shown = [place for place, name in enumerate(headers) if name not in _SELDOM or any(row[place] for row in rows)]
+    print_table([headers[place] for place in shown], [[row[place] for place in shown] for row in rows], "No alert.")
 
 
 @app.command(epilog="Example: latentwatch alerts show 12")

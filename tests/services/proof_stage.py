@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from latentwatch.alerts.heartbeats import heartbeats
 from latentwatch.dags import monitor_files
 from latentwatch.domain.clock import SystemClock
+from latentwatch.streams.serving import LOOK_EVERY_SECONDS
 from tests.services.skab import Message
 
 clock = SystemClock()
@@ -164,6 +165,11 @@ def rows_of(database: Engine, query: str) -> list[Any]:
 def value_of(database: Engine, query: str) -> Any:
     """The one value of a query."""
     return rows_of(database, query)[0][0]
+
+
+def let_scorers_look() -> None:
+    """Give running scorers the time in which they are to have taken up what people said."""
+    clock.sleep(3 * LOOK_EVERY_SECONDS)
 
 
 def wait_until(condition: Callable[[], bool], what: str, database: Engine | None = None) -> None:

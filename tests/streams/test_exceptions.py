@@ -34,7 +34,7 @@ def test_what_is_excepted_is_scored_counted_and_not_flagged() -> None:
     stage.produce(range(500))
     stage.run()
     assert stage.store.scored == 500
-    assert not stage.store.verdicts
+    assert not stage.store.decisions
     counts = [count for outcome in stage.store.outcomes for count in outcome.excepted]
     assert {count.exception for count in counts} == {1}
     assert muted(stage) == len(STRANGE)
@@ -56,7 +56,7 @@ def test_one_is_taken_up_and_taken_back_while_the_scorer_runs() -> None:
 
     stage.produce(range(100, 500))
     scorer = stage.run(reach=change, records=20)
-    flagged = sorted(position.offset for position in stage.store.verdicts)
+    flagged = sorted(position.offset for position in stage.store.decisions)
     assert [number for number in STRANGE if number not in flagged] == [133, 183, 233, 283]
     assert muted(stage) == 4
     assert scorer.totals.swaps == 0
@@ -83,11 +83,11 @@ def test_a_level_acts_before_the_past_and_its_entities_begin_anew() -> None:
     scorer = stage.run(reach=change, records=20)
     assert scorer.serving is not None
     assert isinstance(scorer.serving.detector, CorrectedDetector)
-    mine = [found for found in stage.store.verdicts.values() if found.entity == "rig-3"]
+    mine = [found for found in stage.store.decisions.values() if found.entity == "rig-3"]
     assert any(found.grounds.read_as for found in mine)
     assert all(found.values["b"] == 9.0 for found in mine)
     assert all(found.grounds.read_as["b"] == 8.5 for found in mine if found.grounds.read_as)
-    others = [found.seen for found in stage.store.verdicts.values() if found.entity == "rig-0"]
+    others = [found.seen for found in stage.store.decisions.values() if found.entity == "rig-0"]
     assert max(others) > 50
     assert max(found.seen for found in mine if found.grounds.read_as) < max(others)
 

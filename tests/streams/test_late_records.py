@@ -57,7 +57,7 @@ def found(stage: Stage) -> tuple[Counter[tuple[str, float, float, float]], dict[
     """What the store says in the end: every flagged record with its surprise, and the counts that are not 0."""
     verdicts = Counter(
         (record.entity, record.time.timestamp(), float(str(record.values["a"])), round(record.surprise, 4))
-        for record in stage.store.verdicts.values()
+        for record in stage.store.decisions.values()
     )
     return verdicts, {minute: count for minute, count in stage.store.minutes.items() if any(count)}
 
@@ -170,7 +170,7 @@ def test_a_late_record_withdraws_a_verdict() -> None:
     assert change.flagged is None
     assert change.former_surprise > 3.0 > change.surprise
     assert change.cause.offset == 41
-    assert stage.store.verdicts == {}
+    assert stage.store.decisions == {}
     point = next(o for o in stage.store.outcomes if o.amendments).trace[-1]
     assert (point.offset, point.flagged) == (40, False)
 
@@ -182,7 +182,7 @@ def test_a_late_record_raises_a_verdict() -> None:
     (change,) = amendments(stage)
     assert not change.formerly_flagged
     assert change.flagged is not None
-    assert {record.arrival for record in stage.store.verdicts.values()} == {Arrival.LATE, Arrival.IN_ORDER}
+    assert {record.arrival for record in stage.store.decisions.values()} == {Arrival.LATE, Arrival.IN_ORDER}
 
 
 def test_a_record_that_is_too_late_stands_alone() -> None:
@@ -191,9 +191,9 @@ def test_a_record_that_is_too_late_stands_alone() -> None:
     spike(stage, Sent(0, 5, 9.0), Sent(0, 50, 4.0))
     spike(calm, Sent(0, 50, 4.0))
     assert amendments(stage) == []
-    late, jump = sorted(stage.store.verdicts.values(), key=lambda record: record.position)
+    late, jump = sorted(stage.store.decisions.values(), key=lambda record: record.position)
     assert (late.arrival, late.seen, late.warming) == (Arrival.TOO_LATE, 0, True)
-    assert jump.surprise == next(iter(calm.store.verdicts.values())).surprise
+    assert jump.surprise == next(iter(calm.store.decisions.values())).surprise
 
 
 def test_no_model_amends_the_verdict_of_another() -> None:
@@ -205,7 +205,7 @@ def test_no_model_amends_the_verdict_of_another() -> None:
     produce(stage, [Sent(0, 45, 3.3)])
     stage.run()
     assert amendments(stage) == []
-    assert [record.model_version for record in stage.store.verdicts.values()] == [1]
+    assert [record.model_version for record in stage.store.decisions.values()] == [1]
 
 
 def test_without_lateness_records_count_in_the_order_they_arrive() -> None:
@@ -213,7 +213,7 @@ def test_without_lateness_records_count_in_the_order_they_arrive() -> None:
     stage = Stage()
     spike(stage, Sent(0, 50, 4.0), Sent(0, 45, 3.3))
     assert amendments(stage) == []
-    assert len(stage.store.verdicts) == 1
+    assert len(stage.store.decisions) == 1
 
 
 def test_a_late_record_counts_though_the_same_batch_leaves_its_place_behind() -> None:

@@ -80,7 +80,7 @@ def test_a_large_batch_is_judged_as_small_ones_are() -> None:
         scorer = stage.run(records=records)
     assert scorer.totals.batches == 2  # the last one is the context's
     assert large.accounted() == large.produced() == 12 * 503
-    assert large.store.verdicts == small.store.verdicts
+    assert large.store.decisions == small.store.decisions
     assert large.store.minutes == small.store.minutes
     assert large.store.dead_letters == small.store.dead_letters
     assert large.contexts() == small.contexts()

@@ -16,6 +16,7 @@ from tests.services.proof_stage import (
     Plant,
     Producing,
     accounted,
+    let_scorers_look,
     rows_of,
     say,
     serving_versions,
@@ -63,6 +64,7 @@ def test_a_new_country_is_quiet_and_frauds_are_not(plant: Plant, database: Engin
     expect(page.locator(".proposals")).to_contain_text(f"country {COUNTRY} is normal")
     page.keyboard.press("e")
     expect(page.get_by_text(SAID_TO_BE_NORMAL)).to_be_visible()
+    let_scorers_look()
 
     only_frauds_alarm(alerts_of_a_day(plant, database, 8, 5), "under the exception")
     (exception,) = json.loads(plant.run("exceptions", "list", "payments", "--json"))

@@ -13,6 +13,7 @@ from tests.services.proof_stage import (
     Plant,
     Producing,
     accounted,
+    let_scorers_look,
     rows_of,
     serving_versions,
     wait_for_address,
@@ -50,6 +51,7 @@ def test_a_recalibrated_sensor_is_calm_at_once_and_nothing_else_is(plant: Plant,
     expect(page.locator(".proposals")).to_contain_text("T03 is +6")
     page.keyboard.press("e")
     expect(page.get_by_text(SAID_TO_BE_NORMAL)).to_be_visible()
+    let_scorers_look()
     it_is_calm_but_for_the_fault(plant, database, 12)
 
     plant.run("retrain", str(plant.monitor_file), "--history", "history.csv", "--history", "run-11.csv")

@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+TOGETHER := $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 # Extra words for the command behind a target: make test ARGS="-k kafka", make demo ARGS="--for 60s --no-browser".
 ARGS ?=
 SOAK_SECONDS ?= 3600
@@ -44,8 +45,16 @@ format: setup ## let ruff format, and fix what it can
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: setup ## everything, with real Kafka, PostgreSQL, Airflow, MLflow and Chromium started by the suite itself
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup ## the suite, with real Kafka, PostgreSQL, Airflow and Chromium started by itself; 12 minutes on two cores
+	$(TOGETHER) -m "not long" $(ARGS)
+
+.PHONY: test-long
+test-long: setup ## what make test leaves out: more faults, three days, Spark, MLflow, containers, packages, accessibility
+	$(TOGETHER) -m long $(ARGS)
+
+.PHONY: days
+days: setup ## the three days alone: hosts, a press and payments, from the stream to the reviewer and back
+	$(PYTEST) tests/services/days $(ARGS)
 
 .PHONY: proof
 proof: setup ## the proof alone: SKAB through Kafka, a killed scorer, a retraining, a label; then an outage of thirty hosts

@@ -13,6 +13,8 @@ from tests.faults.workload import PARTITIONS
 from tests.services.conftest import create_topic
 from tests.services.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 BUNDLE = "gain-1.0"
 GROUP_REQUESTS = {8: "OffsetCommit", 11: "JoinGroup", 12: "Heartbeat", 14: "SyncGroup"}
 

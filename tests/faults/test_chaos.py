@@ -20,6 +20,8 @@ from tests.faults.workload import PARTITIONS, record
 from tests.services.conftest import create_topic
 from tests.services.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 FAULTS = int(os.environ.get("LATENTWATCH_SOAK_FAULTS", "5"))
 """How many of them; `make chaos` asks for more."""
 SCORERS = 3

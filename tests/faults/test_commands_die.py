@@ -16,6 +16,8 @@ from latentwatch.alerts.session import transaction
 from latentwatch.domain.clock import SystemClock
 from tests.services.test_retraining_dag import write_history
 
+pytestmark = pytest.mark.long
+
 ENOUGH = 1_000_000
 """A point that no run reaches."""
 MONITOR = """\

@@ -19,6 +19,8 @@ from tests.faults.scene import Scene
 from tests.faults.workload import PARTITIONS, record
 from tests.services.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 BUNDLE = "gain-1.0"
 AWAY, STILL_AWAY, BACK = "database away", "database still away", "database back"
 MEGABYTE = 1 << 20

@@ -10,6 +10,8 @@ from tests.faults.scene import Scene
 from tests.faults.worker import HELD
 from tests.faults.workload import PARTITIONS, record
 
+pytestmark = pytest.mark.long
+
 BUNDLE = "gain-1.0"
 REFUSED = "partitions lost, nothing of this batch was written"
 ASSIGNORS = pytest.mark.parametrize("assignor", ["cooperative", "eager"])

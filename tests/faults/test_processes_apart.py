@@ -11,6 +11,8 @@ from tests.faults.plant import Plant
 from tests.faults.scene import Scene
 from tests.faults.workload import FLAT, monitor
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from tests.faults.scene import Scene
 from tests.faults.verifier import ACCOUNTED, read_topic
 from tests.faults.workload import PARTITIONS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def readings(stage: Callable[..., Scene], kafka_address: str, topic: Callable[..., str], database: str) -> Scene:

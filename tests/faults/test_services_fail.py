@@ -12,6 +12,8 @@ from tests.faults.workload import PARTITIONS
 from tests.services.conftest import create_topic
 from tests.services.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 BUNDLE = "gain-1.0"
 
 

@@ -23,6 +23,8 @@ from deploy.services.programs import PROMTOOL
 from tests.deploy.compose import OURS, ROOT, as_resolved
 from tests.services.conftest import create_topic
 
+pytestmark = pytest.mark.long
+
 BIN = Path(sys.executable).parent
 # Images small enough to be built here as the Dockerfile builds them; the trainer's is this environment less its tools.
 ROLES = {"latentwatch-scorer": "scorer", "latentwatch-review": "review"}

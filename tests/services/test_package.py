@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("domain", "detector", "streams", "alerts", "review", "dags", "latentwatch")
 REQUIREMENTS = Path(sysconfig.get_path("purelib"))

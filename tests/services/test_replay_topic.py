@@ -15,6 +15,8 @@ from latentwatch.domain.clock import SystemClock, from_microseconds
 from latentwatch.streams.sources.array_source import STRIDE, name_of
 from tests.services.proof_stage import Plant
 
+pytestmark = pytest.mark.long
+
 COUNT, EACH, PARTITIONS = 240, 4, 2
 PATIENCE_SECONDS = 60.0
 FIRST_MS = 1_760_000_000_000

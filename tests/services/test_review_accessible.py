@@ -16,6 +16,8 @@ from latentwatch.domain.clock import SystemClock
 from tests.review.scene import ODD_ENTITY, PLANT, decisions, empty_scene, full_scene
 from tests.services.review_app import serving
 
+pytestmark = pytest.mark.long
+
 GRAVE = ("serious", "critical")
 SIZES = ({"width": 1280, "height": 900}, {"width": 390, "height": 844})
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -40,6 +40,8 @@ from tests.services.test_kafka_security import Guarded, guarded, ways
 from tests.streams.decoding.test_avro_decoding import avro
 from tests.streams.registry_server import RegistryServer
 
+pytestmark = pytest.mark.long
+
 __all__ = ["guarded"]
 
 BUNDLE = "gain-1.0"

@@ -10,6 +10,8 @@ import pytest
 
 from tests.services.test_retraining_dag import write_history
 
+pytestmark = pytest.mark.long
+
 _LIST = """
 import sys, mlflow
 mlflow.set_tracking_uri(sys.argv[1])

@@ -20,6 +20,8 @@ from tests.services.proof_stage import (
 )
 from tests.services.skab import Message
 
+pytestmark = pytest.mark.long
+
 MINUTES = 240
 MONITOR = """
 name: hosts

@@ -25,6 +25,8 @@ from tests.services.proof_stage import (
 )
 from tests.services.skab import Message
 
+pytestmark = pytest.mark.long
+
 HISTORY, DAY = 30_000, 10_000
 FEWEST, MOST_OF_COUNTRY = 28, 3
 SAID_TO_BE_NORMAL = "Scorers take it up within seconds"

@@ -21,6 +21,8 @@ from tests.services.proof_stage import (
 )
 from tests.services.skab import Message
 
+pytestmark = pytest.mark.long
+
 HISTORY, RUN = 5_000, 2_400
 STOP, FAULT = (300, 500), (1_500, 1_700)
 MOVED = 1_250

@@ -203,22 +203,26 @@ class Course:
     def add(self, record: FlaggedRecord) -> tuple[Culprit, ...]:
         """Go on by one record; returns the further culprits that it shows."""
         self.records += 1
+        contributions, time, features = counting(record), record.time, self.features
+        for name in (*record.values, *contributions):
+            if name not in features:
+                features[name] = FeatureCourse()
         for name, value in record.values.items():
-            self._of(name).show(value)
-        contributions = counting(record)
+            if value is not None:
+                features[name].show(value)
         for name, share in contributions.items():
-            self._of(name).share += share
+            features[name].share += share
         leading = [name for name, share in contributions.items() if share >= LEADING_SHARE * record.surprise > 0]
         for name in leading:
-            self._of(name).lead(record.time, self.records)
-        sides = {name: course.side for name, course in self.features.items()}
-        for name in [*(name for name, side in sides.items() if side), *leading]:
-            self.features[name].off(record.time)
+            features[name].lead(time, self.records)
+        sides = {name: side for name, course in features.items() if (side := course.side)}
+        for name in (*sides, *leading):
+            features[name].off(time)
         if self.worst_surprise is None or record.surprise > self.worst_surprise:
-            self.worst, self.worst_surprise = record.time, record.surprise
-            for name, course in self.features.items():
+            self.worst, self.worst_surprise = time, record.surprise
+            for name, course in features.items():
                 course.worst, course.expected = course.last, record.explanation.expected.get(name)
-        self._look_together(record.time, sides)
+        self._look_together(time, sides)
         found = self._culprits(leading)
         self._bound(leading)
         return tuple(each for each in found if each.further)
@@ -239,9 +243,6 @@ class Course:
         """What happened, where it is more than the leading features say; else empty."""
         return self.together.in_words if self.together else ""
 
-    def _of(self, name: str) -> FeatureCourse:
-        return self.features.setdefault(name, FeatureCourse())
-
     def _culprits(self, leading: Sequence[str]) -> list[Culprit]:
         known = {each.feature for each in self.culprits}
         found: list[Culprit] = []
@@ -254,15 +255,15 @@ class Course:
         return found
 
     def _look_together(self, time: datetime, sides: Mapping[str, int]) -> None:
-        """Whether most features are on one side: by the end of the opening, or as slow ones follow. A machine that goes
-        into another state later in the alert is no news."""
+        """Whether most features are on one side, by the `sides` of those that are off: by the end of the opening, or as
+        slow ones follow. A machine that goes into another state later in the alert is no news."""
         if self.together is None and self.records > OPENING_RECORDS:
             return
-        if sum(map(abs, sides.values())) < _FEWEST_TOGETHER:
+        if len(sides) < _FEWEST_TOGETHER:
             return
         known = {name: course for name, course in self.features.items() if course.usual and _is_number(course.last)}
         for side in (-1, 1) if self.together is None else (self.together.side,):
-            there = tuple(name for name in known if sides[name] == side)
+            there = tuple(name for name in known if sides.get(name) == side)
             before = 0 if self.together is None else len(self.together.features)
             if len(there) > before and len(there) >= max(_FEWEST_TOGETHER, _TOGETHER_SHARE * len(known)):
                 others = tuple(name for name in known if name not in there)

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.entities import places_of, rows_by_entity
 from latentwatch.detector.kernels import compiled_exactly
 from latentwatch.domain.errors import BundleRefused
 
@@ -62,8 +62,7 @@ class NumberScale:
 
     def _owners(self, entities: NDArray[np.object_]) -> NDArray[np.intp]:
         """[N] place of each record's entity; -1 for one never seen."""
-        places = {name: place for place, name in enumerate(self.entities)}
-        return np.fromiter((places.get(name, -1) for name in entities.tolist()), np.intp, len(entities))
+        return places_of(entities, {name: place for place, name in enumerate(self.entities)}, -1)
 
     def transform(self, numbers: NDArray[Any], entities: NDArray[np.object_]) -> NDArray[np.float64]:
         """[N, F] drawn-in z-scores; NaN stays NaN, an infinity becomes a very large value."""

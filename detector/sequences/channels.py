@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.cyclic import on_the_dial
-from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.entities import places_of, rows_by_entity
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import FeatureType, RecordSchema
 
@@ -71,8 +71,7 @@ class Channels:
         """[N] row of `centre` for each record."""
         if not self.entities:
             return np.zeros(len(entities), np.intp)
-        known = {name: row for row, name in enumerate(self.entities, 1)}
-        return np.fromiter((known.get(name, 0) for name in entities.tolist()), np.intp, len(entities))
+        return places_of(entities, {name: row for row, name in enumerate(self.entities, 1)}, 0)
 
     def strangers(self, entities: NDArray[np.object_]) -> NDArray[np.bool_]:
         """[N] whether a record's entity was not in training although training knew several."""

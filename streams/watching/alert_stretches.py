@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.entities import EntityRows
 from latentwatch.domain.outcome import Stretch
 from latentwatch.domain.record import Batch, concatenate
 from latentwatch.domain.scores import Scores, scores_together
@@ -33,12 +34,19 @@ _BYTES_BESIDE = 100
 
 @dataclass(slots=True)
 class _Piece:
-    """Some scored records that are remembered, and entities as numbers once somebody asked."""
+    """Some scored records that are remembered, and the rows of each entity once somebody asked."""
 
     batch: Batch
     scores: Scores
     flagged: NDArray[np.bool_]
-    codes: NDArray[np.int64] | None = None
+    _rows: EntityRows | None = None
+
+    @property
+    def rows(self) -> EntityRows:
+        """The rows of each entity."""
+        if self._rows is None:
+            self._rows = EntityRows(self.batch.entities)
+        return self._rows
 
 
 @dataclass(slots=True)
@@ -56,28 +64,23 @@ class _Memory:
     limit: int
     pieces: deque[_Piece] = field(default_factory=deque)
     held: int = 0
-    numbers: dict[str, int] = field(default_factory=dict)
 
     def take_in(self, piece: _Piece) -> None:
         self.pieces.append(piece)
         self.held += len(piece.batch)
         while self.held - len(self.pieces[0].batch) - len(piece.batch) >= self.limit:
             self.held -= len(self.pieces.popleft().batch)
-        if len(self.numbers) > 4 * self.limit:
-            self.numbers.clear()
-            for each in self.pieces:
-                each.codes = None
 
     def before(self, entity: str, upto: int, until: int) -> tuple[Batch, Scores, NDArray[np.bool_]] | None:
         """The entity's records of before that time, in microseconds, among those before the `upto`th from the end of what is held."""
-        number = self.numbers.setdefault(entity, len(self.numbers))
         found, wanted, seen = [], MOST_LEADING_UP, 0
         for piece in reversed(self.pieces):
-            codes, end = self.codes(piece), seen + len(piece.batch)
+            end = seen + len(piece.batch)
             # Only records before the one that opens, and not more than the limit behind it: whatever the batches.
             first, stop = max(0, end - upto - self.limit), max(0, end - upto)
             seen = end
-            rows = first + np.flatnonzero(codes[first:stop] == number)
+            rows = piece.rows.of(entity)
+            rows = rows[(rows >= first) & (rows < stop)]
             rows = rows[piece.batch.times[rows] < until][-wanted:]
             if len(rows):
                 found.append((piece.batch.take(rows), piece.scores.take(rows), piece.flagged[rows]))
@@ -89,17 +92,12 @@ class _Memory:
         found.reverse()
         batch = concatenate(part for part, _, _ in found)
         scores = scores_together([part for _, part, _ in found])
+        flagged = np.concatenate([part for *_, part in found])
         _, last = np.unique(batch.offsets[::-1], return_index=True)  # what was read again stands twice
+        if len(last) == len(batch):
+            return batch, scores, flagged
         rows = np.sort(len(batch) - 1 - last)
-        return batch.take(rows), scores.take(rows), np.concatenate([part for *_, part in found])[rows]
-
-    def codes(self, piece: _Piece) -> NDArray[np.int64]:
-        """The entity of each of its records, as a number."""
-        if piece.codes is None:
-            numbers = self.numbers
-            codes = (numbers.setdefault(name, len(numbers)) for name in piece.batch.entities.tolist())
-            piece.codes = np.fromiter(codes, np.int64, len(piece.batch))
-        return piece.codes
+        return batch.take(rows), scores.take(rows), flagged[rows]
 
 
 class AlertStretches:
@@ -124,13 +122,10 @@ class AlertStretches:
         if not len(flagged) and not self._courses:
             return ()
         watched = self._courses.keys() | set(batch.entities[flagged].tolist())
-        codes = memory.codes(piece)
-        order = np.argsort(codes, kind="stable")
-        of_entity = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
         found: list[Stretch] = []
-        for rows in sorted(of_entity, key=lambda rows: int(rows[0])):
-            if (entity := batch.entities[rows[0]]) in watched:
-                found += self._of(entity, rows, scored, is_flagged, gap_us, memory)
+        for entity in piece.rows.names:
+            if entity in watched:
+                found += self._of(entity, piece.rows.of(entity), scored, is_flagged, gap_us, memory)
         while len(self._courses) > MOST_WATCHED:
             del self._courses[next(iter(self._courses))]
         return tuple(found)

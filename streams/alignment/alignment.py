@@ -4,24 +4,20 @@ Decoded(readings) -> Decoded(rows). What is open travels in the context's snapsh
 the positions, so that a row is made once, whatever dies between its values.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain
-from operator import itemgetter
-from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.sources import TopicSettings
-from latentwatch.streams.alignment.calm_stretches import Taken, take_all
+from latentwatch.streams.alignment.calm_stretches import take_all
+from latentwatch.streams.alignment.made_rows import MadeRows, as_batch
 from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
-from latentwatch.streams.alignment.readings import Misfit, Value, ValueReader, are_readings
+from latentwatch.streams.alignment.readings import ValueReader, are_readings
 from latentwatch.streams.decoding.cells import has_decimal_commas
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.segments import segments
@@ -33,7 +29,8 @@ _MICROSECONDS = 1_000_000
 class Released:
     """What became of some messages; places are those of a decoded batch."""
 
-    rows: list[AlignedRow] = field(default_factory=list)
+    rows: list[MadeRows] = field(default_factory=list)
+    """Together a row for each of `places`."""
     places: list[int] = field(default_factory=list)
     """Of the message that released each row."""
     filling: list[int] = field(default_factory=list)
@@ -80,7 +77,7 @@ class Alignment:
         made = self.release(decoded, messages, positions)
         dead = tuple(sorted((*decoded.dead_letters, *made.letters), key=lambda letter: letter.position))
         aligned = Passed(batch.partitions[made.filling], batch.offsets[made.filling])
-        return Decoded(_as_batch(self._reader.schema, made.rows, batch, made.places), dead, decoded.passed, aligned)
+        return Decoded(as_batch(self._reader.schema, made.rows, batch, made.places), dead, decoded.passed, aligned)
 
     def release(self, decoded: Decoded, messages: Messages, positions: Mapping[int, int] | None = None) -> "Released":
         """The same as rows and what became of each of the decoded batch's messages."""
@@ -104,15 +101,21 @@ class Alignment:
     def _release(self, found: _Partition, batch: Batch, span: range, made: "Released") -> None:
         """Some of a partition's messages, in order."""
         part = batch.take(slice(span.start, span.stop))
-        if found.reader.several:
-            misfits, taken = _take_several(found, part)
-        else:
-            misfits, taken = _take_single(found, part)
-        made.misfits += [(span.start + place, reason) for place, reason in misfits.items()]
-        made.rows += [row for _, row in taken]
-        made.places += [span.start + place for place, _ in taken]
+        told = found.reader.read(part)
+        entities, times = part.entities.tolist(), part.times
+        sound = np.arange(len(part))
+        if told.misfits:
+            sound = np.delete(sound, list(told.misfits))
+            entities, times = [entities[place] for place in sound.tolist()], times[sound]
+            told = told._replace(places=np.searchsorted(sound, told.places))
         filling = np.ones(len(part), bool)
-        filling[[*misfits, *(place for place, _ in taken)]] = False
+        filling[list(told.misfits)] = False
+        for places, rows in take_all(found.rows, found.reader.schema, entities, times, told):
+            at = sound[places]
+            filling[at] = False
+            made.places += (span.start + at).tolist()
+            made.rows.append(rows)
+        made.misfits += [(span.start + place, reason) for place, reason in told.misfits.items()]
         made.filling += (span.start + np.flatnonzero(filling)).tolist()
 
     def adopt(self, schema: RecordSchema) -> None:
@@ -124,7 +127,8 @@ class Alignment:
     def _adopt(self, found: _Partition) -> None:
         found.reader = self._reader
         fresh = _open_rows(self._reader.schema)
-        found.rows.adopt(frozenset(self._reader.schema.names), fresh.every, fresh.age)
+        kinds = {feature.name: float if feature.is_number else str for feature in self._reader.schema.features}
+        found.rows.adopt(kinds, fresh.every, fresh.age)
 
     def _begin(self, partition: int) -> _Partition:
         found = self._partitions[partition] = _Partition(_open_rows(self._reader.schema), self._reader)
@@ -163,33 +167,6 @@ class Alignment:
         return same
 
 
-def _take_single(found: _Partition, part: Batch) -> tuple[dict[int, str], Taken]:
-    """Messages that hold one value each: places of those whose value is none, and the rows that the others release."""
-    read = found.reader.read(part)
-    if not read.misfits:
-        return {}, take_all(found.rows, part.entities.tolist(), part.times, read.names, read.values)
-    sound = np.ones(len(part), bool)
-    sound[list(read.misfits)] = False
-    places = np.flatnonzero(sound).tolist()
-    taken = take_all(
-        found.rows, part.entities[sound].tolist(), part.times[sound], read.names[sound], read.values[sound]
-    )
-    return read.misfits, [(places[place], row) for place, row in taken]
-
-
-def _take_several(found: _Partition, part: Batch) -> tuple[dict[int, str], Taken]:
-    """The same of messages that hold several values each."""
-    misfits: dict[int, str] = {}
-    taken: Taken = []
-    messages = zip(part.entities.tolist(), part.times.tolist(), found.reader.read_several(part), strict=True)
-    for place, (entity, time, values) in enumerate(messages):
-        if isinstance(values, Misfit):
-            misfits[place] = values.reason
-        elif (row := found.rows.take(entity, time, values)) is not None:
-            taken.append((place, row))
-    return misfits, taken
-
-
 def alignment_of(schema: RecordSchema, topic: TopicSettings | None) -> Alignment | None:
     """What makes rows of a topic's or of a file's messages; None where each is a record."""
     if schema.long is None:
@@ -202,45 +179,3 @@ def _open_rows(schema: RecordSchema) -> OpenRows:
     every = round(schema.every.total_seconds() * _MICROSECONDS)
     age = 0 if schema.age is None else round(schema.age.total_seconds() * _MICROSECONDS)
     return OpenRows(every, age, len(schema.features))
-
-
-def _as_batch(schema: RecordSchema, rows: Sequence[AlignedRow], like: Batch, places: Sequence[int]) -> Batch:
-    """Rows as a batch of a schema, each at the position of a row of `like`."""
-    values = [row.values for row in rows]
-    at = np.array(places, np.intp)
-    numbers = _numbers(schema.numbers, values)
-    return Batch(
-        schema=schema,
-        numbers=numbers,
-        categories=_words(schema.categories, rows),
-        texts=_words(schema.texts, rows),
-        entities=_objects([row.entity for row in rows]),
-        times=np.array([row.time for row in rows], np.int64),
-        source=like.source,
-        partitions=like.partitions[at],
-        offsets=like.offsets[at],
-    )
-
-
-def _numbers(names: Sequence[str], rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float32]:
-    """[rows, names], NaN where a row lacks one."""
-    with suppress(KeyError):  # most rows are whole
-        whole: Callable[[Any], Sequence[Any]] = (
-            itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
-        )
-        flat = np.fromiter(chain.from_iterable(map(whole, rows)), np.float32, count=len(rows) * len(names))
-        return flat.reshape(len(rows), len(names))
-    return np.array([[row.get(name, np.nan) for name in names] for row in rows], np.float32)
-
-
-def _words(names: Sequence[str], rows: Sequence[AlignedRow]) -> np.ndarray[tuple[int, int], np.dtype[np.object_]]:
-    columns = np.empty((len(rows), len(names)), object)
-    for column, name in enumerate(names):
-        columns[:, column] = [row.values.get(name) for row in rows]
-    return columns
-
-
-def _objects(values: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    out = np.empty(len(values), object)
-    out[:] = values
-    return out

@@ -4,15 +4,17 @@ A stretch is calm while its entities are known, none of them has been silent for
 Then the messages of one entity and tick are taken together; anything else is left to `OpenRows.take`, whose results these are.
 """
 
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.alignment.grouped_rows import Grouped, take_groups
+from latentwatch.streams.alignment.made_rows import MadeRows, made_of
 from latentwatch.streams.alignment.open_rows import STEP_TICKS, AlignedRow, Entity, OpenRows
-from latentwatch.streams.alignment.readings import are_given
+from latentwatch.streams.alignment.readings import Told, Value
 
 _SINGLY = 32
 """Messages taken one by one where a calm stretch has ended; twice as many each time, so that little is looked at twice."""
@@ -21,9 +23,10 @@ _WORTH = 8
 _WIDEST = 2**62
 """Ticks times entities beyond which 64 bits do not tell them apart."""
 
-Objects = NDArray[np.object_]
-Taken = list[tuple[int, AlignedRow]]
-"""Rows, each with the place of the message that released it."""
+_MOST_CELLS = 2**21
+"""Rows times features that are made at once."""
+Taken = tuple[NDArray[np.intp], MadeRows]
+"""Rows, and the places of the messages that released them."""
 
 
 class _Stretch(NamedTuple):
@@ -39,37 +42,54 @@ class _Stretch(NamedTuple):
 
 
 def take_all(
-    rows: OpenRows, entities: Sequence[str], times: NDArray[np.int64], names: Objects, values: Objects
-) -> Taken:
-    """The rows that N messages of one partition release.
+    rows: OpenRows, schema: RecordSchema, entities: Sequence[str], times: NDArray[np.int64], told: Told
+) -> Iterator[Taken]:
+    """The rows that N messages of one partition release, part by part, in the order of their release.
 
-    Each is of an entity and time [N], and holds the value of one feature; where it holds none, its name is None.
+    Each is of an entity and time [N]; `told` is what they say of the schema's features.
     """
-    taken: Taken = []
     start, singly = 0, _SINGLY
+    most = max(_MOST_CELLS // rows.width, _SINGLY)
     while start < len(entities):
-        stretch = None if rows.overdue else _calm_stretch(rows, entities[start:], times[start:])
+        stretch = (
+            None if rows.overdue else _calm_stretch(rows, entities[start : start + most], times[start : start + most])
+        )
         if stretch is not None:
             end = start + len(stretch.codes)
-            found = _take_calm(rows, stretch, times[start:end], names[start:end], values[start:end])
-            taken += [(start + place, row) for place, row in found]
-            start = end
+            found = _take_calm(rows, schema, stretch, times[start:end], _part(told, start, end))
+            if found is not None:
+                yield found[0] + start, found[1]
+                start = end
+                if len(stretch.codes) == most:
+                    continue
         end = min(len(entities), start + singly)
-        taken += _take_singly(rows, range(start, end), entities, times, names, values)
+        places, made = _take_singly(rows, schema, entities[start:end], times[start:end], _part(told, start, end))
+        if places:
+            yield np.array(places, np.intp) + start, made_of(schema, made)
         start, singly = end, 2 * singly
-    return taken
+
+
+def _part(told: Told, start: int, end: int) -> Told:
+    """What some of the messages say."""
+    first, last = np.searchsorted(told.places, [start, end]).tolist()
+    return Told(told.places[first:last] - start, told.columns[first:last], told.values[first:last], told.words, {})
 
 
 def _take_singly(
-    rows: OpenRows, places: range, entities: Sequence[str], times: NDArray[np.int64], names: Objects, values: Objects
-) -> Taken:
-    taken: Taken = []
-    for place in places:
-        name = names[place]
-        row = rows.take(entities[place], int(times[place]), {} if name is None else {name: values[place]})
-        if row is not None:
-            taken.append((place, row))
-    return taken
+    rows: OpenRows, schema: RecordSchema, entities: Sequence[str], times: NDArray[np.int64], told: Told
+) -> tuple[list[int], list[AlignedRow]]:
+    """Places and rows."""
+    values: list[dict[str, Value]] = [{} for _ in entities]
+    features = schema.features
+    for place, column, value in zip(told.places.tolist(), told.columns.tolist(), told.values.tolist(), strict=True):
+        feature = features[column]
+        values[place][feature.name] = value if feature.is_number else told.words[int(value)]
+    found = [
+        (place, row)
+        for place, (entity, time) in enumerate(zip(entities, times.tolist(), strict=True))
+        if (row := rows.take(entity, time, values[place])) is not None
+    ]
+    return [place for place, _ in found], [row for _, row in found]
 
 
 def _calm_stretch(rows: OpenRows, entities: Sequence[str], times: NDArray[np.int64]) -> _Stretch | None:
@@ -118,53 +138,42 @@ def _is_anyone_silent(rows: OpenRows, stretch: _Stretch) -> bool:
     )
 
 
-def _take_calm(rows: OpenRows, stretch: _Stretch, times: NDArray[np.int64], names: Objects, values: Objects) -> Taken:
-    """The rows of a calm stretch, in the order of their release."""
+def _take_calm(
+    rows: OpenRows, schema: RecordSchema, stretch: _Stretch, times: NDArray[np.int64], told: Told
+) -> Taken | None:
+    """The rows of a calm stretch, in the order of their release; None where messages need a look at each, and nothing happened."""
     order = np.argsort(stretch.codes, kind="stable")
-    whose, ticks = stretch.codes[order], times[order] // rows.every
-    current, starts = _ticks_of(ticks, whose, stretch.states)
-    counts = (ticks == current) & are_given(names[order])
-    places = order[counts]
-    bounds = np.concatenate([[0], np.cumsum(counts)])[np.append(starts, len(order))].tolist()
-    at, found = places.tolist(), list(zip(times[places].tolist(), values[places].tolist(), strict=True))
-    of = names[places].tolist()
-    taken: Taken = []
-    groups = zip(
-        order[starts].tolist(), whose[starts].tolist(), current[starts].tolist(), bounds, bounds[1:], strict=False
-    )
-    for first, code, tick, begin, end in groups:
-        entity, row = stretch.names[code], stretch.states[code]
-        released = rows.begin_tick(entity, row, tick) if tick > row.tick else None
-        if released is not None:
-            taken.append((first, released))
-        if begin == end or row.closed:
-            continue
-        once = not row.filled and end - begin <= rows.width  # then no value before the last makes the row whole
-        steps = [(begin, end)] if once else [(place, place + 1) for place in range(begin, end)]
-        for step, after in steps:
-            rows.fill(row, dict(zip(of[step:after], found[step:after], strict=True)))
-            # A message releases one row at most: the tick's first may have released the one before.
-            if row.filled >= rows.width and (released is None or at[after - 1] != first):
-                row.closed = True
-                taken.append((at[after - 1], rows.row_of(entity, row)))
-                break
+    grouped = _grouped(times[order] // rows.every, stretch.codes[order], order, stretch)
+    taken = take_groups(rows, schema, grouped, times, told)
+    if taken is None:
+        return None
+    whose = stretch.codes[order]
     ends = np.flatnonzero(np.diff(whose, append=len(stretch.states)))
     for code, heard in zip(whose[ends].tolist(), stretch.progress[order[ends]].tolist(), strict=True):
         stretch.states[code].heard = heard
     rows.go_on(stretch.progress)
-    return sorted(taken, key=itemgetter(0))
+    return taken
 
 
-def _ticks_of(
-    ticks: NDArray[np.int64], whose: NDArray[np.intp], states: Sequence[Entity]
-) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """[N] the tick that an entity is in with each of its messages, and where a tick of one begins, entities one by one.
+def _grouped(ticks: NDArray[np.int64], whose: NDArray[np.intp], order: NDArray[np.intp], stretch: _Stretch) -> Grouped:
+    """The messages, entity by entity, in groups of one tick each, of which an entity's first is the one that it is in.
 
     A late message is of no tick any more, but tells that its entity is in a later one.
     """
-    begun = np.array([state.tick for state in states], np.int64)
+    begun = np.array([state.tick for state in stretch.states], np.int64)
     least = min(int(ticks.min()), int(begun.min()))
     span = max(int(ticks.max()), int(begun.max())) - least + 1
     # A number for each entity and tick that only grows, so that one pass tells the latest of all entities.
     lifted = np.maximum.accumulate(np.maximum(ticks, begun[whose]) - least + whose * span)
-    return lifted - whose * span + least, np.flatnonzero(np.diff(lifted, prepend=-1))
+    own = begun - least + np.arange(len(begun)) * span
+    begins = np.flatnonzero(np.diff(lifted, prepend=-1))
+    keys = np.union1d(own, lifted[begins])
+    groups = np.searchsorted(keys, lifted[begins])
+    first = np.full(len(keys), -1, np.intp)
+    first[groups] = order[begins]
+    group = np.empty(len(order), np.intp)
+    group[order] = np.repeat(groups, np.diff(begins, append=len(order)))
+    live = np.empty(len(order), bool)
+    live[order] = ticks == lifted - whose * span + least
+    codes, tick = np.divmod(keys, span)
+    return Grouped(stretch.names, stretch.states, codes, tick + least, first, np.searchsorted(keys, own), group, live)

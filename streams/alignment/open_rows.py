@@ -18,7 +18,8 @@ from latentwatch.streams.alignment.readings import Value
 MOST_ENTITIES = 200_000
 """Entities remembered in one partition; beyond it the longest silent eighth is forgotten, open rows too."""
 _FORGOTTEN_SHARE = 8
-_NEVER = -(2**63)
+NEVER = -(2**63)
+"""Before every time."""
 _VALUE = itemgetter(1)
 STEP_TICKS = 2
 """A step of the event time by more ticks than this proves nothing: a clock that was set, or a sender that was away."""
@@ -85,8 +86,7 @@ class OpenRows(msgspec.Struct, gc=False):
         if values and tick == row.tick and not row.closed:
             self.fill(row, dict(zip(values, zip(repeat(time), values.values(), strict=False), strict=True)))
             if row.filled >= self.width and released is None:
-                row.closed = True
-                return self.row_of(entity, row)
+                return self._close(entity, row)
         if released is None and self.overdue:
             return self._next_overdue()
         return released
@@ -110,7 +110,7 @@ class OpenRows(msgspec.Struct, gc=False):
             latest.update(values)
             row.filled = len(values if self.age else latest)
         if len(latest) >= self.width:
-            row.begins = _NEVER
+            row.begins = NEVER
 
     def go_on(self, progress: NDArray[np.int64]) -> None:
         """How far the partition has come with each of some messages, of which none shows an entity's row to be over."""
@@ -125,16 +125,19 @@ class OpenRows(msgspec.Struct, gc=False):
         self.overdue.clear()
         return rows
 
-    def adopt(self, names: frozenset[str], every: int, age: int) -> None:
-        """Go on with the features of another model: values stay of those that both have. Ticks of another length begin anew."""
+    def adopt(self, kinds: Mapping[str, type], every: int, age: int) -> None:
+        """Go on with the features of another model, by name what their values are: float or str. Values stay of those that both
+        have. Ticks of another length begin anew."""
         if every != self.every:
             self.entities.clear()
             self.overdue.clear()
-        self.every, self.age, self.width = every, age, len(names)
+        self.every, self.age, self.width = every, age, len(kinds)
         for row in self.entities.values():
             start = row.tick * every
             row.latest = {
-                name: each for name, each in row.latest.items() if name in names and (age or each[0] >= start)
+                name: each
+                for name, each in row.latest.items()
+                if isinstance(each[1], kinds.get(name, ())) and (age or each[0] >= start)
             }
             row.filled = sum(time >= start for time, _ in row.latest.values())
 
@@ -191,9 +194,17 @@ class OpenRows(msgspec.Struct, gc=False):
             name = self.overdue.pop(0)
             row = self.entities.get(name)
             if row is not None and self.is_open(row) and self._is_over(row):
-                row.closed = True
-                return self.row_of(name, row)
+                return self._close(name, row)
         return None
+
+    def _close(self, entity: str, row: Entity) -> AlignedRow:
+        """An entity's row, which takes no more values."""
+        made = self.row_of(entity, row)
+        row.closed = True
+        if not self.age:
+            row.latest.clear()
+            row.filled = 0
+        return made
 
     def row_of(self, entity: str, row: Entity) -> AlignedRow:
         """What an entity's row comes to."""

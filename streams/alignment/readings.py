@@ -1,11 +1,13 @@
 """What a message in long form says: of which features, and values as those features have them."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,16 +15,18 @@ from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import number_in
 from latentwatch.streams.decoding.columns import shorten, words
-from latentwatch.streams.decoding.json_decoding import kind_of
+from latentwatch.streams.decoding.json_decoding import UNREADABLE, keys_of, kind_of
 
 Value = float | str
 VALUE = "@value"
 """The column of a message's value, as it was sent."""
+VALUES = "@values"
+"""The column of an object of values, as the bytes that were sent."""
 _NAME = "@name"
 _NUMBERS = {float, int}
 _NUMBERS_OR_TEXT = {float, int, str}
 _LARGEST = float(np.finfo(np.float32).max)
-_NOTHING: Any = None
+_NARROW = 2**16
 _MOST_NAMES = 10_000
 """Names of messages that are remembered."""
 
@@ -41,14 +45,14 @@ def reading_schema(schema: RecordSchema) -> RecordSchema:
                 Feature(name=f"{_NAME}:{place}", type=FeatureType.CATEGORY, path=field)
                 for place, field in enumerate(long.names)
             ),
-            Feature(name=VALUE, type=FeatureType.TEXT, path=long.values or long.value or ""),
+            Feature(name=VALUES if long.values else VALUE, type=FeatureType.TEXT, path=long.values or long.value or ""),
         ),
     )
 
 
 def are_readings(schema: RecordSchema) -> bool:
     """Whether a batch of this schema holds messages in long form that are still to be aligned."""
-    return schema.texts == (VALUE,)
+    return schema.texts in ((VALUE,), (VALUES,))
 
 
 class Misfit(NamedTuple):
@@ -57,25 +61,30 @@ class Misfit(NamedTuple):
     reason: str
 
 
-class NamedValues(NamedTuple):
-    """What N messages say that each hold one value."""
+class Told(NamedTuple):
+    """What messages say, value by value: C values of features, in the order of their messages."""
 
-    names: NDArray[np.object_]
-    """[N] the feature; None where it is no feature, or has no value."""
-    values: NDArray[np.object_]
-    """[N]"""
+    places: NDArray[np.intp]
+    """[C] whose each is, rising."""
+    columns: NDArray[np.intp]
+    """[C] of which feature."""
+    values: NDArray[np.float64]
+    """[C] never NaN; of a category or text its place in `words`."""
+    words: list[str]
     misfits: dict[int, str]
-    """Places of those whose value their feature cannot have, and why."""
+    """Places of messages with a value that its feature cannot have, and why; nothing of them is told."""
 
 
-class _ObjectValues(NamedTuple):
-    """The values of a message's object that are features."""
+class _Inside(NamedTuple):
+    """The values of a message's object that are features, by their keys."""
 
-    features: dict[str, Feature]
-    """By their keys."""
-    names: tuple[str, ...]
-    plain: Callable[[Any], tuple[Any, ...]] | None
-    """Gets all of them at once, where all are plain numbers and there are several."""
+    keys: dict[str, Feature]
+    columns: NDArray[np.intp]
+    """[K] of which features."""
+    decode: Callable[[Any], Any] | None
+    """Reads an object's bytes where all are numbers; None where a look at each is needed, or nothing is a feature."""
+    numbers: Callable[[Any], tuple[Any, ...]] | None
+    """Gets the K numbers of what was read."""
 
 
 class ValueReader:
@@ -85,36 +94,62 @@ class ValueReader:
         assert schema.long is not None  # the caller has looked
         self.schema = schema
         self._values = schema.long.values
-        self.several = self._values is not None
-        """Whether a message holds several values, each by its own name."""
         self._commas = decimal_commas
         self._features = {feature.path or feature.name: feature for feature in schema.features}
-        self._plain: dict[str | None, str] = {
-            path: feature.name
-            for path, feature in self._features.items()
-            if feature.type is FeatureType.NUMERIC and not schema.missing_words(feature.name)
+        self._columns = {feature.name: column for column, feature in enumerate(schema.features)}
+        self._plain: dict[str | None, int] = {
+            path: column
+            for column, (path, feature) in enumerate(self._features.items())
+            if _is_plain(feature) and not schema.missing_words(feature.name)
         }
-        """Numbers of which no further word or number means "no value": most of them, and quickly read."""
-        self._inside: dict[str, _ObjectValues] = {}
+        """Columns of numbers of which no further word or number means "no value": most of them, and quickly read."""
+        self._inside: dict[str | None, _Inside] = {}
 
-    def read(self, batch: Batch) -> NamedValues:
-        """What messages say that hold one value each."""
-        named, sent = _joined(batch), batch.texts[:, 0].tolist()
-        names, numbers = _objects(map(self._plain.get, named), len(named)), _as_numbers(sent)
-        plain = are_given(names) & (np.abs(numbers) <= _LARGEST)
-        values = _objects(numbers.tolist(), len(named))
-        misfits: dict[int, str] = {}
+    def read(self, batch: Batch) -> Told:
+        """What a batch's messages say."""
+        names, sent = _joined(batch), batch.texts[:, 0].tolist()
+        return self._read_each(names, sent) if self._values is None else self._read_objects(names, sent)
+
+    def _read_each(self, names: list[str | None], sent: list[Any]) -> Told:
+        """Of messages that hold one value each."""
+        columns = np.fromiter((self._plain.get(name, -1) for name in names), np.intp, count=len(names))
+        numbers = _as_numbers(sent)
+        plain = (columns >= 0) & (np.abs(numbers) <= _LARGEST)
+        quick = np.flatnonzero(plain)
+        careful = _Careful()
         for place in np.flatnonzero(~plain).tolist():
-            found = self._value_of(named[place], sent[place])
-            if isinstance(found, Misfit):
-                misfits[place] = found.reason
-                found = None
-            names[place], values[place] = found or (None, None)
-        return NamedValues(names, values, misfits)
+            found = self._value_of(names[place], sent[place])
+            careful.take(place, found if isinstance(found, Misfit) else dict([found] if found else []), self._columns)
+        return careful.beside([quick], [columns[quick]], [numbers[quick]])
 
-    def read_several(self, batch: Batch) -> list[dict[str, Value] | Misfit]:
-        """What messages say that hold several values each, by their features' names."""
-        return list(map(self._values_of, _joined(batch), batch.texts[:, 0].tolist()))
+    def _read_objects(self, names: list[str | None], sent: list[Any]) -> Told:
+        """Of messages that hold several values each, by name: those of one have the same keys."""
+        named: dict[str | None, list[int]] = {}
+        for place, name in enumerate(names):
+            named.setdefault(name, []).append(place)
+        careful = _Careful()
+        places: list[NDArray[np.intp]] = []
+        columns: list[NDArray[np.intp]] = []
+        numbers: list[NDArray[np.float64]] = []
+        for name, members in named.items():
+            inside = self._known(name)
+            if not inside.keys:
+                continue
+            found = _matrix(inside, [sent[place] for place in members])
+            singly = members
+            if found is not None:
+                for column, feature in enumerate(inside.keys.values()):
+                    for missing in self.schema.missing_numbers(feature.name):
+                        found[found[:, column] == missing, column] = np.nan
+                sound: NDArray[np.bool_] = np.logical_not(np.abs(found) > _LARGEST).all(axis=1)
+                at, column_of = np.nonzero(sound[:, None] & ~np.isnan(found))
+                places.append(np.array(members, np.intp)[at])
+                columns.append(inside.columns[column_of])
+                numbers.append(found[at, column_of])
+                singly = [] if sound.all() else np.array(members)[~sound].tolist()
+            for place in singly:
+                careful.take(place, self._values_of(inside, sent[place]), self._columns)
+        return careful.beside(places, columns, numbers)
 
     def _value_of(self, name: str | None, sent: Any) -> tuple[str, Value] | Misfit | None:
         """The feature's name and its value; None for what is no feature, and for a value that is missing."""
@@ -124,21 +159,21 @@ class ValueReader:
         value = self._with_care(feature, sent)
         return value if isinstance(value, Misfit | None) else (feature.name, value)
 
-    def _values_of(self, name: str | None, sent: Any) -> dict[str, Value] | Misfit:
+    def _values_of(self, inside: _Inside, sent: Any) -> dict[str, Value] | Misfit:
+        """The values of an object, by the features' names; `sent` are its bytes, or itself."""
+        if isinstance(sent, msgspec.Raw):
+            try:
+                sent = msgspec.json.decode(sent)
+            except UNREADABLE as error:
+                return Misfit(f"field {self._values!r} cannot be read: {error}")
         if not isinstance(sent, dict):
             return (
                 {}
                 if sent is None
                 else Misfit(f"field {self._values!r} is {_spelled(sent)}, an object of values belongs there")
             )
-        known = self._known(name)
-        if known.plain is not None:
-            with suppress(KeyError, TypeError):
-                values = known.plain(sent)
-                if set(map(type, values)) <= _NUMBERS and min(values) >= -_LARGEST and max(values) <= _LARGEST:
-                    return dict(zip(known.names, map(float, values), strict=True))
         found: dict[str, Value] = {}
-        for key, feature in known.features.items():
+        for key, feature in inside.keys.items():
             value = sent.get(key)
             read = None if value is None else self._with_care(feature, value)
             if isinstance(read, Misfit):
@@ -147,18 +182,19 @@ class ValueReader:
                 found[feature.name] = read
         return found
 
-    def _known(self, name: str | None) -> "_ObjectValues":
+    def _known(self, name: str | None) -> _Inside:
         """What a message so named holds of the features."""
-        known = self._inside.get(name or "")
+        known = self._inside.get(name)
         if known is None:
             if len(self._inside) >= _MOST_NAMES:
                 self._inside.clear()
             before = f"{name}." if name else ""
-            features = {path[len(before) :]: each for path, each in self._features.items() if path.startswith(before)}
-            plain = len(features) > 1 and all(before + key in self._plain for key in features)
-            known = self._inside[name or ""] = _ObjectValues(
-                features, tuple(each.name for each in features.values()), itemgetter(*features) if plain else None
-            )
+            keys = {path[len(before) :]: each for path, each in self._features.items() if path.startswith(before)}
+            columns = np.array([self._columns[each.name] for each in keys.values()], np.intp)
+            decode, numbers = None, None
+            if keys and all(map(_is_plain, keys.values())):
+                decode, numbers = _compiled(tuple(keys))
+            known = self._inside[name] = _Inside(keys, columns, decode, numbers)
         return known
 
     def _with_care(self, feature: Feature, sent: Any) -> Value | Misfit | None:
@@ -175,23 +211,89 @@ class ValueReader:
         return None if math.isnan(number) or number in self.schema.missing_numbers(feature.name) else number
 
 
+class _Careful:
+    """What messages say that were looked at one by one."""
+
+    def __init__(self) -> None:
+        self._places: list[int] = []
+        self._columns: list[int] = []
+        self._values: list[float] = []
+        self._words: list[str] = []
+        self._misfits: dict[int, str] = {}
+
+    def take(self, place: int, found: dict[str, Value] | Misfit, columns: Mapping[str, int]) -> None:
+        """Put down the values of a message, by their features."""
+        if isinstance(found, Misfit):
+            self._misfits[place] = found.reason
+            return
+        for name, value in found.items():
+            self._places.append(place)
+            self._columns.append(columns[name])
+            self._values.append(coded(value, self._words))
+
+    def beside(
+        self,
+        places: list[NDArray[np.intp]],
+        columns: list[NDArray[np.intp]],
+        values: list[NDArray[np.float64]],
+    ) -> Told:
+        """All of it, and what was read many at once, in the order of the messages."""
+        at = np.concatenate([*places, np.array(self._places, np.intp)])
+        of = np.concatenate([*columns, np.array(self._columns, np.intp)])
+        found = np.concatenate([*values, np.array(self._values, np.float64)])
+        if len(places) + bool(self._places) > 1:
+            # Numbers of 16 bits are sorted by counting.
+            narrow = at.astype(np.uint16) if not len(at) or at.max() < _NARROW else at
+            order = np.argsort(narrow, kind="stable")
+            at, of, found = at[order], of[order], found[order]
+        return Told(at, of, found, self._words, self._misfits)
+
+
+def coded(value: Value, words: list[str]) -> float:
+    """A value as a number; a word is put down among others, and its place stands for it."""
+    if isinstance(value, str):
+        words.append(value)
+        return len(words) - 1
+    return value
+
+
+def _is_plain(feature: Feature) -> bool:
+    """Whether a feature's values are numbers of any kind."""
+    return feature.type in (FeatureType.NUMERIC, FeatureType.COUNTER)
+
+
+def _compiled(keys: tuple[str, ...]) -> tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, ...]]]:
+    """What reads an object's numbers by their keys, and what gets them out."""
+    attributes: list[tuple[str, Any, Any]] = [(f"f{place}", float | None, math.nan) for place in range(len(keys))]
+    rename = {f"f{place}": key for place, key in enumerate(keys)}
+    record = msgspec.defstruct("Values", attributes, rename=rename, gc=False)
+    get = attrgetter(*(f"f{place}" for place in range(len(keys))))
+    return msgspec.json.Decoder(record).decode, get if len(keys) > 1 else lambda each: (get(each),)
+
+
+def _matrix(inside: _Inside, sent: list[Any]) -> NDArray[np.float64] | None:
+    """[N, K] numbers of N objects' bytes, NaN where one lacks one; None where each needs a look."""
+    if inside.decode is None or inside.numbers is None:
+        return None
+    width = len(inside.columns)
+    with suppress(*UNREADABLE, TypeError, OverflowError):
+        records = map(inside.numbers, map(inside.decode, sent))
+        return np.fromiter(chain.from_iterable(records), np.float64, count=len(sent) * width).reshape(-1, width)
+    return None
+
+
 def _spelled(sent: Any) -> str:
     """As every decoder has it, so that a type that moved is known by its dead letters."""
     return f"{kind_of(sent)} ({shorten(sent)})"
-
-
-def are_given(values: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """[N] which of N values are not None."""
-    given: NDArray[np.bool_] = np.not_equal(values, _NOTHING)
-    return given
 
 
 def names_of(readings: Batch) -> set[str]:
     """What messages in long form are called; of those that hold several values, what each value is."""
     names: set[str] = set()
     for name, sent in zip(_joined(readings), readings.texts[:, 0].tolist(), strict=True):
-        if isinstance(sent, dict):
-            names.update(f"{name}.{key}" if name else key for key in sent)
+        if isinstance(sent, dict | msgspec.Raw):
+            keys = keys_of(sent) if isinstance(sent, msgspec.Raw) else sent
+            names.update(f"{name}.{key}" if name else key for key in keys)
         elif name:
             names.add(name)
     return names
@@ -218,7 +320,3 @@ def _as_number(sent: Any) -> float:
         with suppress(ValueError, OverflowError):
             return float(sent)
     return math.nan
-
-
-def _objects(values: Iterable[Any], count: int) -> NDArray[np.object_]:
-    return np.fromiter(values, object, count=count)

@@ -1,10 +1,13 @@
 """Which decoder reads which format; all of them share the checks in `latentwatch.streams.decoding.columns`."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.streams.alignment.readings import VALUE, reading_schema
+from latentwatch.streams.alignment.readings import VALUE, VALUES, reading_schema
 from latentwatch.streams.decoding.columns import TimeBound
 from latentwatch.streams.decoding.csv_decoding import CsvDecoder
 from latentwatch.streams.decoding.json_decoding import JsonDecoder
@@ -39,7 +42,7 @@ def decoder_for(
 
         return ShapedDecoder(schema, plain)
     if format == "json":
-        return JsonDecoder(schema, bound, as_sent=(VALUE,) if VALUE in schema.texts else ())
+        return JsonDecoder(schema, bound, as_sent={VALUE: Any, VALUES: msgspec.Raw})
     if format == "csv":
         return CsvDecoder(schema, default_header(schema) if header is None else header, delimiter, bound)
     if format == "avro":

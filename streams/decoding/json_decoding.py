@@ -6,7 +6,7 @@ into nested objects, unless the message has a key of its own with those dots.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
@@ -24,8 +24,9 @@ from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, j
 from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign, is_framed, schema_id, unframed
 from latentwatch.streams.ports import Messages
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading bytes that are no JSON, or no record, may raise."""
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TIME, _ENTITY = "time", "entity"
 _NONE_FLAT = frozenset[str]()
 _WORD = str | int | float | bool | None
@@ -36,11 +37,13 @@ _NON_JSON_NUMBER = re.compile(rb'"([^"\\]{1,200})"\s*:\s*(-?(?:NaN|Infinity|inf|
 class JsonDecoder:
     """Reads one JSON object a message. Safe to share between threads."""
 
-    def __init__(self, schema: RecordSchema, bound: TimeBound | None = None, as_sent: Collection[str] = ()) -> None:
-        """`as_sent` are texts that stay what they are in a message: numbers, objects, or anything else."""
+    def __init__(
+        self, schema: RecordSchema, bound: TimeBound | None = None, as_sent: Mapping[str, Any] | None = None
+    ) -> None:
+        """`as_sent` are texts that stay what they are in a message, each with its type: `Any`, or `msgspec.Raw` for bytes."""
         self._schema = schema
         self._bound = bound
-        self._as_sent = frozenset(as_sent)
+        self._as_sent = as_sent or {}
         paths = [path for _, path, _ in _fields_of(schema, self._as_sent) if len(path) > 1]
         self._dotted = frozenset(".".join(path) for path in paths)
         self._beginnings = [msgspec.json.encode(f"{first}.")[:-1] for first in dict.fromkeys(path[0] for path in paths)]
@@ -63,7 +66,7 @@ class JsonDecoder:
         """Which of the dotted paths a message has as a key; a word with dots elsewhere in it is none."""
         try:
             return self._dotted.intersection(msgspec.json.decode(unframed(value or b""), type=dict[str, msgspec.Raw]))
-        except _UNREADABLE:  # whoever reads it says why
+        except UNREADABLE:  # whoever reads it says why
             return _NONE_FLAT
 
     def _reader(self, flat: frozenset[str]) -> "_Reader":
@@ -75,7 +78,7 @@ class JsonDecoder:
 class _Reader:
     """Reads messages whose keys with dots are known: `flat` are the paths that are one key."""
 
-    def __init__(self, schema: RecordSchema, flat: frozenset[str], as_sent: frozenset[str]) -> None:
+    def __init__(self, schema: RecordSchema, flat: frozenset[str], as_sent: Mapping[str, Any]) -> None:
         self._schema = schema
         self._as_sent = as_sent
         fields = [
@@ -105,7 +108,7 @@ class _Reader:
         refused: dict[int, str] = {}
         try:
             records = list(map(self._decode, values))
-        except (*_UNREADABLE, TypeError):
+        except (*UNREADABLE, TypeError):
             records = self._read_all(values, refused)
         return self._columns(records, refused)
 
@@ -113,7 +116,7 @@ class _Reader:
         """Messages that are not all plain records: without registry headers, if that was all, else with care."""
         bare = [None if value is None else unframed(value) for value in values]
         if bare != values:
-            with suppress(*_UNREADABLE, TypeError):
+            with suppress(*UNREADABLE, TypeError):
                 return list(map(self._decode, bare))
         records = [self._read(row, value, refused) for row, value in enumerate(bare)]
         for row in refused:
@@ -166,11 +169,11 @@ class _Reader:
         if value is None:
             refused[row] = "a tombstone: the message has no value"
             return self._empty
-        with suppress(*_UNREADABLE):
+        with suppress(*UNREADABLE):
             return self._decode(value)
         try:
             found = self._decode_written(value)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             found = self._examine(value, error)
         reason = found if isinstance(found, str) else self._read_cells(found)
         if reason is None:
@@ -195,7 +198,7 @@ class _Reader:
         """Why a message cannot be read; or its record, where only a null stood in the place of a nested object."""
         try:
             tree = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        except _UNREADABLE:
+        except UNREADABLE:
             return _shape_reason(value)
         leaves: dict[str, Any] = {}
         for role, path, kind in self._fields:
@@ -207,11 +210,11 @@ class _Reader:
                 continue
             try:
                 leaves[role] = msgspec.json.decode(raw, type=kind)
-            except _UNREADABLE:
+            except UNREADABLE:
                 return f"{label} {_value_reason(raw, kind)}"
         try:
             return msgspec.convert(_nest(self._fields, leaves), self._written_record)
-        except _UNREADABLE:
+        except UNREADABLE:
             return f"cannot be read: {error}"
 
 
@@ -240,7 +243,7 @@ _Field = tuple[str, tuple[str, ...], Any]
 """Role (a feature's name, or time or entity), path, and type."""
 
 
-def _fields_of(schema: RecordSchema, as_sent: Collection[str] = ()) -> list[_Field]:
+def _fields_of(schema: RecordSchema, as_sent: Mapping[str, Any]) -> list[_Field]:
     fields: list[_Field] = []
     if schema.time:
         fields.append((_TIME, tuple(schema.time.split(".")), str | int | float | None))
@@ -248,7 +251,7 @@ def _fields_of(schema: RecordSchema, as_sent: Collection[str] = ()) -> list[_Fie
     for feature in schema.features:
         kind: Any = _NUMBER
         if feature.name in as_sent:
-            kind = Any
+            kind = as_sent[feature.name]
         elif feature.type is FeatureType.BOOLEAN:
             kind = _TRUTH
         elif not feature.is_number:
@@ -300,6 +303,14 @@ def _each(values: list[Any]) -> NDArray[np.object_]:
     return np.fromiter(values, object, count=len(values))
 
 
+def keys_of(value: msgspec.Raw | bytes) -> list[str]:
+    """The keys of an object's bytes; none of what is no object."""
+    try:
+        return list(_KEYS.decode(value))
+    except UNREADABLE:
+        return []
+
+
 def _walk(tree: dict[str, msgspec.Raw], path: tuple[str, ...]) -> msgspec.Raw | str | None:
     """The raw value at a path; None where it is absent; a reason where the way is blocked."""
     level = tree
@@ -311,7 +322,7 @@ def _walk(tree: dict[str, msgspec.Raw], path: tuple[str, ...]) -> msgspec.Raw | 
             return raw
         try:
             level = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        except _UNREADABLE:
+        except UNREADABLE:
             return f"{key!r} {_spell(raw)}, an object belongs there"
     return None
 
@@ -341,7 +352,7 @@ def _spell(raw: msgspec.Raw) -> str:
     """What stands at a place, also where nothing can hold it: a Raw was never looked into."""
     try:
         value = msgspec.json.decode(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return f"holds {bytes(raw)[:60].decode(errors='replace')} ({error})"
     return f"is {kind_of(value)} ({shorten(value)})"
 
@@ -375,6 +386,6 @@ def _shape_reason(value: bytes) -> str:
         tree = msgspec.json.decode(value)
     except RecursionError:
         return "not valid JSON: nested too deeply"
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return f"not valid JSON: {error}; it begins with {shorten(value[:40].decode(errors='replace'))}"
     return f"a record is a JSON object, this is {kind_of(tree)}"

@@ -63,8 +63,8 @@ class Aligned:
         """Rows and refusals, each at its line's place."""
         made = self._alignment.release(decoded, messages)
         self.filling += len(made.filling)
-        offsets = decoded.batch.offsets
-        rows = {int(offsets[place]): row for place, row in zip(made.places, made.rows, strict=True)}
+        offsets, listed = decoded.batch.offsets, [row for part in made.rows for row in part.listed()]
+        rows = {int(offsets[place]): row for place, row in zip(made.places, listed, strict=True)}
         letters = {letter.position.offset: letter for letter in (*decoded.dead_letters, *made.letters)}
         for place in sorted(rows.keys() | letters.keys()):
             if place in letters:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from latentwatch.domain.outcome import FIELD_MOVED, FIELD_NEW, FIELD_VANISHED, A
 from latentwatch.domain.record import Batch, Decoded
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.alignment.readings import names_of
+from latentwatch.streams.decoding.json_decoding import keys_of
 from latentwatch.streams.ports import Messages
 
 _USUAL_RECORDS = 200
@@ -34,7 +34,6 @@ _LOOKED_AT = 200
 _NAMED_MESSAGES = 5_000
 """Messages in long form whose names are learned before another name is news: some come more rarely than polls."""
 _OF_FIELD = re.compile(r"field ('(?:[^'\\]|\\.)+') is (text|a number|a truth value|a list|an object)\b")
-_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(slots=True)
@@ -166,7 +165,7 @@ class ShapeWatch:
 
     def _new(self, messages: Messages, schema: RecordSchema) -> list[AuditEntry]:
         """Of JSON alone, by the keys of the poll's last message."""
-        keys = _keys_of(next((value for value in reversed(messages.values) if value), b""))
+        keys = keys_of(next((value for value in reversed(messages.values) if value), b""))
         if not keys:
             return []
         read = {path.split(".")[0] for path in _paths(schema)}
@@ -179,13 +178,6 @@ def _news(name: str) -> AuditEntry:
         " monitor's record to have the next training learn it"
     )
     return AuditEntry(FIELD_NEW, None, words, name)
-
-
-def _keys_of(value: bytes) -> list[str]:
-    try:
-        return list(_KEYS.decode(value))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
 
 
 def _paths(schema: RecordSchema) -> list[str]:

@@ -7,8 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.alignment.calm_stretches import _calm_stretch, take_all
 from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
+from latentwatch.streams.alignment.readings import Told
 
 EVERY, TICKS = 10, 60
 Message = tuple[str, int, str | None, float]
@@ -38,8 +40,18 @@ def one_by_one(rows: OpenRows, messages: list[Message]) -> list[tuple[int, Align
 
 def at_once(rows: OpenRows, messages: list[Message]) -> list[tuple[int, AlignedRow]]:
     """The same, by `take_all`."""
+    schema = schema_of(rows.width)
     entities, times, names, values = zip(*messages, strict=True)
-    return take_all(rows, entities, np.array(times, np.int64), np.array(names, object), np.array(values, object))
+    told = [(place, schema.names.index(name)) for place, name in enumerate(names) if name is not None]
+    places, columns = np.array(told, np.intp).reshape(-1, 2).T
+    found = Told(places, columns, np.array(values)[places], [], {})
+    taken = take_all(rows, schema, entities, np.array(times, np.int64), found)
+    return [pair for at, part in taken for pair in zip(at.tolist(), part.listed(), strict=True)]
+
+
+def schema_of(width: int) -> RecordSchema:
+    """Of so many numbers."""
+    return RecordSchema.model_validate({"features": {f"f{feature}": "numeric" for feature in range(width)}})
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -145,7 +145,9 @@ class Alignment:
     def pack(self, partition: int) -> bytes:
         """What is open in a partition, for `unpack`."""
         found = self._partitions.get(partition) or self._begin(partition)
-        return msgspec.msgpack.encode(_Packed(found.reader.schema.model_dump_json(), found.rows))
+        packed = _Packed(found.reader.schema.model_dump_json(), found.rows)
+        # The same bytes however messages were cut into batches, which is in what order values were put down.
+        return msgspec.msgpack.encode(packed, order="deterministic")
 
     def unpack(self, partition: int, packed: bytes) -> bool | None:
         """Take up what was open; whether it was written for the fields that are read now, None where nothing was written.

@@ -138,11 +138,14 @@ def _carry(cells: _Cells, grouped: Grouped) -> None:
 
 def _is_full(grouped: Grouped, cells: _Cells, whole: NDArray[np.int64], age: int) -> NDArray[np.bool_]:
     """[G] whether each feature had a value by the group's end."""
+    full: NDArray[np.bool_]
     if age:
-        full: NDArray[np.bool_] = np.logical_not(np.isnan(cells.values)).all(axis=1)
-        return full
-    ended = np.cumsum(whole < _NOWHERE)
-    return ended - ended[grouped.own[grouped.codes]] + (whole < _NOWHERE)[grouped.own[grouped.codes]] > 0
+        full = np.logical_not(np.any(np.isnan(cells.values), axis=1))
+    else:
+        whole_ones = (whole < _NOWHERE).astype(np.int64)
+        ended = np.cumsum(whole_ones)
+        full = ended > (ended - whole_ones)[grouped.own[grouped.codes]]
+    return full
 
 
 def _take_down(

@@ -145,7 +145,7 @@ class OpenRows(msgspec.Struct, gc=False):
         if self.now is None:
             self.now, self.look_at = time, time + self.every
         if len(self.entities) >= MOST_ENTITIES:
-            silent = sorted(self.entities, key=lambda name: self.entities[name].heard)
+            silent = sorted(self.entities, key=lambda name: (self.entities[name].heard, name))
             for name in silent[: MOST_ENTITIES // _FORGOTTEN_SHARE]:
                 del self.entities[name]
         row = self.entities[entity] = Entity(tick, self.now - time, self.now, time + max(self.every, self.age))

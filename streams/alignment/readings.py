@@ -26,7 +26,6 @@ _NAME = "@name"
 _NUMBERS = {float, int}
 _NUMBERS_OR_TEXT = {float, int, str}
 _LARGEST = float(np.finfo(np.float32).max)
-_NARROW = 2**16
 _MOST_NAMES = 10_000
 """Names of messages that are remembered."""
 
@@ -81,6 +80,8 @@ class _Inside(NamedTuple):
     keys: dict[str, Feature]
     columns: NDArray[np.intp]
     """[K] of which features."""
+    missing: list[tuple[int, float]]
+    """Numbers that stand for no value, each with the place of its key."""
     decode: Callable[[Any], Any] | None
     """Reads an object's bytes where all are numbers; None where a look at each is needed, or nothing is a feature."""
     numbers: Callable[[Any], tuple[Any, ...]] | None
@@ -98,8 +99,8 @@ class ValueReader:
         self._features = {feature.path or feature.name: feature for feature in schema.features}
         self._columns = {feature.name: column for column, feature in enumerate(schema.features)}
         self._plain: dict[str | None, int] = {
-            path: column
-            for column, (path, feature) in enumerate(self._features.items())
+            path: self._columns[feature.name]
+            for path, feature in self._features.items()
             if _is_plain(feature) and not schema.missing_words(feature.name)
         }
         """Columns of numbers of which no further word or number means "no value": most of them, and quickly read."""
@@ -120,17 +121,14 @@ class ValueReader:
         for place in np.flatnonzero(~plain).tolist():
             found = self._value_of(names[place], sent[place])
             careful.take(place, found if isinstance(found, Misfit) else dict([found] if found else []), self._columns)
-        return careful.beside([quick], [columns[quick]], [numbers[quick]])
+        return careful.beside(quick, columns[quick], numbers[quick])
 
     def _read_objects(self, names: list[str | None], sent: list[Any]) -> Told:
         """Of messages that hold several values each, by name: those of one have the same keys."""
         named: dict[str | None, list[int]] = {}
         for place, name in enumerate(names):
             named.setdefault(name, []).append(place)
-        careful = _Careful()
-        places: list[NDArray[np.intp]] = []
-        columns: list[NDArray[np.intp]] = []
-        numbers: list[NDArray[np.float64]] = []
+        careful, blocks, widths = _Careful(), list[_Block](), np.zeros(len(names), np.intp)
         for name, members in named.items():
             inside = self._known(name)
             if not inside.keys:
@@ -138,18 +136,18 @@ class ValueReader:
             found = _matrix(inside, [sent[place] for place in members])
             singly = members
             if found is not None:
-                for column, feature in enumerate(inside.keys.values()):
-                    for missing in self.schema.missing_numbers(feature.name):
-                        found[found[:, column] == missing, column] = np.nan
-                sound: NDArray[np.bool_] = np.logical_not(np.abs(found) > _LARGEST).all(axis=1)
-                at, column_of = np.nonzero(sound[:, None] & ~np.isnan(found))
-                places.append(np.array(members, np.intp)[at])
-                columns.append(inside.columns[column_of])
-                numbers.append(found[at, column_of])
-                singly = [] if sound.all() else np.array(members)[~sound].tolist()
+                singly = []
+                for column, missing in inside.missing:
+                    found[found[:, column] == missing, column] = np.nan
+                if (np.abs(found) > _LARGEST).any():
+                    unsound = np.any(np.abs(found) > _LARGEST, axis=1)
+                    singly = np.array(members)[unsound].tolist()
+                    found[unsound] = np.nan
+                blocks.append(_Block(np.array(members, np.intp), inside.columns, found))
+                widths[members] = len(inside.columns)
             for place in singly:
                 careful.take(place, self._values_of(inside, sent[place]), self._columns)
-        return careful.beside(places, columns, numbers)
+        return careful.beside(*_together(blocks, widths))
 
     def _value_of(self, name: str | None, sent: Any) -> tuple[str, Value] | Misfit | None:
         """The feature's name and its value; None for what is no feature, and for a value that is missing."""
@@ -194,7 +192,12 @@ class ValueReader:
             decode, numbers = None, None
             if keys and all(map(_is_plain, keys.values())):
                 decode, numbers = _compiled(tuple(keys))
-            known = self._inside[name] = _Inside(keys, columns, decode, numbers)
+            missing = [
+                (key, each)
+                for key, feature in enumerate(keys.values())
+                for each in self.schema.missing_numbers(feature.name)
+            ]
+            known = self._inside[name] = _Inside(keys, columns, missing, decode, numbers)
         return known
 
     def _with_care(self, feature: Feature, sent: Any) -> Value | Misfit | None:
@@ -231,22 +234,41 @@ class _Careful:
             self._columns.append(columns[name])
             self._values.append(coded(value, self._words))
 
-    def beside(
-        self,
-        places: list[NDArray[np.intp]],
-        columns: list[NDArray[np.intp]],
-        values: list[NDArray[np.float64]],
-    ) -> Told:
-        """All of it, and what was read many at once, in the order of the messages."""
-        at = np.concatenate([*places, np.array(self._places, np.intp)])
-        of = np.concatenate([*columns, np.array(self._columns, np.intp)])
-        found = np.concatenate([*values, np.array(self._values, np.float64)])
-        if len(places) + bool(self._places) > 1:
-            # Numbers of 16 bits are sorted by counting.
-            narrow = at.astype(np.uint16) if not len(at) or at.max() < _NARROW else at
-            order = np.argsort(narrow, kind="stable")
-            at, of, found = at[order], of[order], found[order]
-        return Told(at, of, found, self._words, self._misfits)
+    def beside(self, places: NDArray[np.intp], columns: NDArray[np.intp], values: NDArray[np.float64]) -> Told:
+        """All of it among what was read many at once, in the order of the messages."""
+        if self._places:
+            places = np.concatenate([places, self._places])
+            order = np.argsort(places, kind="stable")
+            places = places[order]
+            columns = np.concatenate([columns, self._columns])[order]
+            values = np.concatenate([values, self._values])[order]
+        return Told(places, columns, values, self._words, self._misfits)
+
+
+class _Block(NamedTuple):
+    """Numbers of N messages, K each."""
+
+    places: NDArray[np.intp]
+    """[N] of the messages, rising."""
+    columns: NDArray[np.intp]
+    """[K] of which features."""
+    values: NDArray[np.float64]
+    """[N, K] NaN where there is none."""
+
+
+def _together(
+    blocks: list[_Block], widths: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Places, columns and values of blocks in the order of the messages, of which `widths` says how many each has."""
+    ends = np.cumsum(widths)
+    total = int(ends[-1]) if len(ends) else 0
+    places, columns, values = np.repeat(np.arange(len(widths)), widths), np.empty(total, np.intp), np.empty(total)
+    for block in blocks:
+        width = len(block.columns)
+        at = (ends[block.places] - width)[:, None] + np.arange(width)
+        columns[at], values[at] = block.columns, block.values
+    given = ~np.isnan(values)
+    return (places, columns, values) if given.all() else (places[given], columns[given], values[given])
 
 
 def coded(value: Value, words: list[str]) -> float:
@@ -304,7 +326,9 @@ def _joined(batch: Batch) -> list[str | None]:
     if batch.categories.shape[1] == 1:
         names: list[str | None] = batch.categories[:, 0].tolist()
         return names
-    return [".".join(filter(None, parts)) or None for parts in batch.categories.tolist()]
+    said = list(zip(*batch.categories.T.tolist(), strict=True))
+    known = {parts: ".".join(filter(None, parts)) or None for parts in set(said)}
+    return [known[parts] for parts in said]
 
 
 def _as_numbers(sent: list[Any]) -> NDArray[np.float64]:

@@ -10,55 +10,65 @@ import pytest
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.alignment.calm_stretches import _calm_stretch, take_all
 from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
-from latentwatch.streams.alignment.readings import Told
+from latentwatch.streams.alignment.readings import Told, Value, coded
 
-EVERY, TICKS = 10, 60
-Message = tuple[str, int, str | None, float]
+EVERY, TICKS, WORD = 10, 60, 3
+Message = tuple[str, int, dict[str, Value]]
 
 
 def stream(rng: random.Random, width: int) -> Iterator[Message]:
-    """Some hosts' values: late, doubled, lost or of no feature; hosts that fall silent or are new, and clocks that are set."""
-    hosts, disorder = rng.randint(1, 5), rng.choice([0, 3, 12])
+    """Some hosts' values, one or several a message: late, doubled, lost or of no feature; hosts that fall silent or are new, and
+    clocks that are set."""
+    hosts, disorder, most = rng.randint(1, 5), rng.choice([0, 3, 12]), rng.choice([1, 1, 2, 4])
     strangers, jumps, silence = rng.choice([0, 0.1]), rng.choice([0, 0, 0.01]), rng.choice([0, 0, 1])
     for tick in range(TICKS):
         for host in range(hosts):
             if silence and host == 0 and tick // 7 % 2:
                 continue
-            for feature in [*rng.sample(range(width), width), *([0] if rng.random() < 0.1 else [])]:
+            features = [*rng.sample(range(width), width), *([0] if rng.random() < 0.1 else [])]
+            while features:
+                several, features = features[:most], features[most:]
                 if rng.random() < 0.05:
                     continue
                 at = 1000 + tick * EVERY + rng.randint(0, 9) - rng.randint(0, disorder)
                 at += rng.choice([-400, 500]) if rng.random() < jumps else 0
-                yield f"h{host}", at, None if rng.random() < strangers else f"f{feature}", rng.random()
+                values = {f"f{each}": rng.random() if each != WORD else rng.choice("abc") for each in several}
+                yield f"h{host}", at, {} if rng.random() < strangers else values
 
 
 def one_by_one(rows: OpenRows, messages: list[Message]) -> list[tuple[int, AlignedRow]]:
     """Rows and the places of their messages."""
-    taken = [rows.take(entity, at, {} if name is None else {name: value}) for entity, at, name, value in messages]
+    taken = [rows.take(*message) for message in messages]
     return [(place, row) for place, row in enumerate(taken) if row is not None]
 
 
 def at_once(rows: OpenRows, messages: list[Message]) -> list[tuple[int, AlignedRow]]:
     """The same, by `take_all`."""
-    schema = schema_of(rows.width)
-    entities, times, names, values = zip(*messages, strict=True)
-    told = [(place, schema.names.index(name)) for place, name in enumerate(names) if name is not None]
-    places, columns = np.array(told, np.intp).reshape(-1, 2).T
-    found = Told(places, columns, np.array(values)[places], [], {})
-    taken = take_all(rows, schema, entities, np.array(times, np.int64), found)
+    schema, words = schema_of(rows.width), list[str]()
+    said = [(place, name, value) for place, (*_, values) in enumerate(messages) for name, value in values.items()]
+    told = Told(
+        np.array([place for place, _, _ in said], np.intp),
+        np.array([schema.names.index(name) for _, name, _ in said], np.intp),
+        np.array([coded(value, words) for *_, value in said], np.float64),
+        words,
+        {},
+    )
+    times = np.array([at for _, at, _ in messages], np.int64)
+    taken = take_all(rows, schema, [entity for entity, *_ in messages], times, told)
     return [pair for at, part in taken for pair in zip(at.tolist(), part.listed(), strict=True)]
 
 
 def schema_of(width: int) -> RecordSchema:
-    """Of so many numbers."""
-    return RecordSchema.model_validate({"features": {f"f{feature}": "numeric" for feature in range(width)}})
+    """Of so many features, one of which is a word."""
+    kinds = {f"f{each}": "category" if each == WORD else "numeric" for each in range(width)}
+    return RecordSchema.model_validate({"features": kinds})
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(120))
 def test_many_at_once_come_to_the_same_rows(seed: int) -> None:
     """The same rows at the same places, and the same state after each batch, however the stream is cut."""
     rng = random.Random(seed)
-    width, age = rng.randint(1, 4), rng.choice([0, 25, 60])
+    width, age = rng.randint(1, 6), rng.choice([0, 25, 60])
     singly, together = OpenRows(EVERY, age, width), OpenRows(EVERY, age, width)
     messages = list(stream(rng, width))
     while messages:
@@ -71,7 +81,7 @@ def test_many_at_once_come_to_the_same_rows(seed: int) -> None:
 def test_an_even_stream_is_calm() -> None:
     """Of hosts that send in turn, nothing is taken one by one once they are known."""
     messages: list[Message] = [
-        (f"h{host}", 1000 + tick * EVERY, f"f{feature}", 0.5)
+        (f"h{host}", 1000 + tick * EVERY, {f"f{feature}": 0.5})
         for tick in range(100) for host in range(10) for feature in range(3)
     ]  # fmt: skip
     rows, known = OpenRows(EVERY, 0, 3), 40

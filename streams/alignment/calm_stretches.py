@@ -14,7 +14,7 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.alignment.grouped_rows import Grouped, take_groups
 from latentwatch.streams.alignment.made_rows import MadeRows, made_of
 from latentwatch.streams.alignment.open_rows import STEP_TICKS, AlignedRow, Entity, OpenRows
-from latentwatch.streams.alignment.readings import Told, Value
+from latentwatch.streams.alignment.readings import ToldValues, Value
 
 _SINGLY = 32
 """Messages taken one by one where a calm stretch has ended; twice as many each time, so that little is looked at twice."""
@@ -42,7 +42,7 @@ class _Stretch(NamedTuple):
 
 
 def take_all(
-    rows: OpenRows, schema: RecordSchema, entities: Sequence[str], times: NDArray[np.int64], told: Told
+    rows: OpenRows, schema: RecordSchema, entities: Sequence[str], times: NDArray[np.int64], told: ToldValues
 ) -> Iterator[Taken]:
     """The rows that N messages of one partition release, part by part, in the order of their release.
 
@@ -69,14 +69,16 @@ def take_all(
         start, singly = end, 2 * singly
 
 
-def _part(told: Told, start: int, end: int) -> Told:
+def _part(told: ToldValues, start: int, end: int) -> ToldValues:
     """What some of the messages say."""
     first, last = np.searchsorted(told.places, [start, end]).tolist()
-    return Told(told.places[first:last] - start, told.columns[first:last], told.values[first:last], told.words, {})
+    return ToldValues(
+        told.places[first:last] - start, told.columns[first:last], told.values[first:last], told.words, {}
+    )
 
 
 def _take_singly(
-    rows: OpenRows, schema: RecordSchema, entities: Sequence[str], times: NDArray[np.int64], told: Told
+    rows: OpenRows, schema: RecordSchema, entities: Sequence[str], times: NDArray[np.int64], told: ToldValues
 ) -> tuple[list[int], list[AlignedRow]]:
     """Places and rows."""
     values: list[dict[str, Value]] = [{} for _ in entities]
@@ -139,7 +141,7 @@ def _is_anyone_silent(rows: OpenRows, stretch: _Stretch) -> bool:
 
 
 def _take_calm(
-    rows: OpenRows, schema: RecordSchema, stretch: _Stretch, times: NDArray[np.int64], told: Told
+    rows: OpenRows, schema: RecordSchema, stretch: _Stretch, times: NDArray[np.int64], told: ToldValues
 ) -> Taken | None:
     """The rows of a calm stretch, in the order of their release; None where messages need a look at each, and nothing happened."""
     order = np.argsort(stretch.codes, kind="stable")

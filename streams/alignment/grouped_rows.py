@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.alignment.made_rows import MadeRows
 from latentwatch.streams.alignment.open_rows import NEVER, Entity, OpenRows
-from latentwatch.streams.alignment.readings import Told, coded
+from latentwatch.streams.alignment.readings import ToldValues, coded
 
 _NOWHERE = np.iinfo(np.int64).max
 """Behind every message."""
@@ -51,7 +51,7 @@ class _Cells(NamedTuple):
 
 
 def take_groups(
-    rows: OpenRows, schema: RecordSchema, grouped: Grouped, times: NDArray[np.int64], told: Told
+    rows: OpenRows, schema: RecordSchema, grouped: Grouped, times: NDArray[np.int64], told: ToldValues
 ) -> tuple[NDArray[np.intp], MadeRows] | None:
     """Rows and the places of the messages that release them, in their order; what stays open is taken down.
 
@@ -92,7 +92,7 @@ def _filled(
     grouped: Grouped,
     schema: RecordSchema,
     times: NDArray[np.int64],
-    told: Told,
+    told: ToldValues,
     words: list[str],
 ) -> tuple[_Cells, NDArray[np.int64], NDArray[np.bool_]]:
     """The cells, [G] the place of the message that makes a group's row whole, and [G] whether it was out before."""

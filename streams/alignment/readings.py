@@ -60,7 +60,7 @@ class Misfit(NamedTuple):
     reason: str
 
 
-class Told(NamedTuple):
+class ToldValues(NamedTuple):
     """What messages say, value by value: C values of features, in the order of their messages."""
 
     places: NDArray[np.intp]
@@ -74,7 +74,7 @@ class Told(NamedTuple):
     """Places of messages with a value that its feature cannot have, and why; nothing of them is told."""
 
 
-class _Inside(NamedTuple):
+class _ObjectKeys(NamedTuple):
     """The values of a message's object that are features, by their keys."""
 
     keys: dict[str, Feature]
@@ -104,14 +104,14 @@ class ValueReader:
             if _is_plain(feature) and not schema.missing_words(feature.name)
         }
         """Columns of numbers of which no further word or number means "no value": most of them, and quickly read."""
-        self._inside: dict[str | None, _Inside] = {}
+        self._inside: dict[str | None, _ObjectKeys] = {}
 
-    def read(self, batch: Batch) -> Told:
+    def read(self, batch: Batch) -> ToldValues:
         """What a batch's messages say."""
         names, sent = _joined(batch), batch.texts[:, 0].tolist()
         return self._read_each(names, sent) if self._values is None else self._read_objects(names, sent)
 
-    def _read_each(self, names: list[str | None], sent: list[Any]) -> Told:
+    def _read_each(self, names: list[str | None], sent: list[Any]) -> ToldValues:
         """Of messages that hold one value each."""
         columns = np.fromiter((self._plain.get(name, -1) for name in names), np.intp, count=len(names))
         numbers = _as_numbers(sent)
@@ -123,7 +123,7 @@ class ValueReader:
             careful.take(place, found if isinstance(found, Misfit) else dict([found] if found else []), self._columns)
         return careful.beside(quick, columns[quick], numbers[quick])
 
-    def _read_objects(self, names: list[str | None], sent: list[Any]) -> Told:
+    def _read_objects(self, names: list[str | None], sent: list[Any]) -> ToldValues:
         """Of messages that hold several values each, by name: those of one have the same keys."""
         named: dict[str | None, list[int]] = {}
         for place, name in enumerate(names):
@@ -157,7 +157,7 @@ class ValueReader:
         value = self._with_care(feature, sent)
         return value if isinstance(value, Misfit | None) else (feature.name, value)
 
-    def _values_of(self, inside: _Inside, sent: Any) -> dict[str, Value] | Misfit:
+    def _values_of(self, inside: _ObjectKeys, sent: Any) -> dict[str, Value] | Misfit:
         """The values of an object, by the features' names; `sent` are its bytes, or itself."""
         if isinstance(sent, msgspec.Raw):
             try:
@@ -180,7 +180,7 @@ class ValueReader:
                 found[feature.name] = read
         return found
 
-    def _known(self, name: str | None) -> _Inside:
+    def _known(self, name: str | None) -> _ObjectKeys:
         """What a message so named holds of the features."""
         known = self._inside.get(name)
         if known is None:
@@ -197,7 +197,7 @@ class ValueReader:
                 for key, feature in enumerate(keys.values())
                 for each in self.schema.missing_numbers(feature.name)
             ]
-            known = self._inside[name] = _Inside(keys, columns, missing, decode, numbers)
+            known = self._inside[name] = _ObjectKeys(keys, columns, missing, decode, numbers)
         return known
 
     def _with_care(self, feature: Feature, sent: Any) -> Value | Misfit | None:
@@ -234,7 +234,7 @@ class _Careful:
             self._columns.append(columns[name])
             self._values.append(coded(value, self._words))
 
-    def beside(self, places: NDArray[np.intp], columns: NDArray[np.intp], values: NDArray[np.float64]) -> Told:
+    def beside(self, places: NDArray[np.intp], columns: NDArray[np.intp], values: NDArray[np.float64]) -> ToldValues:
         """All of it among what was read many at once, in the order of the messages."""
         if self._places:
             places = np.concatenate([places, self._places])
@@ -242,7 +242,7 @@ class _Careful:
             places = places[order]
             columns = np.concatenate([columns, self._columns])[order]
             values = np.concatenate([values, self._values])[order]
-        return Told(places, columns, values, self._words, self._misfits)
+        return ToldValues(places, columns, values, self._words, self._misfits)
 
 
 class _Block(NamedTuple):
@@ -293,7 +293,7 @@ def _compiled(keys: tuple[str, ...]) -> tuple[Callable[[Any], Any], Callable[[An
     return msgspec.json.Decoder(record).decode, get if len(keys) > 1 else lambda each: (get(each),)
 
 
-def _matrix(inside: _Inside, sent: list[Any]) -> NDArray[np.float64] | None:
+def _matrix(inside: _ObjectKeys, sent: list[Any]) -> NDArray[np.float64] | None:
     """[N, K] numbers of N objects' bytes, NaN where one lacks one; None where each needs a look."""
     if inside.decode is None or inside.numbers is None:
         return None

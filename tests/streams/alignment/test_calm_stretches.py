@@ -10,7 +10,7 @@ import pytest
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.alignment.calm_stretches import _calm_stretch, take_all
 from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
-from latentwatch.streams.alignment.readings import Told, Value, coded
+from latentwatch.streams.alignment.readings import ToldValues, Value, coded
 
 EVERY, TICKS, WORD = 10, 60, 3
 Message = tuple[str, int, dict[str, Value]]
@@ -46,7 +46,7 @@ def at_once(rows: OpenRows, messages: list[Message]) -> list[tuple[int, AlignedR
     """The same, by `take_all`."""
     schema, words = schema_of(rows.width), list[str]()
     said = [(place, name, value) for place, (*_, values) in enumerate(messages) for name, value in values.items()]
-    told = Told(
+    told = ToldValues(
         np.array([place for place, _, _ in said], np.intp),
         np.array([schema.names.index(name) for _, name, _ in said], np.intp),
         np.array([coded(value, words) for *_, value in said], np.float64),

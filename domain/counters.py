@@ -17,6 +17,11 @@ def as_rate(feature: Feature) -> Feature:
     return feature.model_copy(update={"type": FeatureType.NUMERIC, "unit": f"{feature.unit}/s"})
 
 
+def units_of(schema: RecordSchema) -> dict[str, str]:
+    """By feature the unit in which pages show it; empty where the monitor names none."""
+    return {feature.name: feature.unit for feature in in_rates(schema).features}
+
+
 def in_rates(schema: RecordSchema, counters: Collection[str] | None = None) -> RecordSchema:
     """The records as models and pages see them: with rates where the monitor says `counter`, or of these features."""
     counters = schema.counters if counters is None else counters

@@ -8,7 +8,7 @@ from latentwatch.alerts.database import Engine
 from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.reading import AlertDetail, alert_detail, incident_of
 from latentwatch.domain.alert import Alert
-from latentwatch.domain.counters import in_rates
+from latentwatch.domain.counters import units_of
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.fingerprint import ALIKE, fingerprint, vectors
@@ -134,7 +134,7 @@ def _shares(detail: AlertDetail) -> dict[str, float]:
 
 def _units(engine: Engine, names: set[str]) -> dict[str, str]:
     known = (one for one in monitors(engine) if one.name in names)
-    return {feature.name: feature.unit for monitor in known for feature in in_rates(monitor.record).features}
+    return {name: unit for monitor in known for name, unit in units_of(monitor.record).items()}
 
 
 def _feature(

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from latentwatch.detector.component_words import OF_FORMER_RELEASES, OF_PARTS, Words
 from latentwatch.domain.alert import FlaggedRecord
-from latentwatch.domain.counters import in_rates
+from latentwatch.domain.counters import units_of
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import RecordSchema
 
@@ -55,7 +55,7 @@ def lines(flagged: FlaggedRecord, schema: RecordSchema | None) -> tuple[list[Fea
     contributions = flagged.explanation.contributions
     scale = _scale(flagged, sum(contributions.values()))
     shares = {name: scale * part for name, part in contributions.items()}
-    units = {feature.name: feature.unit for feature in in_rates(schema).features} if schema else {}
+    units = units_of(schema) if schema else {}
     names = sorted(flagged.values, key=lambda name: -shares.get(name, 0.0))
     everything = [
         FeatureLine(

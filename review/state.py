@@ -63,11 +63,6 @@ class MonitorState:
         """The shape and colour that go with the word."""
         return _MARKS[self.word]
 
-    @property
-    def open_alerts(self) -> int:
-        """Alerts that nobody acknowledged."""
-        return sum(self.facts.open_by_severity.values())
-
 
 def state_of(facts: MonitorFacts, now: datetime) -> MonitorState:
     """One monitor's state."""

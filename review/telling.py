@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from latentwatch.domain.alert import Alert
-from latentwatch.domain.counters import in_rates
+from latentwatch.domain.counters import units_of
 from latentwatch.domain.course import Course, Usual
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import RecordSchema
@@ -43,7 +43,7 @@ class CourseMoment:
 
 def course_lines(course: Course, schema: RecordSchema | None) -> tuple[list[CourseLine], list[CourseLine]]:
     """The features that were wrong over the course, most first, and the rest. The former explain nine tenths of it."""
-    units = {feature.name: feature.unit for feature in in_rates(schema).features} if schema else {}
+    units = units_of(schema) if schema else {}
     total = sum(one.share for one in course.features.values()) or 1.0
     everything = [
         CourseLine(

@@ -20,7 +20,7 @@ from latentwatch.detector.corrected import under
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.alert import FlaggedRecord
-from latentwatch.domain.counters import in_rates
+from latentwatch.domain.counters import units_of
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.errors import InvalidInput, NotFound
 from latentwatch.domain.record import Batch, Value
@@ -180,7 +180,7 @@ def _case(engine: Engine, load: Load, alert: int) -> _Case:
     records, begun = _records(detector, detail, peak)
     told = monitor.record if monitor else detector.schema
     fixed = {feature.name for feature in told.features if feature.fixed} | {*detector.schema.counters}
-    units = {feature.name: feature.unit for feature in in_rates(told).features}
+    units = units_of(told)
     before = with_readings(detector, records, begun, {})
     return _Case(alert, detector, records, begun, peak.threshold, frozenset(fixed), units, before)
 

@@ -1,12 +1,18 @@
 """Alerts: what needs me? An inbox that works from the keyboard, with its filters in the address."""
 
+from collections.abc import Sequence
+
 from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
+from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.reading import incident_inbox
+from latentwatch.alerts.reading.glimpses import glimpses_of
 from latentwatch.alerts.reading.inbox import COUNT_LIMIT
 from latentwatch.alerts.reading.kinds import recurrences_of
+from latentwatch.domain.alert import Alert
+from latentwatch.domain.counters import units_of
 from latentwatch.review.actions import Done
 from latentwatch.review.filters import PAGE_SIZE, TIMES, View, view_of, view_of_text
 from latentwatch.review.fragment import fragment, show
@@ -14,6 +20,7 @@ from latentwatch.review.frame import frame, page_at
 from latentwatch.review.incident_actions import act_on_incidents, take_back
 from latentwatch.review.monitors import monitor_names
 from latentwatch.review.room import Room, room_of
+from latentwatch.review.spark import glimpse_spark, in_words
 from latentwatch.review.templating import render
 
 _SECONDS = 5.0
@@ -79,9 +86,18 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
         more=page.total > page.offset + PAGE_SIZE,
         narrowed=narrowed or view.status != "unresolved",
         told=recurrences_of(room.engine, [one.strangest.id for one in page.incidents], room.now()),
+        glimpses=_glimpses(room, [one.strangest for one in page.incidents]),
         watched=bool(page.incidents or monitor_names(room)),
     )
     return _headline(view, page.total, total), table
+
+
+def _glimpses(room: Room, alerts: Sequence[Alert]) -> dict[int, tuple[str, Markup]]:
+    """By alert, its first feature's value and what was expected, in words, and its course as a line."""
+    units = {monitor.name: units_of(monitor.record) for monitor in monitors(room.engine)}
+    found = glimpses_of(room.engine, {alert.id: alert.features[0] for alert in alerts if alert.features})
+    unit = {alert.id: units.get(alert.monitor, {}).get(alert.features[0], "") for alert in alerts if alert.id in found}
+    return {alert: (in_words(one, unit[alert]), glimpse_spark(one, unit[alert])) for alert, one in found.items()}
 
 
 def said_markup(done: Done) -> Markup:

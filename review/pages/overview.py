@@ -4,6 +4,7 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import ui
 
+from latentwatch.alerts.reading import open_incidents
 from latentwatch.alerts.reading.overview import SPARK_MINUTES
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame, page_at
@@ -34,7 +35,7 @@ async def overview_page(request: Request) -> None:
 def overview_markup(room: Room) -> Markup:
     """The overview's table."""
     states = monitor_states(room)
-    headline, detail = _headline(states)
+    headline, detail = _headline(states, open_incidents(room.engine))
     return render(
         "overview.html",
         states=states,
@@ -45,18 +46,17 @@ def overview_markup(room: Room) -> Markup:
     )
 
 
-def _headline(states: list[MonitorState]) -> tuple[str, str]:
+def _headline(states: list[MonitorState], waiting: int) -> tuple[str, str]:
     if not states:
         return "Nothing is watched yet", ""
-    waiting = sum(state.open_alerts for state in states)
     wrong = [
         state for state in states if state.word in (Word.STALE, Word.BROKEN, Word.STOPPED_SENDING, Word.MISSED_RUN)
     ]
     monitors = "1 monitor" if len(states) == 1 else f"{len(states)} monitors"
-    detail = f"{monitors}, {waiting:,} open alerts" if waiting != 1 else f"{monitors}, 1 open alert"
+    detail = f"{monitors}, {waiting:,} open incidents" if waiting != 1 else f"{monitors}, 1 open incident"
     if wrong:
         names = ", ".join(f"{state.facts.monitor.name}: {state.word.value}" for state in wrong[:3])
         return names + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""), detail
     if waiting:
-        return f"{waiting:,} alerts wait for you" if waiting != 1 else "1 alert waits for you", monitors
+        return f"{waiting:,} incidents wait for you" if waiting != 1 else "1 incident waits for you", monitors
     return "Nothing is wrong", detail

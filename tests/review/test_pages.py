@@ -127,7 +127,7 @@ def test_a_database_away_is_said_on_the_page(pages: Pages, tmp_path: Path):
 def test_the_overview_tells_state_promise_and_alerts(room: Room):
     """One row answers: is anything wrong, and does the promise hold?"""
     content = overview_markup(room)
-    assert "3 alerts wait for you" in content
+    assert "3 incidents wait for you" in content
     assert "scoring" in content
     assert "3 in 2 h" in content
     assert "promised 2/day" in " ".join(content.split())

@@ -300,13 +300,13 @@ def test_a_selection_on_the_map_lists_its_records(review: Review, page: Page, co
 def test_a_database_that_goes_away_is_said_and_survived(review: Review, page: Page):
     """The page says so, keeps what it knew, and recovers by itself without a reload."""
     page.goto(f"{review.address}/")
-    expect(page.get_by_text("3 alerts wait for you")).to_be_visible()
+    expect(page.get_by_text("3 incidents wait for you")).to_be_visible()
     engine = open_database(f"sqlite:///{review.database}")
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE monitors RENAME TO hidden"))
     notice = page.get_by_text("The database does not answer.")
     expect(notice).to_be_visible()
-    expect(page.get_by_text("3 alerts wait for you")).to_be_visible()
+    expect(page.get_by_text("3 incidents wait for you")).to_be_visible()
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE hidden RENAME TO monitors"))
     engine.dispose()

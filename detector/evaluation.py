@@ -49,6 +49,7 @@ FAR_LARGER = 4.0
 """How many times the champion's smallest change is worth telling: sizes are told apart by factors of two."""
 MOST_TOLD = 8
 """Features whose smallest change stands in the reasons."""
+_IN_DOUBT = ", and may raise more than twice the false alarms that it promises: look whether it does"
 MOST_LOST = 40
 """Features of which it is said that a change of them is no longer found: each is one that nobody watches any more."""
 
@@ -190,7 +191,7 @@ def judge(
         if finds_nothing:
             reasons.append("It finds next to nothing; that was accepted (--accept-blind). Do not rely on it.")
         reasons.append(
-            f"It is {'the first model of this monitor and is ' if unfit is None else ''}let in."
+            f"It is {'the first model of this monitor and is ' if unfit is None else ''}let in{_IN_DOUBT if is_doubtful(challenger) else ''}."
             if kept
             else "It is let in all the same, because without it nothing would be watched: expect more false alarms than "
             "promised until it is retrained on history that shows what this one lacked."
@@ -211,6 +212,11 @@ def keeps_promise(evaluation: Evaluation) -> bool:
     return evaluation.realised_interval[0] <= PROMISE_FACTOR * evaluation.promised_rate
 
 
+def is_doubtful(evaluation: Evaluation) -> bool:
+    """Whether more than PROMISE_FACTOR times the promised rate was flagged, of too few records to tell that from chance."""
+    return keeps_promise(evaluation) and evaluation.realised_rate > PROMISE_FACTOR * evaluation.promised_rate
+
+
 def _compare(challenger: Evaluation, champion: Evaluation) -> tuple[bool, str]:
     missed = lost(challenger, champion)
     if missed is not None:
@@ -219,14 +225,20 @@ def _compare(challenger: Evaluation, champion: Evaluation) -> tuple[bool, str]:
     recall, recall_before = _recall_of(challenger), _recall_of(champion)
     if kept and not kept_before:
         if recall > 0 or recall_before == 0:
-            return True, "Let in: it keeps the promise, and the champion no longer does."
+            how = "nothing proves that it breaks the promise" if is_doubtful(challenger) else "it keeps the promise"
+            return True, f"Let in: {how}, and the champion no longer does."
         return False, "Held: it keeps the promise only by finding nothing."
     if not kept and kept_before:
         return False, "Held: it would raise more false alarms than promised, and the champion does not."
     if recall < recall_before:
         return False, "Held: it finds fewer planted faults than the champion."
     if kept:
-        return True, "Let in: it keeps the promise and finds at least as many planted faults as the champion."
+        how = (
+            "nothing proves that it breaks the promise, and it"
+            if is_doubtful(challenger)
+            else "it keeps the promise and"
+        )
+        return True, f"Let in: {how} finds at least as many planted faults as the champion."
     if challenger.realised_rate <= champion.realised_rate:
         return True, "Let in: neither keeps the promise on these records, but it is nearer and finds as many faults."
     return False, "Held: neither keeps the promise on these records, and the champion is nearer."
@@ -238,7 +250,8 @@ def _recall_of(evaluation: Evaluation) -> float:
 
 def _promise_in_words(who: str, evaluation: Evaluation) -> str:
     low, high = evaluation.realised_interval
-    verdict = "keeps" if keeps_promise(evaluation) else "does not keep"
+    doubtful = is_doubtful(evaluation)
+    verdict = "may not keep" if doubtful else "keeps" if keeps_promise(evaluation) else "does not keep"
     records, alarms = (
         evaluation.details.get("promised_records_per_day"),
         (evaluation.details.get("budget") or {}).get("promised"),
@@ -248,6 +261,7 @@ def _promise_in_words(who: str, evaluation: Evaluation) -> str:
     return (
         f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
         f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised{daily}."
+        + (" That is more than twice as many, of so few records that chance may do it." if doubtful else "")
     )
 
 

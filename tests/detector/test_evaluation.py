@@ -252,6 +252,22 @@ def test_a_champion_that_cannot_be_evaluated_is_named():
     assert not any("first model" in reason for reason in judgement.reasons)
 
 
+DOUBTFUL = replace(KEPT, realised_rate=0.022, realised_interval=(0.004, 0.06))
+
+
+def test_more_than_twice_the_promise_is_never_called_kept():
+    """Where few records cannot prove a break, it is let in as ever, and every sentence of it says what was seen."""
+    for champion in (None, KEPT, BROKEN):
+        judgement = judge(DOUBTFUL, champion)
+        assert judgement.promote
+        assert judgement.reasons[0].startswith("The challenger may not keep its promise: 2.2 % of")
+        assert "more than twice as many" in judgement.reasons[0]
+        ours = [each for each in judgement.reasons if not each.startswith("The champion")]
+        assert not any("keeps" in each for each in ours)
+    assert "may raise more than twice the false alarms" in judge(DOUBTFUL, None).reasons[-1]
+    assert "may not keep" not in " ".join(judge(replace(DOUBTFUL, realised_rate=0.019), None).reasons)
+
+
 @pytest.mark.parametrize(
     ("challenger", "champion", "promote", "word"),
     [

@@ -1,5 +1,7 @@
 """Monitors that somebody registered: how the review app, the retraining and the outbox know them."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Engine, select
 
 from latentwatch.alerts.session import reading, transaction
@@ -26,6 +28,15 @@ def monitors(engine: Engine) -> list[Monitor]:
     """Every registered monitor, by name. Raises Unavailable."""
     with reading(engine) as session:
         rows = session.execute(select(MonitorRow.name, MonitorRow.definition).order_by(MonitorRow.name)).all()
+    return [parse_monitor(definition, f"registered monitor {name}") for name, definition in rows]
+
+
+def monitors_named(engine: Engine, names: Collection[str]) -> list[Monitor]:
+    """Those of these monitors that are registered, by name. Raises Unavailable."""
+    row = MonitorRow
+    named = select(row.name, row.definition).where(row.name.in_(names)).order_by(row.name).limit(len(names))
+    with reading(engine) as session:
+        rows = session.execute(named).all()
     return [parse_monitor(definition, f"registered monitor {name}") for name, definition in rows]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from latentwatch.alerts.database import Engine
-from latentwatch.alerts.monitors import monitors
+from latentwatch.alerts.monitors import monitors_named
 from latentwatch.alerts.reading import AlertDetail, alert_detail, incident_of
 from latentwatch.domain.alert import Alert
 from latentwatch.domain.counters import units_of
@@ -133,8 +133,7 @@ def _shares(detail: AlertDetail) -> dict[str, float]:
 
 
 def _units(engine: Engine, names: set[str]) -> dict[str, str]:
-    known = (one for one in monitors(engine) if one.name in names)
-    return {name: unit for monitor in known for name, unit in units_of(monitor.record).items()}
+    return {name: unit for monitor in monitors_named(engine, names) for name, unit in units_of(monitor.record).items()}
 
 
 def _feature(

@@ -6,7 +6,7 @@ from fastapi import Request
 from markupsafe import Markup
 from nicegui import events, ui
 
-from latentwatch.alerts.monitors import monitors
+from latentwatch.alerts.monitors import monitors_named
 from latentwatch.alerts.reading import incident_inbox
 from latentwatch.alerts.reading.glimpses import glimpses_of
 from latentwatch.alerts.reading.inbox import COUNT_LIMIT
@@ -94,7 +94,10 @@ def inbox_markup(room: Room, view: View) -> tuple[Markup, Markup]:
 
 def _glimpses(room: Room, alerts: Sequence[Alert]) -> dict[int, tuple[str, Markup]]:
     """By alert, its first feature's value and what was expected, in words, and its course as a line."""
-    units = {monitor.name: units_of(monitor.record) for monitor in monitors(room.engine)}
+    units = {
+        monitor.name: units_of(monitor.record)
+        for monitor in monitors_named(room.engine, {alert.monitor for alert in alerts})
+    }
     found = glimpses_of(room.engine, {alert.id: alert.features[0] for alert in alerts if alert.features})
     unit = {alert.id: units.get(alert.monitor, {}).get(alert.features[0], "") for alert in alerts if alert.id in found}
     return {alert: (in_words(one, unit[alert]), glimpse_spark(one, unit[alert])) for alert, one in found.items()}

@@ -251,8 +251,15 @@ class Demo:
                     f"{report.dead_letters} dead letters of {self.broken} broken messages",
                 ),
                 (report.faults_found == 0, f"none of {report.faults_planted} faults was found"),
-                (report.models_promoted < 2, f"{report.models_promoted} of 2 models promoted"),
-                (len(surprise_counts(self._engine, NAME)) < 2, "the scorer did not take the second model up"),
+                (
+                    report.models_promoted < 2,
+                    f"{report.models_promoted} of 2 models promoted: on a slow machine a longer --for gives the retraining "
+                    "time to end",
+                ),
+                (
+                    report.models_promoted >= 2 and len(surprise_counts(self._engine, NAME)) < 2,
+                    "the scorer did not take the second model up",
+                ),
                 (not self.answering, "the review app does not answer"),
             )
             if failed
@@ -368,6 +375,6 @@ def _summarise(report: Report, demo: Demo) -> None:
     say(
         f"{report.records:,} records scored, {report.dead_letters} dead letters; {report.alerts} alerts: "
         f"{report.faults_found} of {report.faults_planted} faults found, {report.false_alarms} false alarms "
-        f"({report.promised_false_alarms:g} promised); {counted(report.models_promoted, 'model')} promoted"
+        f"({report.promised_false_alarms:.3g} promised); {counted(report.models_promoted, 'model')} promoted"
     )
     say(f"everything is kept in {demo.folder}: look again with 'cd {demo.folder} && latentwatch serve'")

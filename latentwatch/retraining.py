@@ -23,8 +23,9 @@ from latentwatch.alerts.steps import unanswered
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
 from latentwatch.detector.bundle_store import check_store
 from latentwatch.detector.confirmed import replay_confirmed
-from latentwatch.detector.evaluation import evaluate, judge
+from latentwatch.detector.evaluation import evaluate
 from latentwatch.detector.interface import Detector
+from latentwatch.detector.judging import judge
 from latentwatch.domain.alert import ConfirmedAlert
 from latentwatch.domain.clock import SystemClock, from_microseconds
 from latentwatch.domain.errors import BundleRefused, InvalidHistory, NothingNew

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from latentwatch.alerts.monitors import register_monitor, registered_monitor
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.detector.bundle import load_bundle, save_bundle
-from latentwatch.detector.evaluation import evaluate, judge
+from latentwatch.detector.evaluation import evaluate
+from latentwatch.detector.judging import judge
 from latentwatch.domain.clock import from_microseconds, to_microseconds
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.model import ModelVersion

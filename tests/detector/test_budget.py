@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.budget import amount
-from latentwatch.detector.evaluation import judge
+from latentwatch.detector.judging import judge
 from latentwatch.detector.sequences.pace import LEVELS, Pace, fit_pace
 from latentwatch.detector.training import learn
 from latentwatch.domain.model import Evaluation

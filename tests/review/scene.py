@@ -22,9 +22,10 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.silences import add_silence
 from latentwatch.alerts.store import AlertStore
 from latentwatch.detector.bundle import load_bundle, save_bundle
-from latentwatch.detector.evaluation import evaluate, judge
+from latentwatch.detector.evaluation import evaluate
 from latentwatch.detector.faults import FaultKind
 from latentwatch.detector.interface import Detector
+from latentwatch.detector.judging import judge
 from latentwatch.detector.training import learn
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock, SystemClock, from_microseconds, to_microseconds

@@ -1,0 +1,251 @@
+"""Whether a model may replace the one that serves.
+
+Evaluations of challenger and champion on the same records -> Judgement with its reasons in words
+"""
+
+from datetime import timedelta
+
+from latentwatch.detector.budget import amount
+from latentwatch.detector.confirmed import confirmed_in_words, lost
+from latentwatch.detector.side_by_side import Difference, fewer_found, more_flagged
+from latentwatch.domain.durations import format_duration
+from latentwatch.domain.model import Evaluation, Judgement
+from latentwatch.domain.percent import percent
+
+PROMISE_FACTOR = 2.0
+"""A promise counts as kept while the realised rate's 95 % interval reaches down to this multiple of the promised rate."""
+
+BLIND_BELOW = 0.1
+"""Share of the planted faults below which a model finds next to nothing."""
+_FEWEST_TO_TELL = 8
+"""Planted faults below which that says nothing."""
+FAR_LARGER = 4.0
+"""How many times the champion's smallest change is worth telling: sizes are told apart by factors of two."""
+MOST_TOLD = 8
+"""Features whose smallest change stands in the reasons."""
+_IN_DOUBT = ", and may raise more than twice the false alarms that it promises: look whether it does"
+MOST_LOST = 40
+"""Features of which it is said that a change of them is no longer found: each is one that nobody watches any more."""
+
+
+def is_blind(evaluation: Evaluation) -> bool:
+    """Whether next to nothing of what was planted is found."""
+    return evaluation.faults_planted >= _FEWEST_TO_TELL and _recall_of(evaluation) < BLIND_BELOW
+
+
+def judge(
+    challenger: Evaluation, champion: Evaluation | None, unfit: int | None = None, *, accept_blind: bool = False
+) -> Judgement:
+    """Whether the challenger is let in. Both must have been evaluated on the same holdout with the same seed.
+
+    The first model is let in whatever it promises, since nothing serves otherwise, and its reasons say what to expect;
+    so is one whose champion, version `unfit`, could not be evaluated and therefore cannot serve these records either. Where
+    it finds next to nothing it is held, unless that is accepted: people would think themselves watched.
+    A later one that misses a confirmed alert of the past which the champion finds is held, and so is one that catches no
+    change of a feature, however large, of which the champion catches some. Otherwise a challenger is held only for what
+    chance does not explain and what is large enough to matter: fewer of the same planted faults found, more normal records
+    flagged while the promise is not kept. Where the champion no longer keeps it and the challenger does, that decides, if
+    it still finds faults.
+    """
+    reasons = [
+        _promise_in_words("The challenger", challenger),
+        *_budget_in_words(challenger),
+        _recall_in_words("it", challenger),
+        *confirmed_in_words(challenger),
+        *_changes_in_words(challenger),
+    ]
+    if challenger.details.get("follows_drift"):
+        reasons.append(
+            "It follows levels that drift slowly, as its history's do: what is as slow as that it takes for normal."
+        )
+    reasons += challenger.details.get("notes", ())
+    if champion is None:
+        kept = keeps_promise(challenger)
+        finds_nothing = is_blind(challenger)
+        if unfit is not None:
+            reasons.append(
+                f"Nothing to compare it with: version {unfit}, the champion, cannot score these records any more; its "
+                "bundle is missing or damaged, or the monitor's fields are others."
+            )
+        if finds_nothing and not accept_blind:
+            reasons.append(
+                "Held: it finds next to nothing, so that who relied on it would not be watched. Give it a longer history, "
+                "features that tell more, or a promise of more false alarms; --accept-blind lets it in all the same."
+            )
+            return Judgement(promote=False, reasons=tuple(reasons))
+        if finds_nothing:
+            reasons.append("It finds next to nothing; that was accepted (--accept-blind). Do not rely on it.")
+        reasons.append(
+            f"It is {'the first model of this monitor and is ' if unfit is None else ''}let in{_IN_DOUBT if is_doubtful(challenger) else ''}."
+            if kept
+            else "It is let in all the same, because without it nothing would be watched: expect more false alarms than "
+            "promised until it is retrained on history that shows what this one lacked."
+        )
+        return Judgement(promote=True, reasons=tuple(reasons))
+    reasons += [
+        _promise_in_words("The champion", champion),
+        _recall_in_words("it", champion),
+        *confirmed_in_words(champion),
+    ]
+    fewer, louder = fewer_found(challenger, champion), more_flagged(challenger, champion)
+    reasons += [*_difference_in_words(fewer), *_worse_in_words(challenger, champion)]
+    promote, verdict = _compare(challenger, champion, fewer, louder)
+    return Judgement(promote=promote, reasons=(*reasons, verdict))
+
+
+def keeps_promise(evaluation: Evaluation) -> bool:
+    """Whether the realised rate is compatible with at most PROMISE_FACTOR times the promised one."""
+    return evaluation.realised_interval[0] <= PROMISE_FACTOR * evaluation.promised_rate
+
+
+def is_doubtful(evaluation: Evaluation) -> bool:
+    """Whether more than PROMISE_FACTOR times the promised rate was flagged, of too few records to tell that from chance."""
+    return keeps_promise(evaluation) and evaluation.realised_rate > PROMISE_FACTOR * evaluation.promised_rate
+
+
+def _compare(challenger: Evaluation, champion: Evaluation, fewer: Difference, louder: Difference) -> tuple[bool, str]:
+    missed, unseen = lost(challenger, champion), _no_longer_caught(challenger, champion)
+    if missed is not None:
+        return False, f"Held: it misses {missed}, which people confirmed and the champion finds."
+    if unseen:
+        return False, f"Held: it catches no change of {_listed(unseen)}, however large; the champion does."
+    kept, kept_before = keeps_promise(challenger), keeps_promise(champion)
+    if kept and not kept_before:
+        if challenger.faults_found or not champion.faults_found:
+            how = "nothing proves that it breaks the promise" if is_doubtful(challenger) else "it keeps the promise"
+            return True, f"Let in: {how}, and the champion no longer does."
+        return False, "Held: it keeps the promise only by finding nothing."
+    if fewer.is_real:
+        return False, "Held: it finds fewer planted faults than the champion, by more than chance explains."
+    if kept:
+        how = (
+            "nothing proves that it breaks the promise, and it"
+            if is_doubtful(challenger)
+            else "it keeps the promise and"
+        )
+        return True, f"Let in: {how} finds as many planted faults as the champion, as far as can be told."
+    if not louder.is_real:
+        return True, (
+            "Let in: it does not keep the promise on these records, but raises no more false alarms than the champion, and "
+            "finds as many planted faults, as far as can be told."
+        )
+    if kept_before:
+        return False, "Held: it would raise more false alarms than promised, and the champion does not."
+    return False, "Held: neither keeps the promise on these records, and the champion is nearer."
+
+
+def _recall_of(evaluation: Evaluation) -> float:
+    return evaluation.faults_found / evaluation.faults_planted if evaluation.faults_planted else 0.0
+
+
+def _promise_in_words(who: str, evaluation: Evaluation) -> str:
+    low, high = evaluation.realised_interval
+    doubtful = is_doubtful(evaluation)
+    verdict = "may not keep" if doubtful else "keeps" if keeps_promise(evaluation) else "does not keep"
+    records, alarms = (
+        evaluation.details.get("promised_records_per_day"),
+        (evaluation.details.get("budget") or {}).get("promised"),
+    )
+    daily = f", about {records:.2g} records a day" if records is not None else ""
+    daily += f" in {amount(alarms)} alarms" if daily and alarms is not None else ""
+    return (
+        f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
+        f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised{daily}."
+        + (" That is more than twice as many, of so few records that chance may do it." if doubtful else "")
+    )
+
+
+def _recall_in_words(who: str, evaluation: Evaluation) -> str:
+    if not evaluation.faults_planted:
+        return f"No fault could be planted into the holdout, so what {who} finds is unknown."
+    missed = [kind for kind, recall in evaluation.recall_by_fault.items() if recall < 0.5]
+    tail = f"; it mostly misses {', '.join(missed)}" if missed else ""
+    half = evaluation.details.get("half_found_at")
+    if half is not None and _recall_of(evaluation) < 0.5:
+        tail += (
+            f"; half of them would be found at a promise of {percent(half)} of records{_alarms_in_words(evaluation)}"
+        )
+    return f"Of {evaluation.faults_planted} planted faults {who} finds {evaluation.faults_found}{tail}."
+
+
+def _budget_in_words(evaluation: Evaluation) -> list[str]:
+    """What cannot be promised of what was asked."""
+    said = evaluation.details.get("unkept_budget")
+    return [said] if said else []
+
+
+def _alarms_in_words(evaluation: Evaluation) -> str:
+    """What half of the planted faults cost in false alarms a day."""
+    alarms = evaluation.details.get("half_found_alarms")
+    if not alarms:
+        return ""
+    entities = evaluation.details["budget"]["entities"]
+    each = f", {amount(alarms / entities)} of each of {entities:,} entities ('per: entity')" if entities > 1 else ""
+    return f", about {amount(alarms)} false alarms a day{each}"
+
+
+def _changes_in_words(evaluation: Evaluation) -> list[str]:
+    """What must happen to each feature to be caught; of the first ones, where there are many."""
+    changes = evaluation.details.get("smallest_changes") or []
+    told = [
+        f"{each['feature']} {_amount(each['change'], each['unit'])}" for each in changes if each["change"] is not None
+    ][:MOST_TOLD]
+    unseen = [each["feature"] for each in changes if each["change"] is None][:MOST_TOLD]
+    said = []
+    if told:
+        records, pace = changes[0]["records"], evaluation.details.get("seconds_a_record")
+        lasting = f" for {records} records" if records > 1 else ""
+        if lasting and pace:
+            lasting += f" ({format_duration(timedelta(seconds=round(records * pace, 1)))})"
+        said.append(f"The smallest change that would be caught, up or down{lasting}: {', '.join(told)}.")
+    if unseen:
+        said.append(f"No change that was tried, however large, would be caught of {', '.join(unseen)}.")
+    return said
+
+
+def _difference_in_words(fewer: Difference) -> list[str]:
+    """What one of them finds of the same faults and the other does not."""
+    if not fewer.paired or not (fewer.worse or fewer.better):
+        return []
+    return [
+        f"Of the same faults the champion finds {fewer.worse} that the challenger does not even nearly, and the challenger "
+        f"{fewer.better} that the champion does not."
+    ]
+
+
+def _worse_in_words(challenger: Evaluation, champion: Evaluation) -> list[str]:
+    """The features of which the challenger needs a far larger change than the champion, or catches none any more."""
+    before = _caught(champion)
+    unseen, larger = _no_longer_caught(challenger, champion), []
+    for each in challenger.details.get("smallest_changes") or []:
+        known, now = before.get(each["feature"]), each["change"]
+        if known is not None and now is not None and now >= FAR_LARGER * known:
+            larger.append(f"{each['feature']} ({_amount(now, each['unit'])} instead of {_amount(known, each['unit'])})")
+    said = []
+    if unseen:
+        said.append(f"No longer found, as the champion does: a change of {_listed(unseen)}.")
+    if larger:
+        said.append(f"Less is caught than by the champion of {', '.join(larger[:MOST_TOLD])}.")
+    return said
+
+
+def _no_longer_caught(challenger: Evaluation, champion: Evaluation) -> list[str]:
+    """Features of which the champion catches some change, and the challenger none that was tried."""
+    before = _caught(champion)
+    told = challenger.details.get("smallest_changes") or []
+    return [each["feature"] for each in told if each["change"] is None and before.get(each["feature"]) is not None]
+
+
+def _caught(evaluation: Evaluation) -> dict[str, float | None]:
+    """By feature, the smallest change that is caught."""
+    return {each["feature"]: each["change"] for each in evaluation.details.get("smallest_changes") or []}
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_LOST} more" if len(names) > MOST_LOST else ""
+    return ", ".join(names[:MOST_LOST]) + more
+
+
+def _amount(change: float, unit: str) -> str:
+    """Two significant digits and the unit."""
+    return f"{float(f'{change:.2g}'):g}{f' {unit}' if unit else ''}"

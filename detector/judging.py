@@ -5,9 +5,11 @@ Evaluations of challenger and champion on the same records -> Judgement with its
 
 from datetime import timedelta
 
+from scipy.stats import binom
+
 from latentwatch.detector.budget import amount
 from latentwatch.detector.confirmed import confirmed_in_words, lost
-from latentwatch.detector.side_by_side import Difference, fewer_found, more_flagged
+from latentwatch.detector.side_by_side import CHANCE, Difference, fewer_found, more_flagged
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.percent import percent
@@ -20,7 +22,9 @@ BLIND_BELOW = 0.1
 _FEWEST_TO_TELL = 8
 """Planted faults below which that says nothing."""
 FAR_LARGER = 4.0
-"""How many times the champion's smallest change is worth telling: sizes are told apart by factors of two."""
+"""How many times the champion's smallest change matters: sizes are told apart by factors of two."""
+_DULLER_BY_CHANCE = 0.005
+"""Share of the features of which a healthy retraining catches only changes so much larger; measured on sixty."""
 MOST_TOLD = 8
 """Features whose smallest change stands in the reasons."""
 _IN_DOUBT = ", and may raise more than twice the false alarms that it promises: look whether it does"
@@ -42,7 +46,8 @@ def judge(
     so is one whose champion, version `unfit`, could not be evaluated and therefore cannot serve these records either. Where
     it finds next to nothing it is held, unless that is accepted: people would think themselves watched.
     A later one that misses a confirmed alert of the past which the champion finds is held, and so is one that catches no
-    change of a feature, however large, of which the champion catches some. Otherwise a challenger is held only for what
+    change of a feature, however large, of which the champion catches some, or only far larger ones of more features than
+    chance explains. Otherwise a challenger is held only for what
     chance does not explain and what is large enough to matter: fewer of the same planted faults found, more normal records
     flagged while the promise is not kept. Where the champion no longer keeps it and the challenger does, that decides, if
     it still finds faults.
@@ -109,12 +114,15 @@ def _compare(challenger: Evaluation, champion: Evaluation, fewer: Difference, lo
         return False, f"Held: it misses {missed}, which people confirmed and the champion finds."
     if unseen:
         return False, f"Held: it catches no change of {_listed(unseen)}, however large; the champion does."
+    duller = _duller_in_words(challenger, champion)
     kept, kept_before = keeps_promise(challenger), keeps_promise(champion)
     if kept and not kept_before:
         if challenger.faults_found or not champion.faults_found:
             how = "nothing proves that it breaks the promise" if is_doubtful(challenger) else "it keeps the promise"
             return True, f"Let in: {how}, and the champion no longer does."
         return False, "Held: it keeps the promise only by finding nothing."
+    if duller is not None:
+        return False, duller
     if fewer.is_real:
         return False, "Held: it finds fewer planted faults than the champion, by more than chance explains."
     if kept:
@@ -215,18 +223,34 @@ def _difference_in_words(fewer: Difference) -> list[str]:
 
 def _worse_in_words(challenger: Evaluation, champion: Evaluation) -> list[str]:
     """The features of which the challenger needs a far larger change than the champion, or catches none any more."""
-    before = _caught(champion)
-    unseen, larger = _no_longer_caught(challenger, champion), []
+    unseen, duller = _no_longer_caught(challenger, champion), _duller(challenger, champion)
+    said = []
+    if unseen:
+        said.append(f"No longer found, as the champion does: a change of {_listed(unseen)}.")
+    if duller:
+        said.append(f"Less is caught than by the champion of {', '.join(duller[:MOST_TOLD])}.")
+    return said
+
+
+def _duller(challenger: Evaluation, champion: Evaluation) -> list[str]:
+    """Features of which it takes a far larger change to be caught, in words."""
+    before, larger = _caught(champion), []
     for each in challenger.details.get("smallest_changes") or []:
         known, now = before.get(each["feature"]), each["change"]
         if known is not None and now is not None and now >= FAR_LARGER * known:
             larger.append(f"{each['feature']} ({_amount(now, each['unit'])} instead of {_amount(known, each['unit'])})")
-    said = []
-    if unseen:
-        said.append(f"No longer found, as the champion does: a change of {_listed(unseen)}.")
-    if larger:
-        said.append(f"Less is caught than by the champion of {', '.join(larger[:MOST_TOLD])}.")
-    return said
+    return larger
+
+
+def _duller_in_words(challenger: Evaluation, champion: Evaluation) -> str | None:
+    """What holds a challenger that takes far larger changes of more features than chance explains; None where it does not."""
+    duller, of = _duller(challenger, champion), len(_caught(challenger))
+    if not duller or float(binom.sf(len(duller) - 1, of, _DULLER_BY_CHANCE)) >= CHANCE:
+        return None
+    return (
+        f"Held: only far larger changes are caught than by the champion of {', '.join(duller[:MOST_TOLD])}. Where a label says "
+        "that a level or a value is normal, an exception does so too and leaves the rest as sharp as it is."
+    )
 
 
 def _no_longer_caught(challenger: Evaluation, champion: Evaluation) -> list[str]:

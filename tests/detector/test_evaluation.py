@@ -273,6 +273,7 @@ def test_more_than_twice_the_promise_is_never_called_kept():
 
 LOUDER = replace(BROKEN, realised_rate=0.3, realised_interval=(0.24, 0.36))
 SMALLEST = {"feature": "vib", "change": 0.4, "unit": "mm/s", "tried": 9.0, "records": 12}
+OTHERS = [{**SMALLEST, "feature": f"other {number}"} for number in range(19)]
 
 
 def _of(outcomes: str, **changed: Any) -> Evaluation:
@@ -297,6 +298,12 @@ def _of(outcomes: str, **changed: Any) -> Evaluation:
         (_of("1" * 54 + "~" * 6), _of("1" * 60), True, "as many planted faults"),  # a threshold moved a little
         (_of("1" * 27 + "0" * 3 + "1" * 30), _of("1" * 57 + "0" * 3), True, "as many planted faults"),
         (_of("1" * 594 + "0" * 6), _of("1" * 600), True, "as many planted faults"),  # real, and too little to matter
+        (_of("1", details={"smallest_changes": [{**SMALLEST, "change": 1.6}]}),
+         _of("1", details={"smallest_changes": [SMALLEST]}), False, "far larger changes"),
+        (_of("1", details={"smallest_changes": [{**SMALLEST, "change": 0.8}]}),
+         _of("1", details={"smallest_changes": [SMALLEST]}), True, "as many planted faults"),
+        (_of("1", details={"smallest_changes": [{**SMALLEST, "change": 1.6}, *OTHERS]}),
+         _of("1", details={"smallest_changes": [SMALLEST, *OTHERS]}), True, "as many planted faults"),  # one of twenty
         (_of("1", details={"smallest_changes": [{**SMALLEST, "change": None}]}),
          _of("1", details={"smallest_changes": [SMALLEST]}), False, "no change of vib"),
     ],

@@ -3,7 +3,7 @@
 alerts -> candidates -> previews -> proposals -> exception. What the page, the API and the command line all do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,16 +15,19 @@ from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.errors import BundleRefused, InvalidInput
-from latentwatch.domain.exceptions import Form
+from latentwatch.domain.exceptions import Form, NormalLevel, NormalPlace
 from latentwatch.domain.monitor import Monitor
-from latentwatch.review.exception_candidates import PastAlert, candidates
+from latentwatch.review.exception_candidates import PastAlert, candidates, last_resort
 from latentwatch.review.exception_previews import Preview, preview
 
 MOST_PROPOSED = 8
+_FEW_SIDES = 2
+"""Numbers up to which places are proposed beside each other."""
 _RECORDS_OF_AN_ALERT = 200
 _MOST_ALERTS = 500
-_LEAST_PASSING = 0.2
-"""Share of the alerts' records from which an exception is worth proposing that covers none of them whole."""
+_LEAST_PASSING = 0.5
+"""Share of the alerts' records from which a level is worth proposing that covers none of them whole: what else was strange
+in them goes on alarming."""
 
 Load = Callable[[str], Detector]
 """Opens a bundle by its content hash. Raises BundleRefused."""
@@ -49,8 +52,8 @@ class Proposal:
 def propose(
     engine: Engine, load: Load, monitor: Monitor, alerts: Sequence[int], clock: Clock | None = None
 ) -> list[Proposal]:
-    """Exceptions under which some of these alerts would not have been, the best first, those that would lose a confirmed
-    one last.
+    """Exceptions under which at least one of these alerts would not have been, the best first, those that would lose a
+    confirmed one last. A level is among them as well where most of the records pass under it.
 
     Better is what lets more of their records pass, then what lets fewer pass of all. Raises NotFound, InvalidInput where
     no model can say what was expected, Unavailable.
@@ -69,7 +72,13 @@ def propose(
     of_given = sum(case.alert.records for case in given)
     seen = {form: preview(form, given, scored, load) for form in tried}
     passing = {form: each.records / max(1, of_given) for form, each in seen.items()}
-    useful = [form for form in tried if seen[form].covered or passing[form] >= _LEAST_PASSING]
+    useful = _narrowest(
+        [form for form in tried if seen[form].covered or (_is_level(form) and passing[form] >= _LEAST_PASSING)], seen
+    )
+    if not any(seen[form].covered for form in useful):
+        raised = last_resort(monitor.record, given, lasting)
+        passing |= dict.fromkeys(raised, 1.0)
+        useful, tried = [*useful, *raised], [*tried, *raised]
     found = [(form, preview(form, past, scored, load)) for form in useful]
     order = {form: place for place, form in enumerate(tried)}  # what is equal otherwise: the narrowest kind first
     found.sort(
@@ -130,6 +139,24 @@ def _serving(engine: Engine, load: Load, monitor: Monitor) -> Detector:
         raise InvalidInput(
             f"monitor {monitor.name!r}: its model cannot be opened ({error}); nothing can be proposed"
         ) from None
+
+
+def _is_level(form: Form) -> bool:
+    return isinstance(form, NormalLevel)
+
+
+def _narrowest(forms: Sequence[Form], seen: Mapping[Form, Preview]) -> list[Form]:
+    """Without places that more numbers tell than are needed for the same alerts."""
+    enough: dict[str | None, frozenset[int]] = {}
+    kept = []
+    for form in forms:
+        if isinstance(form, NormalPlace):
+            known = enough.get(form.entity, frozenset())
+            if len(form.sides) > _FEW_SIDES and seen[form].covered <= known:
+                continue
+            enough[form.entity] = known | seen[form].covered
+        kept.append(form)
+    return kept
 
 
 def _together(given: Sequence[PastAlert], past: Sequence[PastAlert]) -> list[PastAlert]:

@@ -13,6 +13,7 @@ import numpy as np
 from latentwatch.domain.alert import Alert, FlaggedRecord
 from latentwatch.domain.exceptions import (
     Form,
+    GroupThreshold,
     NormalDeviation,
     NormalHour,
     NormalLevel,
@@ -20,14 +21,19 @@ from latentwatch.domain.exceptions import (
     NormalValue,
     Side,
 )
+from latentwatch.domain.groups import GroupedBy
 from latentwatch.domain.record import Value
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.scores import MOST_NAMED, ranked
 
 _MOST_VALUES = 3
 """Values of a category that are tried."""
-_MOST_SIDES = 2
-"""Numbers that a place is told by."""
+_MOST_SIDES = MOST_NAMED
+"""Numbers that a place is told by: with each it is narrower, and more of what is strange in it passes."""
+_MOST_ABOUT = 2
+"""Numbers that an hour is about."""
+_MOST_RAISED = 1.0
+"""By how much a threshold may be raised where nothing narrower calms an alert: ten times as rare."""
 _ROOM = 0.25
 """How much wider than what was seen a place is, as a share of how far that lies from what is expected."""
 _FEWEST_OF_A_LEVEL = 5
@@ -69,6 +75,20 @@ def candidates(
     return list(dict.fromkeys(found))
 
 
+def last_resort(schema: RecordSchema, cases: Sequence[PastAlert], lasting: frozenset[str]) -> list[Form]:
+    """A threshold that is raised a little for the one entity that all of these alerts are of, where that calms them."""
+    records = [record for case in cases for record in case.records]
+    entities = {case.alert.entity for case in cases}
+    if schema.entity is None or len(entities) != 1 or not entities <= lasting or not records:
+        return []
+    (entity,) = entities
+    above = max(record.surprise - record.threshold for record in records)
+    shift = float(np.floor(above * 10 + 1) / 10)
+    if not 0 < shift <= _MOST_RAISED or any(record.grounds.crossed for record in records):
+        return []
+    return [GroupThreshold(shift=shift, by=GroupedBy.ENTITY, value=entity)]
+
+
 def _values(schema: RecordSchema, records: Sequence[FlaggedRecord], entity: str | None) -> list[Form]:
     """The commonest values of categories that are not what was expected."""
     found: list[Form] = []
@@ -89,7 +109,7 @@ def _values(schema: RecordSchema, records: Sequence[FlaggedRecord], entity: str 
 
 
 def _places(schema: RecordSchema, records: Sequence[FlaggedRecord], entity: str | None) -> list[Form]:
-    """Ranges of the numbers that were blamed most: of the first alone, and of the first two."""
+    """Ranges of the numbers that were blamed most: of the first alone, of the first two, and so on."""
     sides: list[Side] = []
     found: list[Form] = []
     for feature in _blamed(schema, records)[:_MOST_SIDES]:
@@ -140,7 +160,7 @@ def _hours(schema: RecordSchema, cases: Sequence[PastAlert]) -> list[Form]:
     starts = [case.alert.started.astimezone(zone) for case in cases]
     weeks = {start.isocalendar()[:2] for start in starts}
     hours = {(start.weekday(), start.hour) for start in starts}
-    about = tuple(_blamed(schema, [record for case in cases for record in case.records])[:_MOST_SIDES])
+    about = tuple(_blamed(schema, [record for case in cases for record in case.records])[:_MOST_ABOUT])
     if len(weeks) < 2 or len(hours) > 1 or not about:
         return []
     ((weekday, hour),) = hours

@@ -51,6 +51,9 @@ def test_a_recalibrated_sensor_is_calm_and_a_fault_is_found_before_and_after_ret
     assert read(run, "next.csv")[0].mean() > 0.9
     assert run("score", "m.yaml")[0] == 0
     alerts = json.loads(run("alerts", "list", "--json")[1])
+    for each in alerts:
+        for found in json.loads(run("exceptions", "propose", "press", "--alert", each["id"], "--json")[1]):
+            assert found["given_covered"] or found["text"].startswith("T03 is +"), found
     longest = max(alerts, key=lambda each: each["records"])["id"]
     run("alerts", "label", longest, "false", "--cause", "T03 recalibrated")
     best = json.loads(run("exceptions", "propose", "press", "--alert", longest, "--json")[1])[0]

@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from latentwatch.detector.budget import amount
 from latentwatch.detector.confirmed import confirmed_in_words, lost
-from latentwatch.detector.side_by_side import CHANCE, Difference, fewer_found, more_flagged
+from latentwatch.detector.side_by_side import CHANCE, Shortfall, fewer_found, more_flagged
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.percent import percent
@@ -108,7 +108,7 @@ def is_doubtful(evaluation: Evaluation) -> bool:
     return keeps_promise(evaluation) and evaluation.realised_rate > PROMISE_FACTOR * evaluation.promised_rate
 
 
-def _compare(challenger: Evaluation, champion: Evaluation, fewer: Difference, louder: Difference) -> tuple[bool, str]:
+def _compare(challenger: Evaluation, champion: Evaluation, fewer: Shortfall, louder: Shortfall) -> tuple[bool, str]:
     missed, unseen = lost(challenger, champion), _no_longer_caught(challenger, champion)
     if missed is not None:
         return False, f"Held: it misses {missed}, which people confirmed and the champion finds."
@@ -211,7 +211,7 @@ def _changes_in_words(evaluation: Evaluation) -> list[str]:
     return said
 
 
-def _difference_in_words(fewer: Difference) -> list[str]:
+def _difference_in_words(fewer: Shortfall) -> list[str]:
     """What one of them finds of the same faults and the other does not."""
     if not fewer.paired or not (fewer.worse or fewer.better):
         return []

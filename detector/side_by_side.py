@@ -1,6 +1,6 @@
 """Two models on the same records: is one worse than the other, or does it only look so by chance?
 
-Outcomes of the same planted faults by both; records flagged in the same parts of time by both -> Difference
+Outcomes of the same planted faults by both; records flagged in the same parts of time by both -> Shortfall
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ MORE_FLAGGED = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Shortfall:
     """By how much a challenger does worse than the champion."""
 
     worse: float
@@ -56,7 +56,7 @@ def by_part(flagged: NDArray[np.bool_], times: NDArray[np.int64]) -> list[int]:
     return [int(part.sum()) for part in np.array_split(flagged[np.argsort(times, kind="stable")], PARTS)]
 
 
-def fewer_found(challenger: Evaluation, champion: Evaluation) -> Difference:
+def fewer_found(challenger: Evaluation, champion: Evaluation) -> Shortfall:
     """Of planted faults, those that one finds and the other does not even nearly. By McNemar's exact test where both were
     asked for the very same; by Fisher's of what each finds where they were not, such as models of other fields."""
     mine, theirs = (_outcomes(each) for each in (challenger, champion))
@@ -64,15 +64,15 @@ def fewer_found(challenger: Evaluation, champion: Evaluation) -> Difference:
         lost = int(((mine[1] == MISSED) & (theirs[1] == FOUND)).sum())
         won = int(((mine[1] == FOUND) & (theirs[1] == MISSED)).sum())
         chance = float(binom.sf(lost - 1, lost + won, 0.5))
-        return Difference(lost, won, chance, lost - won >= FEWER_FOUND * len(mine[1]))
+        return Shortfall(lost, won, chance, lost - won >= FEWER_FOUND * len(mine[1]))
     shares = [each.faults_found / max(1, each.faults_planted) for each in (challenger, champion)]
     table = [[each.faults_found, each.faults_planted - each.faults_found] for each in (challenger, champion)]
     chance = float(fisher_exact(table, alternative="less")[1])
     lost, won = champion.faults_found, challenger.faults_found
-    return Difference(lost, won, chance, shares[1] - shares[0] >= FEWER_FOUND, paired=False)
+    return Shortfall(lost, won, chance, shares[1] - shares[0] >= FEWER_FOUND, paired=False)
 
 
-def more_flagged(challenger: Evaluation, champion: Evaluation) -> Difference:
+def more_flagged(challenger: Evaluation, champion: Evaluation) -> Shortfall:
     """Of normal records. Alarms come in clusters, so that parts of time are compared, not records: by a paired t-test."""
     mine, theirs = challenger.realised_rate, champion.realised_rate
     matters = mine >= MORE_FLAGGED * theirs and mine > theirs
@@ -81,7 +81,7 @@ def more_flagged(challenger: Evaluation, champion: Evaluation) -> Difference:
         chance = float(ttest_rel(parts[0], parts[1], alternative="greater").pvalue)
     else:  # whose parts are not known: the challenger's interval has to lie wholly above
         chance = 0.0 if challenger.realised_interval[0] > theirs else 1.0
-    return Difference(mine, theirs, chance, matters)
+    return Shortfall(mine, theirs, chance, matters)
 
 
 def outcome(flagged: bool, surprise: float, threshold: float) -> str:

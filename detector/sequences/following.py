@@ -30,7 +30,7 @@ RATE = 3e-3
 """Share of a deviation by which a level follows, a record."""
 REACH = 1.0
 """Deviation, in scales, beyond which a level is pulled no harder."""
-_VISIBLE = 0.1
+_VISIBLE = 0.2
 """A history may drift where out-of-fold scores lie at least so far above in-sample ones, in log distance."""
 _WORTHWHILE = 0.8
 """What following may leave of it at most to be worth its price."""

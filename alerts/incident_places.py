@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine, delete, func, insert, select
 
@@ -15,9 +16,11 @@ from latentwatch.domain.alert import Severity, Verdict
 from latentwatch.domain.loudness import LOUDNESS
 
 MOST_PLACED = 3_000
+"""Incidents of a monitor that are placed by each other: the latest. Others keep their place, or lie between their like."""
+MOST_MAPPED = 100_000
 """Incidents of a monitor that are on its map: the latest."""
-_MOST_READ = 20_000
-"""Alerts that are read for them."""
+_ALERTS_AN_INCIDENT = 6
+"""Alerts that are read for each incident that is wanted, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,54 +44,65 @@ class IncidentDot:
     """In parts of the map's width; None where it began after incidents were placed last."""
 
 
-def incident_dots(engine: Engine, monitor: str, most: int = MOST_PLACED) -> tuple[IncidentDot, ...]:
+def incident_dots(engine: Engine, monitor: str, most: int = MOST_MAPPED) -> tuple[IncidentDot, ...]:
     """The latest incidents that have a fingerprint, oldest first. Raises Unavailable."""
-    member = IncidentMemberRow
+    member, alert, most_read = IncidentMemberRow, AlertRow, min(most * _ALERTS_AN_INCIDENT, 2 * MOST_MAPPED)
     wanted = (
-        select(member.incident, AlertRow, CourseRow.fingerprint)
-        .join(AlertRow, AlertRow.id == member.alert_id)
-        .join(CourseRow, CourseRow.alert_id == AlertRow.id)
+        select(
+            member.incident,
+            alert.id,
+            alert.entity,
+            alert.started,
+            alert.ended,
+            alert.severity,
+            alert.verdict,
+            alert.peak_surprise,
+            alert.features,
+            CourseRow.fingerprint,
+        )
+        .join(alert, alert.id == member.alert_id)
+        .join(CourseRow, CourseRow.alert_id == alert.id)
         .where(member.monitor == monitor, func.length(CourseRow.fingerprint) > 0)
-        .order_by(AlertRow.id.desc())
-        .limit(_MOST_READ)
+        .order_by(alert.id.desc())
+        .limit(most_read)
     )
     with reading(engine) as session:
-        together: dict[int, list[tuple[AlertRow, bytes]]] = {}
-        for incident, alert, fingerprint in session.execute(wanted):
-            together.setdefault(incident, []).append((alert, fingerprint))
+        together: dict[int, list[Any]] = {}
+        for row in session.execute(wanted):
+            together.setdefault(row.incident, []).append(row)
         chosen = dict(list(together.items())[:most])
-        strangest = {number: max(found, key=lambda one: one[0].peak_surprise) for number, found in chosen.items()}
+        strangest = {number: max(found, key=lambda one: one.peak_surprise) for number, found in chosen.items()}
         newest = (
             select(func.max(LabelRow.id))
             .join(AlertRow, AlertRow.id == LabelRow.alert_id)
             .where(AlertRow.monitor == monitor)
             .group_by(LabelRow.alert_id)
-            .limit(_MOST_READ)
+            .limit(most_read)
         )
-        said = select(LabelRow.alert_id, LabelRow.cause).where(LabelRow.id.in_(newest)).limit(_MOST_READ)
+        said = select(LabelRow.alert_id, LabelRow.cause).where(LabelRow.id.in_(newest)).limit(most_read)
         causes = {row.alert_id: row.cause for row in session.execute(said)}
         places = {
             row.incident: (row.x, row.y)
             for row in session.scalars(
-                select(IncidentPlaceRow).where(IncidentPlaceRow.monitor == monitor).limit(MOST_PLACED)
+                select(IncidentPlaceRow).where(IncidentPlaceRow.monitor == monitor).limit(MOST_MAPPED)
             )
         }
         dots = []
         for number, found in chosen.items():
-            alert, fingerprint = strangest[number]
-            verdicts = {one.verdict for one, _ in found}
+            loudest = strangest[number]
+            verdicts = {one.verdict for one in found}
             dots.append(
                 IncidentDot(
                     incident=number,
-                    entity=alert.entity,
+                    entity=loudest.entity,
                     alerts=len(found),
-                    started=min(one.started for one, _ in found),
-                    ended=max(one.ended for one, _ in found),
-                    severity=max((one.severity for one, _ in found), key=LOUDNESS.__getitem__),
+                    started=min(one.started for one in found),
+                    ended=max(one.ended for one in found),
+                    severity=max((one.severity for one in found), key=LOUDNESS.__getitem__),
                     verdict=verdicts.pop() if len(verdicts) == 1 else None,
-                    cause=causes.get(alert.id, ""),
-                    features=tuple(alert.features),
-                    fingerprint=fingerprint,
+                    cause=causes.get(loudest.id, ""),
+                    features=tuple(loudest.features),
+                    fingerprint=loudest.fingerprint,
                     place=places.get(number),
                 )
             )

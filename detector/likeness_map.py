@@ -11,6 +11,7 @@ FARTHEST_MOVE = 0.05
 _PERPLEXITY = 20.0
 _FEWEST = 4
 """Fewer are laid on a line by likeness: t-SNE needs neighbours."""
+_AT_ONCE = 256
 _BETWEEN = 3
 """Those most alike, between which what is new is laid."""
 
@@ -49,11 +50,14 @@ def between(directions: NDArray[np.float32], former: Places) -> Places:
     if not len(had):
         out[new] = 0.5
         return out
-    likeness = directions[new] @ directions[had].T
-    for row, alike in zip(new, likeness, strict=True):
-        best = np.argsort(-alike, kind="stable")[:_BETWEEN]
-        weight = np.maximum(alike[best], 1e-6) ** 8
-        out[row] = (former[had[best]] * weight[:, None]).sum(axis=0) / weight.sum()
+    theirs = directions[had].T
+    most = min(_BETWEEN, len(had))
+    for start in range(0, len(new), _AT_ONCE):
+        rows = new[start : start + _AT_ONCE]
+        likeness = directions[rows] @ theirs
+        best = np.argpartition(-likeness, most - 1, axis=1)[:, :most]
+        weight = np.maximum(np.take_along_axis(likeness, best, axis=1), 1e-6)[:, :, None] ** 8
+        out[rows] = (former[had[best]] * weight).sum(axis=1) / weight.sum(axis=1)
     return out
 
 

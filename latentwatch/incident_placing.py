@@ -3,9 +3,9 @@
 import numpy as np
 
 from latentwatch.alerts.database import Engine
-from latentwatch.alerts.incident_places import incident_dots, keep_places
+from latentwatch.alerts.incident_places import MOST_PLACED, incident_dots, keep_places
 from latentwatch.alerts.monitors import monitors, registered_monitor
-from latentwatch.detector.likeness_map import placed
+from latentwatch.detector.likeness_map import between, placed
 from latentwatch.domain.fingerprint import vectors
 from latentwatch.settings import load_settings
 from latentwatch.wiring import ready_database
@@ -25,7 +25,9 @@ def place_incidents_of(engine: Engine, monitor: str) -> int:
     dots = incident_dots(engine, monitor)
     if not dots:
         return 0
-    former = np.array([dot.place or (np.nan, np.nan) for dot in dots], np.float64)
-    places = placed(vectors([dot.fingerprint for dot in dots]), former)
+    places = np.array([dot.place or (np.nan, np.nan) for dot in dots], np.float64)
+    directions = vectors([dot.fingerprint for dot in dots])
+    places[-MOST_PLACED:] = placed(directions[-MOST_PLACED:], places[-MOST_PLACED:])
+    places = between(directions, places)
     keep_places(engine, monitor, {dot.incident: (float(x), float(y)) for dot, (x, y) in zip(dots, places, strict=True)})
     return len(dots)

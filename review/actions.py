@@ -44,6 +44,8 @@ class Done:
     refused: bool = False
     undo: int | None = None
     """The number by which it can be taken back."""
+    exception: int | None = None
+    """The exception that was made, which is taken back too."""
 
 
 def act(room: Room, said: Any) -> Done:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from latentwatch.alerts import reviewing
-from latentwatch.alerts.exceptions import remove_exception
+from latentwatch.alerts.exceptions import StoredException, remove_exception
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.domain.alert import Alert, Verdict
 from latentwatch.domain.durations import parse_duration
@@ -30,14 +30,20 @@ class Proposed:
 
 def proposed(room: Room, alert: Alert, beside: Sequence[int] = ()) -> Proposed:
     """Exceptions for one alert, and for others beside it, each with what it would have changed in the past."""
+    found = proposed_for(room, alert.monitor, [alert.id, *beside])
+    if not found.proposals and not found.problem:
+        return Proposed(problem="Nothing that could be excepted would cover this alert; label it all the same.")
+    return found
+
+
+def proposed_for(room: Room, name: str, alerts: Sequence[int]) -> Proposed:
+    """Exceptions for alerts of a monitor together, each with what it would have changed in the past; none where none would
+    cover them."""
     try:
-        monitor = registered_monitor(room.engine, alert.monitor)
-        found = propose(room.engine, room.bundle_cache.detector, monitor, [alert.id, *beside], room.clock)
+        monitor = registered_monitor(room.engine, name)
+        return Proposed(tuple(propose(room.engine, room.bundle_cache.detector, monitor, alerts, room.clock)))
     except (InvalidInput, NotFound) as error:
         return Proposed(problem=str(error))
-    if not found:
-        return Proposed(problem="Nothing that could be excepted would cover this alert; label it all the same.")
-    return Proposed(tuple(found))
 
 
 def proposed_with_alike(room: Room, alert: Alert) -> Proposed:
@@ -48,26 +54,35 @@ def proposed_with_alike(room: Room, alert: Alert) -> Proposed:
 def make_exception(room: Room, alert: Alert, said: Any) -> Done:
     """Accept a proposal; an alert without a verdict is a false alarm by that. `said` comes from a browser and is checked."""
     try:
-        if not isinstance(said, Mapping):
-            raise InvalidInput("no proposal is chosen; press one of the buttons")
-        author, lasting = _text(said, "author", 100) or UNNAMED, _text(said, "lasting", 20)
-        until = room.now() + _length(lasting) if lasting else None
-        made = accept(
-            room.engine,
-            room.bundle_cache.detector,
-            alert.monitor,
-            _text(said, "proposal", 20),
-            author=author,
-            note=_text(said, "note", 4000),
-            until=until,
-            clock=room.clock,
-        )
+        made = accept_said(room, alert.monitor, said)
         if alert.verdict is None:
             note = f"exception {made.id}: {made.text}"
-            reviewing.label(room.engine, alert.id, Verdict.FALSE, author, "", note, clock=room.clock)
+            reviewing.label(room.engine, alert.id, Verdict.FALSE, made.author, "", note, clock=room.clock)
     except (InvalidInput, NotFound) as error:
         return Done(str(error), refused=True)
-    return Done(f"Exception {made.id} is made: {made.text}. Scorers take it up within seconds.")
+    return Done(excepted_words(made))
+
+
+def accept_said(room: Room, monitor: str, said: Any) -> StoredException:
+    """Accept the proposal that a browser names. Raises InvalidInput, NotFound."""
+    if not isinstance(said, Mapping):
+        raise InvalidInput("no proposal is chosen; press one of the buttons")
+    lasting = _text(said, "lasting", 20)
+    return accept(
+        room.engine,
+        room.bundle_cache.detector,
+        monitor,
+        _text(said, "proposal", 20),
+        author=_text(said, "author", 100) or UNNAMED,
+        note=_text(said, "note", 4000),
+        until=room.now() + _length(lasting) if lasting else None,
+        clock=room.clock,
+    )
+
+
+def excepted_words(made: StoredException) -> str:
+    """What was made, in sentences."""
+    return f"Exception {made.id} is made: {made.text}. Scorers take it up within seconds."
 
 
 def take_back(room: Room, said: Any) -> Done:

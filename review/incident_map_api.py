@@ -1,10 +1,12 @@
 """The map of incidents, for programs."""
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from latentwatch.alerts.incident_places import MOST_MAPPED, MOST_PLACED
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.domain.alert import Severity, Verdict
 from latentwatch.review.incident_map import MappedIncident, incident_map
@@ -48,7 +50,9 @@ class MappedIncidentOut(BaseModel):
 
 
 @router.get("/monitors/{monitor}/incidents/map")
-def get_incidents_map(room: InRoom, monitor: str) -> list[MappedIncidentOut]:
-    """The latest incidents, at most 3,000, oldest first; alike ones lie together. None before they were placed at night."""
+def get_incidents_map(
+    room: InRoom, monitor: str, limit: Annotated[int, Query(ge=1, le=MOST_MAPPED)] = MOST_PLACED
+) -> list[MappedIncidentOut]:
+    """The latest incidents, oldest first; alike ones lie together. None before they were placed at night."""
     registered_monitor(room.engine, monitor)
-    return [MappedIncidentOut.of(one) for one in incident_map(room.engine, monitor)]
+    return [MappedIncidentOut.of(one) for one in incident_map(room.engine, monitor, limit)]

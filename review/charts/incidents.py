@@ -1,10 +1,14 @@
 """The map of incidents: one dot each, alike ones together, coloured by what people choose, sized by how long it lasted."""
 
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from math import log10
 from typing import Any
+
+import numpy as np
 
 from latentwatch.review.incident_map import MappedIncident
 
@@ -22,6 +26,10 @@ _MARGIN = 0.08
 """Of the map's width, so that no dot stands on its edge."""
 _SMALLEST, _LARGEST = 6, 22
 """Pixels: of a minute, and of a day and more."""
+MOST_ROUND = 3_000
+"""Dots that are drawn each by itself."""
+_SQUARE = 3.9
+"""Pixels of a side. From 4 on a browser traces an outline of each, which takes twenty times as long."""
 
 
 def group_of(one: MappedIncident, by: str, now: datetime) -> str:
@@ -36,35 +44,44 @@ def group_of(one: MappedIncident, by: str, now: datetime) -> str:
     return next((f"within {words}" for limit, words in _AGES if days <= limit), "older")
 
 
-def incidents_option(shown: Sequence[MappedIncident], by: str, now: datetime) -> Option:
-    """Of incidents in the order given; each dot carries its incident's number."""
-    groups = Counter(group_of(one, by, now) for one in shown)
-    named = [name for name, _ in groups.most_common(_MOST_NAMED)]
-    series = [_series(name, number, by) for number, name in enumerate(named)]
-    if len(groups) > len(named):
-        series.append(_series(_REST, len(named), "rest"))
-    for one in shown:
-        group = group_of(one, by, now)
-        at = named.index(group) if group in named else len(named)
-        series[at]["data"].append(
-            {
-                "value": [round(one.place[0], 4), round(one.place[1], 4)],
-                "name": one.dot.entity or "whole stream",
-                "incident": one.dot.incident,
-                "time": one.dot.started.isoformat(),
-                "features": ", ".join(one.dot.features[:3]),
-                "symbolSize": _size(one.seconds),
-                **({"symbol": "emptyCircle"} if one.since_placed else {}),
-            }
-        )
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Incidents of one colour."""
+
+    name: str
+    colour: str
+    """A name of the style sheet's."""
+    members: tuple[MappedIncident, ...]
+
+
+def groups_of(all_of_them: Sequence[MappedIncident], by: str, now: datetime) -> tuple[Group, ...]:
+    """All incidents by what they count as, the most first; of many groups the smaller ones are one."""
+    told = [group_of(one, by, now) for one in all_of_them]
+    named = [name for name, _ in Counter(told).most_common(_MOST_NAMED)]
+    together: dict[str, list[MappedIncident]] = {name: [] for name in named}
+    rest: list[MappedIncident] = []
+    for one, name in zip(all_of_them, told, strict=True):
+        together.get(name, rest).append(one)
+    found = [Group(name, _colour(name, at, by), tuple(together[name])) for at, name in enumerate(named)]
+    return (*found, Group(_REST, "muted", tuple(rest))) if rest else tuple(found)
+
+
+def incidents_option(groups: Sequence[Group], zoom: Sequence[float] | None = None) -> Option:
+    """One series a group. Of up to 3,000 dots each is drawn by itself, larger the longer it lasted; of more all are small
+    squares of one size, which a browser draws at once: 100,000 within a second without a graphics card."""
+    many = sum(len(group.members) for group in groups) > MOST_ROUND
     hidden = {"type": "value", "show": False, "min": -_MARGIN, "max": 1 + _MARGIN}
+    left, right, low, high = zoom or (0, 100, 0, 100)
     return {
         "animation": False,
         "textStyle": {"fontFamily": "inherit"},
         "grid": {"left": 12, "right": 12, "top": 34, "bottom": 12},
         "xAxis": hidden,
         "yAxis": dict(hidden),
-        "dataZoom": [{"type": "inside", "xAxisIndex": 0}, {"type": "inside", "yAxisIndex": 0}],
+        "dataZoom": [
+            {"type": "inside", "xAxisIndex": 0, "start": left, "end": right},
+            {"type": "inside", "yAxisIndex": 0, "start": low, "end": high},
+        ],
         "tooltip": {
             "trigger": "item",
             "confine": True,
@@ -72,13 +89,6 @@ def incidents_option(shown: Sequence[MappedIncident], by: str, now: datetime) ->
             ":backgroundColor": "latentwatch.colour('panel')",
             ":borderColor": "latentwatch.colour('line')",
             "textStyle": {"fontSize": 12, ":color": "latentwatch.colour('ink')"},
-        },
-        "legend": {
-            "type": "scroll",
-            "left": 0,
-            "top": 0,
-            "right": 90,
-            "textStyle": {":color": "latentwatch.colour('ink')"},
         },
         "toolbox": {
             "right": 4,
@@ -90,24 +100,54 @@ def incidents_option(shown: Sequence[MappedIncident], by: str, now: datetime) ->
         "brush": {
             "toolbox": ["rect", "polygon", "clear"],
             "xAxisIndex": 0,
+            "seriesIndex": [] if many else "all",
             "throttleType": "debounce",
             "throttleDelay": 250,
             "outOfBrush": {"colorAlpha": 0.2},
             "brushStyle": {"borderWidth": 1, "color": "rgba(10,108,134,.12)", "borderColor": "rgba(10,108,134,.8)"},
         },
-        "series": series,
+        "series": [_squares(group) if many else _dots(group) for group in groups],
     }
 
 
-def _series(name: str, number: int, by: str) -> Option:
-    colour = "muted" if by == "rest" else _COLOURS[number % len(_COLOURS)]
-    colour = _SEVERITY_COLOURS.get(name, colour) if by == "severity" else colour
+def _dots(group: Group) -> Option:
     return {
         "type": "scatter",
-        "name": name,
-        "itemStyle": {":color": f"latentwatch.colour('{colour}')", "opacity": 0.8},
-        "data": [],
+        "name": group.name,
+        "itemStyle": {":color": f"latentwatch.colour('{group.colour}')", "opacity": 0.8},
+        "data": [
+            {
+                "value": [round(one.place[0], 4), round(one.place[1], 4)],
+                "name": one.dot.entity or "whole stream",
+                "incident": one.dot.incident,
+                "time": one.dot.started.isoformat(),
+                "features": ", ".join(one.dot.features[:3]),
+                "symbolSize": _size(one.seconds),
+                **({"symbol": "emptyCircle"} if one.since_placed else {}),
+            }
+            for one in group.members
+        ],
     }
+
+
+def _squares(group: Group) -> Option:
+    places = np.array([one.place for one in group.members], "<f4").tobytes()
+    return {
+        "type": "scatter",
+        "name": group.name,
+        "large": True,
+        "largeThreshold": 0,
+        "progressive": 0,
+        "symbol": "rect",
+        "symbolSize": _SQUARE,
+        "itemStyle": {":color": f"latentwatch.colour('{group.colour}')", "opacity": 0.7},
+        ":data": f"latentwatch.places('{b64encode(places).decode()}')",
+    }
+
+
+def _colour(name: str, number: int, by: str) -> str:
+    colour = _COLOURS[number % len(_COLOURS)]
+    return _SEVERITY_COLOURS.get(name, colour) if by == "severity" else colour
 
 
 def _size(seconds: float) -> float:

@@ -13,6 +13,7 @@ from latentwatch.review.charts.states import with_states
 from latentwatch.review.entity_trails import EntityTrail, entity_trails
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame, page_at
+from latentwatch.review.incident_view import incident_view
 from latentwatch.review.latent_map import VersionMap, latent_map
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
 from latentwatch.review.pages.incidents_panel import IncidentsPanel
@@ -29,8 +30,8 @@ lead_to_monitor("map", "Map")
 
 
 @page_at("/map/{name}")
-async def map_page(request: Request, name: str, version: int | None = None, by: str = "cause") -> None:
-    """One monitor's latent map, the champion's or a former version's, and the map of its incidents, coloured by what `by` says."""
+async def map_page(request: Request, name: str, version: int | None = None) -> None:
+    """One monitor's latent map, the champion's or a former version's, and the map of its incidents."""
     room = room_of(request)
     with frame(room, f"{name} map", "/map", name) as queries:
         monitor = await chosen(room, queries, "map", name)
@@ -42,7 +43,7 @@ async def map_page(request: Request, name: str, version: int | None = None, by: 
             return
         explored = await queries.ask(_explored, room, drawn, name)
         _MapView(room, queries, name, version, drawn, explored).build()
-        await IncidentsPanel(room, queries, name, by).build()
+        await IncidentsPanel(room, queries, name, incident_view(request.url.query), version).build()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@
 
   const undo = () => {
     const button = document.querySelector("[data-undo]");
-    if (button) emitEvent("undo", { id: Number(button.dataset.undo), author: author() });
+    if (button) emitEvent("undo", { id: Number(button.dataset.undo), exception: Number(button.dataset.exception || 0), author: author() });
   };
 
   // A list is gone back to as it was left: filters, page, place.
@@ -99,7 +99,7 @@
     const asking = event.target.closest("dialog");
     const choice = asking && asking.querySelectorAll("[data-until]")[Number(event.key) - 1];
     if (choice) { choice.click(); event.preventDefault(); return; }
-    if ((!inbox && !page) || asking) return;
+    if ((!inbox && !page && event.key !== "z") || asking) return;
     const keys = { a: "acknowledge", t: "true", f: "false", u: "unsure" };
     const dialogs = { s: "snooze", m: "assign", c: "comment" };
     if (inbox && (event.key === "j" || event.key === "ArrowDown")) move(1);
@@ -135,7 +135,8 @@
     if (closer) closer.closest("dialog").close();
     const emitter = event.target.closest("[data-emit]");
     const lasting = document.querySelector("select[data-lasting]");
-    if (emitter) emitEvent(emitter.dataset.emit, { ...emitter.dataset, lasting: lasting ? lasting.value : "", author: author() });
+    const cause = document.querySelector("input[data-cause]");
+    if (emitter) emitEvent(emitter.dataset.emit, { cause: cause ? cause.value : "", ...emitter.dataset, lasting: lasting ? lasting.value : "", author: author() });
     const button = event.target.closest("[data-act]");
     if (button) { event.preventDefault(); act(button.dataset.act); }
     const choice = event.target.closest(".choice[data-verdict]");
@@ -232,8 +233,11 @@
       const moment = item.data.time;
       return `${escape(item.name || "whole stream")} · alert ${item.data.alert}<br>${latentwatch.time(moment)}<br>surprise <b>${item.data.surprise}</b> · ${escape(item.seriesName)}${item.data.state ? `<br>${escape(item.data.state)}` : ""}`;
     },
+    // Places of many dots at once, as 32-bit floats: two a dot.
+    places: (text) => new Float32Array(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer),
+    view: (query) => history.replaceState(null, "", location.pathname + (query ? `?${query}` : "")),
     incidentTip: (item) => {
-      if (!item.data || !item.data.incident) return "";
+      if (!item.data || !item.data.incident) return escape(item.seriesName || "");
       return `${escape(item.data.name)} · incident ${item.data.incident}<br>${latentwatch.time(item.data.time)}<br>${escape(item.data.features)} · ${escape(item.seriesName)}`;
     },
     cell: (width, height) => (params, api) => {

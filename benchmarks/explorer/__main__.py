@@ -14,8 +14,10 @@ import numpy as np
 
 from benchmarks.explorer.alarms import Alarm, alarms_of, faulty_days
 from benchmarks.explorer.calmed import measure_calming
+from benchmarks.explorer.drawing import measure_drawing
 from benchmarks.explorer.seen_before import measure_likeness, measure_speed
 from benchmarks.latent.rigs import Rigs, trained
+from deploy.services.programs import PartMissing
 from latentwatch.domain.policies import AlertPolicy
 
 AIMS = {
@@ -32,8 +34,9 @@ AIMS = {
     "similar_ms_100k": "<= 10",
     "incident_map_kind": ">= .65",
     "draw_100k_ms": "<= 2000",
+    "zoom_100k_ms": "<= 1500",
 }
-"""What is measured, and what it is meant to be; the last one is not built."""
+"""What is measured, and what it is meant to be."""
 _DAYS = 3
 _PROMISE = AlertPolicy(false_alarm_rate=0.001)
 
@@ -47,8 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
             found.setdefault(name, []).append(value)
     numbers = {name: float(np.mean(values)) for name, values in found.items()}
     numbers["similar_ms_100k"] = measure_speed()
+    try:
+        numbers |= measure_drawing()
+    except PartMissing as error:
+        print(f"drawing is not measured: {error}", file=sys.stderr)
     for name, aim in AIMS.items():
-        print(f"{name:<24}{numbers[name]:>9.3f}  {aim}" if name in numbers else f"{name:<24}not built  {aim}")
+        print(f"{name:<24}{numbers[name]:>9.3f}  {aim}" if name in numbers else f"{name:<24}not measured  {aim}")
     if options.json:
         print(json.dumps({name: round(numbers[name], 4) if name in numbers else None for name in AIMS}))
     return 0

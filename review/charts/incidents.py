@@ -15,10 +15,11 @@ from latentwatch.review.incident_map import MappedIncident
 Option = dict[str, Any]
 
 COLOURED_BY = ("cause", "entity", "severity", "age")
-_MOST_NAMED = 7
+_MOST_NAMED = 6
 """Causes or entities with a colour of their own; the rest are one."""
 _SEVERITY_COLOURS = {"low": "chart-1", "medium": "chart-3", "high": "high", "critical": "critical"}
-_COLOURS = ("chart-1", "chart-2", "chart-3", "chart-4", "accent", "verdict-true", "verdict-unsure")
+_COLOURS = ("chart-1", "chart-2", "chart-3", "chart-4", "verdict-true", "verdict-false")
+_UNLABELLED = "not labelled"
 _REST = "other"
 _DAY = 86_400
 _AGES = ((1, "a day"), (7, "a week"), (30, "a month"))
@@ -35,7 +36,7 @@ _SQUARE = 3.9
 def group_of(one: MappedIncident, by: str, now: datetime) -> str:
     """What a dot counts as."""
     if by == "cause":
-        return one.dot.cause or (f"{one.dot.verdict.value}, no cause" if one.dot.verdict else "not labelled")
+        return one.dot.cause or (f"{one.dot.verdict.value}, no cause" if one.dot.verdict else _UNLABELLED)
     if by == "entity":
         return one.dot.entity or "whole stream"
     if by == "severity":
@@ -70,8 +71,10 @@ def incidents_option(groups: Sequence[Group], zoom: Sequence[float] | None = Non
     """One series a group. Of up to 3,000 dots each is drawn by itself, larger the longer it lasted; of more all are small
     squares of one size, which a browser draws at once: 100,000 within a second without a graphics card."""
     many = sum(len(group.members) for group in groups) > MOST_ROUND
-    hidden = {"type": "value", "show": False, "min": -_MARGIN, "max": 1 + _MARGIN}
-    left, right, low, high = zoom or (0, 100, 0, 100)
+    places = np.array([one.place for group in groups for one in group.members]).reshape(-1, 2)
+    low, high = (min(0.0, *places.min(axis=0)), max(1.0, *places.max(axis=0))) if len(places) else (0.0, 1.0)
+    hidden = {"type": "value", "show": False, "min": low - _MARGIN, "max": high + _MARGIN}
+    left, right, lower, upper = zoom or (0, 100, 0, 100)
     return {
         "animation": False,
         "textStyle": {"fontFamily": "inherit"},
@@ -80,7 +83,7 @@ def incidents_option(groups: Sequence[Group], zoom: Sequence[float] | None = Non
         "yAxis": dict(hidden),
         "dataZoom": [
             {"type": "inside", "xAxisIndex": 0, "start": left, "end": right},
-            {"type": "inside", "yAxisIndex": 0, "start": low, "end": high},
+            {"type": "inside", "yAxisIndex": 0, "start": lower, "end": upper},
         ],
         "tooltip": {
             "trigger": "item",
@@ -146,7 +149,7 @@ def _squares(group: Group) -> Option:
 
 
 def _colour(name: str, number: int, by: str) -> str:
-    colour = _COLOURS[number % len(_COLOURS)]
+    colour = "muted" if name == _UNLABELLED else _COLOURS[number % len(_COLOURS)]
     return _SEVERITY_COLOURS.get(name, colour) if by == "severity" else colour
 
 

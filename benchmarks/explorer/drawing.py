@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
+import uvicorn
+from fastapi import FastAPI
 from nicegui import ui
 
 from deploy.services.process import free_port
@@ -113,8 +115,10 @@ def _serve(port: int) -> None:
 
         ui.button("Draw", on_click=draw).props("id=draw")
 
-    ui.run(host="127.0.0.1", port=port, reload=False, show=False)
+    app = FastAPI()
+    ui.run_with(app)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
-if __name__ in {"__main__", "__mp_main__"}:
+if __name__ == "__main__":
     _serve(int(sys.argv[1]))

@@ -5,7 +5,6 @@
 
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -18,6 +17,7 @@ from deploy.services.process import free_port
 from deploy.services.programs import CHROMIUM
 from latentwatch.alerts.incident_places import IncidentDot
 from latentwatch.domain.alert import Severity
+from latentwatch.domain.clock import SystemClock
 from latentwatch.review.charts.incidents import Option, groups_of, incidents_option
 from latentwatch.review.frame import STATIC
 from latentwatch.review.incident_map import MappedIncident
@@ -90,13 +90,14 @@ def _incident(number: int, cause: str, place: tuple[float, float]) -> MappedInci
 
 
 def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline:
+    clock = SystemClock()
+    deadline = clock.monotonic() + _SECONDS
+    while clock.monotonic() < deadline:
         try:
             if httpx.get(address, timeout=5).status_code == 200:
                 return
         except httpx.HTTPError:
-            time.sleep(0.2)
+            clock.sleep(0.2)
     raise TimeoutError(f"{address} did not answer in {_SECONDS:.0f} s")
 
 

@@ -61,6 +61,12 @@ class Column:
         return bool(self.texts.dropna().astype(str).str.fullmatch(_NESTED).all())
 
 
+_CODE_NAMES = re.compile(
+    r"^(id|.+[ _.-](id|uuid|code)|(card|account|acct|customer|client|member|merchant|device|iban|sku|ean|zip|postal|phone)"
+    r"([ _.-]?(id|no|nr|num|number|code|key))?)$",
+    re.IGNORECASE,
+)
+
 _DISORDER = 0.01
 """How far a time may stand behind the latest before it, as a share of the stretch that a sample spans."""
 
@@ -120,6 +126,15 @@ def is_identifier(column: Column, share: float = 1.0) -> bool:
         and not column.nested
         and mean_words(column) < 2
     )
+
+
+def is_code(column: Column) -> bool:
+    """Whether its whole numbers are named as what they stand for: an account, not an amount."""
+    numbers = column.numbers
+    if numbers is None or column.distinct < 2 or len(column.strays) or not _CODE_NAMES.match(column.own_name):
+        return False
+    given = numbers.dropna()
+    return bool(((given >= 0) & (given % 1 == 0)).all())
 
 
 def mean_words(column: Column) -> float:

@@ -157,11 +157,13 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
     say(f"scored {counted(tally.records, 'record')} with version {found.version}: {tally.flagged:,} flagged")
     if tally.excepted:
         say(f'{tally.excepted:,} records were let pass by exceptions; their lines name them as "excepted"')
+    if tally.passed:
+        say(f"{counted(tally.passed, 'record')} passed over, as the monitor's 'where' says; they have no line")
     if tally.aligned:
         say(
             f"{counted(tally.aligned, 'line')} gave no row of their own: their value joined a row, came twice or too late, or is of no feature"
         )
-    if not tally.records:
+    if not tally.records and not tally.passed:
         say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:
         say(f"{tally.amended:,} decisions were amended by late records; of lines of one position the last counts")

@@ -4,6 +4,7 @@ Columns -> `features` of the monitor's record, and a note on each guess
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from latentwatch.detector.sampled_columns import (
     Column,
     counts_rows,
     holds_times,
+    is_code,
     is_identifier,
     mean_words,
 )
@@ -29,6 +31,7 @@ _LABEL_NAMES = re.compile(
 )
 _OUTCOME_NAMES = re.compile(r"^(class|target|y)$", re.IGNORECASE)
 """Labels where they are 0 or 1, which a class of something else is not."""
+_CODE_ADVICE = "and say which and not how much; 'numeric' in the record's features if it is a quantity"
 _PERIODS = {
     "hour": 24.0,
     "minute": 60.0,
@@ -68,6 +71,10 @@ def first_features(
         type_ = _feature_type(column, rows) if grown is None else "counter"
         if grown is not None:
             notes.append(f"{column.name!r} is a counter, since {grown.said}: what is judged is its rate a second")
+        if type_ == "category" and column.numbers is not None:
+            notes.append(
+                f"{column.name!r} is a category: its few whole numbers are named like an identifier's, {_CODE_ADVICE}"
+            )
         if column.inside:
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
         features[shape.short(column.name)] = type_
@@ -113,13 +120,22 @@ def _reason_to_leave_out(column: Column, rows: int) -> str | None:
     if outcome or (_LABEL_NAMES.match(column.own_name) and column.distinct <= 20):
         return "it looks like a label; normal is learned without labels"
     if column.numbers is not None:
-        return "it counts the rows" if counts_rows(column) else None
+        if counts_rows(column):
+            return "it counts the rows"
+        if is_code(column) and column.distinct > MOST_CATEGORIES:
+            return (
+                f"its {column.distinct:,} different whole numbers are named like an identifier's, {_CODE_ADVICE}; "
+                f"'init --entity {shlex.quote(column.name)}' judges each by its own past"
+            )
+        return None
     if holds_times(column):
         return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
     return "every value is different, as in an identifier" if is_identifier(column) else None
 
 
 def _feature_type(column: Column, rows: int) -> Any:
+    if is_code(column):
+        return "category"
     if column.numbers is not None:
         period = _PERIODS.get(column.own_name.lower())
         inside = period is not None and bool(column.numbers.dropna().between(0, period).all())

@@ -23,6 +23,7 @@ from latentwatch.detector.sampled_columns import (
     MOSTLY_TIMES,
     TIME_NAMES,
     Column,
+    is_code,
     is_epoch,
     is_identifier,
 )
@@ -163,11 +164,16 @@ def guess_monitor(
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
-    own = [column.name for column in columns if column.name != time and is_identifier(column)]
-    if not parts and own and not one_each:
+    named = [column.name for column in columns if column.name != time and is_code(column)]
+    if not parts and named and not one_each:
         notes.append(
             "alerts: flagged records less than five minutes apart share one; with --entity "
-            f"{shlex.quote(own[0])} each record has its own, named by it"
+            f"{shlex.quote(named[0])} each {named[0]!r} has its own, and a past of its own"
+        )
+    if once := next((column.name for column in columns if column.name in parts and is_identifier(column)), None):
+        notes.append(
+            f"entity: every {once!r} comes once, so that no record has a past to be judged by, and each has an alert of its own;"
+            " give a field whose values come again if there is one"
         )
     record = {
         "time": time,

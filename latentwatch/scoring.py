@@ -39,6 +39,8 @@ class FileTally:
     unreadable: int = 0
     aligned: int = 0
     """Lines of a file in long form that only filled a row."""
+    passed: int = 0
+    """Records that are not what `where` asks."""
     first_reason: str = ""
     """Why the first unreadable record was."""
 
@@ -60,7 +62,8 @@ def write_scores(
     source.open()
     try:
         scorer = StreamScorer.of(detector, monitor, source.name, exceptions)
-        for rows in score_records(source, RowScorer(source.decoder(detector.schema), scorer, tell=True), batch_records):
+        row_scorer = RowScorer(source.decoder(detector.schema), scorer, tell=True)
+        for rows in score_records(source, row_scorer, batch_records):
             lines = [{"position": row["position"], **_NO_SCORE, **row} if "error" in row else row for row in rows]
             out.write(b"".join(encode(line) + b"\n" for line in lines))
             out.flush()  # whoever reads a pipe gets its answers as they are known
@@ -71,7 +74,7 @@ def write_scores(
             tally.amended += len(former)
             tally.flagged += sum(line["flagged"] for line in lines) - sum(former)
             tally.excepted += sum("excepted" in line for line in rows if "amended_by" not in line)
-            tally.aligned = source.aligned
+            tally.aligned, tally.passed = source.aligned, row_scorer.passed
             tally.first_reason = tally.first_reason or (reasons[0] if reasons else "")
     finally:
         source.close()

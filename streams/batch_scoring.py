@@ -96,6 +96,8 @@ class RowScorer:
         """`tell` has flagged rows say whom and when they are about, and why, and any row how many runs of its entity were
         `missed` before it."""
         self.decoder = decoder
+        self.passed = 0
+        """Messages so far that are not what `where` asks, and have no row."""
         self._scorer = scorer
         self._tell = tell
         self._missed = MissedRuns(RunRule.of(scorer.detector))
@@ -105,6 +107,7 @@ class RowScorer:
         each with the position of the late record as `amended_by` and whether it was `formerly_flagged`.
         """
         decoded = decode_sound(self.decoder, messages)
+        self.passed += len(decoded.passed)
         found = self._scorer.score(decoded.batch, messages)
         rows = self._rows(found.scored, found.flagged, found.excepted)
         if self._tell:

@@ -1,6 +1,9 @@
 """Dead letters: which messages could not become records, and why? Has the stream changed its shape?"""
 
-from datetime import timedelta
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from fastapi import Request
 from markupsafe import Markup
@@ -15,7 +18,9 @@ from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
 
 _SECONDS = 10.0
-_SIZE = 50
+_SIZE = 200
+_QUOTED = re.compile(r" \(.*\)|; it begins with .*|\d+")
+"""What differs between reasons of one kind: what they quote, and numbers."""
 _RECENT = timedelta(days=7)
 
 
@@ -40,10 +45,35 @@ async def dead_letters_page(request: Request, name: str, page: int = 0) -> None:
 def dead_markup(room: Room, name: str, page: int) -> Markup:
     """A page of dead letters."""
     found = dead_letters(room.engine, name, page * _SIZE, _SIZE)
-    letters = [(letter, preview(letter), created) for letter, created in found.letters]
     changes = stream_changes(room.engine, name, room.clock.now() - _RECENT) if page == 0 else ()
     counts = message_counts(room.engine, name)
-    return render("dead.html", name=name, letters=letters, page=page, more=found.more, changes=changes, counts=counts)
+    return render(
+        "dead.html",
+        name=name,
+        kinds=kinds_of(found.letters),
+        page=page,
+        more=found.more,
+        changes=changes,
+        counts=counts,
+    )
+
+
+class ShownLetter(NamedTuple):
+    """A dead letter as the page shows it."""
+
+    letter: DeadLetter
+    payload: str
+    """Its beginning."""
+    created: datetime
+
+
+def kinds_of(letters: Iterable[tuple[DeadLetter, datetime]]) -> list[list[ShownLetter]]:
+    """Letters of one kind together, so that one cause is one line: in the order of each kind's first."""
+    kinds: dict[str, list[ShownLetter]] = {}
+    for letter, created in letters:
+        shown = ShownLetter(letter, preview(letter), created)
+        kinds.setdefault(_QUOTED.sub("", letter.reason), []).append(shown)
+    return list(kinds.values())
 
 
 def preview(letter: DeadLetter) -> str:

@@ -77,13 +77,32 @@ def test_numbers_alone_are_a_monitor_without_a_day_to_count_by(tmp_path: Path):
     assert monitor.record.numbers == ("a", "b", "c")
 
 
-def test_records_of_nobody_are_offered_their_identifier(frame: pd.DataFrame, tmp_path: Path):
-    """Where no entity is found, all alerts of a stretch become one; what names each record can keep them apart."""
-    path = tmp_path / "payments.csv"
-    rows = frame.drop(columns=["timestamp", "machine_id"])
+def test_records_of_nobody_are_offered_what_comes_again(tmp_path: Path) -> None:
+    """Numbers that name a card are no quantity but whom alerts can be kept apart by; what names each record once is not."""
+    path, random = tmp_path / "payments.csv", np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {
+            "transaction_id": [f"tx{number}" for number in range(2_000)],
+            "card": random.integers(0, 400, 2_000),
+            "status_code": random.choice([200, 404, 500], 2_000),
+            "amount": random.integers(1, 500, 2_000),
+        }
+    )
     rows.to_csv(path, index=False)
-    assert any("--entity token each record has its own" in note for note in guess_monitor(str(path)).notes)
-    assert not any("--entity" in note for note in guess_monitor(str(path), entity="token").notes)
+    guess = guess_monitor(str(path))
+    said = "\n".join(guess.notes)
+    assert {each.name: each.type.value for each in guess.monitor.record.features} == {
+        "status_code": "category",
+        "amount": "numeric",
+    }
+    assert "left out 'card': its 398 different whole numbers are named like an identifier's" in said
+    assert "with --entity card each 'card' has its own" in said
+    assert "--entity transaction_id" not in said
+    kept = guess_monitor(str(path), entity="card")
+    assert kept.monitor.record.entity == "card"
+    assert not any("left out 'card'" in note or "--entity" in note for note in kept.notes)
+    once = guess_monitor(str(path), entity="transaction_id")
+    assert any("every 'transaction_id' comes once" in note for note in once.notes)
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S"])

@@ -28,6 +28,7 @@ from latentwatch.domain.outcome import (
     OffsetMove,
     Outcome,
 )
+from latentwatch.domain.record import DeadLetter, Position
 from latentwatch.review.actions import act, label
 from latentwatch.review.charts.latent import VERDICT_LOOKS
 from latentwatch.review.filters import View
@@ -295,6 +296,23 @@ def test_a_stream_that_changed_its_shape_is_told_above_the_dead_letters(room: Ro
     assert "The stream has changed" in drawn
     assert str(escape(EVIL)) in drawn
     assert "The stream has changed" not in dead_markup(room, "pump", 1)
+
+
+def test_a_thousand_dead_letters_of_one_kind_are_one_line(room: Room) -> None:
+    """What their reasons quote differs, and is still there to be unfolded; another kind has a line of its own."""
+    store = AlertStore(room.engine, "pump", room.clock)
+    store.claim("topic", 0, 0)
+    letters = tuple(
+        DeadLetter(Position("topic", 0, number), f"field 'a' is text ('w{number}'), a number belongs there", b"{}")
+        for number in range(150)
+    )
+    other = DeadLetter(Position("topic", 0, 150), "field 'b' is text ('w'), a number belongs there", b"{}")
+    store.commit(Outcome("pump", "topic", (OffsetMove(0, 0, 151),), dead_letters=(*letters, other)))
+    drawn = str(dead_markup(room, "pump", 0))
+    assert "149 more like it on this page" in drawn
+    assert drawn.count("<summary>") == 1
+    assert drawn.count("field &#39;b&#39; is text") == 1
+    assert drawn.count("topic[0]@") == 151
 
 
 def test_what_became_of_messages_is_told_above_the_dead_letters(room: Room):

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
-from tests.services.days.conftest import Pager
 from tests.services.days.hosts import HOSTS, SLOW, WEB, WORK, WORKED_ON, moment, morning
+from tests.services.pager import Pager
 from tests.services.proof_stage import (
     Plant,
     Producing,

@@ -29,8 +29,10 @@ _MOVED_LETTERS = 50
 _LOOKS = 20
 """Messages whose keys are learned before another key is news; and in how many a new one must come."""
 _MOST_KEYS = 1_000
-_LOOKED_AT = 200
-"""Messages in long form of a poll whose names are looked at: its last ones."""
+_PIECE = 100
+"""Records and messages that are looked at together, so that a backlog read in large polls says what single ones would."""
+_NAMED_PIECE = 300
+"""The same of messages in long form, whose last `_PIECE` are looked at."""
 _NAMED_MESSAGES = 5_000
 """Messages in long form whose names are learned before another name is news: some come more rarely than polls."""
 _OF_FIELD = re.compile(r"field ('(?:[^'\\]|\\.)+') is (text|a number|a truth value|a list|an object)\b")
@@ -47,7 +49,12 @@ class _Coming:
     told: bool = False
 
     def look(self, present: NDArray[np.bool_]) -> bool:
-        """Count some records; whether the field has just been found to be gone."""
+        """Count some records, however many at once; whether the field has just been found to be gone."""
+        pieces = range(0, len(present), _PIECE)
+        found = [self._look(present[start : start + _PIECE]) for start in pieces]
+        return any(found)
+
+    def _look(self, present: NDArray[np.bool_]) -> bool:
         count = len(present)
         if present.any():
             after = int(np.argmax(present[::-1]))
@@ -101,11 +108,13 @@ class ShapeWatch:
         """In long form, before messages become rows of a schema: a name that was not there when this began is a new field."""
         if not len(readings):
             return
-        self._named += len(readings)
-        last = readings.take(slice(max(0, len(readings) - _LOOKED_AT), len(readings)))
         read = frozenset(feature.path or feature.name for feature in schema.features)
-        fresh = self._names.fresh(names_of(last), read, learning=self._named <= _NAMED_MESSAGES)
-        self._untold += map(_news, fresh)
+        for start in range(0, len(readings), _NAMED_PIECE):
+            end = min(start + _NAMED_PIECE, len(readings))
+            self._named += end - start
+            last = readings.take(slice(max(start, end - _PIECE), end))
+            fresh = self._names.fresh(names_of(last), read, learning=self._named <= _NAMED_MESSAGES)
+            self._untold += map(_news, fresh)
 
     def look(self, decoded: Decoded, messages: Messages) -> tuple[AuditEntry, ...]:
         """What has changed with these messages; a change is told once."""
@@ -164,12 +173,13 @@ class ShapeWatch:
         return notes
 
     def _new(self, messages: Messages, schema: RecordSchema) -> list[AuditEntry]:
-        """Of JSON alone, by the keys of the poll's last message."""
-        keys = keys_of(next((value for value in reversed(messages.values) if value), b""))
-        if not keys:
-            return []
-        read = {path.split(".")[0] for path in _paths(schema)}
-        return list(map(_news, self._keys.fresh(keys, read)))
+        """Of JSON alone, by the keys of every hundredth message, or a poll's last."""
+        read, fresh = {path.split(".")[0] for path in _paths(schema)}, list[str]()
+        for start in range(0, len(messages), _PIECE):
+            piece = messages.values[start : start + _PIECE]
+            if keys := keys_of(next((value for value in reversed(piece) if value), b"")):
+                fresh += self._keys.fresh(keys, read)
+        return list(map(_news, fresh))
 
 
 def _news(name: str) -> AuditEntry:

@@ -23,7 +23,7 @@ def _told(stage: Stage) -> list[tuple[str, str]]:
     return [(entry.kind, entry.subject) for outcome in stage.store.outcomes for entry in outcome.audit]
 
 
-@pytest.mark.parametrize("records", [16, 256])
+@pytest.mark.parametrize("records", [16, 256, 4_000])
 def test_each_change_is_told_once(records: int):
     """A field that no longer comes, comes again and goes again; one that is new; one of another type in every third message."""
     stage = Stage()
@@ -82,7 +82,7 @@ def _values(ticks: range, *names: str, **changed: Any) -> list[bytes]:
 
 
 @pytest.mark.parametrize("age", ["", ", age: 1m"])
-@pytest.mark.parametrize("records", [128])
+@pytest.mark.parametrize("records", [128, 4_000])
 def test_each_change_is_told_once_in_long_form(records: int, age: str):
     """A name that no longer comes, one that is new, and one whose values are of another type; what was left out is no news."""
     stage = Stage(watched=parse_monitor(LONG % age))

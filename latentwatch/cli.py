@@ -23,9 +23,11 @@ from latentwatch.monitors_cli import app as monitors_app
 from latentwatch.offsets_cli import app as offsets_app
 from latentwatch.sessions_cli import app as sessions_app
 from latentwatch.silences_cli import app as silences_app
+from latentwatch.usage import AdvisingGroup
 
 app = typer.Typer(
     name="latentwatch",
+    cls=AdvisingGroup,
     help="Learns what normal looks like in a stream, and says, with a false-alarm rate you chose, when a record is not.",
     epilog="Start here: latentwatch demo · or with your own data: latentwatch init DATA.csv -o monitor.yaml",
     no_args_is_help=True,
@@ -69,9 +71,7 @@ class Engine(StrEnum):
 
 _EXTRAS = {
     "torch": "train",
-    "fastapi": "review",
-    "nicegui": "review",
-    "uvicorn": "review",
+    **dict.fromkeys(("fastapi", "nicegui", "uvicorn"), "review"),
     "apprise": "notify",
     "psycopg": "postgres",
     "fastavro": "avro",

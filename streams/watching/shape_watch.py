@@ -47,27 +47,41 @@ class _Coming:
     lacking: int = 0
     """Records in a row without it, up to the last one."""
     told: bool = False
+    since: int = 0
+    """The time of the first record of those, microseconds."""
+    gone_until: int = -(2**63)
+    """The latest time of a record of a lack that was told: another partition's part of it is no news."""
 
-    def look(self, present: NDArray[np.bool_]) -> bool:
-        """Count some records, however many at once; whether the field has just been found to be gone."""
-        pieces = range(0, len(present), _PIECE)
-        found = [self._look(present[start : start + _PIECE]) for start in pieces]
-        return any(found)
+    def look(self, present: NDArray[np.bool_], times: NDArray[np.int64]) -> str | None:
+        """Count some records, however many at once; how much is missing, where the field has just been found to be gone."""
+        said = None
+        for start in range(0, len(present), _PIECE):
+            piece = slice(start, start + _PIECE)
+            said = self._look(present[piece], times[piece]) or said
+        return said
 
-    def _look(self, present: NDArray[np.bool_]) -> bool:
+    def _look(self, present: NDArray[np.bool_], times: NDArray[np.int64]) -> str | None:
         count = len(present)
-        if present.any():
-            after = int(np.argmax(present[::-1]))
+        after = int(np.argmax(present[::-1])) if present.any() else count
+        if after < count:
             self.records += count - after + (0 if self.told else self.lacking)  # what was told is no usual lack
             self.came += int(present.sum())
-            self.lacking, self.told = after, False
-        else:
-            self.lacking += count
+            self.lacking, self.told = 0, False
+        if after and not self.lacking:
+            self.since = int(times[count - after :].min())
+        self.lacking += after
+        if self.told:
+            self.gone_until = max(self.gone_until, int(times.max()))
         usual = self.records >= _USUAL_RECORDS and self.came >= _USUAL_SHARE * self.records
         if not usual or self.told or self.lacking < _GONE_RECORDS:
-            return False
-        self.told = True
-        return True
+            return None
+        known, self.told = self.since <= self.gone_until, True
+        self.gone_until = max(self.gone_until, int(times.max()))
+        if known:
+            return None
+        return (
+            f"is missing in {self.lacking:,} records in a row, and came in {self.came:,} of the {self.records:,} before"
+        )
 
 
 @dataclass(slots=True)
@@ -138,13 +152,12 @@ class ShapeWatch:
             ]
         for name, present in columns:
             coming = self._coming.setdefault(name, _Coming())
-            if coming.look(present):
+            if said := coming.look(present, batch.times):
                 notes.append(
                     AuditEntry(
                         FIELD_VANISHED,
                         None,
-                        f"field {name!r} is missing in the last {coming.lacking:,} records, and came in {coming.came:,} of the"
-                        f" {coming.records:,} before: the model goes on without it and sees less. Mend the sender, or take the"
+                        f"field {name!r} {said}: the model goes on without it and sees less. Mend the sender, or take the"
                         " field out of the monitor's record and train",
                         name,
                     )

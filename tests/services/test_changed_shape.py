@@ -59,8 +59,8 @@ def measured(first: int, last: int) -> Iterator[Record]:
 
 def changing() -> Iterator[Record]:
     """A field that is new, then one that comes no more for a while, then one whose every third value is of another type."""
-    yield from measured(0, 800)
-    for number, (rig, record) in enumerate(measured(800, 3_000)):
+    yield from measured(0, 2_500)
+    for number, (rig, record) in enumerate(measured(2_500, 4_700)):
         record["gust"] = 1.5
         if 300 <= number < 2_700:
             del record["flow"]

@@ -14,7 +14,8 @@ from latentwatch.detector.forecasts.context import ForecastContext
 from latentwatch.detector.forecasts.detector import ForecastDetector
 from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import HistoryReadings, empty_histograms, fit_fusion
-from latentwatch.detector.forecasts.seasons import find_season, in_words
+from latentwatch.detector.forecasts.recursion import WEEKDAYS_AFTER
+from latentwatch.detector.forecasts.seasons import find_season, in_words, worth_of_week
 from latentwatch.detector.lately import memory_of
 from latentwatch.detector.metrics import DAY, FEW_CHANNELS, MOST_CHANNELS, days_of, regular_pace
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names
@@ -31,6 +32,8 @@ MANY_ENOUGH = 1_000
 """where it has as many records: a month at an hour promises nothing."""
 _SETTLES = 3.0
 """Days until the tables of the day have filled; at most a third of the history."""
+_WEEK_MATTERS = 0.5
+"""Of the worth of a week's word, from which a channel goes by weekdays."""
 _MOST_STARTS = 2_000
 """Entities whose states a bundle keeps, 4 kB a channel; of more, all begin as strangers."""
 
@@ -57,6 +60,7 @@ def add_forecasts(
         return detector, surprise
     slots = np.array([season.slots for season in seasons], np.int64)
     forecaster = replace(forecaster, slots=slots, cycles=np.array([season.cycle for season in seasons]))
+    forecaster = replace(forecaster, week_worth=worth_of_week(forecaster, z, history.times, rows_of_each))
     weeks = days_of(history, rows_of_each) / 7
     owners = detector.context.channels.owners[chosen].tolist()
     found = tuple(
@@ -102,8 +106,13 @@ def read_history(forecaster: Forecaster, history: Batch, z: Floats) -> HistoryRe
     states = np.repeat(forecaster.fresh()[None], len(entities), axis=0)
     readings = forecaster.read(states, 0, owners, z, history.times).readings
     settled = np.empty(len(history), bool)
+    by_week = bool((forecaster.week_worth > _WEEK_MATTERS).any())
+    needed = -(-MANY_ENOUGH // len(rows_of_each))
     for rows in rows_of_each:
-        settled[rows] = np.arange(len(rows)) >= min(round(_SETTLES * forecaster.daily), len(rows) // 3)
+        until = min(round(_SETTLES * forecaster.daily), len(rows) // 3)
+        if by_week:  # weekends look strange before weekdays are known, and would pass for as strange as normal is
+            until = max(until, min(round(WEEKDAYS_AFTER * forecaster.daily), len(rows) // 2, len(rows) - needed))
+        settled[rows] = np.arange(len(rows)) >= until
     long = days_of(history, rows_of_each) + 1.5 / forecaster.daily >= LONG_ENOUGH
     return HistoryReadings(entities, owners, readings, states, settled, bool(long and settled.sum() >= MANY_ENOUGH))
 
@@ -134,6 +143,7 @@ def _measure(
         slots=np.zeros(len(chosen), np.int64),
         cycles=np.ones(len(chosen)),
         usual=np.ones((3, len(chosen)), np.float32),
+        week_worth=np.zeros(len(chosen)),
         daily=DAY / pace,
         gap_milliseconds=detector.context.gap_milliseconds,
         timezone=history.schema.timezone,

@@ -51,6 +51,8 @@ class Forecaster:
     """[C] how long it is, in days; 1 is the day by the clock of the place."""
     usual: Floats
     """[3, C] as `predict_and_learn` wants it."""
+    week_worth: NDArray[np.float64]
+    """[C] by what the word of the week is multiplied to come nearest to what follows; 0 where weekdays do not matter."""
     daily: float
     """Records a day."""
     gap_milliseconds: int
@@ -76,6 +78,7 @@ class Forecaster:
             slots=self.slots[only],
             cycles=self.cycles[only],
             usual=self.usual[:, only],
+            week_worth=self.week_worth[only],
         )
 
     def scaled(self, z: Floats) -> Floats:
@@ -103,6 +106,10 @@ class Forecaster:
         owners = np.zeros(len(own), np.intp)
         return self._read(self.fresh()[None], 0, owners, own, times, horizon)[1]
 
+    def week_told(self, own: Floats, times: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[C, 2] sums over one entity's scaled channels [N, C]: of what the week said times what followed, and of its square."""
+        return self._read(self.fresh()[None], 0, np.zeros(len(own), np.intp), own, times, 0)[2]
+
     def _read(
         self,
         states: Floats,
@@ -111,7 +118,7 @@ class Forecaster:
         own: Floats,
         times: NDArray[np.int64],
         horizon: int,
-    ) -> "tuple[Forecasts, Floats]":
+    ) -> "tuple[Forecasts, Floats, NDArray[np.float64]]":
         count, width = own.shape
         day, week = places(times, self.timezone)
         phases = np.where(self.cycles == 1.0, day[:, None], times[:, None] / 86_400e6 / self.cycles % 1.0)
@@ -119,6 +126,7 @@ class Forecaster:
         expected = np.empty((count, width), np.float32)
         ages = np.empty(count, np.int64)
         errors = np.empty((count if horizon else 0, width, 2), np.float32)
+        week_told = np.zeros((width, 2))
         predict_and_learn(
             states,
             at,
@@ -133,13 +141,15 @@ class Forecaster:
             self.daily,
             self.gap_milliseconds,
             self.usual,
+            self.week_worth,
             readings,
             expected,
             ages,
             horizon,
             errors,
+            week_told,
         )
-        return Forecasts(readings, expected, ages), errors
+        return Forecasts(readings, expected, ages), errors, week_told
 
     def stranger(self, states: Floats) -> Floats:
         """[state_size] of an entity that is not known, from those of known ones [E, state_size]: what they have in common, as
@@ -190,6 +200,7 @@ class Forecaster:
             "slots": self.slots,
             "cycles": self.cycles,
             "usual": self.usual,
+            "week_worth": self.week_worth,
         }
 
     def meta(self) -> dict[str, Any]:
@@ -200,7 +211,11 @@ class Forecaster:
     def from_bundle(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], channels: int) -> Self:
         """The inverse of `arrays` and `meta`. Raises ValueError where they do not fit so many channels."""
         chosen = np.asarray(arrays["channels"], np.int64)
-        fitting: Sequence[tuple[int, ...]] = [arrays[name].shape for name in ("centre", "scale", "slots", "cycles")]
+        worth = arrays.get("week_worth", np.zeros(chosen.shape))  # of before it was measured
+        fitting: Sequence[tuple[int, ...]] = [
+            worth.shape,
+            *(arrays[name].shape for name in ("centre", "scale", "slots", "cycles")),
+        ]
         if (arrays["cycles"] <= 0).any():
             raise ValueError("a cycle takes no time")
         if {*fitting} != {chosen.shape} or arrays["usual"].shape != (3, *chosen.shape) or not len(chosen):
@@ -214,6 +229,7 @@ class Forecaster:
             slots=np.asarray(arrays["slots"], np.int64),
             cycles=np.asarray(arrays["cycles"], np.float64),
             usual=arrays["usual"],
+            week_worth=np.asarray(worth, np.float64),
             daily=float(meta["daily"]),
             gap_milliseconds=int(meta["gap_milliseconds"]),
             timezone=str(meta["timezone"]),

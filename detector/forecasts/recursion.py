@@ -46,7 +46,7 @@ _WIDEST = 100.0 * (9 * _FIRST_VARIANCE + 2 * _FIRST_WEEK_VARIANCE)
 """The largest trace of the covariance of weights: without it a quiet stretch would blow it up."""
 _CLIPPED_AFTER = 50.0
 """Records after which a single error pulls the weights no harder than one of 4 usual sizes."""
-_WEEKDAYS_AFTER = 21.0
+WEEKDAYS_AFTER = 21.0
 """Days that must have passed before weekdays are an input."""
 _SLOWEST = 0.03
 """Share of a visit by which a slot follows at least."""
@@ -143,11 +143,13 @@ def predict_and_learn(
     daily: float,
     gap: int,
     usual: Floats,
+    week_worth: NDArray[np.float64],
     readings: Floats,
     expected: Floats,
     ages: NDArray[np.int64],
     horizon: int,
     errors: Floats,
+    week_told: NDArray[np.float64],
 ) -> None:
     """Advance `states` [E, S], whose part begins at `at`, by N records in row order, and read each before it is learned from.
 
@@ -156,11 +158,13 @@ def predict_and_learn(
     a cycle is 0 for a channel without a season; a cycle has `per_cycle` [C] records, a day `daily`; only of a cycle
     `by_clock` [C] is the week asked; `gap` in milliseconds the silence after which lags and averages start again from the record that ends it; `usual` [3, C]
     are of each channel the usual distance from the day's level, the step beyond which more says nothing, and the
-    step below which less says nothing. Written are `readings` [N, C, READINGS], `expected`
+    step below which less says nothing; `week_worth` [C] is by what the word of the week is multiplied where the level is
+    compared with what it should be. Written are `readings` [N, C, READINGS], `expected`
     [N, C] and how many records of its entity came before each since the past began, `ages` [N].
 
     Where `horizon` is not 0, there is one entity, and `errors` [N, C, 2] receives the error of the forecast and that of another
-    so many records ahead, made by weights of its own; training compares them with and without a season.
+    so many records ahead, made by weights of its own; training compares them with and without a season. Added to `week_told`
+    [C, 2] are the products of what the week says with what followed, and with itself: the first by the second is its worth.
     """
     inputs, gain = np.empty(INPUTS), np.empty(INPUTS)
     channels = z.shape[1]
@@ -205,7 +209,8 @@ def predict_and_learn(
                     slot, weight = (hour, 1.0 - share_of_hour) if k == 0 else (next_hour, share_of_hour)
                     known = np.float64(table[3 * count + _WEEK_SLOTS + slot])
                     said += weight * table[3 * count + slot] * known / (known + 4.0)
-            weekdays = count > 0 and by_clock[c] and seen >= _WEEKDAYS_AFTER * daily
+            weekdays = count > 0 and by_clock[c] and seen >= WEEKDAYS_AFTER * daily
+            of_week = week_worth[c] * said if weekdays else 0.0
             missing = np.isnan(z[n, c])
             if begins and not missing:
                 if seen == 0:
@@ -241,7 +246,7 @@ def predict_and_learn(
                 state[_SHORT] = np.float32(state[_SHORT] + _SHORT_RATE * (clipped - state[_SHORT]))
                 state[_MEDIUM] = np.float32(state[_MEDIUM] + _MEDIUM_RATE * (clipped - state[_MEDIUM]))
                 state[_NOISE] = np.float32(state[_NOISE] + _NOISE_RATE * (abs(clipped) - state[_NOISE]))
-                off = abs(residual - level)
+                off = abs(residual - level - of_week)
                 usually = np.float64(state[_OFF]) if seen > 0 else np.float64(usual[0, c])
                 kept = min(off, 4.0 * usual[0, c])
                 state[_OFF] = np.float32(usually + off_rate * (kept - usually))
@@ -270,6 +275,9 @@ def predict_and_learn(
             if seen > 0:
                 size += max(half_life, 1.0 / seen) * (relative - size)
             away = residual - level
+            if weekdays:
+                week_told[c, 0] += said * min(max(away, -3.0), 3.0)
+                week_told[c, 1] += said * said
             if count > 0:
                 table = state[TABLES:]
                 bound = 8.0 * max(size, _SMALLEST)

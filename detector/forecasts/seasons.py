@@ -30,6 +30,7 @@ _FEWEST_WEEKS = 3
 _DAY = 86_400e6
 _ENTITIES_ASKED = 64
 _HOURS_OF_WEEK = 168
+_MOST_WORTH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,8 @@ def find_season(
 
     The day is asked first. Where it does not help, the cycle is that stands out in the longest of the series.
     """
-    asked = np.unique(np.linspace(0, len(rows_of_each) - 1, min(len(rows_of_each), _ENTITIES_ASKED)).astype(int))
     alone = forecaster.alone(number)
-    series = [(alone.scaled(z[rows]), times[rows]) for rows in (rows_of_each[each] for each in asked.tolist())]
+    series = [(alone.scaled(z[rows]), times[rows]) for rows in _asked_of(rows_of_each)]
     day = _asked(alone, series, 1.0)
     if day.slots:
         return day
@@ -68,6 +68,23 @@ def find_season(
         return day
     found = _asked(alone, series, records / alone.daily)
     return found if found.slots else day
+
+
+def worth_of_week(
+    forecaster: Forecaster, z: Floats, times: NDArray[np.int64], rows_of_each: list[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """[C] by what to multiply what the week says of each channel: the least squares of what followed, 0 where weekdays do not
+    matter or the history is too short. A table seen a few times says less than it means, so that it is often above 1."""
+    told = np.zeros((len(forecaster.channels), 2))
+    for rows in _asked_of(rows_of_each):
+        told += forecaster.week_told(forecaster.scaled(z[rows]), times[rows])
+    return np.clip(told[:, 0] / np.maximum(told[:, 1], 1e-12), 0.0, _MOST_WORTH)
+
+
+def _asked_of(rows_of_each: list[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """A sample of the entities, spread over all."""
+    asked = np.unique(np.linspace(0, len(rows_of_each) - 1, min(len(rows_of_each), _ENTITIES_ASKED)).astype(int))
+    return [rows_of_each[each] for each in asked.tolist()]
 
 
 def _asked(alone: Forecaster, series: Series, cycle: float) -> Season:

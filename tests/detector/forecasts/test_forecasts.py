@@ -103,6 +103,37 @@ def test_a_short_history_is_promised_by_what_was_lately(detector):
     assert 0.002 < (scores.surprise >= short.threshold(AlertPolicy(false_alarm_rate=0.01))).mean() < 0.02
 
 
+def office(seed: int) -> np.ndarray:
+    """Ten weeks of half hours: a wave every day, three times as high on working days, and on the last Saturday but one as high."""
+    rows = np.arange(70 * DAILY)
+    day = rows // DAILY
+    works = (day % 7 < 5) | (day == 61)
+    wave = 0.5 * (1 - np.cos(2 * np.pi * rows / DAILY))
+    return np.asarray(20 + np.where(works, 60, 20) * wave + 3 * np.random.default_rng(seed).normal(size=len(rows)))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_saturday_like_a_working_day_is_found(seed):
+    """At default settings, by eight weeks of history less what judges the model; the two Sundays beside it are normal."""
+    values, learned, served = office(seed), 45 * DAILY, 56 * DAILY
+    trained = learn(metric(values[:learned]), ModelChoice(effort="light"), 32)
+    assert isinstance(trained, ForecastDetector)
+    assert trained.context.forecaster.week_worth[0] > 0.5
+    flagged = scored(trained, metric(values[served:], 56)).surprise >= trained.threshold(AlertPolicy())
+    day = 56 + np.arange(len(flagged)) // DAILY
+    assert flagged[day == 61].any()
+    assert flagged[day != 61].mean() <= 2 * 0.003
+    bundled = ForecastDetector.from_bundle(trained.arrays(), trained.meta())
+    assert bundled.context.forecaster.week_worth.tolist() == trained.context.forecaster.week_worth.tolist()
+
+
+def test_weekdays_that_do_not_matter_are_worth_nothing(detector):
+    """Each day of the fixture is like every other; a bundle of before it was measured asks nothing of the week."""
+    assert detector.context.forecaster.week_worth[0] < 0.3
+    old = {name: array for name, array in detector.arrays().items() if not name.endswith("week_worth")}
+    assert not ForecastDetector.from_bundle(old, detector.meta()).context.forecaster.week_worth.any()
+
+
 def test_where_no_budget_is_said_a_metric_has_a_record_a_day_at_most(detector):
     """Of a metric every ten minutes one in 144 would be more than .3 %; of one every minute it is the smaller."""
     assert detector.threshold(AlertPolicy()) >= -np.log10(0.003)

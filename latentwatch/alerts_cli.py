@@ -34,13 +34,13 @@ def list_alerts(
     order: Annotated[
         str,
         typer.Option(
-            help="recent, severity, stake (by the monitors' weight), teaching (what a label teaches most about), "
+            help="recent (by their last record), severity, stake (by the monitors' weight), teaching (what a label teaches most about), "
             "or likeness: those of one kind together."
         ),
     ] = "recent",
     as_json: AsJson = False,
 ) -> None:
-    """List alerts, newest first unless told otherwise."""
+    """List alerts, those with the latest record first unless told otherwise."""
     from dataclasses import asdict
 
     from latentwatch.console import print_json, print_table
@@ -60,6 +60,7 @@ def list_alerts(
             alert.severity,
             alert.status,
             alert.started,
+            alert.ended,
             alert.records,
             "" if alert.kind is not AlertKind.ANOMALY else f"{alert.peak_surprise:.1f}",
             alert.kind.in_words
@@ -79,6 +80,7 @@ def list_alerts(
         "severity",
         "status",
         "started",
+        "last record",
         "records",
         "peak",
         "features",

@@ -110,14 +110,14 @@ def loudest_alert(engine: Engine, incident: int) -> int:
     """The alert of an incident that was the strangest: what is compared of it. Raises NotFound, Unavailable."""
     found = incident_of(engine, incident)
     if found is None:
-        raise NotFound(f"there is no incident {incident}; GET /api/incidents lists those there are")
+        raise NotFound(f"there is no incident {incident}; the inbox shows those there are")
     return max(found.alerts, key=lambda alert: (alert.peak_surprise, -alert.id)).id
 
 
 def _detail(engine: Engine, alert: int) -> AlertDetail:
     detail = alert_detail(engine, alert)
     if detail is None:
-        raise NotFound(f"there is no alert {alert}; GET /api/alerts lists those there are")
+        raise NotFound(f"there is no alert {alert}; the inbox shows those there are")
     if detail.peak is None:
         raise InvalidInput(f"alert {alert} has no record to compare: its entity {detail.alert.kind.in_words}")
     return detail

@@ -118,7 +118,7 @@ def seen_before(engine: Engine, likenesses: Likenesses, alert: int) -> SeenBefor
     """What was like an alert, of any entity of its monitor. Raises NotFound, Unavailable."""
     detail = alert_detail(engine, alert)
     if detail is None:
-        raise NotFound(f"there is no alert {alert}; GET /api/alerts lists those there are")
+        raise NotFound(f"there is no alert {alert}; the inbox shows those there are")
     leave_out = of_the_same_incident(engine, alert)
     found = likenesses.nearest(engine, detail.alert.monitor, alert, leave_out, MOST_SHOWN)
     told = alerts_with_labels(engine, [number for number, _ in found])

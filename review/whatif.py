@@ -170,7 +170,7 @@ class _Case:
 def _case(engine: Engine, load: Load, alert: int) -> _Case:
     detail = alert_detail(engine, alert)
     if detail is None:
-        raise NotFound(f"there is no alert {alert}; GET /api/alerts lists those there are")
+        raise NotFound(f"there is no alert {alert}; the inbox shows those there are")
     peak = detail.peak
     if peak is None:
         raise InvalidInput(f"alert {alert} has no record to change: its entity sent none")
@@ -210,9 +210,11 @@ def _calmed(found: Calming, changes: tuple[ChangeLine, ...], seconds: float) -> 
             f"With {_listed(words)}{during} there would have been no alert: surprise {found.after:.1f} instead of"
             f" {found.before:.1f}."
         )
-    most = f"; most: {_listed([each.feature for each in changes])}" if changes else ""
+    if not changes:
+        return "No few features explain this: the process as a whole moved."
     return (
-        f"No few features explain this: the process as a whole moved{most} ({found.before:.1f} to {found.after:.1f})."
+        f"No few features explain this: the process as a whole moved. Even with {_listed([each.feature for each in changes])} "
+        f"as expected, surprise would be {found.after:.1f} instead of {found.before:.1f}; it alarms from {found.threshold:.1f} on."
     )
 
 

@@ -16,6 +16,8 @@ from latentwatch.domain.clock import SystemClock
 from tests.services.pager import Pager, receiving
 from tests.services.proof_stage import Plant, rows_of, value_of, wait_for_address, wait_until
 
+pytestmark = pytest.mark.long
+
 START, RIGS, PARTITIONS = 1_760_000_000, 3, 2
 MONITOR = """
 name: rigs

@@ -53,7 +53,7 @@ def judge(
     it still finds faults.
     """
     reasons = [
-        _promise_in_words("The challenger", challenger),
+        _promise_in_words("The model" if champion is None else "The challenger", challenger),
         *_budget_in_words(challenger),
         _recall_in_words("it", challenger),
         *confirmed_in_words(challenger),

@@ -222,7 +222,10 @@ class _AlertView:
         await self._judged(await self.queries.ask(act, self.room, self._mine(event)))
 
     async def _labelled(self, event: events.GenericEventArguments) -> None:
-        await self._judged(await self.queries.ask(label, self.room, self._mine(event)))
+        """Cause and note, beside the verdict that is there."""
+        verdict = self.detail.alert.verdict
+        said = {**self._mine(event), "verdict": "" if verdict is None else verdict.value}
+        await self._judged(await self.queries.ask(label, self.room, said))
 
     async def _judged(self, done: Done | None) -> None:
         """Say what was done; an alert that has become a false alarm is offered what would keep those like it away."""

@@ -46,7 +46,9 @@
     const page = document.querySelector("[data-alert-page]");
     const whole = document.querySelector("[data-incident-page]");
     const chosenOnes = picked();
-    if (page) emitEvent("alert-act", { id: Number(page.dataset.alertPage), what, ...more, author: author() });
+    const words = document.querySelector("form[data-label]");
+    const told = words && ["true", "false", "unsure"].includes(what) ? { cause: words.elements.cause.value, note: words.elements.note.value } : {};
+    if (page) emitEvent("alert-act", { id: Number(page.dataset.alertPage), what, ...told, ...more, author: author() });
     else if (whole) emitEvent("incident-act", { ids: [Number(whole.dataset.incidentPage)], what, ...more, author: author() });
     else if (chosenOnes.length) { emitEvent("incident-act", { ids: chosenOnes, what, ...more, author: author() }); unpick(); }
     else if (chosen) emitEvent("incident-act", { ids: [Number(chosen)], what, ...more, author: author() });
@@ -139,8 +141,6 @@
     if (emitter) emitEvent(emitter.dataset.emit, { cause: cause ? cause.value : "", ...emitter.dataset, lasting: lasting ? lasting.value : "", author: author() });
     const button = event.target.closest("[data-act]");
     if (button) { event.preventDefault(); act(button.dataset.act); }
-    const choice = event.target.closest(".choice[data-verdict]");
-    if (choice) for (const one of choice.parentElement.querySelectorAll(".choice")) one.setAttribute("aria-pressed", String(one === choice));
   });
 
   // Filters: the address is the view, so that a link is one too.
@@ -187,10 +187,8 @@
     if (event.target.matches("form[data-label]")) {
       event.preventDefault();
       const form = event.target;
-      const verdict = form.querySelector(".choice[aria-pressed=true]");
       emitEvent("alert-label", {
-        id: Number(form.dataset.label), verdict: verdict ? verdict.dataset.verdict : "",
-        author: author(), cause: form.elements.cause.value, note: form.elements.note.value,
+        id: Number(form.dataset.label), author: author(), cause: form.elements.cause.value, note: form.elements.note.value,
       });
     }
   });

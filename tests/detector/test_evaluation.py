@@ -263,7 +263,8 @@ def test_more_than_twice_the_promise_is_never_called_kept():
     for champion in (None, KEPT, BROKEN):
         judgement = judge(DOUBTFUL, champion)
         assert judgement.promote
-        assert judgement.reasons[0].startswith("The challenger may not keep its promise: 2.2 % of")
+        who = "The model" if champion is None else "The challenger"
+        assert judgement.reasons[0].startswith(f"{who} may not keep its promise: 2.2 % of")
         assert "more than twice as many" in judgement.reasons[0]
         ours = [each for each in judgement.reasons if not each.startswith("The champion")]
         assert not any("keeps" in each for each in ours)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.alerts.reading.likeness import (
     MOST_KEPT,
     alerts_with_labels,
@@ -22,7 +23,7 @@ from latentwatch.alerts.reading.likeness import (
 from latentwatch.domain.alert import Alert, Label, Verdict
 from latentwatch.domain.errors import NotFound
 from latentwatch.domain.fingerprint import ALIKE, vectors
-from latentwatch.domain.recurrence import ENOUGH_FALSE
+from latentwatch.domain.recurrence import ENOUGH_FALSE, Recurrence
 
 MOST_SHOWN = 5
 _MOST_EXCEPTED = 50
@@ -123,7 +124,8 @@ def seen_before(engine: Engine, likenesses: Likenesses, alert: int) -> SeenBefor
     found = likenesses.nearest(engine, detail.alert.monitor, alert, leave_out, MOST_SHOWN)
     told = alerts_with_labels(engine, [number for number, _ in found])
     similar = tuple(Similar(told[number][0], likeness, told[number][1]) for number, likeness in found if number in told)
-    cause, words = _said(similar)
+    kind = recurrences_of(engine, [alert], detail.alert.ended).get(alert)
+    cause, words = _said(similar, kind)
     return SeenBefore(alert, similar, cause, words)
 
 
@@ -135,14 +137,18 @@ def false_alike(engine: Engine, likenesses: Likenesses, alert: Alert) -> list[in
     return [number for number, (one, _) in told.items() if one.verdict is Verdict.FALSE]
 
 
-def _said(similar: Sequence[Similar]) -> tuple[str, str]:
-    """The cause that is suggested, and a sentence."""
+def _said(similar: Sequence[Similar], kind: Recurrence | None) -> tuple[str, str]:
+    """The cause that is suggested, and a sentence. Counts are those of the list of alerts: of its whole kind, and not of the
+    few that are shown, which stand for it only where the kind is older than what the list compares."""
     if not similar:
         return "", "Nothing like it so far."
-    judged = [each.label for each in similar if each.label is not None]
-    false = sum(label.verdict is Verdict.FALSE for label in judged)
-    if false >= ENOUGH_FALSE and false == len(judged):
-        return "", f"All {false} like it that people judged were false alarms: an exception?"
+    labels = [each.label for each in similar if each.label is not None]
+    alike, judged = len(similar), len(labels)
+    false = sum(label.verdict is Verdict.FALSE for label in labels)
+    if kind is not None and kind.alike >= alike:
+        alike, judged, false = kind.alike, kind.judged, kind.false
+    if false >= ENOUGH_FALSE and false == judged:
+        return "", f"All {false:,} like it that people judged were false alarms: an exception?"
     causes = Counter(
         each.label.cause
         for each in similar
@@ -150,6 +156,7 @@ def _said(similar: Sequence[Similar]) -> tuple[str, str]:
     )
     for cause, times in causes.most_common(1):
         if 2 * times > sum(causes.values()):
-            return cause, f"{times} of {len(similar)} like it {'was' if times == 1 else 'were'} {cause}."
-    like = f"{len(similar)} alert{'' if len(similar) == 1 else 's'} like it"
-    return "", f"{like}, of which people judged {len(judged) or 'none'}."
+            of = f"{len(similar)} like it" if alike == len(similar) else f"the {len(similar)} most like it"
+            return cause, f"{times} of {of} {'was' if times == 1 else 'were'} {cause}."
+    like = f"{alike:,} alert{'' if alike == 1 else 's'} like it"
+    return "", f"{like}, of which people judged {f'{judged:,}' if judged else 'none'}."

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.cli import app
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
@@ -85,3 +86,15 @@ def test_the_command_line_tells_the_same(past: Past, engine: Engine, monkeypatch
     assert done.exit_code == 0, done.output
     assert "1 of 1 like it was bearing." in done.output
     assert "vibration, temperature" in done.output
+
+
+def test_the_page_and_the_list_count_alike(engine: Engine, past: Past) -> None:
+    """Nine like it, all false: both say nine, though five are shown."""
+    for _ in range(9):
+        past.say(past.alert(BEARING), Verdict.FALSE)
+    now = past.alert(BEARING)
+    listed = recurrences_of(engine, [now], past.clock.now())[now]
+    found = seen_before(engine, Likenesses(), now)
+    assert len(found.similar) == 5
+    assert (listed.alike, listed.false) == (9, 9)
+    assert found.in_words == "All 9 like it that people judged were false alarms: an exception?"

@@ -11,6 +11,8 @@ from latentwatch.alerts.database import open_database
 from latentwatch.incident_placing import place_incidents_of
 from tests.services.review_app import serving
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

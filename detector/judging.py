@@ -19,6 +19,8 @@ PROMISE_FACTOR = 2.0
 
 BLIND_BELOW = 0.1
 """Share of the planted faults below which a model finds next to nothing."""
+_BLIND_AT_CHANCE_BELOW = 0.25
+"""It does so too below this, where half of the faults look no stranger than normal stretches as long as they."""
 _FEWEST_TO_TELL = 8
 """Planted faults below which that says nothing."""
 FAR_LARGER = 4.0
@@ -34,7 +36,14 @@ MOST_LOST = 40
 
 def is_blind(evaluation: Evaluation) -> bool:
     """Whether next to nothing of what was planted is found."""
-    return evaluation.faults_planted >= _FEWEST_TO_TELL and _recall_of(evaluation) < BLIND_BELOW
+    if evaluation.faults_planted < _FEWEST_TO_TELL:
+        return False
+    recall, details = _recall_of(evaluation), evaluation.details
+    by_chance = 1.0 - 0.5 ** (
+        1.0 / details.get("fault_records", 1)
+    )  # the strangest of so many normal records, in half of cases
+    look_normal = details.get("half_found_at", 0.0) >= by_chance
+    return recall < BLIND_BELOW or (recall < _BLIND_AT_CHANCE_BELOW and look_normal)
 
 
 def judge(

@@ -199,6 +199,18 @@ def test_a_first_model_that_finds_next_to_nothing_needs_a_yes():
     assert judge(replace(KEPT, faults_planted=4, faults_found=0), None).promote  # too few to tell
 
 
+def test_faults_that_look_like_any_record_are_not_found():
+    """Hosts as one series: a fifth is found, and half of the faults of an hour look like any hour, of which the strangest
+    minute is one in 87 in half of cases."""
+    series = replace(KEPT, faults_found=8, details={"fault_records": 60, "half_found_at": 0.39})
+    assert not judge(series, None).promote
+    assert judge(replace(series, faults_found=10), None).promote
+    assert not judge(replace(series, details={"fault_records": 60, "half_found_at": 0.012}), None).promote
+    assert judge(replace(series, details={"fault_records": 60, "half_found_at": 0.011}), None).promote
+    assert judge(replace(series, details={"fault_records": 1, "half_found_at": 0.39}), None).promote
+    assert not judge(replace(series, details={"fault_records": 1, "half_found_at": 0.5}), None).promote
+
+
 def test_what_is_caught_no_longer_is_named():
     """A challenger that needs a far larger change of a feature than the champion says so."""
     changes = [{"feature": "vib", "change": 0.4, "unit": "mm/s", "tried": 9.0, "records": 12}]

@@ -32,6 +32,12 @@ WHOSE = re.compile(
     re.IGNORECASE,
 )
 """Names of what is watched, among the tags of a record."""
+_DESCRIBES = re.compile(
+    r"(^|[._ -])(units?|uom|quality|status|state|type|kind|category|class|condition|validity)([ _.-]?(id|name|no|code|text))?$",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"unit([ _.-]?(id|name|no))?$", re.IGNORECASE)
+"""What can be numbered machines, as well as units of measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +150,25 @@ def _telegraf(columns: list[Column], given: Mapping[str, str]) -> CollectedShape
     )
 
 
+def describes(column: Column) -> bool:
+    """Whether it says how a record is meant, such as its unit or quality, and so not whose it is.
+
+    Units of measurement hold a word without a digit, which machines that are numbered do not.
+    """
+    if not _DESCRIBES.search(column.name):
+        return False
+    numbered = column.numbers is not None or bool(column.texts.dropna().astype(str).str.contains(r"\d").all())
+    return not (numbered and _NUMBERED.search(column.name))
+
+
 def telling_apart(tags: Sequence[Column], times: "pd.Series[Any]") -> tuple[str, ...]:
-    """As few tags as leave hardly two records of one time to an entity, those that name a machine first."""
-    left = sorted(tags, key=lambda tag: (not WHOSE.search(tag.name), -tag.distinct))
-    chosen: list[Column] = left[:1] if left and (WHOSE.search(left[0].name) or left[0].distinct > 1) else []
+    """As few tags as leave hardly two records of one time to an entity, those that name a machine first.
+
+    One that describes the record is among them only where no other tells its records apart.
+    """
+    left = sorted(tags, key=lambda tag: (describes(tag), not WHOSE.search(tag.name), -tag.distinct))
+    names = bool(left) and not describes(left[0]) and (WHOSE.search(left[0].name) or left[0].distinct > 1)
+    chosen: list[Column] = left[:1] if names else []
     while (shared := _shared(chosen, times)) > _FEW_SHARE:
         further = [(_shared([*chosen, tag], times), tag) for tag in left if all(tag is not each for each in chosen)]
         best = min(further, key=lambda pair: pair[0], default=None)

@@ -31,6 +31,7 @@ from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
 from latentwatch.first_alert import first_alert
+from latentwatch.first_entity import guess_entity
 from latentwatch.first_features import first_features
 from latentwatch.local_clock import doubled_hour_note
 from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
@@ -39,14 +40,6 @@ from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
 from latentwatch.unsuitable_tables import refuse_dates, refuse_unsuitable_tables
 
-_ENTITY_NAMES = re.compile(
-    r"^(entity|device|machine|asset|unit|rig|sensor|host|server|station|node|plant|line|pump|vehicle|customer|user|account"
-    r"|turbine|engine|meter|run|group|site|location)([ _.-]?(id|name|no|number))?$",
-    re.IGNORECASE,
-)
-_ID_NAMES = re.compile(r"(^|[_ .-])id$|[a-z]Id$")
-_SHARED_TIMES = 0.5
-"""From this share of records on that have their time with others, a column that tells those apart names entities."""
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _FEW = 200
 _DAY = 86_400.0
@@ -145,7 +138,7 @@ def guess_monitor(
     if (
         not parts
         and aligned is None
-        and (guessed := _guess_entity([column for column in columns if column.name != time], times, notes))
+        and (guessed := guess_entity([column for column in columns if column.name != time], times, day_first, notes))
     ):
         parts = (guessed,)
     entity = parts[0] if len(parts) == 1 else None
@@ -294,38 +287,6 @@ def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bo
         if len(times):
             spans.append((int(times.min()), int(times.max())))
     return any(later[0] < earlier[1] for earlier, later in pairwise(sorted(spans)))
-
-
-def _guess_entity(columns: Sequence[Column], times: "pd.Series[Any] | None", notes: list[str]) -> str | None:
-    repeating = [
-        column for column in columns if column.distinct * 2 <= len(column.texts) and not column.texts.isna().any()
-    ]
-    for column in repeating:
-        steps = column.name.split(".") if column.inside else [column.name]
-        if any(_ENTITY_NAMES.match(".".join(steps[at:])) for at in range(len(steps))) and not _is_measured(column):
-            notes.append(f"entity: {column.name!r}, by its name; {column.distinct} different in the sample")
-            return column.name
-    for column in repeating:
-        if _ID_NAMES.search(column.own_name) and column.numbers is None and column.distinct > 1:
-            notes.append(
-                f"entity: {column.name!r}, an identifier that repeats; {column.distinct} different in the sample"
-            )
-            return column.name
-    if times is not None and float(times.duplicated(keep=False).mean()) >= _SHARED_TIMES:
-        for column in repeating:
-            if column.numbers is None and not pd.DataFrame({"at": times, "of": column.texts}).duplicated().any():
-                notes.append(
-                    f"entity: {column.name!r}, which tells records of one time apart; {column.distinct} different in the"
-                    " sample"
-                )
-                return column.name
-    notes.append("entity: none found; all records belong to one")
-    return None
-
-
-def _is_measured(column: Column) -> bool:
-    """Whether a column holds fractions, so that it is a quantity, whatever its name."""
-    return column.numbers is not None and bool((column.numbers.dropna() % 1 != 0).any())
 
 
 def _slug(stem: str) -> str:

@@ -88,14 +88,14 @@ def find_long_form(columns: Sequence[Column]) -> Found | None:
         return None
     value, name = values[0], names[0]
     assert value.numbers is not None  # by the choice above
-    if _told(value.numbers, name.texts) < _TELLING:
+    if told(value.numbers, name.texts) < _TELLING:
         return None
     kinds = ", ".join(sorted(map(str, name.texts.dropna().unique()))[:3])
     more = ", ..." if name.distinct > 3 else ""
     return Found(name, value, f"long form: {value.name!r} means something else for each {name.name!r} ({kinds}{more})")
 
 
-def _told(values: "pd.Series[Any]", names: "pd.Series[Any]") -> float:
+def told(values: "pd.Series[Any]", names: "pd.Series[Any]") -> float:
     """The share of the values' variance, by rank, that their names explain, each name counting alike however often it comes."""
     table = pd.DataFrame({"value": values, "name": names}).dropna().sort_values("value")
     weights = 1 / table.groupby("name")["value"].transform("size")

@@ -29,6 +29,7 @@ _DULLER_BY_CHANCE = 0.005
 """Share of the features of which a healthy retraining catches only changes so much larger; measured on sixty."""
 MOST_TOLD = 8
 """Features whose smallest change stands in the reasons."""
+_DOUBT_BELOW = 0.1
 _IN_DOUBT = ", and may raise more than twice the false alarms that it promises: look whether it does"
 MOST_LOST = 40
 """Features of which it is said that a change of them is no longer found: each is one that nobody watches any more."""
@@ -113,8 +114,12 @@ def keeps_promise(evaluation: Evaluation) -> bool:
 
 
 def is_doubtful(evaluation: Evaluation) -> bool:
-    """Whether more than PROMISE_FACTOR times the promised rate was flagged, of too few records to tell that from chance."""
-    return keeps_promise(evaluation) and evaluation.realised_rate > PROMISE_FACTOR * evaluation.promised_rate
+    """Whether more than PROMISE_FACTOR times the promised rate was flagged, which chance would do to records that stand alone less
+    than once in ten times; since flagged ones come together, it is no proof."""
+    allowed = PROMISE_FACTOR * evaluation.promised_rate
+    flagged = round(evaluation.realised_rate * evaluation.holdout_records)
+    by_chance = binom.sf(flagged - 1, evaluation.holdout_records, min(1.0, allowed))
+    return keeps_promise(evaluation) and evaluation.realised_rate > allowed and bool(by_chance < _DOUBT_BELOW)
 
 
 def _compare(challenger: Evaluation, champion: Evaluation, fewer: Shortfall, louder: Shortfall) -> tuple[bool, str]:
@@ -168,7 +173,7 @@ def _promise_in_words(who: str, evaluation: Evaluation) -> str:
     return (
         f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
         f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised{daily}."
-        + (" That is more than twice as many, of so few records that chance may do it." if doubtful else "")
+        + (" That is more than twice as many, of records too few and too alike to prove it." if doubtful else "")
     )
 
 

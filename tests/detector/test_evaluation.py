@@ -267,7 +267,7 @@ def test_a_champion_that_cannot_be_evaluated_is_named():
     assert not any("first model" in reason for reason in judgement.reasons)
 
 
-DOUBTFUL = replace(KEPT, realised_rate=0.022, realised_interval=(0.004, 0.06))
+DOUBTFUL = replace(KEPT, realised_rate=0.024, realised_interval=(0.004, 0.06))
 
 
 def test_more_than_twice_the_promise_is_never_called_kept():
@@ -276,12 +276,24 @@ def test_more_than_twice_the_promise_is_never_called_kept():
         judgement = judge(DOUBTFUL, champion)
         assert judgement.promote
         who = "The model" if champion is None else "The challenger"
-        assert judgement.reasons[0].startswith(f"{who} may not keep its promise: 2.2 % of")
+        assert judgement.reasons[0].startswith(f"{who} may not keep its promise: 2.4 % of")
         assert "more than twice as many" in judgement.reasons[0]
         ours = [each for each in judgement.reasons if not each.startswith("The champion")]
         assert not any("keeps" in each for each in ours)
     assert "may raise more than twice the false alarms" in judge(DOUBTFUL, None).reasons[-1]
     assert "may not keep" not in " ".join(judge(replace(DOUBTFUL, realised_rate=0.019), None).reasons)
+
+
+def test_a_single_flagged_record_proves_and_suggests_nothing():
+    """One of 600 where .04 % are promised is four times as many, and what chance does; eight of 506 for .3 % is not."""
+    one = replace(
+        KEPT, promised_rate=0.0004, realised_rate=1 / 600, realised_interval=(0.0, 0.009), holdout_records=600
+    )
+    assert "keeps its promise" in judge(one, None).reasons[0]
+    eight = replace(
+        KEPT, promised_rate=0.003, realised_rate=8 / 506, realised_interval=(0.003, 0.045), holdout_records=506
+    )
+    assert "may not keep its promise" in judge(eight, None).reasons[0]
 
 
 LOUDER = replace(BROKEN, realised_rate=0.3, realised_interval=(0.24, 0.36))

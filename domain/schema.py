@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -20,13 +19,15 @@ from pydantic import (
     model_validator,
 )
 
+from latentwatch.domain.differences import Differences
 from latentwatch.domain.durations import Duration, format_duration
 from latentwatch.domain.importance import IMPORTANCE, Importance
 from latentwatch.domain.shape import Condition, FileEntity, LongForm
 
 Missing = tuple[float | str, ...]
 """Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
-
+Written = Literal["1,234.5", "1.234,5", "1 234.5", "1 234,5", "1'234.5"]
+"""How text writes a number: what parts its thousands, and its decimal sign."""
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 """Numbers are kept as such; numpy would tell, but whoever only parses monitors (Airflow, every half minute) does without."""
@@ -61,13 +62,15 @@ class Feature(Importance):
     type: FeatureType
     """How it is read and compared."""
     unit: str = ""
-    """Shown beside its values."""
+    """Shown beside its values. Where text has it behind the number, as in 24.4%, it is read as the number."""
     path: str = ""
     """Where it stands in a nested record, dots between keys; empty means the feature's own name."""
     period: float | None = Field(default=None, gt=0)
     """Only for cyclic features: the value at which it starts again."""
     missing: Missing = ()
     """Values that mean "no value", beside those of the whole record."""
+    written: Written | None = None
+    """How text writes its numbers, where not as the whole record's."""
     fixed: bool = False
     """Whether nobody can change it, such as the weather: what would calm an alert is looked for among the others."""
 
@@ -78,7 +81,7 @@ class Feature(Importance):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _telling(handler(self), ("missing", "fixed", *IMPORTANCE))
+        return _telling(handler(self), ("missing", "written", "fixed", *IMPORTANCE))
 
     @model_validator(mode="after")
     def _period_belongs_to_cyclic(self) -> Self:
@@ -91,8 +94,9 @@ class Feature(Importance):
 
     @property
     def reading(self) -> tuple[str | float | None, ...]:
-        """How it is read: type, path, period and what is missing. Two features with the same reading get the same values."""
-        return self.type.value, self.path or self.name, self.period, *self.missing
+        """How it is read. Two features with the same reading get the same values of what both can read."""
+        written = (f"written {self.written}",) if self.written else ()
+        return self.type.value, self.path or self.name, self.period, *self.missing, *written
 
     @property
     def is_number(self) -> bool:
@@ -119,6 +123,8 @@ class RecordSchema(BaseModel):
     """Whose messages hold several measurements of which each source and time make one record. For JSON."""
     missing: Missing = ()
     """Values of any feature that mean "no value", beside empty cells, null and the common words."""
+    written: Written | None = None
+    """How text writes numbers: `"1,234.5"` has commas between thousands; by default nothing parts them, and a point is the decimal sign, or in CSV that is not parted by commas also a comma."""
     timezone: str = "UTC"
     """By whose clock its days and weeks repeat: a name of the IANA database, such as Europe/Berlin. Acts from the next training."""
     long: LongForm | None = None
@@ -160,7 +166,7 @@ class RecordSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = _telling(handler(self), ("missing", "where", "arrays", "collector", "long", "every", "age"))
+        dumped = _telling(handler(self), ("missing", "written", "where", "arrays", "collector", "long", "every", "age"))
         if self.day_first is None:  # false says that the month comes first
             dumped.pop("day_first", None)
         if self.where and "where" in dumped:
@@ -247,6 +253,10 @@ class RecordSchema(BaseModel):
         """The numbers that stand for no value in a feature."""
         return tuple(value for value in self._missing_of(name) if isinstance(value, float))
 
+    def written_of(self, name: str) -> Written | None:
+        """How text writes a feature's numbers, where the monitor says it."""
+        return self._by_name[name].written or self.written
+
     def _missing_of(self, name: str) -> Missing:
         return self.missing + self._by_name[name].missing
 
@@ -290,6 +300,7 @@ class RecordSchema(BaseModel):
         return (
             ("day_first", self.day_first),
             ("missing", self.missing),
+            ("written", self.written),
             ("where", where),
             ("arrays", self.arrays or None),
             ("collector", self.collector),
@@ -299,7 +310,7 @@ class RecordSchema(BaseModel):
         )
 
     def fingerprint(self) -> str:
-        """A short hash of what scoring reads: time, entity, and each feature's name, type, path and period, in order.
+        """A short hash of what scoring reads: time, entity, and each feature's name and reading, in order.
 
         What acts on pages or in the decision alone, such as a unit or a limit, is outside, and so is any key that a later
         version may add.
@@ -314,7 +325,7 @@ class RecordSchema(BaseModel):
         read += [[key, value] for key, value in self._further if value not in ((), None)]
         return hashlib.sha256(json.dumps(read, default=BaseModel.model_dump).encode()).hexdigest()[:16]
 
-    def compared_with(self, now: "RecordSchema") -> "Differences":
+    def compared_with(self, now: "RecordSchema") -> Differences:
         """How a monitor's fields, as they are now, differ from these, which a model was trained on.
 
         >>> trained = RecordSchema.model_validate({"time": "at", "features": {"x": "numeric", "y": "numeric"}})
@@ -345,35 +356,12 @@ class RecordSchema(BaseModel):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """How a monitor's fields differ from those of a model."""
-
-    lost: tuple[str, ...]
-    """Features that the model reads and the monitor no longer has."""
-    changed: tuple[str, ...]
-    """A clause for each field that both have and read in another way."""
-    added: tuple[str, ...]
-    """Features that the monitor has and the model does not read; they count from the next training."""
-
-    @property
-    def prevent_scoring(self) -> bool:
-        """Whether the model needs what the monitor does not give; what was only added does not."""
-        return bool(self.lost or self.changed)
-
-    @property
-    def added_in_words(self) -> str:
-        """What the fields mean that were only added; empty where there are none."""
-        if not self.added:
-            return ""
-        return f"{', '.join(self.added)} {'counts' if len(self.added) == 1 else 'count'} from the next training"
-
-
 def _in_words(feature: Feature) -> str:
     period = "" if feature.period is None else f" with period {feature.period:g}"
     place = f" at {feature.path}" if feature.path and feature.path != feature.name else ""
     missing = f" without {_said(feature.missing)}" if feature.missing else ""
-    return f"{feature.type.value}{period}{place}{missing}"
+    written = f" written {feature.written}" if feature.written else ""
+    return f"{feature.type.value}{period}{place}{missing}{written}"
 
 
 def _said(value: Any) -> str:

@@ -24,6 +24,7 @@ from latentwatch.domain.shape import FileEntity
 from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.settings import Settings
 from latentwatch.streams.alignment.alignment import alignment_of
+from latentwatch.streams.decoding.cells import spelling_of
 from latentwatch.streams.decoding.columns import file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
@@ -135,9 +136,7 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     if file.is_text:
         return _read_lines(file, schema, number)
     entity = file.text(schema.entity_fields[0]) if schema.entity_fields else None
-    expressions = [
-        part for feature in schema.features for part in _expressions(file, feature, schema.missing_words(feature.name))
-    ]
+    expressions = [part for feature in schema.features for part in _expressions(file, schema, feature)]
     extras = [text for text in (_time_expression(file, schema.time) if schema.time else None, entity) if text]
     found = iter(file.select([*expressions, *extras]))
     faults: list[_Fault] = []
@@ -203,12 +202,12 @@ def _leave_out(file: TableFile, unreadable: int, rows: int, first: str) -> None:
     log.warning("rows that cannot be read are left out", file=file.path, left_out=unreadable, of=rows, first=first)
 
 
-def _expressions(file: TableFile, feature: Feature, missing: frozenset[str]) -> tuple[str, str]:
+def _expressions(file: TableFile, schema: RecordSchema, feature: Feature) -> tuple[str, str]:
     """What to select for a feature: its value, and whether the file has one there."""
     field = feature.path or feature.name
     if not feature.is_number:
         return str(file.word(field)), "true"
-    return file.number(field, boolean=feature.type is FeatureType.BOOLEAN, missing=missing)
+    return file.number(field, spelling_of(schema, feature.name, file.decimal_commas))
 
 
 def _column(feature: Feature, found: NDArray[Any], given: NDArray[Any], faults: "list[_Fault]") -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
-from latentwatch.streams.decoding.cells import number_in
+from latentwatch.streams.decoding.cells import number_in, spelling_of
 from latentwatch.streams.decoding.columns import shorten, words
 from latentwatch.streams.decoding.json_decoding import UNREADABLE, keys_of, kind_of
 
@@ -101,7 +101,9 @@ class ValueReader:
         self._plain: dict[str | None, int] = {
             path: self._columns[feature.name]
             for path, feature in self._features.items()
-            if _is_plain(feature) and not schema.missing_words(feature.name)
+            if _is_plain(feature)
+            and spelling_of(schema, feature.name).reads_plain
+            and not schema.missing_words(feature.name)
         }
         """Columns of numbers of which no further word or number means "no value": most of them, and quickly read."""
         self._inside: dict[str | None, _ObjectKeys] = {}
@@ -207,7 +209,7 @@ class ValueReader:
         missing, text = self.schema.missing_words(feature.name), words([sent])[0] or ""
         if not feature.is_number:
             return None if text.strip() in missing else text
-        number = number_in(text, feature.type is FeatureType.BOOLEAN, self._commas, missing)
+        number = number_in(text, spelling_of(self.schema, feature.name, self._commas))
         if number is None or abs(number) > _LARGEST:
             wanted = "true or false" if feature.type is FeatureType.BOOLEAN else "a number that 32 bits hold"
             return Misfit(f"field {feature.name!r} is {_spelled(sent)}, {wanted} belongs there")

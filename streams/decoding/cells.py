@@ -1,14 +1,53 @@
 """Numbers and truth values written as text: CSV cells, and text that JSON or Parquet holds where a number belongs.
 
 One rule for training and scoring: what a model learned from in a file is not refused when it arrives on a stream.
-In CSV that is not parted by commas, a comma is a number's decimal sign, as spreadsheets of half the world write it.
+In CSV that is not parted by commas, a comma is a number's decimal sign, as spreadsheets of half the world write it, unless
+the monitor says with `written` how numbers are written. Behind a number may stand the feature's unit.
 """
 
 import re
+from dataclasses import dataclass
+
+from latentwatch.domain.schema import FeatureType, RecordSchema, Written
 
 GROUPED = r"[+-]?\d{1,3}(\.\d{3})+,\d+"
 """A number with a decimal comma whose thousands are parted by points, which the comma shows to be no decimal sign."""
 _GROUPED = re.compile(GROUPED, re.ASCII)
+BLANKS = " \u00a0\u202f"
+"""What may stand between thousands, and before a unit; narrow ones too."""
+
+
+def _form(parting: str, decimal: str) -> str:
+    return rf"[+-]?([1-9]\d{{0,2}}([{parting}]\d{{3}})+|\d*)([{decimal}]\d*)?([eE][+-]?\d+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberForm:
+    """A way to write numbers."""
+
+    pattern: str
+    """What such a number looks like, a regular expression that SQL knows as well."""
+    parting: str
+    """The characters that may stand between thousands."""
+    decimal: str
+
+    def plain(self, text: str) -> str | None:
+        """The number as programs write it; None where it is not of this form."""
+        if re.fullmatch(self.pattern, text, re.ASCII) is None:
+            return None
+        for sign in self.parting:
+            text = text.replace(sign, "")
+        return text.replace(self.decimal, ".")
+
+
+FORMS: dict[Written, NumberForm] = {
+    "1,234.5": NumberForm(_form(",", "."), ",", "."),
+    "1.234,5": NumberForm(_form(".", ","), ".", ","),
+    "1 234.5": NumberForm(_form(BLANKS, "."), BLANKS, "."),
+    "1 234,5": NumberForm(_form(BLANKS, ","), BLANKS, ","),
+    "1'234.5": NumberForm(_form("'’", "."), "'’", "."),
+}
+"""By how the monitor says it. Thousands are whole groups of three, so that 1,2 or 1,2345 is none of them."""
 MISSING_WORDS = ("", "nan", "NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-")
 """Cells that mean "no value", once blanks around them are gone."""
 NO_NUMBER_WORDS = (*MISSING_WORDS, "?", "unavailable", "Unavailable", "unknown", "Unknown", "undefined")
@@ -23,32 +62,68 @@ def has_decimal_commas(delimiter: str) -> bool:
     return delimiter != ","
 
 
-def number_in(
-    cell: str, boolean: bool, decimal_commas: bool = False, missing: frozenset[str] = frozenset()
-) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How a feature's cells write its numbers."""
+
+    boolean: bool = False
+    decimal_commas: bool = False
+    """Whether a comma is the decimal sign where `written` says nothing."""
+    missing: frozenset[str] = frozenset()
+    """Further words that mean "no value"."""
+    written: Written | None = None
+    unit: str = ""
+    """What may stand behind a number."""
+
+    @property
+    def reads_plain(self) -> bool:
+        """Whether text that programs read as a number means just that."""
+        return not self.boolean and (self.written is None or FORMS[self.written].decimal == ".")
+
+
+def spelling_of(schema: RecordSchema, name: str, decimal_commas: bool = False) -> Spelling:
+    """How a feature's cells write its numbers, by the monitor and by what parts its CSV."""
+    feature = schema.feature(name)
+    return Spelling(
+        feature.type is FeatureType.BOOLEAN,
+        decimal_commas,
+        schema.missing_words(name),
+        schema.written_of(name),
+        feature.unit.strip(),
+    )
+
+
+def number_in(cell: str, spelling: Spelling) -> float | None:
     """The number that a cell writes, 1.0 or 0.0 for a truth value, NaN where it is missing; None where it is none.
 
-    `missing` are further words that mean "no value".
-
-    >>> number_in(" 12.5 ", False), number_in("NA", False), number_in("Yes", True), number_in("high", False)
+    >>> plain, comma = Spelling(), Spelling(decimal_commas=True)
+    >>> number_in(" 12.5 ", plain), number_in("NA", plain), number_in("Yes", Spelling(boolean=True)), number_in("high", plain)
     (12.5, nan, 1.0, None)
-    >>> number_in("?", False), number_in(" unavailable", False)
+    >>> number_in("?", plain), number_in(" unavailable", plain)
     (nan, nan)
-    >>> number_in("12,5", False, decimal_commas=True), number_in("1.012,5", False, decimal_commas=True)
+    >>> number_in("12,5", comma), number_in("1.012,5", comma)
     (12.5, 1012.5)
-    >>> number_in("1.012.5", False, decimal_commas=True), number_in("1.012,5", False)
+    >>> number_in("1.012.5", comma), number_in("1.012,5", plain)
     (None, None)
-    >>> number_in("n.v.", False, missing=frozenset(["n.v."]))
+    >>> number_in("n.v.", Spelling(missing=frozenset(["n.v."])))
     nan
+    >>> thousands = Spelling(written="1,234.5", unit="EUR")
+    >>> number_in("-1,012.50 EUR", thousands), number_in("12", thousands), number_in("1,2", thousands), number_in("1 USD", thousands)
+    (-1012.5, 12.0, None, None)
     """
     stripped = cell.strip()
-    if stripped in NO_NUMBER_WORDS or stripped in missing:
+    if stripped in NO_NUMBER_WORDS or stripped in spelling.missing:
         return float("nan")
-    if boolean:
+    if spelling.boolean:
         word = stripped.lower()
         return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
+    if spelling.unit and stripped.endswith(spelling.unit):
+        stripped = stripped.removesuffix(spelling.unit).rstrip()
     try:
-        if not decimal_commas or "," not in stripped:
+        if spelling.written is not None:
+            plain = FORMS[spelling.written].plain(stripped)
+            return None if plain is None else float(plain)
+        if not spelling.decimal_commas or "," not in stripped:
             return float(stripped)
         whole = stripped.replace(".", "") if _GROUPED.fullmatch(stripped) else stripped
         return float(whole.replace(",", "."))

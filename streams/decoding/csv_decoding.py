@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Decoded, number_type
-from latentwatch.domain.schema import FeatureType, RecordSchema
-from latentwatch.streams.decoding.cells import MISSING_WORDS, has_decimal_commas, number_in
+from latentwatch.domain.schema import RecordSchema
+from latentwatch.streams.decoding.cells import MISSING_WORDS, Spelling, has_decimal_commas, number_in, spelling_of
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
 from latentwatch.streams.decoding.csv_rows import column_names, split_row
 from latentwatch.streams.decoding.framing import foreign
@@ -52,10 +52,9 @@ class CsvDecoder:
         schema, count, commas = self._schema, len(messages), has_decimal_commas(self._delimiter)
         numbers = np.empty((count, len(schema.numbers)), number_type(schema))
         for column, name in enumerate(schema.numbers):
-            boolean = schema.feature(name).type is FeatureType.BOOLEAN
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
                 numbers[:, column] = _numbers(
-                    name, cells[self._places[name]], boolean, commas, schema.missing_words(name), refused
+                    name, cells[self._places[name]], spelling_of(schema, name, commas), refused
                 )
         columns = Columns(
             numbers=numbers,
@@ -93,24 +92,21 @@ def _line(value: bytes | None) -> bytes:
     return value
 
 
-def _numbers(
-    name: str, cells: tuple[str, ...], boolean: bool, commas: bool, missing: frozenset[str], refused: dict[int, str]
-) -> Any:
+def _numbers(name: str, cells: tuple[str, ...], spelling: Spelling, refused: dict[int, str]) -> Any:
     """[N] numbers of one column; NaN where missing, and where refused."""
-    if not boolean:
+    if spelling.reads_plain:
+        commas = spelling.decimal_commas and spelling.written is None
         try:
             return np.array([cell.replace(",", ".") for cell in cells] if commas else cells, np.float64)
         except ValueError:
             pass
-    return [_number(row, name, cell, boolean, commas, missing, refused) for row, cell in enumerate(cells)]
+    return [_number(row, name, cell, spelling, refused) for row, cell in enumerate(cells)]
 
 
-def _number(
-    row: int, name: str, cell: str, boolean: bool, commas: bool, missing: frozenset[str], refused: dict[int, str]
-) -> float:
-    number = number_in(cell, boolean, commas, missing)
+def _number(row: int, name: str, cell: str, spelling: Spelling, refused: dict[int, str]) -> float:
+    number = number_in(cell, spelling)
     if number is not None:
         return number
-    wanted = "true or false" if boolean else "a number"
+    wanted = "true or false" if spelling.boolean else "a number"
     refused.setdefault(row, f"field {name!r} is text ({shorten(cell)}), {wanted} belongs there")
     return np.nan

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.record import Decoded, Numbers, number_type
 from latentwatch.domain.schema import FeatureType, RecordSchema
-from latentwatch.streams.decoding.cells import number_in
+from latentwatch.streams.decoding.cells import Spelling, number_in, spelling_of
 from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, joined, shorten, words
 from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign, is_framed, schema_id, unframed
 from latentwatch.streams.ports import Messages
@@ -91,7 +91,7 @@ class _Reader:
         self._written_record, _ = _compile(self._fields)
         self._decode_written: Callable[[Any], Any] = msgspec.json.Decoder(self._written_record).decode
         self._cells = [
-            _Cell(places[role], _label(role, path), kind == _TRUTH, schema.missing_words(role[1:]))
+            _Cell(places[role], _label(role, path), spelling_of(schema, role[1:]))
             for role, path, kind in fields
             if kind in (_NUMBER, _TRUTH)
         ]
@@ -187,9 +187,9 @@ class _Reader:
             value = cell.get(record)
             if not isinstance(value, str):
                 continue
-            number = number_in(value, cell.boolean, missing=cell.missing)
+            number = number_in(value, cell.spelling)
             if number is None:
-                wanted = "true or false" if cell.boolean else "a number"
+                wanted = "true or false" if cell.spelling.boolean else "a number"
                 return f"{cell.label} is text ({shorten(value)}), {wanted} belongs there"
             setattr(cell.owner(record), cell.attribute, number)
         return None
@@ -230,13 +230,12 @@ def _getter(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 class _Cell:
     """Where a number stands in a record, for a look at whether it is written as text."""
 
-    def __init__(self, place: str, label: str, boolean: bool, missing: frozenset[str]) -> None:
+    def __init__(self, place: str, label: str, spelling: Spelling) -> None:
         owner, _, self.attribute = place.rpartition(".")
         self.owner: Callable[[Any], Any] = attrgetter(owner) if owner else lambda record: record
         self.get = attrgetter(place)
         self.label = label
-        self.boolean = boolean
-        self.missing = missing
+        self.spelling = spelling
 
 
 _Field = tuple[str, tuple[str, ...], Any]

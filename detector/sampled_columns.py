@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from latentwatch.domain.schema import Written
 from latentwatch.domain.times import NO_TIME, parse_times
 
 MOST_CATEGORIES = 50
@@ -44,6 +45,12 @@ class Column:
     """The words among the numbers, by row; empty where `numbers` is None."""
     inside: bool = False
     """Whether it is a part of an object, its name the path to it."""
+    written: Written | None = None
+    """How its numbers are written, where not as programs write them."""
+    unit: str = ""
+    """What stands behind each of its numbers."""
+    others: tuple[Written, ...] = ()
+    """How its numbers may be written as well: nothing proves `written`."""
 
     @property
     def own_name(self) -> str:

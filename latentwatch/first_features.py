@@ -22,6 +22,8 @@ from latentwatch.detector.sampled_columns import (
     is_identifier,
     mean_words,
 )
+from latentwatch.domain.schema import Written
+from latentwatch.number_spellings import units_of_a_family
 from latentwatch.unsuitable_tables import DECIMAL_COMMA
 
 _LABEL_NAMES = re.compile(
@@ -75,6 +77,9 @@ def first_features(
             notes.append(
                 f"{column.name!r} is a category: its few whole numbers are named like an identifier's, {_CODE_ADVICE}"
             )
+        if type_ != "category" and (column.written or column.unit):
+            told = {key: value for key, value in (("unit", column.unit), ("written", column.written)) if value}
+            type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), **told}
         if column.inside:
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
         features[shape.short(column.name)] = type_
@@ -84,6 +89,11 @@ def first_features(
                 f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
                 f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring answers such records with an error"
             )
+        if column.numbers is None and (units := units_of_a_family(column.texts)):
+            notes.append(
+                f"{column.name!r} looks like numbers with units ({', '.join(units[:3])}), which as text say nothing of how "
+                "large they are; write them all in one unit"
+            )
         if grown is None and (note := sentinel(column)) is not None:
             notes.append(note)
         if column.distinct == 1:
@@ -91,6 +101,12 @@ def first_features(
     numbers = [column for column in columns if shape.short(column.name) in features and column.numbers is not None]
     if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
         notes.append(comma)
+    if with_unit := [column for column in numbers if column.unit]:
+        named = ", ".join(f"{column.name!r} ({column.unit})" for column in with_unit)
+        notes.append(
+            f"numbers with a unit behind each: {named}; the monitor says the unit, and the data must keep to it"
+        )
+    notes += [_form_note(numbers, form) for form in dict.fromkeys(column.written for column in numbers) if form]
     if features:
         kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
@@ -105,10 +121,21 @@ def first_features(
 def _decimal_comma(column: Column) -> str | None:
     """How the column's first number with a decimal comma is read, which its thousands' comma would make wrong."""
     found = column.texts[column.texts.astype(str).str.fullmatch(DECIMAL_COMMA)]
-    if not len(found):
+    if column.written or not len(found):
         return None
     number = str(found.iloc[0]).strip()
     return f"decimal commas: in {column.name!r} {number} is read as {number.replace(',', '.')}"
+
+
+def _form_note(columns: Sequence[Column], form: Written) -> str:
+    """How a number is read that programs would not read so."""
+    of = [column for column in columns if column.written == form]
+    shown, numbers = of[0].texts, of[0].numbers
+    assert numbers is not None  # the caller has looked
+    odd = shown[numbers.notna() & shown.astype(str).str.contains(r"\d[^\d.]\d", regex=True)]
+    example = "" if odd.empty else f": in {of[0].name!r} {str(odd.iloc[0]).strip()} is {numbers[odd.index[0]]:.12g}"
+    more = f", and {len(of) - 1} more columns" if len(of) > 1 else ""
+    return f"numbers are written as in {form}{example}{more}; the monitor says so, and the data must keep to it"
 
 
 def _reason_to_leave_out(column: Column, rows: int) -> str | None:

@@ -35,6 +35,7 @@ from latentwatch.first_entity import guess_entity
 from latentwatch.first_features import first_features
 from latentwatch.local_clock import doubled_hour_note
 from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
+from latentwatch.number_spellings import common_form
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
@@ -82,7 +83,7 @@ def guess_monitor(
     """Guess a monitor from a file; `time` and `entity` overrule the guess, `topic` makes a Kafka topic its source, and
     only the records that say what `where` does count.
 
-    Raises InvalidHistory when the file is empty, holds no feature, or writes numbers with a decimal comma, InvalidInput
+    Raises InvalidHistory when the file is empty, holds no feature, or writes numbers that nothing explains, InvalidInput
     when the name or the topic is none.
     """
     files = find_files([path])
@@ -90,7 +91,7 @@ def guess_monitor(
     packed, packed_note = packing(path)
     file = open_table(path, unpacker_of(packed))
     sample = read_sample(file)
-    refuse_unsuitable_tables(file, {column.name: column.texts for column in sample if column.numbers is None})
+    refuse_unsuitable_tables(file, sample)
     shape = known_shape(sample, where, file.decimal_commas)
     columns = shape.columns
     rows = len(columns[0].texts) if columns else 0
@@ -168,11 +169,15 @@ def guess_monitor(
             f"entity: every {once!r} comes once, so that no record has a past to be judged by, and each has an alert of its own;"
             " give a field whose values come again if there is one"
         )
+    written = common_form([column for column in columns if shape.short(column.name) in features])
+    if written is not None:
+        features = {name: _without_form(spec) for name, spec in features.items()}
     record = {
         "time": time,
         "day_first": day_first,
         "entity": {"file": True} if one_each else (entity or (list(parts) or None)),
         "where": shape.where or None,
+        "written": written,
         **packed,
         **(aligned.keys if aligned else {}),
         "features": features,
@@ -198,6 +203,14 @@ def guess_monitor(
         return Guess(Monitor.model_validate(monitor), tuple(notes))
     except ValidationError as error:
         raise InvalidInput("\n".join(_refusal(problem, path) for problem in error.errors())) from None
+
+
+def _without_form(spec: Any) -> Any:
+    """A feature's type without how it is written, which the whole record says."""
+    if isinstance(spec, str):
+        return spec
+    left = {key: value for key, value in spec.items() if key != "written"}
+    return left["type"] if len(left) == 1 else left
 
 
 def _refusal(problem: Any, path: str) -> str:

@@ -33,7 +33,7 @@ to an editor: with the YAML language server, begin a file with `# yaml-language-
 does, and names file, line and fix of what is wrong. A key that is not here is refused. Only `name`, `source` and `record.features`
 are needed. Below `record.features` stands each feature by its name: its type alone (`pressure: numeric`) or a mapping.
 
-What a model reads (`time`, `entity`, and of each feature `type`, `path`, `period` and `missing`) acts from the next training;
+What a model reads (`time`, `entity`, and of each feature `type`, `path`, `period`, `missing` and `written`) acts from the next training;
 everything else acts from the next start of a scorer.
 
 | Key | What it is | Default |

@@ -5,11 +5,12 @@ Text of a column → FoundSpelling, which is proven by the text or says that not
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from latentwatch.detector.sampled_columns import Column
 from latentwatch.domain.schema import Written
 from latentwatch.streams.decoding.cells import BLANKS, FORMS, GROUPED
 
@@ -41,22 +42,44 @@ def find_spelling(words: "pd.Series[Any]", decimal_commas: bool, known: Written 
     another meaning; `known` is how other columns of the table are written, which settles what this one leaves open.
     """
     plain = FoundSpelling(_plain_numbers(words, decimal_commas))
-    given = words.dropna()
-    if not _is_odd(given, plain.numbers[given.index], decimal_commas):
+    given = words.dropna().astype(str)
+    commas = given.str.contains(",", regex=False)
+    if not plain.numbers[given.index].isna().any() and not (decimal_commas and commas.any()):
         return plain
     bare, unit = _without_unit(words)
-    candidates = [plain] if not unit else [FoundSpelling(_plain_numbers(bare, decimal_commas), None, unit)]
-    candidates += [FoundSpelling(_numbers_of(bare, written), written, unit) for written in FORMS]
-    most = max(int(found.numbers.count()) for found in candidates)
-    best = [found for found in candidates if int(found.numbers.count()) == most]
-    if best[0].written is None and not _mixes_signs(bare.dropna(), best[1:], decimal_commas):
-        return best[0]
-    best = [found for found in best if found.written is not None]
-    chosen = next((found for found in best if found.written == known), best[0])
-    others = () if chosen.written == known else tuple(
-        found.written for found in best if found.written and not found.numbers.equals(chosen.numbers)
+    if unit:
+        plain = FoundSpelling(_plain_numbers(bare, decimal_commas), None, unit)
+    forms = [FoundSpelling(_numbers_of(bare, written), written, unit) for written in FORMS]
+    most = max(int(found.numbers.count()) for found in (plain, *forms))
+    best = {found.written: found for found in forms if int(found.numbers.count()) == most}
+    if plain.numbers.count() == most:
+        # Beside a decimal point a comma parts thousands, whatever parts the columns.
+        pointed = "1,234.5" in best and "1.234,5" not in best
+        proven = decimal_commas and ("1,234.5" if pointed else known)
+        return best.get(proven or None, plain)
+    chosen = best[known] if known in best else next(iter(best.values()))
+    if chosen.written == known or _leaves_out_zeros(bare.dropna().astype(str)):
+        return chosen
+    rivals = tuple(
+        found.written for found in best.values() if found.written and not found.numbers.equals(chosen.numbers)
     )
-    return FoundSpelling(chosen.numbers, chosen.written, unit, others)
+    return replace(chosen, others=rivals)
+
+
+def common_form(columns: Iterable[Column]) -> Written | None:
+    """How all of a table's numbers may be said to be written; None where that would make another number of one."""
+    numeric = [column for column in columns if column.numbers is not None]
+    forms = {column.written for column in numeric if column.written}
+    if len(forms) != 1:
+        return None
+    form = forms.pop()
+    for column in numeric:
+        if column.written is None:
+            words = column.texts.where(column.numbers.notna(), None)
+            bare = words if not column.unit else _without_unit(words)[0]
+            if not _numbers_of(bare, form).equals(pd.to_numeric(column.numbers).astype(float)):
+                return None
+    return form
 
 
 def units_of_a_family(texts: "pd.Series[Any]") -> tuple[str, ...]:
@@ -86,21 +109,16 @@ def _are_a_family(units: Iterable[str]) -> bool:
     return bool(set.intersection(*bases)) or set(units) <= _SPANS
 
 
-def _is_odd(given: "pd.Series[Any]", numbers: "pd.Series[Any]", decimal_commas: bool) -> bool:
-    """Whether some text is no number as it stands, or has a comma that may part thousands."""
-    return bool(numbers.isna().any()) or (decimal_commas and bool(given.astype(str).str.contains(",", regex=False).any()))
-
-
-def _mixes_signs(given: "pd.Series[Any]", rivals: list[FoundSpelling], decimal_commas: bool) -> bool:
-    """Whether text with decimal commas shows, by numbers with a decimal point beside them, that commas part thousands."""
-    strict = [found.written for found in rivals]
-    return decimal_commas and "1,234.5" in strict and "1.234,5" not in strict and bool(len(given))
+def _leaves_out_zeros(given: "pd.Series[str]") -> bool:
+    """Whether a comma parts thousands because whole numbers have no fraction, so that no fraction would end in 0."""
+    whole = given.str.strip().str.fullmatch(r"[+-]?[1-9]\d*")
+    return bool(whole.any()) and bool(given.str.strip().str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})*,\d\d0").any())
 
 
 def _without_unit(words: "pd.Series[Any]") -> tuple["pd.Series[Any]", str]:
     """The text without the unit that stands behind every number, and the unit; as it is where there is none."""
     given = words.dropna().astype(str).str.strip()
-    parts = given.str.extract(_WITH_UNIT)
+    parts = given.str.extract(rf"^(?:{_WITH_UNIT.pattern})$")
     units = parts[1] + parts[2]
     if not len(given) or units.isna().any() or units.nunique() != 1:
         return words, ""
@@ -117,6 +135,5 @@ def _plain_numbers(words: "pd.Series[Any]", decimal_commas: bool) -> "pd.Series[
 
 def _numbers_of(words: "pd.Series[Any]", written: Written) -> "pd.Series[Any]":
     form = FORMS[written]
-    return pd.to_numeric(
-        words.map(lambda text: form.plain(str(text).strip()), na_action="ignore"), errors="coerce"
-    )
+    plain = words.map(lambda text: form.plain(str(text).strip()), na_action="ignore")
+    return pd.to_numeric(plain, errors="coerce").astype(float)

@@ -10,7 +10,9 @@ import msgspec
 import pandas as pd
 
 from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column
-from latentwatch.streams.decoding.cells import GROUPED, NO_NUMBER_WORDS
+from latentwatch.domain.schema import Written
+from latentwatch.number_spellings import find_spelling
+from latentwatch.streams.decoding.cells import NO_NUMBER_WORDS
 from latentwatch.tables import TableFile, as_masked
 
 MOSTLY_NUMBERS = 0.95
@@ -26,13 +28,25 @@ def read_sample(file: TableFile) -> list[Column]:
     """Its columns; an object's parts are columns of their own."""
     columns = _columns(file, file.columns, inside=False)
     parts = [_parts(file, column) for column in columns]
-    return [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
+    found = [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
+    known = {column.written for column in found if column.written and not column.others}
+    if len(known) != 1:
+        return found
+    # A program writes all its numbers alike, so that those which prove how settle it for the others.
+    form = known.pop()
+    return [
+        _judged(column.name, column.texts, column.typed_time, column.inside, file.decimal_commas, form)
+        if column.others or (column.written is None and column.numbers is not None)
+        else column
+        for column in found
+    ]
 
 
 def resampled(columns: Sequence[Column], rows: "pd.Series[Any]", decimal_commas: bool) -> list[Column]:
     """The chosen rows of columns, each judged by what is left of it; rows keep their numbers."""
     return [
-        _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas) for column in columns
+        _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas, column.written)
+        for column in columns
     ]
 
 
@@ -77,16 +91,20 @@ def _column(name: str, found: Any, typed_time: bool, inside: bool, decimal_comma
     return _judged(name, texts, typed_time, inside, decimal_commas)
 
 
-def _judged(name: str, texts: "pd.Series[Any]", typed_time: bool, inside: bool, decimal_commas: bool) -> Column:
-    digits = texts
-    if decimal_commas and texts.notna().any():
-        grouped = texts.str.strip().str.fullmatch(GROUPED).eq(True)
-        digits = texts.mask(grouped, texts.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
-    numbers = pd.to_numeric(digits, errors="coerce")
-    words = texts.mask(texts.astype(str).str.strip().isin(NO_NUMBER_WORDS))
-    strays = words[numbers.isna() & words.notna()]
+def _judged(
+    name: str,
+    texts: "pd.Series[Any]",
+    typed_time: bool,
+    inside: bool,
+    decimal_commas: bool,
+    known: Written | None = None,
+) -> Column:
+    words = texts.mask(texts.astype(str).str.strip().isin(NO_NUMBER_WORDS), None)
+    spelling = find_spelling(words, decimal_commas, known)
+    strays = words[spelling.numbers.isna() & words.notna()]
     given = int(words.notna().sum())
     numeric = MOSTLY_NUMBERS if texts.nunique() > MOST_CATEGORIES else _NEARLY_ALL_NUMBERS
     if given and len(strays) <= (1 - numeric) * given:
-        return Column(name, texts, numbers, typed_time, strays, inside)
+        found = (spelling.written, spelling.unit, spelling.others)
+        return Column(name, texts, spelling.numbers, typed_time, strays, inside, *found)
     return Column(name, texts, None, typed_time, strays[:0], inside)

@@ -4,12 +4,12 @@ Columns of text, sampled from a file → nothing, or InvalidHistory.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from latentwatch.detector.sampled_columns import are_dates
+from latentwatch.detector.sampled_columns import Column, are_dates
 from latentwatch.domain.errors import InvalidHistory
 from latentwatch.tables import TableFile
 
@@ -20,12 +20,13 @@ _SEPARATORS = ";,\t|^~ "
 _MOSTLY = 0.95
 
 
-def refuse_unsuitable_tables(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
-    """Refuse decimal commas, days apart from their hours, and a header that is not the table's own.
+def refuse_unsuitable_tables(file: TableFile, columns: Sequence[Column]) -> None:
+    """Refuse commas of two meanings, days apart from their hours, and a header that is not the table's own.
 
     Raises InvalidHistory.
     """
-    _refuse_decimal_commas(file, texts)
+    _refuse_unclear_commas(file, columns)
+    texts = {column.name: column.texts for column in columns if column.numbers is None}
     _refuse_split_times(file, texts)
     if file.head is not None and not file.head.is_record:
         _refuse_titles(file)
@@ -43,14 +44,16 @@ def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
         )
 
 
-def _refuse_decimal_commas(file: TableFile, texts: Mapping[str, "pd.Series[Any]"]) -> None:
-    """Between commas such numbers would otherwise be taken for words, one category each."""
-    for name, column in texts.items():
-        given = column.dropna().astype(str)
-        if len(given) and given.str.fullmatch(DECIMAL_COMMA).all():
+def _refuse_unclear_commas(file: TableFile, columns: Sequence[Column]) -> None:
+    """What is 12,000 to one is 12.000 to another, and a model would learn a thousandth of it in silence."""
+    for column in columns:
+        if column.others:
+            given = column.texts.dropna().astype(str)
+            shown = given[given.str.contains(",", regex=False)].iloc[0].strip()
             raise InvalidHistory(
-                f"{file.path}: column {name!r} has a decimal comma ({given.iloc[0]}); write numbers with a point, or "
-                "part the columns by semicolons"
+                f"{file.path}: column {column.name!r} has numbers with a comma ({shown}), and nothing proves whether it parts "
+                f"thousands or is the decimal sign; write them without it ({shown.replace(',', '')} or {shown.replace(',', '.')}), "
+                "or give a sample that shows more"
             )
 
 

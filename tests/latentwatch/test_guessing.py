@@ -248,14 +248,14 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
         ("lines.csv", '{"a": 1}\n', "begins as JSON lines do"),
         ("image.csv", "\x89PNG\0\0\n", "is not text"),
         ("names.csv", "name\n" + "".join(f"n{row}\n" for row in range(99)), "'name': every value is different"),
-        ("comma.csv", 'a,b\n"1,5",2\n"-2,25",3\n', "column 'a' has a decimal comma"),
+        ("comma.csv", 'a,b\n"12,000",2\n"12,003",3\n', r"column 'a' has numbers with a comma \(12,000\), and nothing"),
         ("short.csv", "a,b\r\n1,2\n\n3\r\n", "row 2: 1 columns where the header has 2"),
         ("empty.jsonl", "\n", "is empty"),
         ("list.json", '[{"a": 1}, 2]\n', "is a JSON list; write one object a line"),
     ],
 )
 def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str, fix: str, tmp_path: Path):
-    """Headers with a name twice, decimal commas and JSON lists are told apart from data, with what to do."""
+    """Headers with a name twice, commas of two meanings and JSON lists are told apart from data, with what to do."""
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(InvalidHistory, match=fix):

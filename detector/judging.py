@@ -3,14 +3,12 @@
 Evaluations of challenger and champion on the same records -> Judgement with its reasons in words
 """
 
-from datetime import timedelta
-
 from scipy.stats import binom
 
 from latentwatch.detector.budget import amount
 from latentwatch.detector.confirmed import confirmed_in_words, lost
 from latentwatch.detector.side_by_side import CHANCE, Shortfall, fewer_found, more_flagged
-from latentwatch.domain.durations import format_duration
+from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.model import Evaluation, Judgement
 from latentwatch.domain.percent import percent
 
@@ -218,7 +216,7 @@ def _changes_in_words(evaluation: Evaluation) -> list[str]:
         records, pace = changes[0]["records"], evaluation.details.get("seconds_a_record")
         lasting = f" for {records} records" if records > 1 else ""
         if lasting and pace:
-            lasting += f" ({format_duration(timedelta(seconds=round(records * pace, 1)))})"
+            lasting += f" ({spell_duration(records * pace)})"
         said.append(f"The smallest change that would be caught, up or down{lasting}: {', '.join(told)}.")
     if unseen:
         said.append(f"No change that was tried, however large, would be caught of {', '.join(unseen)}.")

@@ -1,13 +1,12 @@
 """What the pace of records says of a first monitor's alerts: how many false ones, and which flagged records are one alert."""
 
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
 from latentwatch.detector.budget import amount
 from latentwatch.detector.metrics import FEW_CHANNELS
-from latentwatch.domain.durations import format_duration
+from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import HIGHEST_RATE, AlertPolicy
 
@@ -62,11 +61,11 @@ def first_alert(
                 f"records: each is found only where it is far stranger than usual. 'per: entity' counts for each, and 0.1 then "
                 f"makes {amount(0.1 * owners)} a day; training says what is found"
             )
-    if AlertPolicy().gap(cadence) > AlertPolicy().gap(0.0):
-        usual = timedelta(seconds=round(cadence))
+    gap = AlertPolicy().gap(cadence)
+    if gap > AlertPolicy().gap(0.0):
         notes.append(
-            f"alert: flagged records up to {format_duration(AlertPolicy().gap(usual.total_seconds()))} apart are one, since a "
-            f"record comes every {format_duration(usual)}"
+            f"alert: flagged records up to {spell_duration(gap.total_seconds())} apart are one, since a "
+            f"record comes every {spell_duration(cadence)}"
         )
     return alert, notes
 

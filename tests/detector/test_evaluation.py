@@ -219,7 +219,9 @@ def test_what_is_caught_no_longer_is_named():
     assert any("No longer found" in each and "a change of vib." in each for each in judge(duller, champion).reasons)
     larger = replace(KEPT, details={"smallest_changes": [{**changes[0], "change": 1.6}]})
     assert any("vib (1.6 mm/s instead of 0.4 mm/s)" in each for each in judge(larger, champion).reasons)
-    assert "for 12 records (12s): vib 0.4 mm/s." in judge(champion, None).reasons[2]
+    assert "for 12 records (12 s): vib 0.4 mm/s." in judge(champion, None).reasons[2]
+    slow = replace(champion, details={**champion.details, "seconds_a_record": 599.975})
+    assert "for 12 records (2 h): vib 0.4 mm/s." in judge(slow, None).reasons[2]
 
 
 def _confirmed(hour: int) -> ConfirmedAlert:

@@ -2,23 +2,30 @@
 
 import pytest
 
-from latentwatch.domain.durations import parse_duration
+from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.first_alert import first_alert
 
 
 @pytest.mark.parametrize(
     ("seconds", "rate", "gap"),
-    [(60, 0.0006, None), (300, 0.003, "15m"), (1800, 0.003, "90m"), (3600, 0.003, "3h"), (86_400, 0.003, "3d")],
+    [
+        (60, 0.0006, "5 min"),
+        (300, 0.003, "15 min"),
+        (1800, 0.003, "1 h 30 min"),
+        (3600, 0.003, "3 h"),
+        (86_400, 0.003, "3 d"),
+    ],
 )
 def test_a_metric_has_at_most_one_false_alarm_a_day_and_three_in_a_thousand_records(seconds, rate, gap):
     """The smaller of both; flagged records within three steps are one alert, as the default has it."""
     alert, notes = first_alert(float(seconds), owners=1, numbers=1, others=0)
     assert alert == {"false_alarm_rate": rate}
-    assert AlertPolicy.model_validate(alert).gap(seconds) == parse_duration(gap or "5m")
+    assert spell_duration(AlertPolicy.model_validate(alert).gap(seconds).total_seconds()) == gap
     assert "of normal records" in notes[0]
     assert "of all 50 of the sample" in first_alert(float(seconds), owners=50, numbers=1, others=0)[1][0]
-    assert [note.split()[5] for note in notes if "apart" in note] == ([gap] if gap else [])
+    told = [note for note in notes if "apart" in note]
+    assert [f"up to {gap} apart" in note for note in told] == ([True] if seconds > 60 else [])
 
 
 def test_a_plant_keeps_two_a_day_unless_that_is_more():

@@ -4,7 +4,7 @@ File, or its sampled columns → how a monitor reads them, and a sentence; nothi
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 import pandas as pd
 
 from latentwatch.detector.sampled_columns import Column
+from latentwatch.documents import refuse_documents
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.sample import resampled
 from latentwatch.streams.sources.file_records import Lines
@@ -62,10 +63,14 @@ class CollectedShape:
 
 
 def packing(path: str) -> tuple[dict[str, Any], str]:
-    """The monitor's keys for lines that hold several records each, and what to say of it; nothing where they hold one."""
+    """The monitor's keys for lines that hold several records each, and what to say of it; nothing where they hold one.
+
+    Raises InvalidHistory where the file is an answer of a monitoring system in one document.
+    """
     if "://" in path or format_of(path) not in ("jsonl", "csv"):
         return {}, ""
     messages = _messages(path)
+    refuse_documents(path, messages)
     if messages and all(isinstance(message, list) for message in messages):
         entries = [entry for message in messages for entry in message]
         if not entries or not all(isinstance(entry, dict) for entry in entries):
@@ -87,7 +92,18 @@ def packing(path: str) -> tuple[dict[str, Any], str]:
         key = "data" if len(keys) > 1 else keys.pop()
         if all(_is_records(message.get(key)) for message in messages):
             return {"arrays": key}, f"arrays: the records are the elements of {key!r}"
+    if len(messages) == 1 and len(paths := list(_arrays(messages[0]))) == 1:
+        return {"arrays": paths[0]}, f"arrays: one document, whose records are the elements of {paths[0]!r}"
     return {}, ""
+
+
+def _arrays(message: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The paths of a document's arrays of several objects."""
+    for key, value in message.items():
+        if isinstance(value, dict) and "." not in key:
+            yield from _arrays(value, f"{above}{key}.")
+        elif _is_records(value) and len(value) > 1 and "." not in key:
+            yield f"{above}{key}"
 
 
 def _messages(path: str) -> list[Any]:

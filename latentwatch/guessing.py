@@ -39,7 +39,7 @@ from latentwatch.number_spellings import common_form
 from latentwatch.sample import read_sample
 from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
-from latentwatch.unsuitable_tables import refuse_dates, refuse_unsuitable_tables
+from latentwatch.unsuitable_tables import refuse_dates, refuse_empty, refuse_one_record, refuse_unsuitable_tables
 
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2})\s*$")
 _FEW = 200
@@ -91,12 +91,12 @@ def guess_monitor(
     packed, packed_note = packing(path)
     file = open_table(path, unpacker_of(packed))
     sample = read_sample(file)
+    refuse_empty(file, len(sample[0].texts) if sample else 0)
     refuse_unsuitable_tables(file, sample)
     shape = known_shape(sample, where, file.decimal_commas)
     columns = shape.columns
     rows = len(columns[0].texts) if columns else 0
-    if rows == 0:
-        raise InvalidHistory(f"{path}: there is no record in it; give a sample with some hundred normal records")
+    refuse_empty(file, rows)
     for role, given in (("time", time), ("entity", entity)):
         names = [column.name for column in sample]
         if given is not None and given not in names:
@@ -118,6 +118,7 @@ def guess_monitor(
         )
     times = next((column.texts for column in sample if column.name == time), None)
     day_first = None if times is None else _guess_order(time, times, path, notes)
+    refuse_one_record(file, rows)
     if times is not None and (
         doubled := doubled_hour_note(times.astype(object).where(times.notna(), None).tolist(), day_first)
     ):

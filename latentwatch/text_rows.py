@@ -102,6 +102,10 @@ def _object(line: bytes, path: str, row: int) -> dict[str, msgspec.Raw]:
             raise InvalidHistory(
                 f"{path}: row {row}: is a JSON list; write one object a line instead (JSON lines)"
             ) from None
+        if line.strip() == b"{":
+            raise InvalidHistory(
+                f"{path}: row {row}: its JSON objects go over several lines; write one object a line (JSON lines), as 'jq -c .' does"
+            ) from None
         told = shorten(line.decode(errors="replace"))
         raise InvalidHistory(
             f"{path}: row {row}: is not a JSON object ({error}): {told}; write one object a line (JSON lines)"

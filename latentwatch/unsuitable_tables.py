@@ -11,6 +11,7 @@ import pandas as pd
 
 from latentwatch.detector.sampled_columns import Column, are_dates
 from latentwatch.domain.errors import InvalidHistory
+from latentwatch.streams.decoding.columns import shorten
 from latentwatch.tables import TableFile
 
 DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
@@ -32,6 +33,29 @@ def refuse_unsuitable_tables(file: TableFile, columns: Sequence[Column]) -> None
         _refuse_titles(file)
         if len(file.columns) == 1 and texts:
             _refuse_unparted(file, *next(iter(texts.items())))
+
+
+def refuse_empty(file: TableFile, rows: int) -> None:
+    """Refuse a file without records. Raises InvalidHistory."""
+    if rows == 0:
+        what = (
+            "there is no record in it"
+            if file.head is None
+            else f"has a header ({shorten(', '.join(file.columns))}) and no rows"
+        )
+        raise InvalidHistory(f"{file.path}: {what}; give a sample with some hundred normal records")
+
+
+def refuse_one_record(file: TableFile, rows: int) -> None:
+    """Refuse a single record, which says nothing of what is normal. Raises InvalidHistory."""
+    if rows == 1:
+        shape = (
+            "; of one JSON document write its records one object a line (JSON lines)" if file.format == "jsonl" else ""
+        )
+        raise InvalidHistory(
+            f"{file.path}: holds one record, which says nothing of what is normal; give a sample with some hundred normal "
+            f"records{shape}"
+        )
 
 
 def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:

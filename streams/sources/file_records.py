@@ -41,8 +41,9 @@ class Lines:
     """Lines of a file, plain or packed, or of standard input; empty ones are skipped, as they hold no record.
 
     A line ends with a line feed, a carriage return, or both, even within one file; a byte order mark is left out. With
-    `quoted`, a line break inside double quotes belongs to the record, as CSV has it; None lets the first byte decide,
-    since a line of JSON begins with a brace.
+    `quoted`, a line break inside double quotes belongs to the record, as CSV has it, and the header is no record where it
+    comes again, as in files put together; None lets the first byte decide, since a line of JSON begins with a brace. A
+    JSON document that is written over many lines is one record.
     """
 
     def __init__(self, path: str, quoted: bool | None) -> None:
@@ -53,7 +54,10 @@ class Lines:
         self._ready: deque[bytes] = deque()
         self._tail = b""
         self._open_quote: list[bytes] = []
-        self._begun = self._ended = False
+        self._document: list[bytes] = []
+        self._kept = 0
+        self._header: bytes | None = None
+        self._begun = self._ended = self._accepted = False
 
     def first(self) -> bytes | None:
         """Take the first line that holds more than blanks; None in an empty file."""
@@ -61,12 +65,14 @@ class Lines:
             while self._ready:
                 line = self._ready.popleft()
                 if line.strip():
+                    self._header = line if self.quoted else None
                     return line
             self._fill(None)
         return None
 
     def put_back(self, line: bytes) -> None:
-        """Return a line taken by `first`."""
+        """Return a line taken by `first`, which is no header then."""
+        self._header = None
         self._ready.appendleft(line)
 
     def read(self, count: int, timeout_seconds: float) -> list[bytes] | None:
@@ -75,7 +81,9 @@ class Lines:
         while len(self._ready) < count and not self._ended and self._fill(timeout):
             timeout = 0.0
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-        return None if not taken and self._ended else taken
+        if not taken and self._ended:
+            return None
+        return taken if self._header is None else [line for line in taken if line != self._header]
 
     def close(self) -> None:
         """Close the file; standard input stays open for its owner."""
@@ -118,7 +126,10 @@ class Lines:
         self._take(self._tail)
         for line in self._open_quote:  # never closed
             self._accept(line)
-        self._open_quote, self._tail = [], b""
+        whole = b"".join(self._document)
+        for line in [whole] if _is_json(whole) else self._document:
+            self._accept(line)
+        self._open_quote, self._document, self._tail = [], [], b""
         if self._owned:
             os.close(self._descriptor)
         self._ended = True
@@ -136,11 +147,24 @@ class Lines:
                 self._accept(whole)
             self._open_quote = []
             return
+        if self._document or (not self.quoted and not self._accepted and _begins_a_document(line)):
+            self._keep_document(line)
+            return
         self._accept(line)
+
+    def _keep_document(self, line: bytes) -> None:
+        self._document.append(line)
+        self._kept += len(line)
+        if self._kept > _MAX_RECORD_BYTES:
+            raise InvalidInput(
+                f"{name_of(self._path)}: is one JSON document over many lines, longer than {_MAX_RECORD_BYTES >> 20} MB; write "
+                "one object a line (JSON lines), as 'jq -c .[]' does with an array"
+            )
 
     def _accept(self, line: bytes) -> None:
         record = line.rstrip(b"\r\n")
         if record:
+            self._accepted = True
             self._ready.append(record)
 
 
@@ -200,6 +224,20 @@ class Unpacked:
     def close(self) -> None:
         """Close the file."""
         self._records.close()
+
+
+def _begins_a_document(line: bytes) -> bool:
+    """Whether a file's first line of JSON is the beginning of an array, or of an object whose keys stand below it."""
+    begun = line.strip()
+    return begun == b"{" or (begun.startswith(b"[") and not _is_json(begun))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _plain(type_: Any) -> Any:

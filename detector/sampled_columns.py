@@ -51,6 +51,8 @@ class Column:
     """What stands behind each of its numbers."""
     others: tuple[Written, ...] = ()
     """How its numbers may be written as well: nothing proves `written`."""
+    packed: bool = False
+    """Whether its text is JSON objects, whose parts are no fields then."""
 
     @property
     def own_name(self) -> str:

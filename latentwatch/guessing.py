@@ -27,6 +27,7 @@ from latentwatch.detector.sampled_columns import (
     is_epoch,
     is_identifier,
 )
+from latentwatch.documents import refuse_packed
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
@@ -156,6 +157,12 @@ def guess_monitor(
         notes,
         shape,
     )
+    packed_texts = [column.name for column in columns if column.packed]
+    if packed_texts and not any(
+        column.numbers is not None and column.distinct > 1 and shape.short(column.name) in features
+        for column in columns
+    ):
+        refuse_packed(path, file.format, packed_texts)
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")

@@ -4,6 +4,7 @@ TableFile → list[Column]; the parts of an object are columns of their own.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -27,8 +28,10 @@ _LOOK = 1_000
 def read_sample(file: TableFile) -> list[Column]:
     """Its columns; an object's parts are columns of their own."""
     columns = _columns(file, file.columns, inside=False)
-    parts = [_parts(file, column) for column in columns]
-    found = [each for column, inner in zip(columns, parts, strict=True) for each in inner or (column,)]
+    found: list[Column] = []
+    for column in columns:
+        parts = _parts(file, column)
+        found += [_looked_into(file, each) for each in parts or [column]]
     known = {column.written for column in found if column.written and not column.others}
     if len(known) != 1:
         return found
@@ -45,7 +48,10 @@ def read_sample(file: TableFile) -> list[Column]:
 def resampled(columns: Sequence[Column], rows: "pd.Series[Any]", decimal_commas: bool) -> list[Column]:
     """The chosen rows of columns, each judged by what is left of it; rows keep their numbers."""
     return [
-        _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas, column.written)
+        replace(
+            _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas, column.written),
+            packed=column.packed,
+        )
         for column in columns
     ]
 
@@ -62,15 +68,35 @@ def _parts(file: TableFile, column: Column) -> list[Column]:
     """The parts of an object, of parts that are objects theirs; none of what is no object or is called with a dot."""
     if file.format == "csv" or not column.nested:
         return []
-    whole = file.raw(column.name) if file.format == "jsonl" else f"CAST(to_json({file.raw(column.name)}) AS VARCHAR)"
-    values, missing = as_masked(file.select([str(whole)], limit=_LOOK)[0])
     paths: dict[str, None] = {}
-    try:
-        for text in values[~missing]:
-            paths |= dict.fromkeys(_paths(column.name, msgspec.json.decode(text)))
-    except msgspec.DecodeError:  # words in braces
-        return []
+    for value in _values(file, column):
+        paths |= dict.fromkeys(_paths(column.name, value))
     return _columns(file, list(paths), inside=True) if paths else []
+
+
+def _looked_into(file: TableFile, column: Column) -> Column:
+    """The same, knowing whether its text is JSON objects: what a device sent, put into a message as text."""
+    if not column.nested:
+        return column
+    texts = column.texts if file.format == "csv" else _values(file, column)
+    given = [text for text in texts if isinstance(text, str)][:_LOOK]
+    return replace(column, packed=bool(given) and all(_is_object(text) for text in given))
+
+
+def _values(file: TableFile, column: Column) -> list[Any]:
+    """A column's first values, as JSON has them; none where it cannot hold them, as it cannot a struct's NaN."""
+    values, missing = as_masked(file.select([str(file.json(column.name))], limit=_LOOK)[0])
+    try:
+        return [msgspec.json.decode(text) for text in values[~missing]]
+    except msgspec.DecodeError:
+        return []
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except msgspec.DecodeError:
+        return False
 
 
 def _paths(path: str, value: Any) -> Iterator[str]:

@@ -81,6 +81,14 @@ class TableFile:
         raw = self.raw(field)
         return None if raw is None else f"CAST({raw} AS VARCHAR)"
 
+    def json(self, field: str) -> str | None:
+        """The SQL expression of a field as JSON, where text stands in quotes and an object does not."""
+        if self.format != "jsonl":
+            raw = self.raw(field)
+            return None if raw is None else f"CAST(to_json({raw}) AS VARCHAR)"
+        text = self.text(field)
+        return None if text is None else f"CAST({text.replace('->>', '->', 1)} AS VARCHAR)"
+
     def raw(self, field: str) -> str | None:
         """The SQL expression of a field in the file's own type."""
         if self.format == "jsonl":

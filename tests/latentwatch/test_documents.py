@@ -1,12 +1,14 @@
 """JSON documents that are no lines: known answers are named with a command that works, arrays are read whatever their layout."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from latentwatch.documents import known_document
@@ -43,6 +45,15 @@ def _cloudwatch() -> dict[str, Any]:
 def _run(program: list[str], path: Path) -> list[Any]:
     done = subprocess.run(program, input=path.read_text(), capture_output=True, check=True, text=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _follow(advice: str) -> None:
+    """Run the command that a refusal ends with, as a shell would."""
+    *program, less, source, more, target = shlex.split(advice.splitlines()[1])
+    assert (less, more) == ("<", ">")
+    program[0] = sys.executable if program[0] == "python3" else program[0]
+    done = subprocess.run(program, input=Path(source).read_text(), capture_output=True, check=True, text=True)
+    Path(target).write_text(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +167,55 @@ def test_what_is_no_sample_is_refused_for_what_it_is(name: str, content: str, sa
     path.write_text(content)
     with pytest.raises(InvalidHistory, match=said):
         guess_monitor(str(path))
+
+
+def _packed(level: bool) -> list[dict[str, Any]]:
+    """As a bridge of MQTT sends what devices say."""
+    return [
+        {"topic": f"room/{at % 2}", "ts": _START + 5 * at, "qos": 0, "payload": json.dumps({"t": at % 9 / 10})}
+        | ({"level": at % 11 / 10} if level else {})
+        for at in range(300)
+    ]
+
+
+def test_objects_that_are_written_as_text_are_refused_for_it(tmp_path: Path):
+    """Nothing is called empty, and no monitor comes of the rest; what the message says to run makes objects of them."""
+    path = tmp_path / "mqtt.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in _packed(level=False)))
+    with pytest.raises(InvalidHistory, match="'payload' holds JSON objects as text") as refused:
+        guess_monitor(str(path))
+    _follow(str(refused.value))
+    record = guess_monitor(str(tmp_path / "mqtt.unpacked.jsonl")).monitor.record
+    assert "payload.t" in record.names
+
+
+def test_the_command_without_jq_makes_objects_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Python is there where Latentwatch is."""
+    path = tmp_path / "mqtt.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in _packed(level=False)))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(InvalidHistory, match="unpack it first:\n  python3 -c ") as refused:
+        guess_monitor(str(path))
+    _follow(str(refused.value))
+    rows = [json.loads(line) for line in (tmp_path / "mqtt.unpacked.jsonl").read_text().splitlines()]
+    assert rows == [row | {"payload": json.loads(row["payload"])} for row in _packed(level=False)]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_beside_numbers_objects_as_text_are_left_out_for_what_they_are(form: str, tmp_path: Path):
+    """In each format."""
+    path = tmp_path / f"mqtt.{form}"
+    frame = pd.DataFrame(_packed(level=True))
+    if form == "csv":
+        frame.to_csv(path, index=False)
+    elif form == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    guess = guess_monitor(str(path))
+    assert "level" in guess.monitor.record.names
+    assert any("left out 'payload': it holds JSON objects as text" in note for note in guess.notes)
+    assert not any("empty" in note for note in guess.notes)
 
 
 def test_a_header_that_comes_again_is_no_record(tmp_path: Path):

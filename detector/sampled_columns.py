@@ -28,6 +28,14 @@ _DATE = re.compile(
     r"\s*(\d{1,4}[./ -]\d{1,2}[./ -]\d{2,4}|\d{1,2}[ .-]*[a-z]{3,9}[ .,-]*\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})\b.*",
     re.IGNORECASE,
 )
+_LIKE_TIME = re.compile(
+    r"\s*\[?([a-z_]{1,13}[#,.]?\s*)?"
+    r"\d{1,4}[-/.~_ ]{1,2}(\d{1,2}|[a-z]{3,9}\.?)[-/.~_ ]{1,2}\d{1,4}"
+    r"([-_:,~/\s]{1,3}|T)\d{1,2}[:.h~-]\d{2}([:.m~-]\d{2}([.,:]\d+)?s?)?"
+    r"\s*([a-z]{1,4}|[+-]\d{1,2}(:?\d{2})?)?\]?\s*",
+    re.IGNORECASE,
+)
+"""A day and a time of day, by their digits and what stands between them; perhaps a word before and a zone behind."""
 _NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _FEWEST_TO_COUNT = 200
 """Rows from which on numbers that rise by 1 are no chance, whatever their name."""
@@ -113,6 +121,14 @@ def are_dates(texts: "pd.Series[Any]") -> bool:
     """Whether every value looks like a day, perhaps with its time, whether it can be read or not."""
     given = texts.dropna().astype(str)
     return bool(len(given)) and bool(given.str.fullmatch(_DATE).all())
+
+
+def is_like_times(column: Column) -> bool:
+    """Whether its text has the digits and separators of times and is nearly all different, whether it can be read or not."""
+    given = column.texts.dropna().astype(str)
+    if column.numbers is not None or len(given) < 2 or given.nunique() < MOSTLY_TIMES * len(given):
+        return False
+    return bool(given.str.fullmatch(_LIKE_TIME).mean() >= MOSTLY_TIMES)
 
 
 def counts_rows(column: Column) -> bool:

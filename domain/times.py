@@ -1,7 +1,7 @@
 """Event times from JSON and CSV values, whole columns at once: text or epoch numbers -> int64 microseconds.
 
 Text is ISO 8601; or as mail headers have it (RFC 2822); or a day with points between day, month and year, which stand in
-this order wherever points are used. Between strokes the order is a country's: such text is a time only for whoever says it.
+this order wherever points are used; or as web servers log it; or as controllers have it (IEC 61131-3). Between strokes the order is a country's: such text is a time only for whoever says it.
 """
 
 import re
@@ -31,6 +31,13 @@ _LONGEST = 100
 _POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
 _STROKES = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:(?:,\s*|\s+|T)(\d{1,2})(:\d{2}.*))?", re.ASCII)
 _HALF_DAY = re.compile(r"(.*?)(\d{1,2})(:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*([ap])\.?m\.?(.*)", re.ASCII | re.IGNORECASE)
+_LOGGED = re.compile(
+    r"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d{2}:\d{2}:\d{2}(?:\.\d+)?)(?:\s*([+-]\d{4}))?\]?", re.ASCII
+)
+_CONTROLLER = re.compile(
+    r"(?:L?DT|DATE_AND_TIME)#(\d{4}-\d{1,2}-\d{1,2})-(\d{1,2}):(\d{2}.*)", re.ASCII | re.IGNORECASE
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MAIL = re.compile(r"([A-Za-z]{3,9},\s*)?\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}\s+\d{1,2}:\d{2}.*", re.ASCII)
 
 
@@ -70,6 +77,8 @@ def parse_times(column: Sequence[str | int | float | None], day_first: bool | No
     [86400000000, 86401500000]
     >>> parse_times(["1/2/1970 12:00:01 AM"], day_first=False).tolist()
     [86401000000]
+    >>> parse_times(["02/Jan/1970:00:00:01 +0000", "DT#1970-01-02-00:00:01.5"]).tolist()
+    [86401000000, 86401500000]
     >>> parse_times(["Fri, 02 Jan 1970 00:00:01 +0000", "1970-01-02 00:00:01 UTC"]).tolist()
     [86401000000, 86401000000]
     """
@@ -157,6 +166,13 @@ def _parse_text(text: str, day_first: bool | None) -> int:
 
 def _as_iso(text: str, day_first: bool | None) -> str:
     """Text of other habits as ISO 8601 has it; raises ValueError for a day whose order nobody said."""
+    if "/" in text and (logged := _LOGGED.fullmatch(text)):
+        number, name, year, clock, zone = logged.groups()
+        return f"{year}-{_MONTHS.index(name.lower()) + 1:02}-{number:0>2}T{clock}{zone or ''}"
+    if "#" in text and (controller := _CONTROLLER.fullmatch(text)):
+        day, hour, rest = controller.groups()
+        year, month, number = day.split("-")
+        return f"{year}-{month:0>2}-{number:0>2}T{hour:0>2}:{rest}"
     if half := _HALF_DAY.fullmatch(text):
         before, hour, minutes, which, after = half.groups()
         if not 1 <= int(hour) <= 12:

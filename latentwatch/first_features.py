@@ -20,6 +20,7 @@ from latentwatch.detector.sampled_columns import (
     holds_times,
     is_code,
     is_identifier,
+    is_like_times,
     mean_words,
 )
 from latentwatch.domain.schema import Written
@@ -159,6 +160,11 @@ def _reason_to_leave_out(column: Column, rows: int) -> str | None:
         return None
     if holds_times(column):
         return f"it holds times ({column.texts.dropna().iloc[0]}), whose every value will be new"
+    if is_like_times(column):
+        return (
+            f"it looks like a time that cannot be read ({column.texts.dropna().iloc[0]}); "
+            "write it as 2026-10-12T00:00:00Z"
+        )
     return "every value is different, as in an identifier" if is_identifier(column) else None
 
 

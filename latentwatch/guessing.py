@@ -26,6 +26,7 @@ from latentwatch.detector.sampled_columns import (
     is_code,
     is_epoch,
     is_identifier,
+    is_like_times,
 )
 from latentwatch.documents import refuse_packed
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
@@ -258,6 +259,12 @@ def _guess_time(columns: Sequence[Column], path: str, notes: list[str], others: 
     for column in columns:
         if column.numbers is None:
             refuse_dates(path, column.name, column.texts)
+    unread = next((column for column in columns if is_like_times(column)), None)
+    if unread is not None:
+        raise InvalidHistory(
+            f"{path}: {unread.name!r} looks like a time that cannot be read ({unread.texts.dropna().iloc[0]}); "
+            "write it as 2026-10-12T00:00:00Z, or name another column with --time"
+        )
     notes.append("time: none found; a record's time will be when it arrives")
     return None
 

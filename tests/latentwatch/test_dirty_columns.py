@@ -306,3 +306,40 @@ def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..
     channels = [f"c{row % 3}" for row in range(_ROWS)]
     found = guess(level=[], channel=channels, value=np.random.default_rng(4).normal(20, 1, _ROWS).round(3).tolist())
     assert not _said(found, "long form")
+
+
+@pytest.mark.parametrize("form", ["%d/%b/%Y:%H:%M:%S +0000", "[%d/%b/%Y:%H:%M:%S +0000]", "DT#%Y-%m-%d-%H:%M:%S"])
+def test_times_of_web_logs_and_controllers_are_read(form: str, tmp_path: Path):
+    """Taken for words, every later one would be new."""
+    times = pd.date_range("2026-10-12", periods=200, freq="min")
+    path = tmp_path / "log.csv"
+    pd.DataFrame({"minute": times.strftime(form), "a": np.arange(200) * 7 % 13 / 2}).to_csv(path, index=False)
+    record = guess_monitor(str(path)).monitor.record
+    assert (record.time, record.names) == ("minute", ("a",))
+    assert read_history(record, [str(path)]).times.tolist() == times.as_unit("us").astype("int64").tolist()
+
+
+def test_a_time_that_cannot_be_read_is_said(tmp_path: Path):
+    """It was a text or an identifier, and the records had no time; where there is another, it is left out by its name."""
+    times = pd.date_range("2026-10-12", periods=200, freq="min")
+    path = tmp_path / "log.csv"
+    frame = pd.DataFrame({"minute": times.strftime("%Y~%m~%d %H:%M"), "a": np.arange(200) * 7 % 13 / 2})
+    frame.to_csv(path, index=False)
+    with pytest.raises(
+        InvalidHistory, match=r"'minute' looks like a time that cannot be read .*; write it as 2026-10-12T00"
+    ):
+        guess_monitor(str(path))
+    frame.assign(at=times.astype(str)).to_csv(path, index=False)
+    guess = guess_monitor(str(path))
+    assert guess.monitor.record.names == ("a",)
+    assert any(note.startswith("left out 'minute': it looks like a time") for note in guess.notes)
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.{}:8080", "00:{:02}:11:22:33:44", "took 00:00:{:02}", "1.2.3-rc{}", "run 7-{} at 12:30"]
+)
+def test_addresses_and_words_are_no_times(text: str, tmp_path: Path):
+    """What has digits and colons alone does not cost the monitor."""
+    path = tmp_path / "x.csv"
+    path.write_text("what,a\n" + "".join(f"{text.format(row)},{row * 7 % 13}\n" for row in range(99)))
+    assert "a" in guess_monitor(str(path)).monitor.record.names

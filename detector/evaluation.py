@@ -3,11 +3,12 @@
 Detector + holdout → Evaluation
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
 
 from latentwatch.detector.corrected import under
@@ -28,6 +29,7 @@ from latentwatch.domain.model import Evaluation
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules
+from latentwatch.domain.scores import ranked
 
 _FAULTS_PER_KIND = 4
 _SIZES = (1.0, 2.0, 4.0)
@@ -37,6 +39,10 @@ _ENOUGH_FAULTS = 60
 """A model that does not see one sensor of six misses ten of them, which is no accident."""
 _MOST_TURNS = 8
 """How often faults are planted anew until there are so many."""
+_MOST_EXPLAINED = 200
+"""Flagged normal records of which it is asked what they are about."""
+_MOST_BLAMED, _WORTH_BLAMING = 3, 0.1
+"""Features that are told, and the share of those records from which on one is."""
 _DAY_MICROSECONDS = 86_400_000_000
 
 
@@ -72,6 +78,7 @@ def evaluate(
     spread = overdispersion(clean.scores.surprise[counted], holdout.entities[counted], threshold)
     gap = policy.gap(detector.cadence)
     episodes = count_episodes(holdout.times[counted][flagged], holdout.entities[counted][flagged], gap)
+    blamed = _blamed(detector, clean, np.flatnonzero(clean.flagged & counted))
     found, planted, details = _recall(detector, clean, threshold, seed, rules, exceptions)
     changes = smallest_changes(
         holdout,
@@ -99,6 +106,7 @@ def evaluate(
             "rate": float(f"{10.0**-threshold:.3g}"),
         },
         "unkept_budget": budget.in_words(),
+        "blamed": blamed,
     }
     if "half_found_at" in details:
         half = detector.budget(AlertPolicy(false_alarm_rate=min(details["half_found_at"], 0.5)))
@@ -190,6 +198,23 @@ def _recall(
         details["median_delay_records"] = float(np.median(delays))
         details["guilty_in_top_2"] = round(float(np.mean(named)), 3)
     return found, planted, details
+
+
+def _blamed(detector: Detector, reading: FreshReading, rows: NDArray[np.intp]) -> dict[str, float]:
+    """Of the flagged `rows`, the share that each feature contributes most to; the few with the largest share, those first.
+
+    Of many rows some are looked at, spread over all.
+    """
+    if not len(rows):
+        return {}
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, _MOST_EXPLAINED).astype(int))]
+    explanations = detector.explain(reading.batch.take(rows), reading.contexts.take(rows), reading.scores.take(rows))
+    first = Counter(name for each in explanations for name in ranked(each.contributions)[:1])
+    return {
+        name: round(count / len(rows), 3)
+        for name, count in first.most_common(_MOST_BLAMED)
+        if count >= _WORTH_BLAMING * len(rows)
+    }
 
 
 def _named(detector: Detector, reading: FreshReading, peaks: list[tuple[PlantedFault, int]]) -> list[bool]:

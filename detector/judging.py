@@ -29,6 +29,8 @@ MOST_TOLD = 8
 """Features whose smallest change stands in the reasons."""
 _DOUBT_BELOW = 0.1
 _IN_DOUBT = ", and may raise more than twice the false alarms that it promises: look whether it does"
+_ONE_FEATURES = 0.5
+"""From this share of the flagged normal records on, it is one feature that breaks the promise."""
 MOST_LOST = 40
 """Features of which it is said that a change of them is no longer found: each is one that nobody watches any more."""
 
@@ -91,8 +93,7 @@ def judge(
         reasons.append(
             f"It is {'the first model of this monitor and is ' if unfit is None else ''}let in{_IN_DOUBT if is_doubtful(challenger) else ''}."
             if kept
-            else "It is let in all the same, because without it nothing would be watched: expect more false alarms than "
-            "promised until it is retrained on history that shows what this one lacked."
+            else _broken_in_words(challenger)
         )
         return Judgement(promote=True, reasons=tuple(reasons))
     reasons += [
@@ -120,6 +121,19 @@ def is_doubtful(evaluation: Evaluation) -> bool:
     return keeps_promise(evaluation) and evaluation.realised_rate > allowed and bool(by_chance < _DOUBT_BELOW)
 
 
+def _broken_in_words(evaluation: Evaluation) -> str:
+    """What to expect of a first model that breaks its promise, and what would mend it."""
+    blamed = evaluation.details.get("blamed") or {}
+    leading = next(iter(blamed), None)
+    expected = (
+        "It is let in all the same, because without it nothing would be watched: expect about "
+        f"{percent(evaluation.realised_rate)} of normal records flagged, not {percent(evaluation.promised_rate)}."
+    )
+    if leading is not None and blamed[leading] >= _ONE_FEATURES:
+        return f"{expected} Look at {leading} first: leave it out, or give it another type, if it says something new in every record."
+    return f"{expected} A longer history, with more of what is normal, lowers that."
+
+
 def _compare(challenger: Evaluation, champion: Evaluation, fewer: Shortfall, louder: Shortfall) -> tuple[bool, str]:
     missed, unseen = lost(challenger, champion), _no_longer_caught(challenger, champion)
     if missed is not None:
@@ -130,20 +144,16 @@ def _compare(challenger: Evaluation, champion: Evaluation, fewer: Shortfall, lou
     kept, kept_before = keeps_promise(challenger), keeps_promise(champion)
     if kept and not kept_before:
         if challenger.faults_found or not champion.faults_found:
-            how = "nothing proves that it breaks the promise" if is_doubtful(challenger) else "it keeps the promise"
-            return True, f"Let in: {how}, and the champion no longer does."
+            return True, f"Let in: {_kept_in_words(challenger)}, and the champion is no longer within twice of it."
         return False, "Held: it keeps the promise only by finding nothing."
     if duller is not None:
         return False, duller
     if fewer.is_real:
         return False, "Held: it finds fewer planted faults than the champion, by more than chance explains."
     if kept:
-        how = (
-            "nothing proves that it breaks the promise, and it"
-            if is_doubtful(challenger)
-            else "it keeps the promise and"
+        return True, (
+            f"Let in: {_kept_in_words(challenger)}, and it finds as many planted faults as the champion, as far as can be told."
         )
-        return True, f"Let in: {how} finds as many planted faults as the champion, as far as can be told."
     if not louder.is_real:
         return True, (
             "Let in: it does not keep the promise on these records, but raises no more false alarms than the champion, and "
@@ -159,20 +169,61 @@ def _recall_of(evaluation: Evaluation) -> float:
 
 
 def _promise_in_words(who: str, evaluation: Evaluation) -> str:
+    """What is promised and what the holdout shows, each with its number; where it is more, what it is about."""
     low, high = evaluation.realised_interval
     doubtful = is_doubtful(evaluation)
-    verdict = "may not keep" if doubtful else "keeps" if keeps_promise(evaluation) else "does not keep"
-    records, alarms = (
-        evaluation.details.get("promised_records_per_day"),
-        (evaluation.details.get("budget") or {}).get("promised"),
+    more = _is_exceeded(evaluation)
+    verdict = (
+        f"{who} may not keep its promise"
+        if doubtful
+        else f"{who} does not keep its promise"
+        if not keeps_promise(evaluation)
+        else f"{who} flags more than promised{_within_in_words(evaluation)}"
+        if more
+        else f"{who} keeps its promise"
     )
-    daily = f", about {records:.2g} records a day" if records is not None else ""
-    daily += f" in {amount(alarms)} alarms" if daily and alarms is not None else ""
-    return (
-        f"{who} {verdict} its promise: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records "
-        f"flagged (95 % interval {percent(low)} to {percent(high)}), {percent(evaluation.promised_rate)} promised{daily}."
-        + (" That is more than twice as many, of records too few and too alike to prove it." if doubtful else "")
+    said = (
+        f"{verdict}: {percent(evaluation.realised_rate)} of {evaluation.holdout_records:,} normal records flagged (95 % interval "
+        f"{percent(low)} to {percent(high)}); promised are {percent(evaluation.promised_rate)}{_daily_in_words(evaluation)}."
     )
+    if doubtful:
+        said += " That is more than twice as many, of records too few and too alike to prove it."
+    return said + (_blamed_in_words(evaluation) if doubtful or more else "")
+
+
+def _kept_in_words(evaluation: Evaluation) -> str:
+    """How a promise that is not broken is kept."""
+    if is_doubtful(evaluation):
+        return "nothing proves that it breaks the promise"
+    if _is_exceeded(evaluation):
+        return f"it flags more than promised{_within_in_words(evaluation)}"
+    return "it keeps the promise"
+
+
+def _within_in_words(evaluation: Evaluation) -> str:
+    within = evaluation.realised_rate <= PROMISE_FACTOR * evaluation.promised_rate
+    return ", within twice of it" if within else ", but nothing proves that it is more than twice as much"
+
+
+def _is_exceeded(evaluation: Evaluation) -> bool:
+    """Whether more than promised was flagged, and chance does not explain it."""
+    return evaluation.realised_interval[0] > evaluation.promised_rate
+
+
+def _daily_in_words(evaluation: Evaluation) -> str:
+    """What is promised a day, where records have times."""
+    records = evaluation.details.get("promised_records_per_day")
+    alarms = (evaluation.details.get("budget") or {}).get("promised")
+    if records is None:
+        return ""
+    return f", {records:.2g} records a day" + (f" in {amount(alarms)} alarms" if alarms is not None else "")
+
+
+def _blamed_in_words(evaluation: Evaluation) -> str:
+    """The features that most of the flagged normal records are about."""
+    blamed = evaluation.details.get("blamed") or {}
+    about = [f"{name} ({percent(share)} of them)" for name, share in blamed.items()]
+    return f" What is flagged is mostly about {', '.join(about)}." if about else ""
 
 
 def _recall_in_words(who: str, evaluation: Evaluation) -> str:
@@ -210,16 +261,22 @@ def _changes_in_words(evaluation: Evaluation) -> list[str]:
     told = [
         f"{each['feature']} {_amount(each['change'], each['unit'])}" for each in changes if each["change"] is not None
     ][:MOST_TOLD]
-    unseen = [each["feature"] for each in changes if each["change"] is None][:MOST_TOLD]
+    unseen = [
+        f"{each['feature']} (up to {_amount(each['tried'], each['unit'])})"
+        for each in changes
+        if each["change"] is None
+    ][:MOST_TOLD]
     said = []
+    records, pace = changes[0]["records"] if changes else 1, evaluation.details.get("seconds_a_record")
+    lasting = f" for {records} records" if records > 1 else ""
+    if lasting and pace:
+        lasting += f" ({spell_duration(records * pace)})"
     if told:
-        records, pace = changes[0]["records"], evaluation.details.get("seconds_a_record")
-        lasting = f" for {records} records" if records > 1 else ""
-        if lasting and pace:
-            lasting += f" ({spell_duration(records * pace)})"
         said.append(f"The smallest change that would be caught, up or down{lasting}: {', '.join(told)}.")
     if unseen:
-        said.append(f"No change that was tried, however large, would be caught of {', '.join(unseen)}.")
+        said.append(
+            f"Of these no sudden change{lasting} was caught in half of the places where it was tried: {', '.join(unseen)}."
+        )
     return said
 
 

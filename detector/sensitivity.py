@@ -1,6 +1,9 @@
 """The smallest change of each feature that would be caught at a threshold, in the feature's own unit.
 
 Normal records + detector -> a size a feature, by bisection: all features are changed at once, each at places of its own
+
+Where records follow one another, a change makes the next one usual. The features of which only large changes are caught, or
+none, are therefore tried again: one place at a time, in records that are normal up to it.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +22,12 @@ _RECORDS = 12
 """How long a change lasts, where records follow one another."""
 _MOST_PLACES = 10
 _FEWEST_PLACES = 3
+_ALONE = 5
+"""Places at which a feature is tried again, each alone."""
+_MOST_ALONE = 8
+"""Features that are tried again, those least seen first: each takes a pass a place and size."""
+_SEEN_WELL = 4.0
+"""The size, in spreads, up to which what is caught among other changes is not tried again."""
 _MOST_RECORDS = 10_000
 """Records that are changed and scored again, the newest."""
 
@@ -62,6 +71,10 @@ def smallest_changes(batch: Batch, flags: Flagging, seed: int, *, in_time: bool)
         open_ = low < high
         high = np.where(open_ & caught, middle, high)
         low = np.where(open_ & ~caught, middle + 1, low)
+    if in_time:
+        for k in _least_seen(high):
+            alone = _alone(batch, flags, int(columns[k]), float(spreads[columns[k]]), own[k][:_ALONE])
+            high[k] = min(int(high[k]), alone)
     found = [SIZES[at] if at < len(SIZES) else None for at in high.tolist()]
     return [
         SmallestChange(
@@ -89,6 +102,35 @@ def _moving(batch: Batch, least_known: float) -> tuple[NDArray[np.intp], NDArray
             low, high = np.quantile(known, (0.05, 0.95))
             spreads[column] = (high - low) / 3.29 or known.std()
     return np.flatnonzero(spreads > 0), spreads
+
+
+def _least_seen(high: NDArray[np.int_]) -> list[int]:
+    """Which columns to try again, by the places of their sizes in SIZES."""
+    large = [k for k in range(len(high)) if high[k] >= len(SIZES) or SIZES[high[k]] > _SEEN_WELL]
+    return sorted(large, key=lambda k: -high[k])[:_MOST_ALONE]
+
+
+def _alone(batch: Batch, flags: Flagging, column: int, spread: float, places: Sequence[NDArray[np.intp]]) -> int:
+    """The place in SIZES of the smallest change that is caught in half of the places, each changed alone; len(SIZES) where none is.
+
+    Of a place's entity the records up to its end are scored, which are all that count.
+    """
+    smallest = []
+    for at, rows in enumerate(places):
+        mine = np.flatnonzero(batch.entities[: rows[-1] + 1] == batch.entities[rows[0]])
+        course, changed = batch.take(mine), np.searchsorted(mine, rows)
+        clean = flags(course)
+        low, high = 0, len(SIZES)
+        while low < high:
+            middle = (low + high) // 2
+            numbers = course.numbers.copy()
+            numbers[changed, column] += (1 if at % 2 else -1) * SIZES[middle] * spread
+            if (flags(course.with_numbers(numbers)) & ~clean)[changed].any():
+                high = middle
+            else:
+                low = middle + 1
+        smallest.append(low)
+    return sorted(smallest)[(len(smallest) - 1) // 2]
 
 
 def _caught(

@@ -257,8 +257,41 @@ def test_the_first_model_is_let_in_even_when_it_breaks_its_promise():
     judgement = judge(BROKEN, None)
     assert judgement.promote
     assert "does not keep its promise" in judgement.reasons[0]
-    assert "expect more false alarms" in judgement.reasons[-1]
+    assert "20 % of 5,000 normal records flagged" in judgement.reasons[0]
+    assert "promised are 1 %." in judgement.reasons[0]
+    assert "expect about 20 % of normal records flagged, not 1 %" in judgement.reasons[-1]
     assert judge(KEPT, None).promote
+
+
+def test_what_is_promised_a_day_stands_beside_the_promise():
+    """Not beside what was flagged, which may be two hundred times as many."""
+    daily = replace(BROKEN, details={"promised_records_per_day": 0.86, "budget": {"promised": 0.5}})
+    assert judge(daily, None).reasons[0].endswith("promised are 1 %, 0.86 records a day in 0.5 alarms.")
+
+
+def test_more_than_promised_is_not_called_kept():
+    """Where chance does not explain it; within twice of it a model may serve, and is said to flag more."""
+    exceeds = replace(KEPT, realised_rate=0.015, realised_interval=(0.011, 0.021))
+    for champion in (None, KEPT, BROKEN):
+        judgement = judge(exceeds, champion)
+        assert judgement.promote
+        assert "flags more than promised, within twice of it: 1.5 % of" in judgement.reasons[0]
+        assert not any("keeps" in each for each in judgement.reasons[:1])
+        assert "it keeps the promise" not in judgement.reasons[-1]
+    assert "keeps its promise" in judge(replace(exceeds, realised_interval=(0.009, 0.021)), None).reasons[0]
+
+
+def test_the_feature_that_false_alarms_are_about_is_named():
+    """`b` moved by far more than in training: it is what breaks the promise, and a longer history is no advice."""
+    values = np.random.default_rng(0).normal(size=(1000, 2))
+    values[:, 1] *= 5
+    holdout = batch_from_columns(SCHEMA, {"a": values[:, 0], "b": values[:, 1]})
+    evaluation = evaluate(NormalDetector(), holdout, AlertPolicy(false_alarm_rate=0.01))
+    reasons = judge(evaluation, None).reasons
+    assert next(iter(evaluation.details["blamed"])) == "b"
+    assert "What is flagged is mostly about b (" in reasons[0]
+    assert "Look at b first" in reasons[-1]
+    assert "blamed" in evaluate(NormalDetector(), records(), AlertPolicy(false_alarm_rate=1e-9)).details
 
 
 def test_a_champion_that_cannot_be_evaluated_is_named():

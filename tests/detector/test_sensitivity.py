@@ -35,3 +35,28 @@ def test_a_field_that_most_records_lack_is_not_called_unseen() -> None:
     """Of records that stand alone, as well."""
     assert set(told_of(1, in_time=False)) == {"pressure", "quality"}
     assert set(told_of(3, in_time=False)) == {"pressure"}
+
+
+def test_a_change_is_not_hidden_by_the_others_that_are_tried() -> None:
+    """A detector that flags what is rare among its last records: changes all over them would make one another usual."""
+    random = np.random.default_rng(0)
+    pressure, quality = random.normal(size=(2, 1_000))
+    batch = batch_from_columns(SCHEMA, {"pressure": pressure, "quality": quality})
+
+    def flags(records: Batch) -> NDArray[np.bool_]:
+        strange = np.abs(records.numbers).max(axis=1) > 5
+        before = np.concatenate([[0], np.cumsum(strange)[:-1]])
+        return np.asarray(strange & (before < 3))
+
+    told = {each.feature: each.change for each in smallest_changes(batch, flags, 0, in_time=True)}
+    assert set(told) == {"pressure", "quality"}
+    assert all(change is not None and change < 9 for change in told.values())
+
+
+def test_what_is_never_flagged_stays_unseen() -> None:
+    """Trying again, alone, finds nothing where there is nothing."""
+    random = np.random.default_rng(0)
+    pressure, quality = random.normal(size=(2, 1_000))
+    batch = batch_from_columns(SCHEMA, {"pressure": pressure, "quality": quality})
+    changes = smallest_changes(batch, lambda records: np.zeros(len(records), bool), 0, in_time=True)
+    assert [each.change for each in changes] == [None, None]

@@ -38,7 +38,8 @@ from latentwatch.first_features import first_features
 from latentwatch.local_clock import doubled_hour_note
 from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
 from latentwatch.number_spellings import common_form
-from latentwatch.sample import read_sample
+from latentwatch.sample import read_sample, resampled
+from latentwatch.stray_rows import uneven_rows, without_units
 from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.tables import as_masked, find_files, open_table
 from latentwatch.unsuitable_tables import refuse_dates, refuse_empty, refuse_one_record, refuse_unsuitable_tables
@@ -92,7 +93,12 @@ def guess_monitor(
     path = files[0]
     packed, packed_note = packing(path)
     file = open_table(path, unpacker_of(packed))
-    sample = read_sample(file)
+    uneven, uneven_note = uneven_rows(file)
+    sample = read_sample(replace(file, patient=bool(uneven)))
+    if uneven:
+        index = sample[0].texts.index
+        sample = resampled(sample, pd.Series(~np.isin(index, uneven), index), file.decimal_commas)
+    sample, units_note = without_units(sample, file.decimal_commas) if file.head else (sample, "")
     refuse_empty(file, len(sample[0].texts) if sample else 0)
     refuse_unsuitable_tables(file, sample)
     shape = known_shape(sample, where, file.decimal_commas)
@@ -106,7 +112,7 @@ def guess_monitor(
     notes = [
         f"looked at {counted(len(sample[0].texts), 'record')} of {Path(path).name} ({file.format}, {counted(len(sample), 'column')})"
     ]
-    notes += [note for note in (packed_note, *shape.notes) if note]
+    notes += [note for note in (packed_note, uneven_note, units_note, *shape.notes) if note]
     if len(files) > 1:
         notes.append(f"did not look at {len(files) - 1} further files; the monitor's source is this one")
     if rows < _FEW:
@@ -167,6 +173,14 @@ def guess_monitor(
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")
+    moving = [
+        each for each in (shape.short(column.name) for column in columns if column.distinct > 1) if each in features
+    ]
+    if moving and all(_type_of(features[each]) == "text" for each in moving):
+        notes.append(
+            f"warning: of what changes all is text ({', '.join(moving)}): its words alone are judged; if these are numbers, or "
+            "lines of a table, they were not told apart"
+        )
     named = [column.name for column in columns if column.name != time and is_code(column)]
     if not parts and named and not one_each:
         notes.append(
@@ -220,6 +234,10 @@ def _without_form(spec: Any) -> Any:
         return spec
     left = {key: value for key, value in spec.items() if key != "written"}
     return left["type"] if len(left) == 1 else left
+
+
+def _type_of(feature: Any) -> str:
+    return str(feature["type"] if isinstance(feature, dict) else feature)
 
 
 def _refusal(problem: Any, path: str) -> str:
@@ -291,7 +309,7 @@ def _first_alert(
     moments = parse_times([None if text is pd.NA else text for text in times.astype(object).tolist()], day_first)
     named = np.zeros(len(moments), np.intp) if owners is None else pd.factorize(owners)[0]
     known = moments != NO_TIME
-    kinds = [spec["type"] if isinstance(spec, dict) else spec for spec in features.values()]
+    kinds = list(map(_type_of, features.values()))
     numbers = sum(kind in ("numeric", "counter") for kind in kinds)
     owned = len(np.unique(named))
     cadence = cadence_of(moments[known], named[known])
@@ -305,7 +323,7 @@ def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bo
     """Whether files cover the same stretch of time, as machines do that write one each."""
     spans = []
     for path in files[:_MOST_FILES] if len(files) > 1 else ():
-        file = open_table(path)
+        file = replace(open_table(path), patient=True)
         field = file.text(time)
         if field is None:
             return False

@@ -20,7 +20,7 @@ MOSTLY_NUMBERS = 0.95
 """From this share of numbers on, a column of many values is a quantity, and its words are mistakes in the sample."""
 _NEARLY_ALL_NUMBERS = 0.999
 """From this share on, one of few values is too."""
-_SAMPLE = 20_000
+SAMPLE_ROWS = 20_000
 _LOOK = 1_000
 """Objects that are looked at for their parts."""
 
@@ -49,15 +49,16 @@ def resampled(columns: Sequence[Column], rows: "pd.Series[Any]", decimal_commas:
     """The chosen rows of columns, each judged by what is left of it; rows keep their numbers."""
     return [
         replace(
-            _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas, column.written),
+            _judged(column.name, column.texts[rows], column.typed_time, column.inside, decimal_commas, form),
             packed=column.packed,
         )
         for column in columns
+        for form in (None if column.others else column.written,)  # what nothing proves is not known
     ]
 
 
 def _columns(file: TableFile, names: Sequence[str], inside: bool) -> list[Column]:
-    texts = file.select([str(file.word(name)) for name in names], limit=_SAMPLE)
+    texts = file.select([str(file.word(name)) for name in names], limit=SAMPLE_ROWS)
     return [
         _column(name, found, file.types.get(name, "").startswith(("TIMESTAMP", "DATE")), inside, file.decimal_commas)
         for name, found in zip(names, texts, strict=True)

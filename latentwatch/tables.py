@@ -54,6 +54,8 @@ class TableFile:
     """Of a local CSV file."""
     unpack: Unpack | None = None
     """What takes apart lines of JSON that hold several records."""
+    patient: bool = False
+    """Whether rows of local CSV that have another width count as rows without a value."""
 
     @property
     def is_text(self) -> bool:
@@ -201,7 +203,7 @@ def _run(query: str, file: TableFile) -> dict[str, Any]:
 
     def rows() -> Iterator[pa.RecordBatch]:
         try:
-            yield from text_rows(file.path, file.head, file.unpack)
+            yield from text_rows(file.path, file.head, file.unpack, file.patient)
         except InvalidHistory as fault:
             faults.append(fault)
             raise

@@ -3,15 +3,16 @@
 Path -> names of the columns, and batches of rows for DuckDB. Raises InvalidHistory naming file and row.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import msgspec
 import pyarrow as pa
 
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.streams.decoding.columns import shorten
-from latentwatch.streams.decoding.csv_rows import CsvHead, read_head, split_row
+from latentwatch.streams.decoding.csv_rows import CsvHead, read_head, split_row, width_of
 from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.sources.file_records import Lines
 
@@ -52,15 +53,49 @@ def json_names(path: str, unpack: Unpack | None = None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def text_rows(path: str, head: CsvHead | None, unpack: Unpack | None = None) -> Iterator[pa.RecordBatch]:
-    """Every row of a file: the cells of CSV, or without a head the JSON objects, those of a line that holds several too."""
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """A line of a CSV file as it stands, into how many cells it parts, and why it is no record, where so."""
+
+    text: str
+    width: int
+    reason: str
+
+
+def csv_rows(path: str, head: CsvHead, most: int) -> Iterator[CsvRow]:
+    """The first rows of a CSV file, those that are no records too."""
+    with _lines(path, quoted=True) as lines:
+        if not head.is_record:
+            lines.first()
+        left = most
+        while left > 0 and (found := lines.read(min(left, _BATCH_ROWS), 1.0)) is not None:
+            left -= len(found)
+            for line in found:
+                reason = ""
+                try:
+                    split_row(line, head.delimiter, len(head.names))
+                except ValueError as error:
+                    reason = str(error)
+                yield CsvRow(line.decode(errors="replace"), width_of(line, head.delimiter), reason)
+
+
+def text_rows(
+    path: str, head: CsvHead | None, unpack: Unpack | None = None, patient: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """Every row of a file: the cells of CSV, or without a head the JSON objects, those of a line that holds several too.
+
+    With `patient` a row of another width has no value in any column.
+    """
     names = [JSON_COLUMN] if head is None else list(head.names)
     row = 0
     with _lines(path, quoted=head is not None) as lines:
         if head is not None and not head.is_record:
             lines.first()
         while (found := lines.read(_BATCH_ROWS, 1.0)) is not None:
-            rows = [_cells(line, head, path, number) for number, line in enumerate(_unpacked(found, unpack), row + 1)]
+            rows = [
+                _cells(line, head, path, number, patient)
+                for number, line in enumerate(_unpacked(found, unpack), row + 1)
+            ]
             row += len(rows)
             columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
             yield pa.record_batch([pa.array(column, pa.string()) for column in columns], names=names)
@@ -84,13 +119,15 @@ def _lines(path: str, quoted: bool | None) -> Iterator[Lines]:
         raise InvalidHistory(told if told.startswith(path) else f"{path}: {told}") from None
 
 
-def _cells(line: bytes, head: CsvHead | None, path: str, row: int) -> list[str]:
+def _cells(line: bytes, head: CsvHead | None, path: str, row: int, patient: bool) -> Sequence[str | None]:
     if head is None:
         _object(line, path, row)
         return [line.decode()]
     try:
         return split_row(line, head.delimiter, len(head.names))
     except ValueError as error:
+        if patient:
+            return [None] * len(head.names)
         raise InvalidHistory(f"{path}: row {row}: {error}; correct the file") from None
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from latentwatch.detector.sampled_columns import Column, are_dates
@@ -19,6 +20,8 @@ _DAY = r"\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\s*"
 _TIME_OF_DAY = r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(?i:[ap]m)?\s*"
 _SEPARATORS = ";,\t|^~ "
 _MOSTLY = 0.95
+_BLANKS = 0.8
+"""The share of lines that part into as many numbers; the others are headers that come again with every page."""
 
 
 def refuse_unsuitable_tables(file: TableFile, columns: Sequence[Column]) -> None:
@@ -107,6 +110,18 @@ def _refuse_titles(file: TableFile) -> None:
 def _refuse_unparted(file: TableFile, name: str, texts: "pd.Series[Any]") -> None:
     """Columns that nothing known parts, or a title without delimiters, make one column of whole lines."""
     given = texts.dropna().astype(str)
+    words = [line.split() for line in given]
+    width = int(np.median([len(row) for row in words])) if words else 0
+    even = [row for row in words if len(row) == width]
+    if (
+        width > 2
+        and len(even) >= _BLANKS * len(words)
+        and np.mean([_is_number(word) for row in even for word in row]) > 0.5
+    ):
+        raise InvalidHistory(
+            f"{file.path}: the columns are parted by ' '; part them by comma, below one line of column names, as "
+            "\"sed 's/^ *//; s/  */,/g'\" does"
+        )
     for separator in _SEPARATORS:
         counts = given.str.count(re.escape(separator))
         usual = int(counts.median()) if len(counts) else 0
@@ -121,3 +136,7 @@ def _refuse_unparted(file: TableFile, name: str, texts: "pd.Series[Any]") -> Non
                 f"{file.path}: the first line, {name!r}, has one column, the others have {usual + 1}, parted by "
                 f"{separator!r}; begin the file with the line of column names, and leave out what stands above it"
             )
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).removeprefix("-").isdigit()

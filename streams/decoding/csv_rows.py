@@ -91,6 +91,18 @@ def split_row(line: bytes, delimiter: str, width: int) -> list[str]:
     return row
 
 
+def width_of(line: bytes, delimiter: str) -> int:
+    """How many cells a line parts into; 0 where it cannot be read.
+
+    >>> width_of(b'1,"a, b"', ","), width_of(b"\\xff", ",")
+    (2, 0)
+    """
+    try:
+        return len(_cells(line.decode(), delimiter))
+    except (UnicodeDecodeError, csv.Error):
+        return 0
+
+
 def sniff_delimiter(line: str) -> str:
     """The delimiter of a header line: the commonest candidate outside quotes, a comma where there is none.
 

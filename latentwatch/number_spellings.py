@@ -74,10 +74,11 @@ def common_form(columns: Iterable[Column]) -> Written | None:
         return None
     form = forms.pop()
     for column in numeric:
-        if column.written is None:
-            words = column.texts.where(column.numbers.notna(), None)
+        numbers = column.numbers
+        if column.written is None and numbers is not None:
+            words = column.texts.where(numbers.notna(), None)
             bare = words if not column.unit else _without_unit(words)[0]
-            if not _numbers_of(bare, form).equals(pd.to_numeric(column.numbers).astype(float)):
+            if not _numbers_of(bare, form).equals(pd.to_numeric(numbers).astype(float)):
                 return None
     return form
 

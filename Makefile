@@ -45,7 +45,7 @@ format: setup ## let ruff format, and fix what it can
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: setup ## the suite, with real Kafka, PostgreSQL, Airflow and Chromium started by itself; 12 minutes on two cores
+test: setup ## the suite, with real Kafka, PostgreSQL, Airflow and Chromium started by itself; a quarter of an hour on two cores
 	$(TOGETHER) -m "not long" $(ARGS)
 
 .PHONY: test-long

@@ -101,6 +101,7 @@ def test_the_whole_loop_on_the_pump_test_bed(plant: Plant, database: Engine, pag
     the_next_snapshot_leaves_it_out(plant, database, alert)
 
 
+@pytest.mark.long
 def test_detection_at_default_settings_is_printed():
     """The public protocol, run by run with shipped defaults: far better than chance, and shown as it is."""
     method = sensor_method(seeds=1)

@@ -49,7 +49,7 @@ test: setup ## the suite, with real Kafka, PostgreSQL, Airflow and Chromium star
 	$(TOGETHER) -m "not long" $(ARGS)
 
 .PHONY: test-long
-test-long: setup ## what make test leaves out: more faults, three days, Spark, MLflow, containers, packages, accessibility
+test-long: setup ## what make test leaves out: the proof, more faults, three days, Spark, MLflow, containers, packages, accessibility
 	$(TOGETHER) -m long $(ARGS)
 
 .PHONY: days

@@ -3,6 +3,8 @@
 import signal
 from typing import get_args
 
+import pytest
+
 from latentwatch.streams.failpoints import Step
 from tests.faults.scene import Scene
 
@@ -21,6 +23,7 @@ def test_rolling_restarts_under_load(scene: Scene) -> None:
     scene.settle(same_as_undisturbed=BUNDLE)
 
 
+@pytest.mark.long
 def test_kill_dash_nine_again_and_again(scene: Scene) -> None:
     """Scorers killed under load, over and over; others take over and new ones join."""
     scene.produce(600)
@@ -51,6 +54,7 @@ def test_dying_at_every_step(scene: Scene) -> None:
     scene.settle(same_as_undisturbed=BUNDLE)
 
 
+@pytest.mark.long
 def test_dying_while_a_context_is_written(scene: Scene) -> None:
     """Scorers killed between two chunks of a snapshot leave the former one whole; the next goes on from it exactly."""
     scene.produce(600)

@@ -68,6 +68,7 @@ def database(plant: Plant) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_the_whole_loop_on_the_pump_test_bed(plant: Plant, database: Engine, page: Page):
     """Real records become alerts that a person reviews, while the next model is trained and taken up."""

@@ -56,6 +56,8 @@ class Usual:
         >>> [Usual(1.0, 2.0, 3.0).side_of(value) for value in (0.4, 0.6, 3.4, 3.6)]
         [-1, 0, 0, 1]
         """
+        if self.low <= value <= self.high:  # as nearly always
+            return 0
         margin = max(_MARGIN * (self.high - self.low), 1e-6 * max(abs(self.low), abs(self.high)))
         return -1 if value < self.low - margin else int(value > self.high + margin)
 
@@ -110,8 +112,10 @@ class FeatureCourse:
             return
         self.last = value
         if _is_number(value):
-            self.low = value if self.low is None else min(self.low, value)
-            self.high = value if self.high is None else max(self.high, value)
+            if self.low is None or value < self.low:
+                self.low = value
+            if self.high is None or value > self.high:
+                self.high = value
 
     def lead(self, time: datetime, record: int) -> None:
         """Note that it led the alert's record of that number."""
@@ -215,7 +219,7 @@ class Course:
         leading = [name for name, share in contributions.items() if share >= LEADING_SHARE * record.surprise > 0]
         for name in leading:
             features[name].lead(time, self.records)
-        sides = {name: side for name, course in features.items() if (side := course.side)}
+        sides = _sides(features)
         for name in (*sides, *leading):
             features[name].off(time)
         if self.worst_surprise is None or record.surprise > self.worst_surprise:
@@ -292,8 +296,20 @@ class Course:
 _STORED = TypeAdapter(Course)
 
 
+def _sides(features: Mapping[str, FeatureCourse]) -> dict[str, int]:
+    """The `side` of those that are not within, as most are."""
+    found = {}
+    for name, course in features.items():
+        usual, last = course.usual, course.last
+        if usual is None or not _is_number(last) or usual.low <= last <= usual.high:
+            continue
+        if side := usual.side_of(last):
+            found[name] = side
+    return found
+
+
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, float | int) and not isinstance(value, bool)
+    return type(value) is float or (isinstance(value, (float, int)) and not isinstance(value, bool))
 
 
 def counting(record: FlaggedRecord) -> dict[str, float]:

@@ -155,11 +155,10 @@ class SequenceDetector:
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
         """The least surprise of the record's own, that with the last quarter of the window for all of it, and that with the
         record itself for all of it."""
-        least = scores.surprise
-        for features in shorter_memories(self.context.layout, contexts.features):
-            again = self.score(batch, replace(contexts, features=features))
-            least = np.minimum(least, again.surprise)
-        return least
+        shorter = shorter_memories(self.context.layout, contexts.features)
+        read = self.read(Contexts(np.concatenate(shorter), np.tile(contexts.seen, len(shorter))))
+        again = self.calibration.composite.surprise(read["fused"]).reshape(len(shorter), -1)
+        return np.asarray(np.minimum(scores.surprise, again.min(axis=0)), np.float32)
 
     @property
     def _recent(self) -> FittedBlockDensity:

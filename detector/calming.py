@@ -1,9 +1,10 @@
 """What would calm an alert: the fewest features that, had they shown what was to be expected, would have left it unraised.
 
 An entity's records up to the strangest one -> changes, found greedily: in each round every feature that may change is set, from
-shortly before the first flagged record on, to what the detector expects of it given the others, everything is scored again, and
-the change that leaves the least surprise stays. Expected is conditional: a sensor that is merely higher because the load is
-higher is expected to be so. numpy only.
+some records before the first flagged one on, to what the detector expects of it given the others, everything is scored again, and
+the change that leaves the least surprise stays. Then those before it are asked once more: what is expected of them now follows
+what is no longer wrong beside them. Expected is conditional: a sensor that is merely higher because the load is higher is
+expected to be so. numpy only.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,8 +19,12 @@ from latentwatch.domain.scores import Scores
 
 MOST_CHANGED = 5
 """Features changed at most; where more are needed, the process as a whole moved."""
-LEAD = 16
-"""Records before the first flagged one that are changed too: what led up to it is part of it."""
+LEAD = 48
+"""Records before the first flagged one that are changed too: what led up to it is part of it, and averages remember it."""
+HELD = 16
+"""Records before it from which on a value tried by hand holds: held for longer, it would stand still as no reading does."""
+_TRIED_AGAIN = 16
+"""Of the features that stay, those tried in the next round: the ones that left least in this."""
 _REACHED = 0.1
 """What a record counts that just reaches the threshold."""
 
@@ -80,31 +85,38 @@ def calming(
     again = _Again(detector, records.take(slice(0, first)), begun - first, threshold)
     was = rows = records.take(slice(first, None))
     surprises, contexts, scores = again.whole(rows)
-    before, changes = float(surprises[begun - first :].max()), list[Change]()
+    before, left_by = float(surprises[begun - first :].max()), dict[str, float]()
     free = [name for name in detector.schema.names if name not in fixed]
     excess = again.excess([rows])[0]
-    while free and len(changes) < most and excess > 0:
+    while free and len(left_by) < most and excess > 0:
         expected = [each.expected for each in detector.explain(rows, contexts, scores)]
         trials = [changed(rows, name, [each.get(name) for each in expected]) for name in free]
         left = again.excess(trials)
         best = int(np.argmin(left))
         if left[best] >= excess:
             break
-        name, rows, excess = free.pop(best), trials[best], left[best]
+        name, rows, excess = free[best], trials[best], left[best]
+        free = [free[place] for place in np.argsort(left, kind="stable")[1 : 1 + _TRIED_AGAIN].tolist()]
+        rows, excess = again.asked_once_more(rows, tuple(left_by), excess)
         surprises, contexts, scores = again.whole(rows)
-        actual, instead = _furthest(name, was.take(slice(begun - first, None)), rows.take(slice(begun - first, None)))
-        changes.append(Change(name, actual, instead, float(surprises[begun - first :].max())))
-    return Calming(before, threshold, tuple(changes), rows, first, surprises)
+        left_by[name] = float(surprises[begun - first :].max())
+    flagged = slice(begun - first, None)
+    changes = tuple(
+        Change(name, *_furthest(name, was.take(flagged), rows.take(flagged)), left) for name, left in left_by.items()
+    )
+    return Calming(before, threshold, changes, rows, first, surprises)
 
 
 def with_readings(detector: Detector, records: Batch, begun: int, readings: Mapping[str, Value]) -> NDArray[np.float32]:
-    """[N - first] surprises of the records from shortly before row `begun` on, had each named feature shown this value
-    throughout; `records` and `begun` as for `calming`. Raises KeyError for a feature that the detector does not know."""
+    """[N - first] surprises of the records that `calming` may change, had each named feature shown this value from shortly
+    before row `begun` on; `records` and `begun` as there. Raises KeyError for a feature that the detector does not know."""
     first = max(0, begun - LEAD) if detector.context.state_size else begun
     rows = records.take(slice(first, None))
+    held = max(0, begun - first - HELD)
     for name, value in readings.items():
         detector.schema.feature(name)
-        rows = changed(rows, name, [value] * len(rows))
+        shown = [each[name] for each in rows.take(slice(0, held)).all_values()]
+        rows = changed(rows, name, [*shown, *[value] * (len(rows) - held)])
     return _Again(detector, records.take(slice(0, first)), begun - first, 0.0).whole(rows)[0]
 
 
@@ -152,10 +164,23 @@ class _Again:
     def excess(self, variants: Sequence[Batch]) -> NDArray[np.float64]:
         """[V] how far each variant's surprises from row `begun` on reach above the threshold, summed; 0 where none does."""
         together = concatenate(variants)
-        scores = self._detector.score(together, self._contexts(together, len(variants)))
-        surprises = scores.surprise.reshape(len(variants), -1)[:, self._begun :].astype(np.float64)
-        above = surprises - self._threshold
+        counted = np.flatnonzero(np.arange(len(together)) % len(variants[0]) >= self._begun)
+        contexts = self._contexts(together, len(variants)).take(counted)
+        surprises = self._detector.score(together.take(counted), contexts).surprise.reshape(len(variants), -1)
+        above = surprises.astype(np.float64) - self._threshold
         return np.asarray(np.where(above >= 0, above + _REACHED, 0.0).sum(axis=1), np.float64)
+
+    def asked_once_more(self, rows: Batch, names: Sequence[str], excess: float) -> tuple[Batch, float]:
+        """The rows with all these features as they are expected now, where that leaves less; and what is left."""
+        if not names or excess <= 0:
+            return rows, excess
+        _, contexts, scores = self.whole(rows)
+        expected = [each.expected for each in self._detector.explain(rows, contexts, scores)]
+        trial = rows
+        for name in names:
+            trial = changed(trial, name, [each.get(name) for each in expected])
+        left = float(self.excess([trial])[0])
+        return (trial, left) if left < excess else (rows, excess)
 
     def _contexts(self, rows: Batch, variants: int) -> Contexts:
         states = np.repeat(self._state, variants, axis=0)

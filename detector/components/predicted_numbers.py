@@ -14,7 +14,7 @@ hundred reaches, so that the others are ordered as without it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ _BEYOND = 1.0
 """How much more than the farthest training row a surprise may say, as steeply as over the last decade."""
 _HARDLY = 1e-3
 """Residuals, in normal scores, that differ by less are alike."""
+_BY_FOLD = ("unseen_weights", "unseen_offset")
 
 
 @compiled_exactly
@@ -117,6 +118,10 @@ class FittedPredictedNumbers:
     """[F]"""
     edges: Floats
     """[2, F, L] how far residuals lie to the right and to the left at surprises 2, 2 1/8, ..."""
+    unseen_weights: Floats
+    """[K, F, P] `weights` by fold, learned from all others; K is 0 where nothing was learned."""
+    unseen_offset: Floats
+    """[K, F]"""
 
     def anomaly_scores(self, met: Met) -> dict[str, Floats]:
         """[N] at least 0"""
@@ -134,6 +139,17 @@ class FittedPredictedNumbers:
         _residuals(rows, present, self.columns, self.weights, self.offset, out)
         return out
 
+    def unseen(self, rows: Floats, learned: LearnedRows) -> Floats:
+        """[N, F] residuals of training rows [N, P] as `standing` gives them, each by the regression of the other folds."""
+        out = np.empty((len(rows), len(self.columns)), np.float32)
+        for fold, (weights, offset) in enumerate(zip(self.unseen_weights, self.unseen_offset, strict=True)):
+            inside = learned.folds == fold
+            part = np.empty((int(inside.sum()), len(self.columns)), np.float32)
+            present = learned.met.present_of(inside)
+            _residuals(np.ascontiguousarray(rows[inside]), present, self.columns, weights, offset, part)
+            out[inside] = part
+        return out
+
     def beyond_usual(self, residuals: Floats) -> Floats:
         """[N] the score of residuals [N, F]."""
         out = np.zeros(len(residuals), np.float32)
@@ -142,8 +158,9 @@ class FittedPredictedNumbers:
         return out
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a bundle stores."""
-        return {name: getattr(self, name) for name in ("columns", "known", "scores", "weights", "offset", "edges")}
+        """What a bundle stores: of what nothing was learned by fold, as in bundles from before, no folds."""
+        stored = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: array for name, array in stored.items() if name not in _BY_FOLD or len(array)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,31 +183,38 @@ class PredictedNumbers:
         count = len(columns)
         knots = [_knots(met.values[:, column]) for column in columns]
         known, scores = (np.stack([knot[side] for knot in knots]).astype(np.float32) for side in (0, 1))
-        unknown = np.zeros((count, normal.width), np.float32), np.zeros(count, np.float32)
-        fitted = FittedPredictedNumbers(columns, known, scores, *unknown, np.zeros((2, count, 0), np.float32))
+        none = [np.zeros(shape, np.float32) for shape in ((count, normal.width), count, (2, count, 0))]
+        no_folds = [np.zeros((0, *each.shape), np.float32) for each in none[:2]]
+        fitted = FittedPredictedNumbers(columns, known, scores, *none, *no_folds)
         if len(met) < _FEWEST_ROWS:
             return fitted
         standing = fitted.standing(met.values)
-        off = _unseen(standing, rows, columns)
-        edges = np.stack([_edges(np.sort(np.maximum(side, 0.0), axis=0)[::-1]) for side in (off, -off)])
         weights, offset = _regression(standing, columns)
-        return replace(fitted, weights=weights, offset=offset, edges=edges)
+        others = [_regression(standing[rows.folds != fold], columns) for fold in range(ROW_FOLDS)]
+        by_fold = (np.stack([each[part] for each in others]) for part in (0, 1))
+        fitted = FittedPredictedNumbers(columns, known, scores, weights, offset, none[2], *by_fold)
+        off = fitted.unseen(standing, rows)
+        edges = np.stack([_edges(np.sort(np.maximum(side, 0.0), axis=0)[::-1]) for side in (off, -off)])
+        return replace(fitted, edges=edges)
 
     def out_of_fold(self, fitted: FittedPredictedNumbers, rows: LearnedRows, seed: int) -> dict[str, Floats]:
         """[N] each row's by the regression of the other folds."""
         if not fitted.edges.size:
             return {"predicted": np.zeros(len(rows.met), np.float32)}
-        return {"predicted": fitted.beyond_usual(_unseen(fitted.standing(rows.met.values), rows, fitted.columns))}
+        return {"predicted": fitted.beyond_usual(fitted.unseen(fitted.standing(rows.met.values), rows))}
 
     def from_bundle(self, arrays: Mapping[str, NDArray[Any]], normal: NormalRows) -> FittedPredictedNumbers:
-        """The inverse of `arrays`."""
-        fitted = FittedPredictedNumbers(
-            *(arrays[name] for name in ("columns", "known", "scores", "weights", "offset", "edges"))
-        )
+        """The inverse of `arrays`. Only training asks for what was learned by fold."""
+        no_folds = {name: np.zeros((0, *arrays[name.removeprefix("unseen_")].shape), np.float32) for name in _BY_FOLD}
+        stored = {**no_folds, **arrays}
+        fitted = FittedPredictedNumbers(*(stored[each.name] for each in fields(FittedPredictedNumbers)))
         count = len(fitted.columns)
         fits = (fitted.known.shape[0], fitted.offset.shape, fitted.edges.shape[:2]) == (count, (count,), (2, count))
+        by_fold = (fitted.unseen_weights.shape[1:], fitted.unseen_offset.shape[1:])
         if not fits or fitted.known.shape != fitted.scores.shape or fitted.weights.shape != (count, normal.width):
             raise ValueError("what predicts numbers does not fit the rows")
+        if by_fold != (fitted.weights.shape, (count,)) or len(fitted.unseen_weights) != len(fitted.unseen_offset):
+            raise ValueError("what predicts numbers out of fold does not fit the rows")
         return fitted
 
 
@@ -226,19 +250,6 @@ def _regression(standing: Floats, columns: NDArray[np.int64]) -> tuple[Floats, F
     learned = regress(standing)
     weights = learned.precision[columns] / learned.precision[columns, columns][:, None]
     return weights.astype(np.float32), (weights @ learned.mean).astype(np.float32)
-
-
-def _unseen(standing: Floats, rows: LearnedRows, columns: NDArray[np.int64]) -> Floats:
-    """[N, F] residuals of training rows [N, P], each by the regression of the other folds."""
-    out = np.empty((len(standing), len(columns)), np.float32)
-    for fold in range(ROW_FOLDS):
-        inside = rows.folds == fold
-        weights, offset = _regression(standing[~inside], columns)
-        part = np.empty((int(inside.sum()), len(columns)), np.float32)
-        present = rows.met.present_of(inside)
-        _residuals(np.ascontiguousarray(standing[inside]), present, columns, weights, offset, part)
-        out[inside] = part
-    return out
 
 
 def _edges(falling: Floats) -> Floats:

@@ -133,7 +133,7 @@ class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ig
                 raise
             raise InvalidInput(
                 "torch, which trains every kind of autoencoder but 'linear', is not installed; install "
-                "'latentwatch[train]', or without a window use kind='linear'"
+                "'latentwatch[train]', or use kind='linear'"
             ) from None
         self.schema_ = self.reading_.schema
         self.n_samples_fit_: int | None = len(batch)

@@ -96,6 +96,36 @@ def restore(monitor: Name, version: Number, as_json: AsJson = False) -> None:
     _tell(restored, as_json, f"{monitor}: version {restored.version} {then}")
 
 
+@app.command(epilog="Example: latentwatch models compare pump 2 3 --alert 12")
+def compare(
+    monitor: Name,
+    version: Number,
+    other: Annotated[int, typer.Argument(metavar="VERSION", help="Another one's.", show_default=False)],
+    alert: Annotated[int | None, typer.Option(help="On the records that were kept of this alert.")] = None,
+    entity: Annotated[str | None, typer.Option(help="On the latest sampled records of this entity.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the same stretch with two versions: what would each have raised?"""
+    from dataclasses import asdict
+
+    from latentwatch.comparing import versions_on
+    from latentwatch.console import print_json, print_table
+
+    found = versions_on(monitor, (version, other), alert, entity)
+    if as_json:
+        print_json(asdict(found))
+        return
+    for sentence in found.in_words:
+        typer.echo(sentence)
+    rows = [
+        (side.version, one.started, one.ended, f"{one.peak:.1f}")
+        for side in (found.first, found.second)
+        for one in side.raised
+    ]
+    if rows:
+        print_table(("version", "from", "to", "strangest"), rows, "")
+
+
 @app.command(epilog="Example: latentwatch models add monitors/pump.yaml pump-estimator --holdout normal.csv")
 def add(
     monitor: Annotated[Path, typer.Argument(metavar="MONITOR.yaml", help="The monitor's file.", show_default=False)],

@@ -50,6 +50,46 @@ def list_monitors(as_json: AsJson = False) -> None:
             )
 
 
+@app.command(epilog="Example: latentwatch monitors compare plant rig-1 rig-2")
+def compare(
+    monitor: Annotated[str, typer.Argument(metavar="MONITOR", help="The monitor's name.", show_default=False)],
+    first: Annotated[str, typer.Argument(metavar="ENTITY", help="An entity.", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="ENTITY", help="Another one.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Put two entities' normal side by side: what each usually shows."""
+    from dataclasses import asdict
+
+    from latentwatch.comparing import normals_of
+    from latentwatch.console import print_json, print_table
+    from latentwatch.domain.percent import percent
+    from latentwatch.review.words import number
+
+    found = normals_of(monitor, first, second)
+    if as_json:
+        print_json(asdict(found))
+        return
+    typer.echo(found.in_words)
+    rows = [
+        (
+            one.feature,
+            *(
+                f"{number(one.usual[place])} ({number(one.low[place])} to {number(one.high[place])})"
+                for place in (0, 1)
+            ),
+            one.unit,
+            f"{one.apart:+.1f}",
+        )
+        for one in found.numbers
+    ]
+    rows += [
+        (f"{one.feature} {word}", percent(shares[0]), percent(shares[1]), "", "")
+        for one in found.words
+        for word, shares in one.shares.items()
+    ]
+    print_table(("feature", first, second, "unit", "apart, in spreads"), rows, "")
+
+
 @app.command(epilog="Example: latentwatch monitors rename pump pump-north")
 def rename(
     old: Annotated[str, typer.Argument(metavar="OLD", help="Its name now.", show_default=False)],

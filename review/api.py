@@ -14,6 +14,7 @@ from latentwatch.domain.errors import NotFound
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
+from latentwatch.review.comparing_api import monitor_router as comparing_monitor_router
 from latentwatch.review.comparing_api import router as comparing_router
 from latentwatch.review.exceptions_api import router as exceptions_router
 from latentwatch.review.incident_map_api import router as incident_map_router
@@ -196,6 +197,7 @@ def post_reopen(room: InRoom, alert: AlertNumber, signed: schemas.SignedIn) -> s
 
 
 router.include_router(comparing_router)
+router.include_router(comparing_monitor_router)
 router.include_router(exceptions_router)
 router.include_router(labels_router)
 router.include_router(missed_router)

@@ -3,6 +3,7 @@
 from latentwatch.review.pages import (
     alert,
     comparing,
+    comparing_monitor,
     dead,
     exceptions,
     inbox,
@@ -19,6 +20,7 @@ from latentwatch.review.pages import (
 __all__ = [
     "alert",
     "comparing",
+    "comparing_monitor",
     "dead",
     "exceptions",
     "inbox",

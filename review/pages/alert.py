@@ -179,6 +179,8 @@ class _AlertView:
             ui.button("Replay the decision", on_click=check, color=None).props("flat no-caps").classes("button replay")
         )
         answer = fragment('<p class="said small"></p>')
+        alert = self.detail.alert
+        fragment(render("alert_versions.html", monitor=alert.monitor, alert=alert.id))
 
     async def _look_back(self) -> None:
         if self.detail.peak is None:

@@ -15,7 +15,7 @@ from latentwatch.review.room import Room, room_of
 from latentwatch.review.templating import render
 from latentwatch.review.words import number
 
-_WIDTH, _HEIGHT = 600.0, 90.0
+_WIDTH, HEIGHT = 600.0, 90.0
 
 Numbered = Annotated[int, Path(lt=2**63)]
 
@@ -53,6 +53,8 @@ class Panel:
     high: str
     onset: float
     """Where the first flagged record lies, from the left."""
+    level: float | None = None
+    """Where a line across lies, from the top."""
 
 
 def comparison_markup(room: Room, first: int, second: int) -> Markup:
@@ -80,24 +82,25 @@ def panels(found: Comparison) -> list[Panel]:
     if not seconds:
         return []
     start, end = min(seconds), max(seconds)
-    drawn = [Panel("surprise", *_paths([[moment.surprise for moment in side] for side in sides], sides, start, end))]
+    drawn = [Panel("surprise", *paths_of([[moment.surprise for moment in side] for side in sides], sides, start, end))]
     for place, name in enumerate(found.drawn):
         values = [[moment.values[place] for moment in side] for side in sides]
         if any(value is not None for side in values for value in side):
-            drawn.append(Panel(name, *_paths(values, sides, start, end)))
+            drawn.append(Panel(name, *paths_of(values, sides, start, end)))
     return drawn
 
 
-def _paths(
+def paths_of(
     values: Sequence[Sequence[float | None]], sides: Sequence[Sequence[Moment]], start: float, end: float
 ) -> tuple[tuple[str, str], str, str, float]:
+    """Each side's values over its moments, drawn from `start` to `end`; the least, the largest, and where 0 seconds lies."""
     shown = [value for side in values for value in side if value is not None]
     low, high = min(shown), max(shown)
     wide, tall = max(end - start, 1e-9), max(high - low, 1e-9)
     paths = []
     for side, own in zip(sides, values, strict=True):
         points = [
-            f"{_WIDTH * (moment.seconds - start) / wide:.1f} {_HEIGHT * (1 - (value - low) / tall):.1f}"
+            f"{_WIDTH * (moment.seconds - start) / wide:.1f} {HEIGHT * (1 - (value - low) / tall):.1f}"
             for moment, value in zip(side, own, strict=True)
             if value is not None
         ]

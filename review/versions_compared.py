@@ -92,7 +92,7 @@ class VersionsCompared:
 def compare_versions(
     engine: Engine,
     load: Load,
-    name: str,
+    monitor: str,
     versions: tuple[int, int],
     *,
     alert: int | None = None,
@@ -106,10 +106,10 @@ def compare_versions(
         raise InvalidInput("name the stretch by an alert or by an entity: one of them")
     if versions[0] == versions[1]:
         raise InvalidInput(f"version {versions[0]} is compared with itself; name another one")
-    monitor = registered_monitor(engine, name)
-    owner, kept = _of_alert(engine, name, alert) if alert is not None else _of_entity(engine, name, entity or "")
-    first, second = (_on_stretch(engine, load, monitor, version, owner, kept) for version in versions)
-    return VersionsCompared(name, owner, alert, tuple(time for time, _ in kept), first, second)
+    known = registered_monitor(engine, monitor)
+    owner, kept = _of_alert(engine, monitor, alert) if alert is not None else _of_entity(engine, monitor, entity or "")
+    first, second = (_on_stretch(engine, load, known, version, owner, kept) for version in versions)
+    return VersionsCompared(monitor, owner, alert, tuple(time for time, _ in kept), first, second)
 
 
 Kept = Sequence[tuple[datetime, dict[str, Value]]]

@@ -22,6 +22,7 @@ from latentwatch.alerts.reviewing import confirmed_alerts, excluded_intervals
 from latentwatch.alerts.steps import unanswered
 from latentwatch.detector.bundle import load_bundle, load_fitted, save_bundle
 from latentwatch.detector.bundle_store import check_store
+from latentwatch.detector.carrying_on import carried_on
 from latentwatch.detector.confirmed import replay_confirmed
 from latentwatch.detector.evaluation import evaluate
 from latentwatch.detector.interface import Detector
@@ -177,21 +178,23 @@ def fit_candidate(folder_path: str, progress: Progress | None = None) -> str:
 
 
 def calibrate_candidate(folder_path: str) -> str:
-    """Learn how strange normal records look to a model that did not see them, and write the bundle; returns its hash."""
+    """Learn how strange normal records look to a model that did not see them; returns the hash of what is to be judged, which
+    waits in the run's folder."""
     from latentwatch.detector.training import CalibrationSet, FitSet, Fitted, calibrate
 
-    folder, settings = RunFolder(folder_path), load_settings()
+    folder = RunFolder(folder_path)
     done = folder.noted("trained")
     if done is not None:
         return str(done["bundle"])
     fitted = cast(Fitted, load_fitted(str(folder.path), folder.need("fitted")["model"]))
     fit_set, calibration = FitSet(read_snapshot(folder.fit)), CalibrationSet(read_snapshot(folder.calibration))
-    bundle = save_bundle(calibrate(fitted, fit_set, calibration), settings.bundles)
+    bundle = save_bundle(calibrate(fitted, fit_set, calibration), str(folder.path))
     return str(folder.note("trained", {"bundle": bundle})["bundle"])
 
 
 def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> int:
-    """Measure challenger and champion on the same holdout, with the same faults planted; register the challenger.
+    """Measure challenger and champion on the same holdout, with the same faults planted; write the challenger's bundle, which
+    begins where the holdout ends, and register it.
 
     Returns its version number.
     """
@@ -202,7 +205,7 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     monitor, engine = folder.monitor(), ready_database(settings)
     trained, clean = folder.need("trained"), folder.need("clean")
     holdout = read_snapshot(folder.holdout)
-    challenger = load_bundle(settings.bundles, trained["bundle"])
+    challenger = load_bundle(str(folder.path), trained["bundle"])
     acting = in_force(exceptions(engine, monitor.name))
     made = others_of(acting)
     evaluation = evaluate(
@@ -228,7 +231,7 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
             rival = with_replays(rival, serving, read_snapshot(folder.clean).narrowed(serving.schema), monitor, made)
     version = registry.register(
         monitor.name,
-        trained["bundle"],
+        save_bundle(carried_on(challenger, holdout), settings.bundles),
         challenger.kind,
         trained_records=clean["records"],
         history_start=_moment(clean["start"]),

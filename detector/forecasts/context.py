@@ -7,8 +7,8 @@ D of the components' context | surprises by name | expected C | strength C | sur
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,15 @@ class ForecastContext:
             [contexts.features, *told, forecasts.expected, fused.strength, fused.forecast, fused.surprise]
         )
         return Contexts(np.asarray(features, np.float32), contexts.seen)
+
+    def carried_on(self, later: Batch) -> Self:
+        """The same, begun where the entities that training knows are after records that follow, as if those had been served."""
+        places = {name: row for row, name in enumerate(self.entities)}
+        owners = np.array([places.get(name, -1) for name in later.entities.astype(str).tolist()], np.intp)
+        states = self.fresh(self.entities)
+        self.extend(states, owners[owners >= 0], later.take(owners >= 0))
+        learned = states[:, self.components.context.state_size :]
+        return replace(self, starts=np.concatenate([self.starts[:1], learned]))
 
     def adopt(self, states: Floats, previous: ContextEncoder) -> Floats | None:
         """Continue the states of another such context; what is lately begins anew, since another model's surprises

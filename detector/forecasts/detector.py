@@ -82,6 +82,10 @@ class ForecastDetector:
         """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""
         return replace(self, context=replace(self.context, components=self.components.reading(schema)), bundle="")
 
+    def carried_on(self, later: Batch) -> Self:
+        """The same detector, begun where records end that follow those it learned from."""
+        return replace(self, context=self.context.carried_on(later), bundle="")
+
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores: what their context rows hold."""
         inner, parts = self.components.context.width, self.components.parts

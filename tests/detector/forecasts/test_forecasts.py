@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from latentwatch.detector.carrying_on import carried_on
 from latentwatch.detector.decision import decide
 from latentwatch.detector.forecasts.calendar import places
 from latentwatch.detector.forecasts.cycles import find_cycle
@@ -125,6 +126,32 @@ def test_a_saturday_like_a_working_day_is_found(seed):
     assert flagged[day != 61].mean() <= 2 * 0.003
     bundled = ForecastDetector.from_bundle(trained.arrays(), trained.meta())
     assert bundled.context.forecaster.week_worth.tolist() == trained.context.forecaster.week_worth.tolist()
+
+
+def test_it_is_found_where_scoring_begins_on_it():
+    """Once the model was judged it begins where the history ended: the Friday before, not eleven days before."""
+    values, learned, judged = office(0), 49 * DAILY, 61 * DAILY
+    trained = learn(metric(values[:learned]), ModelChoice(effort="light"), 32)
+    saturday = metric(values[judged : judged + DAILY], 61)
+    threshold = trained.threshold(AlertPolicy())
+    assert isinstance(trained, ForecastDetector)
+    assert not (scored(trained, saturday).surprise >= threshold).any()
+    carried = carried_on(trained, metric(values[learned:judged], 49))
+    assert isinstance(carried, ForecastDetector)
+    assert (scored(carried, saturday).surprise >= threshold).any()
+
+
+def test_it_is_carried_on_as_if_it_had_been_served(detector):
+    """The states of forecasts and of lately are those of a scorer that read the holdout; the rest is as it was judged."""
+    holdout = metric(load(3, seed=12, start=35), 35)
+    carried = carried_on(detector, holdout)
+    served = detector.context.fresh([""])
+    detector.context.extend(served, np.zeros(len(holdout), np.intp), holdout)
+    at = detector.components.context.state_size
+    assert np.array_equal(carried.context.fresh([""])[:, at:], served[:, at:])
+    assert np.array_equal(carried.context.fresh(["stranger"]), detector.context.fresh(["stranger"]))
+    judged, now = detector.arrays(), carried.arrays()
+    assert [name for name in judged if not np.array_equal(judged[name], now[name])] == ["starts"]
 
 
 def test_weekdays_that_do_not_matter_are_worth_nothing(detector):

@@ -3,9 +3,8 @@
 Detector + holdout → Evaluation
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +12,14 @@ from scipy.stats import beta
 
 from latentwatch.detector.corrected import under
 from latentwatch.detector.entities import rows_by_entity
-from latentwatch.detector.faults import PlantedFault, plant_faults, rows_by_series
 from latentwatch.detector.fresh_reading import FreshReading, read_fresh
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.overdispersion import overdispersion
+from latentwatch.detector.planted import find_planted
 from latentwatch.detector.rates import RateDetector
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sensitivity import smallest_changes
-from latentwatch.detector.side_by_side import FLAGGED_BY_PART, OUTCOMES, by_part, outcome
+from latentwatch.detector.side_by_side import FLAGGED_BY_PART, by_part
 from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.episodes import count_episodes
 from latentwatch.domain.errors import InvalidHistory
@@ -29,16 +28,8 @@ from latentwatch.domain.model import Evaluation
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch
 from latentwatch.domain.rules import NO_RULES, FeatureRules
-from latentwatch.domain.scores import ranked
+from latentwatch.domain.scores import Explanation, ranked
 
-_FAULTS_PER_KIND = 4
-_SIZES = (1.0, 2.0, 4.0)
-"""Of what is planted: three spreads of a sensor are much on one, and within the usual of another."""
-_FAULT_RECORDS = 60
-_ENOUGH_FAULTS = 60
-"""A model that does not see one sensor of six misses ten of them, which is no accident."""
-_MOST_TURNS = 8
-"""How often faults are planted anew until there are so many."""
 _MOST_EXPLAINED = 200
 """Flagged normal records of which it is asked what they are about."""
 _MOST_BLAMED, _WORTH_BLAMING = 3, 0.1
@@ -79,7 +70,14 @@ def evaluate(
     gap = policy.gap(detector.cadence)
     episodes = count_episodes(holdout.times[counted][flagged], holdout.entities[counted][flagged], gap)
     blamed = _blamed(detector, clean, np.flatnonzero(clean.flagged & counted))
-    found, planted, details = _recall(detector, clean, threshold, seed, rules, exceptions)
+    planted, details = find_planted(
+        clean,
+        lambda batch: read_fresh(detector, batch, threshold, rules, exceptions),
+        lambda reading, rows: _explained(detector, reading, rows),
+        threshold,
+        seed,
+        in_time=detector.context.width > 0,
+    )
     changes = smallest_changes(
         holdout,
         lambda batch: read_fresh(detector, batch, threshold, rules, exceptions).flagged,
@@ -119,9 +117,9 @@ def evaluate(
         realised_rate=float(flagged.mean()),
         realised_interval=rate_interval(int(flagged.sum()), len(flagged), spread),
         holdout_records=len(holdout),
-        faults_planted=sum(planted.values()),
-        faults_found=sum(found.values()),
-        recall_by_fault={kind: found[kind] / planted[kind] for kind in sorted(planted)},
+        faults_planted=planted.count,
+        faults_found=planted.found,
+        recall_by_fault=planted.by_kind,
         details=details,
     )
 
@@ -149,57 +147,6 @@ def _pace(batch: Batch) -> float | None:
     return round(usual, 3) or None
 
 
-def _recall(
-    detector: Detector, clean: FreshReading, threshold: float, seed: int, rules: FeatureRules, exceptions: Exceptions
-) -> tuple[dict[str, int], dict[str, int], dict[str, Any]]:
-    """Faults found and planted by kind, and what else is worth telling about them.
-
-    Where the records have room for few, others are planted into them again, as they were, and read again.
-    """
-    in_time = detector.context.width > 0
-    longest = max(map(len, rows_by_series(clean.batch)))
-    length = max(4, min(_FAULT_RECORDS, longest // 12)) if in_time else 1
-    per_kind = _FAULTS_PER_KIND if in_time else 10 * _FAULTS_PER_KIND
-    found: dict[str, int] = defaultdict(int)
-    planted: dict[str, int] = defaultdict(int)
-    outcomes: dict[str, str] = defaultdict(str)
-    delays: list[int] = []
-    strangest: list[float] = []
-    named: list[bool] = []
-    for turn in range(_MOST_TURNS):
-        try:
-            faulty, faults = plant_faults(
-                clean.batch, seed + turn, per_kind=per_kind, length=length, in_time=in_time, sizes=_SIZES
-            )
-        except InvalidHistory as error:
-            return {}, {}, {"no_faults": str(error)}
-        reading = read_fresh(detector, faulty, threshold, rules, exceptions)
-        peaks: list[tuple[PlantedFault, int]] = []
-        for fault in faults:
-            planted[fault.kind.value] += 1
-            hits = np.flatnonzero(reading.flagged[fault.rows] & ~clean.flagged[fault.rows])
-            fresh = reading.scores.surprise[fault.rows][~clean.flagged[fault.rows]]
-            largest = float(fresh.max(initial=0.0))
-            outcomes[f"{fault.kind.value} of {fault.guilty[0]}"] += outcome(bool(len(hits)), largest, threshold)
-            strangest.append(float(reading.scores.surprise[fault.rows].max()))
-            if len(hits):
-                found[fault.kind.value] += 1
-                delays.append(int(hits[0]))
-                peaks.append((fault, int(fault.rows[np.argmax(reading.scores.surprise[fault.rows])])))
-        named += _named(detector, reading, peaks) if peaks else []
-        if len(strangest) >= _ENOUGH_FAULTS:
-            break
-    details: dict[str, Any] = {
-        "fault_records": length,
-        "half_found_at": float(f"{min(1.0, 10.0 ** -float(np.median(strangest))):.2g}"),
-        OUTCOMES: dict(outcomes),
-    }
-    if delays:
-        details["median_delay_records"] = float(np.median(delays))
-        details["guilty_in_top_2"] = round(float(np.mean(named)), 3)
-    return found, planted, details
-
-
 def _blamed(detector: Detector, reading: FreshReading, rows: NDArray[np.intp]) -> dict[str, float]:
     """Of the flagged `rows`, the share that each feature contributes most to; the few with the largest share, those first.
 
@@ -208,8 +155,7 @@ def _blamed(detector: Detector, reading: FreshReading, rows: NDArray[np.intp]) -
     if not len(rows):
         return {}
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, _MOST_EXPLAINED).astype(int))]
-    explanations = detector.explain(reading.batch.take(rows), reading.contexts.take(rows), reading.scores.take(rows))
-    first = Counter(name for each in explanations for name in ranked(each.contributions)[:1])
+    first = Counter(name for each in _explained(detector, reading, rows) for name in ranked(each.contributions)[:1])
     return {
         name: round(count / len(rows), 3)
         for name, count in first.most_common(_MOST_BLAMED)
@@ -217,13 +163,5 @@ def _blamed(detector: Detector, reading: FreshReading, rows: NDArray[np.intp]) -
     }
 
 
-def _named(detector: Detector, reading: FreshReading, peaks: list[tuple[PlantedFault, int]]) -> list[bool]:
-    """Of each found fault, whether its guilty feature is among the two that contribute most at the peak."""
-    rows = np.array([row for _, row in peaks], np.intp)
-    batch, contexts, scores = reading.batch, reading.contexts, reading.scores
-    explanations = detector.explain(batch.take(rows), contexts.take(rows), scores.take(rows))
-    named = []
-    for (fault, _), explanation in zip(peaks, explanations, strict=True):
-        top = sorted(explanation.contributions, key=lambda name: -explanation.contributions[name])[:2]
-        named.append(bool(set(top) & set(fault.guilty)))
-    return named
+def _explained(detector: Detector, reading: FreshReading, rows: NDArray[np.intp]) -> list[Explanation]:
+    return detector.explain(reading.batch.take(rows), reading.contexts.take(rows), reading.scores.take(rows))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.kernels import compiled_exactly
+from latentwatch.domain.clock import from_microseconds
 
 Floats = NDArray[np.float32]
 
@@ -42,10 +43,17 @@ class Lately:
     dampening: float = 1.0
     """By what a record of surprise 2 or more is divided when it is counted: where anomalies come densely, they are not
     to become the usual within a few."""
+    prior: float = np.inf
+    """Records at most that the promise weighs, where fewer than a quarter of the memory taught it."""
 
     def __post_init__(self) -> None:
-        if not self.memory > 0 or not self.dampening >= 1:
-            raise ValueError("a memory is a positive number of records, and a dampening at least 1")
+        if not self.memory > 0 or not self.dampening >= 1 or not self.prior > 0:
+            raise ValueError("a memory and a prior are a positive number of records, and a dampening at least 1")
+
+    @property
+    def resolution(self) -> float:
+        """The surprise of one record in all that are remembered."""
+        return float(np.log10(1.0 + self.memory))
 
     def rank(self, histograms: Floats, owners: NDArray[np.intp], surprises: Floats) -> Floats:
         """[N] surprise of `surprises` [N] among what their entities showed lately; `histograms` [E, BINS] fill in place.
@@ -58,7 +66,7 @@ class Lately:
             np.ascontiguousarray(owners, np.int64),
             np.ascontiguousarray(surprises, np.float32),
             np.exp(-1.0 / self.memory),
-            _PRIOR_SHARE * self.memory,
+            min(self.prior, _PRIOR_SHARE * self.memory),
             1.0 / self.dampening,
             out,
         )
@@ -72,6 +80,22 @@ def memory_of(records_a_day: float) -> float:
     (672.0, 4000.0)
     """
     return min(MOST_RECORDS, max(1.0, MOST_DAYS * records_a_day))
+
+
+def compared_in_words(records: int, days: float, start: int) -> str:
+    """That a promise is taken from what was lately, and from when on it is the model's: once a history, which began at `start`
+    (microseconds since 1970), holds so many `days`, and with them `records`.
+
+    >>> compared_in_words(6_400, 4.4, 1_772_409_600_000_000).split(". ")[1]
+    "A history of 6,400 records, which it will have on 6 March 2026, lets the model promise by itself: 'retrain: {history: 5d}' or longer."
+    """
+    ready, reach = from_microseconds(int(start + days * 86_400e6)), int(np.ceil(days))
+    long = f"{records:,} records" if records else f"{reach} days"
+    return (
+        "The history is short, so for now each entity is compared with its own last records: a record is flagged where few of "
+        f"those were as strange. A history of {long}, which it will have on {ready.day} {ready:%B %Y}, lets the model promise "
+        f"by itself: 'retrain: {{history: {reach}d}}' or longer."
+    )
 
 
 @compiled_exactly

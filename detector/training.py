@@ -213,7 +213,7 @@ def _calibrate(
     if isinstance(fitted, FittedRecords):
         later = to_rates(calibration.batch, counters)[0]
         remembers = batch.schema.time is not None and neighbours_are_alike(batch)
-        detector: Bundled = calibrate_records(fitted, batch, later, in_blocks=remembers)
+        detector: Bundled = calibrate_records(fitted, batch, later, remembers=remembers)
     else:
         judged, surprise = add_forecasts(*calibrate_sequences(fitted, batch), batch)
         detector = cast(Bundled, judged)

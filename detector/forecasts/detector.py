@@ -33,7 +33,7 @@ class ForecastDetector:
     context: ForecastContext
     pace: Pace
     found: tuple[str, ...]
-    """What training found of seasons, a sentence for each forecast channel."""
+    """What training found of seasons, a sentence for each forecast channel, and by what the promise is kept."""
     bundle: str = ""
 
     @property
@@ -69,14 +69,7 @@ class ForecastDetector:
     @property
     def notes(self) -> tuple[str, ...]:
         """What training found, in sentences."""
-        promise = (
-            ()
-            if self.context.fusion.calibrated
-            else (
-                "The history is short, so for now each entity is compared with its own last records: a record is flagged where few of those were as strange.",
-            )
-        )
-        return (*self.found, *promise)
+        return self.found
 
     def reading(self, schema: RecordSchema) -> Self:
         """The same detector of records whose fields stand elsewhere: features of the same names and types in this order."""

@@ -16,7 +16,7 @@ from latentwatch.detector.forecasts.forecaster import Forecaster
 from latentwatch.detector.forecasts.fusion import HistoryReadings, empty_histograms, fit_fusion
 from latentwatch.detector.forecasts.recursion import WEEKDAYS_AFTER
 from latentwatch.detector.forecasts.seasons import find_season, in_words, worth_of_week
-from latentwatch.detector.lately import memory_of
+from latentwatch.detector.lately import compared_in_words, memory_of
 from latentwatch.detector.metrics import DAY, FEW_CHANNELS, MOST_CHANNELS, days_of, regular_pace
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names
 from latentwatch.detector.sequences.detector import SequenceDetector
@@ -30,6 +30,8 @@ LONG_ENOUGH = 28.0
 """Days of history from which its calibration is a promise,"""
 MANY_ENOUGH = 1_000
 """where it has as many records: a month at an hour promises nothing."""
+FITTED_SHARE = 0.78
+"""Of a history: a fifth is held out to judge by, with a gap before it."""
 _SETTLES = 3.0
 """Days until the tables of the day have filled; at most a third of the history."""
 _WEEK_MATTERS = 0.5
@@ -82,6 +84,9 @@ def _fit(
     read = read_history(forecaster, history, z)
     histograms = empty_histograms(len(read.entities))
     fusion, fused = fit_fusion(histograms, read, surprise, memory_of(forecaster.daily))
+    if not fusion.calibrated:
+        days = max(LONG_ENOUGH, _SETTLES + MANY_ENOUGH / forecaster.daily / len(read.entities)) / FITTED_SHARE
+        found = (*found, compared_in_words(0, days, int(history.times.min())))
     names, owners, states, settled = read.entities, read.owners, read.states, read.settled
     rows_of_each = rows_by_entity(owners)
     again, stretch = restarts(rows_of_each)

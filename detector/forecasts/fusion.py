@@ -62,12 +62,12 @@ class Fusion:
         """The surprise beyond which no record has been: of the history, or of what is remembered of lately."""
         if self.calibrated:
             return float(self.together.surprise(np.array([self.together.seen_until]))[0])
-        return float(np.log10(1.0 + self.memory))
+        return Lately(self.memory).resolution
 
     @property
     def resolution(self) -> float:
         """The surprise of one record in all that the promise is learned from."""
-        return self.together.resolution if self.calibrated else float(np.log10(1.0 + self.memory))
+        return self.together.resolution if self.calibrated else Lately(self.memory).resolution
 
     def judge(self, histograms: Floats, owners: NDArray[np.intp], forecasts: Forecasts, composite: Floats) -> Fused:
         """Judge records by forecasts and the composite's surprise [N]; `histograms` [E, HISTOGRAMS, BINS] fill in place, in row

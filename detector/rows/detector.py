@@ -5,18 +5,20 @@ Batch -> Scores; numpy and compiled loops only.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.budget import Budget
-from latentwatch.detector.interface import Contexts, MapGround
+from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
+from latentwatch.detector.lately import Lately
 from latentwatch.detector.latent.state_space import StateSpace
 from latentwatch.detector.parts import parts_of
 from latentwatch.detector.rows.cascade import Cascade
 from latentwatch.detector.rows.explanation import explain_rows
 from latentwatch.detector.rows.features import Features
+from latentwatch.detector.rows.lately_context import LatelyContext
 from latentwatch.detector.rows.model import GLANCE, STUDY, RowModel
 from latentwatch.detector.rows.neutral import deviations, neutral
 from latentwatch.detector.rows.normal_records import Normal
@@ -27,7 +29,7 @@ from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
-from latentwatch.domain.scores import Explanation, Scores
+from latentwatch.domain.scores import AGAINST_TRAINING, Explanation, Scores
 
 Floats: TypeAlias = NDArray[np.float32]
 SECONDS_PER_DAY = 86_400.0
@@ -72,9 +74,18 @@ class RowDetector:
     """How many there were in training."""
     recurring_gap: float = 0.0
     """Seconds of the longest pause between an entity's records that is usual; 0 where there is none."""
-    context = NoContext()
+    lately: Lately | None = None
+    """By which the promise is kept where records are like those before them and the history is too short to promise by."""
+    notes: tuple[str, ...] = ()
+    """What training found, in sentences."""
     follows_drift = False
-    notes: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def context(self) -> ContextEncoder:
+        """None, but where the promise is taken from what was lately."""
+        if self.lately is None:
+            return NoContext()
+        return LatelyContext(self.lately, lambda batch: self._scored_alone(batch).surprise)
 
     @property
     def schema(self) -> RecordSchema:
@@ -87,8 +98,11 @@ class RowDetector:
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
         """Calibrated scores of N records."""
-        values, present = self.model.prepare(self.features.transform(batch))
-        return self.cascade.score(self.model, values, present)
+        scores = self._scored_alone(batch)
+        return scores if self.lately is None else _as_rare_as(scores, contexts.features[:, 0], self.lately)
+
+    def _scored_alone(self, batch: Batch) -> Scores:
+        return self.cascade.score(self.model, *self.model.prepare(self.features.transform(batch)))
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did."""
@@ -117,8 +131,11 @@ class RowDetector:
         return deviations(self.model, self.features, batch, names)
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
-        """Scores as if the numbers left out, [N, K], were as the others predict."""
-        return self.cascade.score(self.model, *neutral(self.model, self.features, batch, names, left))
+        """Scores as if the numbers left out, [N, K], were as the others predict; what was rare lately is not asked anew."""
+        scores = self.cascade.score(self.model, *neutral(self.model, self.features, batch, names, left))
+        if self.lately is None:
+            return scores
+        return _as_rare_as(scores, np.minimum(scores.surprise, contexts.features[:, 0]), self.lately)
 
     def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
         """[N, K] the number itself, and 0 where it is missing: the score without it asks only that it is there."""
@@ -126,7 +143,7 @@ class RowDetector:
         return np.where(np.isnan(shown), np.float32(0.0), shown)
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
-        """Records that stand alone remember nothing."""
+        """The surprise itself: what was rare lately is in it, and records that stand alone remember nothing."""
         return scores.surprise
 
     def budget(self, policy: AlertPolicy) -> Budget:
@@ -136,7 +153,7 @@ class RowDetector:
         one record a second where training data had no times.
         """
         daily = self.records_per_day if self.records_per_day > 0 else SECONDS_PER_DAY
-        resolution = self.cascade.new.resolution
+        resolution = self.cascade.new.resolution if self.lately is None else self.lately.resolution
         asked = None if policy.false_alarm_rate is not None else policy.daily_budget(self.entities)
         rate = policy.false_alarm_rate or 0.0
         if asked is not None:
@@ -178,6 +195,8 @@ class RowDetector:
             "cadence": self.cadence,
             "entities": self.entities,
             "recurring_gap": self.recurring_gap,
+            "lately": None if self.lately is None else [self.lately.memory, self.lately.prior],
+            "notes": list(self.notes),
             "features": self.features.meta(),
             "model": self.model.meta(),
             "cascade": self.cascade.meta(),
@@ -211,4 +230,17 @@ class RowDetector:
             float(meta.get("cadence", 0.0)),  # bundles of before cadence was told
             int(meta.get("entities", 1)),
             float(meta.get("recurring_gap", 0.0)),
+            _lately_of(meta.get("lately")),
+            tuple(map(str, meta.get("notes", ()))),
         )
+
+
+def _as_rare_as(scores: Scores, surprise: Floats, lately: Lately) -> Scores:
+    """Scores whose surprise is how rare it was lately; what it is against training is told beside it."""
+    told = {**scores.components, AGAINST_TRAINING: scores.surprise}
+    rare = np.ascontiguousarray(surprise)
+    return replace(scores, surprise=rare, components=told, extrapolated=rare > lately.resolution)
+
+
+def _lately_of(told: list[float] | None) -> Lately | None:
+    return None if told is None else Lately(float(told[0]), prior=float(told[1]))

@@ -14,8 +14,8 @@ from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.cadence import cadence_of, recurring_gap_of
 from latentwatch.detector.components.component import Progress
 from latentwatch.detector.entities import rows_by_entity
+from latentwatch.detector.lately import Lately, compared_in_words, memory_of
 from latentwatch.detector.latent.examples import Landmarks
-from latentwatch.detector.rows.blocks import fit_in_blocks
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.features import Features, fit_features
@@ -31,6 +31,8 @@ from latentwatch.domain.record import Batch
 
 ENOUGH_TO_CALIBRATE = 1_000
 """Calibration records from which they alone say what is normal; with fewer, out-of-fold training records say it with them."""
+ENOUGH_RECORDS = 6_400
+"""A history so long leaves as many, once a fifth of it is held out and a fifth of the rest put aside for them."""
 MICROSECONDS_PER_DAY = 86_400e6
 
 
@@ -114,23 +116,22 @@ def fit_records(
 
 
 def calibrate_records(
-    fitted: FittedRecords, trained_on: Batch, calibration: Batch, *, in_blocks: bool = False
+    fitted: FittedRecords, trained_on: Batch, calibration: Batch, *, remembers: bool = False
 ) -> RowDetector:
     """Calibrate on records that training did not see, or, where they are few, on its own out of fold as well.
 
-    Folds are drawn at random. Of records that are like those just before and after them, which then teach what judges them,
-    each is judged `in_blocks` instead: by a model fitted without its block of time.
+    Folds are drawn at random. Where records `remembers` the ones just before them, those teach what judges them, so that it
+    promises too much: with few that training did not see, the promise is then taken from what was lately.
     """
     model, rows = fitted.rows.model, fitted.rows
     fresh = model.prepare(fitted.features.transform(calibration)) if len(calibration) else None
     later = 0 if fresh is None else len(fresh[0])
     present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
     own = len(rows.values) if later < ENOUGH_TO_CALIBRATE else 0
-    blocked = fit_in_blocks(trained_on.take(fitted.chosen), fitted.choice) if in_blocks and own else None
 
     def judge(work: Work, chosen: NDArray[np.intp]) -> AnomalyScores:
         mine = chosen[chosen < own]
-        parts = [blocked.judge(work, mine) if blocked else rows.out_of_fold(work, mine)] if own else []
+        parts = [rows.out_of_fold(work, mine)] if own else []
         if fresh is not None:
             values, there = fresh
             at = chosen[chosen >= own] - own
@@ -143,6 +144,7 @@ def calibrate_records(
         return model.judge(model.meet(rows.values[at], present if len(present) == 1 else present[places], work))
 
     cascade = fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned))
+    lately = _lately_of(fitted, own + later) if remembers and own else None
     kind = ModelKind.VARIATIONAL if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     return RowDetector(
         features=fitted.features,
@@ -157,7 +159,18 @@ def calibrate_records(
         cadence=fitted.cadence,
         entities=fitted.entities,
         recurring_gap=fitted.recurring_gap,
+        lately=lately,
+        notes=() if lately is None else (_until_in_words(fitted, trained_on),),
     )
+
+
+def _lately_of(fitted: FittedRecords, calibrated_by: int) -> Lately:
+    """What is remembered of an entity; the promise weighs a quarter of the records that taught it."""
+    return Lately(memory_of(fitted.records_per_day / fitted.entities), prior=calibrated_by / 4)
+
+
+def _until_in_words(fitted: FittedRecords, trained_on: Batch) -> str:
+    return compared_in_words(ENOUGH_RECORDS, ENOUGH_RECORDS / fitted.records_per_day, int(trained_on.times.min()))
 
 
 def _usual_scores(rows: FittedRows, work: Work) -> UsualScores:

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from latentwatch.detector.bundle import encode_bundle, load_bundle, load_fitted, save_bundle
-from latentwatch.detector.interface import Contexts
+from latentwatch.detector.bundle import decode_bundle, encode_bundle, load_bundle, load_fitted, save_bundle
+from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.training import CalibrationSet, FitSet, calibrate, fit, learn, split
 from latentwatch.domain.errors import BundleRefused, InvalidHistory
 from latentwatch.domain.model_choice import ModelChoice
@@ -116,15 +116,47 @@ def share_flagged(seed: int, schema: RecordSchema) -> float:
     records = remembering(seed, 2400, schema)
     detector = learn(records.take(slice(0, 400)), ModelChoice(), 1)
     later = records.take(slice(400, 2400))
-    alone = Contexts(np.zeros((len(later), 0), np.float32), np.zeros(len(later), np.int64))
-    return float((detector.score(later, alone).surprise >= 2.0).mean())
+    return float((detector.score(later, RunningContext(detector.context).extend(later)).surprise >= 2.0).mean())
 
 
 @pytest.mark.slow
 def test_records_like_their_neighbours_in_time_keep_the_promise_alone():
-    """A stream's folds are blocks of time: drawn at random, a record's neighbours have taught what judges it."""
+    """A record's neighbours have taught what judges it, so that a stream's promise is taken from what was lately."""
     features = dict.fromkeys("abcd", "numeric")
     stream = RecordSchema.model_validate({"time": "t", "features": features})
     table = RecordSchema.model_validate({"features": features})
-    in_blocks, at_random = (np.mean([share_flagged(seed, schema) for seed in range(3)]) for schema in (stream, table))
-    assert in_blocks <= 0.02 < at_random
+    by_lately, by_training = (np.mean([share_flagged(seed, schema) for seed in range(3)]) for schema in (stream, table))
+    assert by_lately <= 0.02 < by_training
+
+
+def test_a_short_history_of_records_alone_says_until_when_it_compares_with_lately():
+    """Rare lately is what is flagged, strange against training stands beside it; a bundle keeps both, and a table has neither."""
+    features = dict.fromkeys("abcd", "numeric")
+    stream = RecordSchema.model_validate({"time": "t", "features": features})
+    records = remembering(0, 600, stream)
+    detector = learn(records.take(slice(0, 400)), ModelChoice(effort="light"), 1)
+    later = records.take(slice(400, 600))
+    name, document, weights = encode_bundle(detector)
+    again = decode_bundle(document, weights, name)
+    told = detector.score(later, RunningContext(detector.context).extend(later))
+    read = again.score(later, RunningContext(again.context).extend(later))
+    assert told.surprise.tolist() == read.surprise.tolist()
+    assert told.against_training.mean() > told.surprise.mean()
+    assert detector.notes == again.notes
+    assert "A history of 6,400 records, which it will have on 5 January 1970" in detector.notes[0]
+    table = learn(
+        remembering(0, 400, RecordSchema.model_validate({"features": features})), ModelChoice(effort="light"), 1
+    )
+    assert not table.notes
+    assert not table.context.width
+
+
+def test_where_a_batch_of_records_alone_is_cut_does_not_matter():
+    """What is lately goes on from batch to batch."""
+    stream = RecordSchema.model_validate({"time": "t", "features": dict.fromkeys("abcd", "numeric")})
+    records = remembering(1, 500, stream)
+    detector = learn(records.take(slice(0, 400)), ModelChoice(effort="light"), 1)
+    later, pieces = records.take(slice(400, 500)), RunningContext(detector.context)
+    whole = RunningContext(detector.context).extend(later).features
+    cut = [pieces.extend(later.take(slice(a, b))).features for a, b in ((0, 1), (1, 40), (40, 100))]
+    np.testing.assert_allclose(np.concatenate(cut), whole, atol=1e-5)

@@ -1,5 +1,8 @@
 """Alerts that are over: their entity has been normal for longer than the gap within which it would be the same alert.
 
+Where records stand alone and come at no pace, a payment or a card may never be heard of again. There the records of others
+tell that the gap has passed.
+
 That is a fact about the stream, beside where the alert is in people's hands: an open alert that is over waits for a label,
 and a closed one may go on. Found in the transaction that tells of the entities, by event time.
 """
@@ -16,14 +19,14 @@ from latentwatch.alerts.step_table import StepRow
 from latentwatch.alerts.tables import AlertEventRow, AlertRow
 from latentwatch.domain.alert import AlertKind
 from latentwatch.domain.durations import spell_duration
-from latentwatch.domain.outcome import EntityState
+from latentwatch.domain.outcome import Outcome
 
 OVER = "over"
 """The event's name."""
 _MOST_LOOKED_AT = 2_000
 _AT_ONCE = 1_000
 _GOING_ON = (
-    select(AlertRow.id, AlertRow.entity, AlertRow.started, AlertRow.ended)
+    select(AlertRow.id, AlertRow.entity, AlertRow.started, AlertRow.ended, AlertRow.peak_partition)
     .where(
         AlertRow.monitor == bindparam("of_monitor"),
         ~AlertRow.over,
@@ -36,20 +39,22 @@ _GOING_ON = (
 _END = update(AlertRow).where(AlertRow.id == bindparam("alert")).values(over=True, updated=bindparam("now"))
 
 
-def end_alerts(
-    connection: Connection, monitor: str, entities: Sequence[EntityState], gap: timedelta, now: datetime
-) -> list[int]:
-    """Mark alerts whose entity has been normal for longer than the gap; returns the incidents that are over with them.
+def end_alerts(connection: Connection, outcome: Outcome, gap: timedelta, now: datetime) -> list[int]:
+    """Mark alerts whose entity has been normal for longer than the gap, as this outcome tells of entities; returns the
+    incidents that are over with them.
 
     An alert that asks whether a lasting change is the new normal is not over until people answer.
     """
-    if not entities:
+    if not outcome.entities:
         return []
-    newest = {entity_key(state.entity): state.last_time for state in entities}
+    newest = {entity_key(state.entity): state.last_time for state in outcome.entities}
+    latest: dict[int, datetime] = {}
+    for state in outcome.entities if outcome.one_by_one else ():
+        latest[state.partition] = max(state.last_time, latest.get(state.partition, state.last_time))
     ended = [
         row
-        for row in connection.execute(_GOING_ON, {"of_monitor": monitor})
-        if row.entity in newest and newest[row.entity] - row.ended > gap
+        for row in connection.execute(_GOING_ON, {"of_monitor": outcome.monitor})
+        if (last := latest.get(row.peak_partition, newest.get(row.entity))) is not None and last - row.ended > gap
     ]
     if not ended:
         return []

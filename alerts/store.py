@@ -201,8 +201,10 @@ class AlertStore:
             announce(connection, self.monitor, News(told), now, settle)
             _write_dead_letters(connection, outcome, now)
             _write_entities(connection, outcome, now)
-            over = end_alerts(connection, self.monitor, outcome.entities, gap, now)
-            announce_over(connection, self.monitor, [*came, *spoke, *over], now, settle)
+            over = end_alerts(connection, outcome, gap, now)
+            # A payment that stands alone is over and not normal again: nobody is told, and it waits for its label.
+            recovered = () if outcome.one_by_one else over
+            announce_over(connection, self.monitor, [*came, *spoke, *recovered], now, settle)
             write_chunks(connection, outcome)
             write_audit(connection, outcome.monitor, outcome.source, outcome.audit, now)
             announce_changes(connection, outcome.monitor, outcome.audit, now)

@@ -218,6 +218,9 @@ class Outcome:
     heard: Mapping[str, datetime] = field(default_factory=dict)
     """Entities that sent again in this batch, where an alert says that they stopped, and the event time at which they did."""
     group_gap_seconds: float = 300.0
+    one_by_one: bool = False
+    """Whether records stand alone and come at no pace, such as payments: that an entity sends nothing more says nothing of it,
+    so that its alert is over once others' records are later than the gap."""
     incident_rule: IncidentRule = NO_RELATIONS
     settle_seconds: float = 0.0
     """How long the first message of an incident waits for what joins it."""

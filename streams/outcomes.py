@@ -162,17 +162,20 @@ def count_minutes(
     )
 
 
-def outcome_of(monitor: Monitor, cadence: float, source: str, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
+def outcome_of(
+    monitor: Monitor, detector: Detector | None, source: str, moves: tuple[OffsetMove, ...], **parts: Any
+) -> Outcome:
     """What a micro-batch changes, grouped into alerts and incidents as the monitor says.
 
-    `cadence` is seconds between an entity's records, or 0 where it is not known; `parts` are further fields.
+    `detector` knows at what pace an entity's records come, None where no model serves yet; `parts` are further fields.
     """
-    alert = monitor.alert
+    alert, cadence = monitor.alert, 0.0 if detector is None else detector.cadence
     return Outcome(
         monitor.name,
         source,
         moves,
         group_gap_seconds=alert.gap(cadence).total_seconds(),
+        one_by_one=detector is not None and not detector.cadence and not detector.context.width,
         incident_rule=monitor.incident_rule(cadence),
         settle_seconds=alert.settle.total_seconds(),
         **parts,

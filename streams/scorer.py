@@ -353,8 +353,8 @@ class Scorer:
         return replace(partitions.fenced(outcome, {state.partition for state in states}), entities=states)
 
     def _outcome(self, moves: tuple[OffsetMove, ...], **parts: Any) -> Outcome:
-        cadence = 0.0 if self._begun is None else self._begun.model.detector.cadence
-        return outcome_of(self._monitor, cadence, self._source.name, moves, **parts)
+        detector = None if self._begun is None else self._begun.model.detector
+        return outcome_of(self._monitor, detector, self._source.name, moves, **parts)
 
     def _note(self, outcome: Outcome) -> None:
         self.totals.note(outcome)

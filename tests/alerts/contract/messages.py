@@ -65,6 +65,19 @@ class MessagesContract:
         normal = EntityState(entity, 0, at(seconds), offset, False)
         store.commit(replace(outcome(offset, offset + 1), entities=(normal,)))
 
+    def test_where_records_stand_alone_later_ones_of_others_end_an_alert_and_nobody_is_told(
+        self, engine: Engine, store: AlertStore
+    ) -> None:
+        """A card may never be used again: it would go on for ever, and people be reminded of it every four hours."""
+        store.commit(outcome(0, 1, [pressed(0, 0)]))
+        over = []
+        for offset, seconds, alone in ((1, 4_000, False), (2, 30, True), (3, 4_000, True)):
+            other = EntityState("rig-2", 0, at(seconds), offset, False)
+            store.commit(replace(outcome(offset, offset + 1), entities=(other,), one_by_one=alone))
+            over.append(inbox(engine, AlertFilter()).alerts[0].over)
+        assert over == [False, False, True]  # of what has a pace, others tell nothing
+        assert [occasion for occasion, _ in self.told(engine, "desk")] == ["opened"]
+
     def test_one_key_from_open_to_over(self, engine: Engine, store: AlertStore, clock: ManualClock) -> None:
         """Opened, critical, somebody is on it, over; a channel that asks for high hears from high on, to the end."""
         notifier = Notifier(engine, {}, clock)

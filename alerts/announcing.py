@@ -314,7 +314,7 @@ def _words(
         ACKNOWLEDGED: f"{author} is on it",
         AGAIN: "not normal again",
         STILL: f"still open after {spell_duration((now - opened).total_seconds())}",
-        OVER: f"normal again after {spell_duration((ended - began).total_seconds())}",
+        OVER: f"normal again after {spell_duration((ended - began).total_seconds()) if ended > began else 'one moment'}",
     }[occasion]
     kinds = {alert.kind for alert in incident.alerts}
     if occasion == OPENED and len(kinds) == 1:

@@ -92,14 +92,19 @@ def list_silences(
             each.silence.monitor,
             each.silence.in_words + (", not read again" if each.calendar_trouble else ""),
             each.state,
-            each.until,
+            None if each.state == "later" else each.until,
+            each.until if each.state == "later" else None,
             each.hidden_alerts,
             each.silence.reason,
             each.silence.author,
         )
         for each in found
     ]
-    print_table(("silence", "monitor", "what", "in force", "until", "hid alerts", "reason", "by"), rows, "No silence.")
+    print_table(
+        ("silence", "monitor", "what", "in force", "until", "next from", "hid alerts", "reason", "by"),
+        rows,
+        "No silence.",
+    )
 
 
 @app.command(epilog="Example: latentwatch silences remove 3")

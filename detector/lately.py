@@ -86,8 +86,8 @@ def compared_in_words(records: int, days: float, start: int) -> str:
     """That a promise is taken from what was lately, and from when on it is the model's: once a history, which began at `start`
     (microseconds since 1970), holds so many `days`, and with them `records`.
 
-    >>> compared_in_words(6_400, 4.4, 1_772_409_600_000_000).split(". ")[1]
-    "A history of 6,400 records, which it will have on 6 March 2026, lets the model promise by itself: 'retrain: {history: 5d}' or longer."
+    >>> compared_in_words(1_300, 4.4, 1_772_409_600_000_000).split(". ")[1]
+    "A history of 1,300 records, which it will have on 6 March 2026, lets the model promise by itself: 'retrain: {history: 5d}' or longer."
     """
     ready, reach = from_microseconds(int(start + days * 86_400e6)), int(np.ceil(days))
     long = f"{records:,} records" if records else f"{reach} days"

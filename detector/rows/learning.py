@@ -16,6 +16,7 @@ from latentwatch.detector.components.component import Progress
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.lately import Lately, compared_in_words, memory_of
 from latentwatch.detector.latent.examples import Landmarks
+from latentwatch.detector.rows.blocks import fit_in_blocks
 from latentwatch.detector.rows.cascade import fit_cascade
 from latentwatch.detector.rows.detector import RowDetector
 from latentwatch.detector.rows.features import Features, fit_features
@@ -31,8 +32,8 @@ from latentwatch.domain.record import Batch
 
 ENOUGH_TO_CALIBRATE = 1_000
 """Calibration records from which they alone say what is normal; with fewer, out-of-fold training records say it with them."""
-ENOUGH_RECORDS = 6_400
-"""A history so long leaves as many, once a fifth of it is held out and a fifth of the rest put aside for them."""
+ENOUGH_RECORDS = 1_300
+"""A history so long leaves as many to learn from, once a fifth of it is held out with a gap before."""
 MICROSECONDS_PER_DAY = 86_400e6
 
 
@@ -120,18 +121,21 @@ def calibrate_records(
 ) -> RowDetector:
     """Calibrate on records that training did not see, or, where they are few, on its own out of fold as well.
 
-    Folds are drawn at random. Where records `remembers` the ones just before them, those teach what judges them, so that it
-    promises too much: with few that training did not see, the promise is then taken from what was lately.
+    Folds are drawn at random. Where a record `remembers` those just before it, and with them teaches what judges the next, each is
+    judged by a model fitted without its block of time; of few records blocks promise nothing, and the promise is taken from
+    what was lately.
     """
     model, rows = fitted.rows.model, fitted.rows
     fresh = model.prepare(fitted.features.transform(calibration)) if len(calibration) else None
     later = 0 if fresh is None else len(fresh[0])
     present = rows.present if len(rows.present) == 1 else rows.present[rows.kept]
     own = len(rows.values) if later < ENOUGH_TO_CALIBRATE else 0
+    few = own + later < ENOUGH_TO_CALIBRATE
+    blocked = fit_in_blocks(trained_on.take(fitted.chosen), fitted.choice) if remembers and own and not few else None
 
     def judge(work: Work, chosen: NDArray[np.intp]) -> AnomalyScores:
         mine = chosen[chosen < own]
-        parts = [rows.out_of_fold(work, mine)] if own else []
+        parts = [blocked.judge(work, mine) if blocked else rows.out_of_fold(work, mine)] if own else []
         if fresh is not None:
             values, there = fresh
             at = chosen[chosen >= own] - own
@@ -144,7 +148,7 @@ def calibrate_records(
         return model.judge(model.meet(rows.values[at], present if len(present) == 1 else present[places], work))
 
     cascade = fit_cascade(fitted.choice.effort, (own + later, judge), (len(rows.kept), judge_learned))
-    lately = _lately_of(fitted, own + later) if remembers and own else None
+    lately = _lately_of(fitted, own + later) if remembers and few else None
     kind = ModelKind.VARIATIONAL if fitted.choice.kind is ModelKind.AUTO else fitted.choice.kind
     return RowDetector(
         features=fitted.features,

@@ -143,7 +143,7 @@ def test_a_short_history_of_records_alone_says_until_when_it_compares_with_latel
     assert told.surprise.tolist() == read.surprise.tolist()
     assert told.against_training.mean() > told.surprise.mean()
     assert detector.notes == again.notes
-    assert "A history of 6,400 records, which it will have on 5 January 1970" in detector.notes[0]
+    assert "A history of 1,300 records, which it will have on 1 January 1970" in detector.notes[0]
     table = learn(
         remembering(0, 400, RecordSchema.model_validate({"features": features})), ModelChoice(effort="light"), 1
     )

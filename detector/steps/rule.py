@@ -5,8 +5,8 @@ Surprises s [N] and how rare they are lately L [N] -> what a record is in a last
 A record is strange where s reaches the threshold T. With strange records and all records both fading over a memory of 14
 days, their share q has the promise 10^-T as its prior, as `latentwatch.detector.lately` has. A *stretch* begins with a
 strange record, and is over where the share has sunk below 1 % again. It is asked about once q reaches a tenth, a day after
-it began at the earliest, and where of the last day many records were strange: such records are usual lately, and strange
-against training. Faults that come one after another, each of them over soon, are no change that lasts.
+it began at the earliest, and where of the last day many records were strange, and more than a few in all: such records are
+usual lately, and strange against training. Faults that come one after another, each of them over soon, are no change that lasts.
 
 Once it was asked about, a strange record passes, but where something begins that is rare lately: from L >= T on, for as long
 as s >= T and L >= 1. It is asked about again each week. Three days without more than a few strange records end it.
@@ -36,6 +36,8 @@ _OVER = 3 * 24 * _HOUR
 _USUAL, _SELDOM = 0.1, 0.01
 _MANY, _DENSE = 0.3, 0.05
 """Share of strange records of the last day from which a change is asked about, and from which it goes on."""
+_FEWEST = 4.0
+"""Fading count of strange records below which nothing is asked: five records of a day each. Two are a tenth of two weeks."""
 _DAYS = 14.0
 _WORTH_TELLING = 0.5
 """Standard deviations before, by which a feature's mean must differ to be named; a third of the furthest as well."""
@@ -220,7 +222,7 @@ def _follow(
             if strange and again and time - _time(state, _ASKED) >= _AGAIN:
                 kind = ASKS
         elif strange and share >= _USUAL and state[_SHARE] >= _MANY and time - since >= _LEAST:
-            kind = ASKS
+            kind = ASKS if state[_STRANGE] >= np.float32(_FEWEST) else NOTHING
         if kind == ASKS:
             state[_WAS_ASKED] = np.float32(1.0)
             _put_time(state, _ASKED, time)

@@ -21,16 +21,19 @@ def stream(days: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(surprises, 2.4), rng.normal((10.0, 50.0), (1.0, 5.0), (days * DAILY, FEATURES))
 
 
-def told(surprises: np.ndarray, values: np.ndarray, cuts: tuple[int, ...] = (), **policy: bool) -> StepReading:
-    """What the rule says of half-hourly records of one entity, cut into batches."""
+def told(
+    surprises: np.ndarray, values: np.ndarray, cuts: tuple[int, ...] = (), a_day: int = DAILY, **policy: bool
+) -> StepReading:
+    """What the rule says of records of one entity, half-hourly unless said otherwise, cut into batches."""
     states, bins = np.zeros((1, state_size(FEATURES)), np.float32), np.zeros((1, BINS), np.float32)
-    out, lately = [], Lately(MEMORY)
+    memory, out = 14.0 * a_day, []
+    lately = Lately(memory)
     for rows in np.split(np.arange(len(surprises)), cuts):
         owners, mine = np.zeros(len(rows), np.intp), surprises[rows].astype(np.float32)
-        times = (1_772_409_600 + 1_800 * rows) * 1_000_000
+        times = (1_772_409_600 + 86_400 // a_day * rows) * 1_000_000
         rare = lately.rank(bins, owners, mine)
         passes = {"passes": True, **policy}
-        out.append(follow(states, owners, times, values[rows], mine, rare, THRESHOLD, MEMORY, **passes))
+        out.append(follow(states, owners, times, values[rows], mine, rare, THRESHOLD, memory, **passes))
     return read(np.concatenate(out))
 
 
@@ -63,6 +66,14 @@ def test_a_step_is_asked_about_after_a_day_and_passes_from_then_on():
     assert found.moved[asks[0], 1, 0] == -1
     later = found.kind[STEP + 7 * DAILY :]
     assert (later == NOTHING).mean() < 0.01
+
+
+@pytest.mark.parametrize(("days", "asked"), [(1, False), (2, False), (4, False), (10, True)])
+def test_of_one_record_a_day_a_few_are_no_lasting_change(days, asked):
+    """Two strange days are a tenth of two weeks."""
+    surprises, values = stream(2)
+    surprises[60 : 60 + days] = 4.0
+    assert (told(surprises, values, a_day=1).kind == ASKS).any() == asked
 
 
 def test_nothing_is_said_to_pass_where_the_whole_score_knows_what_is_usual_lately():

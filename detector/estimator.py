@@ -119,7 +119,7 @@ class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ig
             learn_and_judge,
         )  # torch enters here, not where a fitted estimator is used
 
-        if not (isinstance(self.false_alarm_rate, float) and 0.0 < self.false_alarm_rate < 1.0):
+        if not (isinstance(self.false_alarm_rate, float | np.floating) and 0.0 < self.false_alarm_rate < 1.0):
             raise ValueError(f"false_alarm_rate must lie between 0 and 1, not {self.false_alarm_rate!r}")
         choice = self._choice()
         self.reading_, batch = Reading.learn(X, groups, times, partial(self._validated, reset=True))
@@ -248,7 +248,10 @@ class LatentDetector(LatentSpaceMixin, OutlierMixin, BaseEstimator):  # type: ig
         check_is_fitted(self)
         seed = int(self.random_state) if isinstance(self.random_state, int | np.integer) else None
         window = self.window if self.window == "auto" else int(self.window)
-        parameters = Parameters(**{**self.get_params(), "window": window, "random_state": seed})
+        rate = float(self.false_alarm_rate)
+        parameters = Parameters(
+            **{**self.get_params(), "window": window, "random_state": seed, "false_alarm_rate": rate}
+        )
         names = getattr(self, "feature_names_in_", None)
         learned = Learned(
             offset=self.offset_,

@@ -15,6 +15,7 @@ from latentwatch.detector.tables import (
     all_numbers,
     batch_of_array,
     batch_of_frame,
+    not_a_number,
     schema_of_array,
     schema_of_frame,
     select_features,
@@ -59,12 +60,13 @@ class Reading:
             shift = shift_of(values)
             batch = batch_of_array(values, schema_of_array([f"x{at}" for at in range(values.shape[1])]), shift)
         else:
-            values = validate(features, all_numbers(features))
+            plainly = all_numbers(features)
+            values = validate(features, plainly)
             if not len(features):
                 raise ValueError("there are no rows to learn from")
             found = schema_of_frame(features, roles.entities, roles.times)
             plain = schema_of_array(list(map(str, features.columns)))
-            if found == plain:
+            if plainly and found == plain:
                 shift = shift_of(values)
                 batch = batch_of_array(values, plain, shift)
             else:
@@ -120,6 +122,12 @@ class Reading:
 
     def _columns(self, X: Any, validate: Validate) -> Batch:
         if self.shift is not None:
+            wrong = not_a_number(X) if isinstance(X, pd.DataFrame) and not all_numbers(X) else None
+            if wrong is not None:
+                raise ValueError(
+                    f"column {wrong[0]!r} held numbers when the detector learned, and now {wrong[1]!r}; make it numeric,"
+                    f" as pd.to_numeric(X[{wrong[0]!r}], errors='coerce') does"
+                )
             return batch_of_array(validate(X, True), self.schema, np.array(self.shift))
         if not isinstance(X, pd.DataFrame):
             raise ValueError(

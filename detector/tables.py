@@ -81,8 +81,8 @@ def schema_of_frame(
     notes: list[str] = []
     frame = frame.reset_index(drop=True)  # rows of several files may bear the same labels
     of = None if owners is None else pd.Series(owners)
-    for name, column in frame.items():
-        label = str(name)
+    for name, given in frame.items():
+        label, column = str(name), _plain(given)
         kind = _kind_of_column(label, column, of, times, notes)
         if kind == _TIME:
             features += _features_of_time(label, _moments(column), notes)
@@ -98,8 +98,8 @@ def schema_of_frame(
 def batch_of_frame(frame: pd.DataFrame, schema: RecordSchema) -> Batch:
     """The frame's rows, typed by the schema that `schema_of_frame` gave for the training frame."""
     columns: dict[str, Any] = {}
-    for name, column in frame.items():
-        label = str(name)
+    for name, given in frame.items():
+        label, column = str(name), _plain(given)
         if f"{label}.hour" in schema.names:
             columns[f"{label}.hour"], columns[f"{label}.weekday"] = _clock(_moments(column))
         elif label in schema.numbers:
@@ -110,6 +110,22 @@ def batch_of_frame(frame: pd.DataFrame, schema: RecordSchema) -> Batch:
         elif label in schema.names:
             columns[label] = column.astype(object).where(column.notna(), None).to_numpy(object)
     return batch_from_columns(schema, columns)
+
+
+def _plain(column: Any) -> Any:
+    """A column of periods as their beginnings, one of durations as seconds, any other as it is."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return column.dt.to_timestamp()
+    return column.dt.total_seconds() if pd.api.types.is_timedelta64_dtype(column.dtype) else column
+
+
+def not_a_number(frame: pd.DataFrame) -> tuple[str, object] | None:
+    """The first column that holds what is no number, and the first such value; None where all are numbers or missing."""
+    for name, column in frame.items():
+        wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+        if wrong.any():
+            return str(name), column[wrong].iloc[0]
+    return None
 
 
 def _moments(column: Any) -> NDArray[np.int64]:

@@ -118,3 +118,45 @@ def test_a_frame_of_identifiers_alone_is_refused():
     """There is nothing to learn from."""
     with pytest.warns(UserWarning, match="left out"), pytest.raises(ValueError, match="no column is left"):
         LatentDetector().fit(pd.DataFrame({"id": [f"TX{number}" for number in range(100)]}))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.period_range("2026-01-01", periods=200, freq="h"),
+        pd.to_timedelta(np.random.default_rng(0).integers(1, 99, 200), unit="s"),
+        [Decimal(at % 7) for at in range(200)],
+        [Decimal(at % 7) if at % 9 else None for at in range(200)],
+    ],
+)
+def test_periods_durations_and_decimals_beside_numbers_alone(column):
+    """What pandas and databases give; a duration counts in seconds."""
+    rows = pd.DataFrame({"a": np.random.default_rng(1).normal(size=200), "given": column})
+    model = LatentDetector(kind="linear").fit(rows)
+    assert any(name.startswith("given") for name in model.schema_.names)
+    assert np.isfinite(model.surprise(rows)).all()
+
+
+def test_a_long_duration_is_abnormal():
+    """Of seconds, not of nanoseconds since 1970."""
+    rows = pd.DataFrame({"took": pd.to_timedelta(np.random.default_rng(0).integers(1, 99, 200), unit="s")})
+    model = LatentDetector(kind="linear").fit(rows)
+    assert model.explain(rows[:1].assign(took=pd.Timedelta("1h")))[0].contributions["took"] > 1
+
+
+def test_text_among_numbers_is_named_with_its_column():
+    """Where every column held numbers, too."""
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["a", "b"])
+    model = LatentDetector(kind="linear").fit(rows)
+    assert (model.surprise(rows.astype(str)) == model.surprise(rows)).all()
+    with pytest.raises(ValueError, match="column 'b' held numbers when the detector learned, and now 'broken'"):
+        model.predict(rows.astype({"b": object}).replace({"b": {rows["b"][3]: "broken"}}))
+
+
+def test_a_rate_may_be_any_number(tmp_path):
+    """As numpy's single precision is."""
+    model = LatentDetector(kind="linear", false_alarm_rate=np.float32(0.05)).fit(
+        np.random.default_rng(0).normal(size=(50, 2))
+    )
+    model.save(tmp_path / "saved")
+    assert LatentDetector.load(tmp_path / "saved").offset_ == pytest.approx(np.log10(0.05))

@@ -14,11 +14,28 @@ _FASTEST, _SLOWEST = 60e6, DAY / 4
 FEW_CHANNELS = 4
 MOST_CHANNELS = 8
 """Channels up to which forecasts help where a day repeats in at least half of them."""
+LONG_ENOUGH = 28.0
+"""Days that a model has read from which its calibration is a promise,"""
+MANY_ENOUGH = 1_000
+"""where there are as many records: a month at an hour promises nothing."""
+SETTLES = 3.0
+"""Days until the tables of the day have filled; at most a third of the history."""
+_READ = 0.78
+"""Share of a history that is read: a fifth is held out to judge by, with a gap before it."""
 _FEWEST_DAYS = 3.0
 _FEWEST_RECORDS = 120
 """History without which a day cannot be told from chance."""
 _FEWEST_VALUES = 10
 """A number of no more is a switch or a grade."""
+
+
+def days_to_promise(daily: float, entities: int) -> int:
+    """Days that a history must hold for calibration to be a promise, where each entity has `daily` records a day.
+
+    >>> days_to_promise(288.0, 1), days_to_promise(24.0, 1)
+    (36, 58)
+    """
+    return int(np.ceil(max(LONG_ENOUGH, SETTLES + MANY_ENOUGH / daily / entities) / _READ))
 
 
 def is_metric(history: Batch) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from latentwatch.detector.budget import amount
-from latentwatch.detector.metrics import FEW_CHANNELS
+from latentwatch.detector.metrics import FEW_CHANNELS, days_to_promise
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.percent import percent
 from latentwatch.domain.policies import HIGHEST_RATE, AlertPolicy
@@ -33,7 +33,7 @@ def first_alert(
     daily = _DAY / cadence
     alert: dict[str, Any] = {}
     notes = []
-    if cadence >= _MINUTE and not others and numbers <= FEW_CHANNELS:
+    if _are_metrics(cadence, numbers, others):
         alert["false_alarm_rate"] = _rounded_down(min(HIGHEST_RATE, 1.0 / daily))
         each = alert["false_alarm_rate"] * daily
         every = f", {amount(each * owners)} a day of all {owners:,} of the sample" if owners > 1 else ""
@@ -68,6 +68,21 @@ def first_alert(
             f"record comes every {spell_duration(cadence)}"
         )
     return alert, notes
+
+
+def first_history(cadence: float, owners: int, numbers: int, others: int) -> tuple[dict[str, Any], list[str]]:
+    """The `retrain` of such a monitor: of metrics as much history as a promise takes; and what fewer days mean."""
+    if not _are_metrics(cadence, numbers, others):
+        return {}, []
+    days = days_to_promise(_DAY / cadence, owners)
+    return {"history": f"{days}d"}, [
+        f"history: a promise takes {days} days of it, and so many are learned from; with fewer each series is compared with its "
+        "own last records, and training says until when"
+    ]
+
+
+def _are_metrics(cadence: float, numbers: int, others: int) -> bool:
+    return cadence >= _MINUTE and not others and numbers <= FEW_CHANNELS
 
 
 def _highest(daily: float) -> tuple[dict[str, Any], list[str]]:

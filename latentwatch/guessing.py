@@ -32,7 +32,7 @@ from latentwatch.documents import refuse_packed
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
-from latentwatch.first_alert import first_alert
+from latentwatch.first_alert import first_alert, first_history
 from latentwatch.first_entity import guess_entity
 from latentwatch.first_features import first_features
 from latentwatch.local_clock import doubled_hour_note
@@ -220,7 +220,8 @@ def guess_monitor(
         if aligned is not None:
             times = times[aligned.columns[0].texts.index]
             owners = None if owners is None else owners[times.index]
-        monitor["alert"], reasons = _first_alert(times, owners, day_first, features)
+        policies, reasons = _first_policies(times, owners, day_first, features)
+        monitor |= policies
         notes += reasons
     try:
         return Guess(Monitor.model_validate(monitor), tuple(notes))
@@ -302,10 +303,10 @@ def _guess_order(time: str | None, times: "pd.Series[Any]", path: str, notes: li
     return day_first
 
 
-def _first_alert(
+def _first_policies(
     times: "pd.Series[Any]", owners: "pd.Series[Any] | None", day_first: bool | None, features: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The monitor's `alert` by the pace of the sample's records, and why."""
+    """The monitor's `alert` and `retrain` by the pace of the sample's records, and why."""
     moments = parse_times([None if text is pd.NA else text for text in times.astype(object).tolist()], day_first)
     named = np.zeros(len(moments), np.intp) if owners is None else pd.factorize(owners)[0]
     known = moments != NO_TIME
@@ -314,9 +315,10 @@ def _first_alert(
     owned = len(np.unique(named))
     cadence = cadence_of(moments[known], named[known])
     span = float(np.ptp(moments[known])) / 1e6 if known.any() else 0.0
-    return first_alert(
-        cadence, owned, numbers, len(features) - numbers, daily=known.sum() * _DAY / span if span else None
-    )
+    others, daily = len(features) - numbers, known.sum() * _DAY / span if span else None
+    alert, notes = first_alert(cadence, owned, numbers, others, daily=daily)
+    retrain, more = first_history(cadence, owned, numbers, others)
+    return {"alert": alert, "retrain": retrain} if retrain else {"alert": alert}, notes + more
 
 
 def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bool:

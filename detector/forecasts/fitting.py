@@ -17,7 +17,17 @@ from latentwatch.detector.forecasts.fusion import HistoryReadings, empty_histogr
 from latentwatch.detector.forecasts.recursion import WEEKDAYS_AFTER
 from latentwatch.detector.forecasts.seasons import find_season, in_words, worth_of_week
 from latentwatch.detector.lately import compared_in_words, memory_of
-from latentwatch.detector.metrics import DAY, FEW_CHANNELS, MOST_CHANNELS, days_of, regular_pace
+from latentwatch.detector.metrics import (
+    DAY,
+    FEW_CHANNELS,
+    LONG_ENOUGH,
+    MANY_ENOUGH,
+    MOST_CHANNELS,
+    SETTLES,
+    days_of,
+    days_to_promise,
+    regular_pace,
+)
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.pace import fit_pace
@@ -26,14 +36,6 @@ from latentwatch.domain.record import Batch
 
 Floats = NDArray[np.float32]
 
-LONG_ENOUGH = 28.0
-"""Days of history from which its calibration is a promise,"""
-MANY_ENOUGH = 1_000
-"""where it has as many records: a month at an hour promises nothing."""
-FITTED_SHARE = 0.78
-"""Of a history: a fifth is held out to judge by, with a gap before it."""
-_SETTLES = 3.0
-"""Days until the tables of the day have filled; at most a third of the history."""
 _WEEK_MATTERS = 0.5
 """Of the worth of a week's word, from which a channel goes by weekdays."""
 _MOST_STARTS = 2_000
@@ -85,7 +87,7 @@ def _fit(
     histograms = empty_histograms(len(read.entities))
     fusion, fused = fit_fusion(histograms, read, surprise, memory_of(forecaster.daily))
     if not fusion.calibrated:
-        days = max(LONG_ENOUGH, _SETTLES + MANY_ENOUGH / forecaster.daily / len(read.entities)) / FITTED_SHARE
+        days = days_to_promise(forecaster.daily, len(read.entities))
         found = (*found, compared_in_words(0, days, int(history.times.min())))
     names, owners, states, settled = read.entities, read.owners, read.states, read.settled
     rows_of_each = rows_by_entity(owners)
@@ -114,7 +116,7 @@ def read_history(forecaster: Forecaster, history: Batch, z: Floats) -> HistoryRe
     by_week = bool((forecaster.week_worth > _WEEK_MATTERS).any())
     needed = -(-MANY_ENOUGH // len(rows_of_each))
     for rows in rows_of_each:
-        until = min(round(_SETTLES * forecaster.daily), len(rows) // 3)
+        until = min(round(SETTLES * forecaster.daily), len(rows) // 3)
         if by_week:  # weekends look strange before weekdays are known, and would pass for as strange as normal is
             until = max(until, min(round(WEEKDAYS_AFTER * forecaster.daily), len(rows) // 2, len(rows) - needed))
         settled[rows] = np.arange(len(rows)) >= until

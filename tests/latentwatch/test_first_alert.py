@@ -4,7 +4,7 @@ import pytest
 
 from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.policies import AlertPolicy
-from latentwatch.first_alert import first_alert
+from latentwatch.first_alert import first_alert, first_history
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,12 @@ def test_records_that_come_at_no_pace_are_never_promised_away():
     assert alert == {"false_alarm_rate": 0.003}
     assert "two false alarms a day would be more of them" in notes[0]
     assert first_alert(0.0, owners=1, numbers=1, others=2, daily=10_000.0)[0] == {"false_alarms_per_day": 2.0}
+
+
+def test_of_metrics_as_much_history_is_learned_from_as_a_promise_takes():
+    """A month at an hour is fewer than a thousand records; of a plant the usual history is kept."""
+    retrain, notes = first_history(3600.0, owners=1, numbers=1, others=0)
+    assert retrain == {"history": "58d"}
+    assert notes[0].startswith("history: a promise takes 58 days of it")
+    assert first_history(300.0, owners=1, numbers=1, others=0)[0] == {"history": "36d"}
+    assert first_history(1.0, owners=4, numbers=20, others=1) == ({}, [])

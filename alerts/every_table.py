@@ -17,6 +17,7 @@ from latentwatch.alerts import (
     silence_table,
     step_table,
     tables,
+    unread_table,
 )
 from latentwatch.alerts.columns import Row
 
@@ -35,5 +36,6 @@ DEFINED_IN = (
     silence_table,
     step_table,
     tables,
+    unread_table,
 )
 SCHEMA: MetaData = Row.metadata

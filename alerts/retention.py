@@ -24,6 +24,7 @@ from latentwatch.alerts.tables import (
     ScorerRow,
     TraceRow,
 )
+from latentwatch.alerts.unread_table import UnreadValueRow
 from latentwatch.domain.alert import AlertStatus
 
 _CHUNK = 2_000
@@ -41,6 +42,8 @@ class Ages:
     group_counts: timedelta = timedelta(days=400)
     alerts: timedelta = timedelta(days=180)
     dead_letters: timedelta = timedelta(days=30)
+    unread_values: timedelta = timedelta(days=30)
+    """Since the latest of a field."""
     notifications: timedelta = timedelta(days=30)
     audit: timedelta = timedelta(days=400)
     scorers: timedelta = timedelta(days=7)
@@ -58,6 +61,7 @@ def prune(
         (MinuteCountRow, _CHUNK, [MinuteCountRow.minute < now - ages.minute_counts]),
         (GroupCountRow, _CHUNK, [GroupCountRow.day < now - ages.group_counts]),
         (DeadLetterRow, _CHUNK, [DeadLetterRow.created < now - ages.dead_letters]),
+        (UnreadValueRow, _CHUNK, [UnreadValueRow.latest < now - ages.unread_values]),
         (NotificationRow, _CHUNK, [notification.status != DUE, notification.created < now - ages.notifications]),
         (AuditRow, _CHUNK, [AuditRow.created < now - ages.audit]),
         (ScorerRow, _CHUNK, [ScorerRow.seen < now - ages.scorers]),

@@ -31,6 +31,7 @@ from latentwatch.alerts.tables import (
     OffsetRow,
     TraceRow,
 )
+from latentwatch.alerts.unread_values import add_unread
 from latentwatch.alerts.upserts import insert_new, insert_or_renew, insert_or_replace
 from latentwatch.domain.clock import Clock, SystemClock, to_microseconds
 from latentwatch.domain.errors import PartitionLost
@@ -200,6 +201,7 @@ class AlertStore:
                 woken(connection, self.monitor, now)
             announce(connection, self.monitor, News(told), now, settle)
             _write_dead_letters(connection, outcome, now)
+            add_unread(connection, outcome, now)
             _write_entities(connection, outcome, now)
             over = end_alerts(connection, outcome, gap, now)
             # A payment that stands alone is over and not normal again: nobody is told, and it waits for its label.

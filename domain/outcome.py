@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from latentwatch.domain.alert import Amendment, FlaggedRecord
 from latentwatch.domain.groups import GroupName
 from latentwatch.domain.incident_rule import NO_RELATIONS, IncidentRule
-from latentwatch.domain.record import Batch, DeadLetter, Value
+from latentwatch.domain.record import Batch, DeadLetter, UnreadValue, Value
 from latentwatch.domain.scores import Scores
 
 
@@ -200,6 +200,8 @@ class Outcome:
     amendments: tuple[Amendment, ...] = ()
     """Decisions that late records changed, where the record was or is flagged."""
     dead_letters: tuple[DeadLetter, ...] = ()
+    unread: tuple[UnreadValue, ...] = ()
+    """Values that are missing in what was scored because their features cannot have them."""
     counts: tuple[MinuteCount, ...] = ()
     groups: tuple[GroupCount, ...] = ()
     trace: tuple[TracePoint, ...] = ()

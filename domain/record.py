@@ -74,10 +74,30 @@ class DeadLetter:
 
     def __post_init__(self) -> None:
         """Reasons quote senders and other people's code: keep them short, and what every database and page can show."""
-        if len(self.reason) > _LONGEST_REASON or not self.reason.isprintable():
-            short = self.reason if len(self.reason) <= _LONGEST_REASON else f"{self.reason[: _LONGEST_REASON - 1]}…"
-            shown = (char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in short)
-            object.__setattr__(self, "reason", "".join(shown))
+        object.__setattr__(self, "reason", _presentable(self.reason))
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadValue:
+    """A value that its feature cannot have, in a message whose other values were read: missing there, and counted."""
+
+    position: Position
+    feature: str
+    reason: str
+    """A sentence for people, as a dead letter's."""
+    payload: bytes
+    """The message."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", _presentable(self.reason))
+
+
+def _presentable(reason: str) -> str:
+    """What every database and page can show."""
+    if len(reason) <= _LONGEST_REASON and reason.isprintable():
+        return reason
+    short = reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…"
+    return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in short)
 
 
 def number_type(schema: RecordSchema) -> type[np.float32] | type[np.float64]:
@@ -305,6 +325,8 @@ class Decoded:
     passed: Passed = field(default_factory=Passed)
     aligned: Passed = field(default_factory=Passed)
     """Messages in long form that only filled a row, or nothing: those that released one are its row of the batch."""
+    unread: tuple[UnreadValue, ...] = field(default=())
+    """Values that are missing in what was read because their features cannot have them."""
 
     def __len__(self) -> int:
         """How many messages are accounted for."""
@@ -322,7 +344,18 @@ def decoded_together(parts: Sequence[Decoded]) -> Decoded:
         tuple(letter for part in parts for letter in part.dead_letters),
         _passed_together([part.passed for part in parts]),
         _passed_together([part.aligned for part in parts]),
+        tuple(value for part in parts for value in part.unread),
     )
+
+
+def whole(decoded: Decoded) -> tuple[Batch, int]:
+    """The records of which every value was read, to learn from, and how many others there are."""
+    if not decoded.unread:
+        return decoded.batch, 0
+    partly = {(value.position.partition, value.position.offset) for value in decoded.unread}
+    places = zip(decoded.batch.partitions.tolist(), decoded.batch.offsets.tolist(), strict=True)
+    kept = np.fromiter((place not in partly for place in places), bool, count=len(decoded.batch))
+    return decoded.batch.take(kept), int((~kept).sum())
 
 
 def _passed_together(parts: Sequence[Passed]) -> Passed:

@@ -15,10 +15,11 @@ SCORED = pa.schema(
         ("flagged", pa.bool_()),
         ("excepted", pa.int64()),
         ("error", pa.string()),
+        ("unread", pa.string()),
     ]
 )
 """`position` is the row's index in its file; scores are null where `error` says why there are none; `excepted`
-is the exception that let a record pass."""
+is the exception that let a record pass; `unread` says which values could not be read and are missing in the score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class ArchiveTally:
     unreadable: int
     first_reason: str
     """Why one of the unreadable records was."""
+    unread: int
+    """Records of which values could not be read, so that they were scored without."""
+    first_unread: str
+    """Why those of one of them could not."""
 
 
 def complete(rows: list[dict[str, Any]], files: Any, positions: Any) -> pa.RecordBatch:
@@ -39,6 +44,7 @@ def complete(rows: list[dict[str, Any]], files: Any, positions: Any) -> pa.Recor
     columns += [
         [row.get("flagged", False) for row in rows],
         *([row.get(name) for row in rows] for name in ("excepted", "error")),
+        ["; ".join(row["unread"].values()) if "unread" in row else None for row in rows],
     ]
     arrays = [
         column.cast(field.type) if isinstance(column, pa.Array) else pa.array(column, field.type)

@@ -80,6 +80,7 @@ def backfill_archive(
                 "records": tally.records,
                 "flagged": tally.flagged,
                 "unreadable": tally.unreadable,
+                "unread": tally.unread,
                 "output": output,
                 "seconds": round(seconds, 1),
             }
@@ -88,6 +89,11 @@ def backfill_archive(
     say(f"scored {tally.records:,} records with version {found.version} in {seconds:.0f} s: {tally.flagged:,} flagged")
     if tally.unreadable:
         say(f"{tally.unreadable:,} records could not be read; their rows say why, such as: {tally.first_reason}")
+    if tally.unread:
+        say(
+            f"{tally.unread:,} records were scored without values that could not be read; their rows say which, such as:"
+            f" {tally.first_unread}"
+        )
     say(f"the scores are in {output}")
 
 
@@ -123,8 +129,8 @@ def score_here(
     sizes = [path.stat().st_size for path in files]
     scorer: StreamScorer | None = None
     alignment = None if record is None else alignment_of(record, None)
-    records = flagged = unreadable = 0
-    reason = ""
+    records = flagged = unreadable = unread = 0
+    reason = first_unread = ""
     with pq.ParquetWriter(written / "part-00000.parquet", SCORED) as out:
         for number, path in enumerate(files):
             source = FileSource(str(path), "parquet", clock, record, alignment, more=path != files[-1])
@@ -136,7 +142,10 @@ def score_here(
                 unreadable += len(errors)
                 flagged += sum(row.get("flagged", False) for row in rows)
                 reason = reason or (errors[0] if errors else "")
+                values = [why for row in rows for why in row.get("unread", {}).values()]
+                unread += sum("unread" in row for row in rows)
+                first_unread = first_unread or (values[0] if values else "")
             source.close()
             report("scoring", sum(sizes[: number + 1]) / max(1, sum(sizes)))
     os.replace(written, output)
-    return ArchiveTally(records, flagged, unreadable, reason)
+    return ArchiveTally(records, flagged, unreadable, reason, unread, first_unread)

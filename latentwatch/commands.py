@@ -167,6 +167,11 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
         say(f"{name_of(input_)} holds no records (of a CSV file the first line names the columns); nothing was scored")
     if tally.amended:
         say(f"{tally.amended:,} decisions were amended by late records; of lines of one position the last counts")
+    if tally.unread:
+        say(
+            f"{counted(tally.unread, 'value')} could not be read and are missing in the scores of their records, whose lines name"
+            f' them as "unread". The first: {tally.first_unread}'
+        )
     if tally.unreadable:
         say(
             f"{counted(tally.unreadable, 'record')} could not be read; their lines say why. The first: {tally.first_reason}"

@@ -84,7 +84,7 @@ def _broken(record: dict[str, object], number: int) -> bytes:
     """A message that cannot become a record, each in another way."""
     ways = (
         json.dumps(record)[:40].encode(),
-        json.dumps({**record, "flow": "high"}).encode(),
+        json.dumps([record["flow"]]).encode(),
         json.dumps({**record, _TIME: "half past nine"}).encode(),
         json.dumps({name: value for name, value in record.items() if name != _RIG}).encode(),
         b"\xff\xfe not text",

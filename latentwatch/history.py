@@ -18,7 +18,15 @@ from latentwatch.domain.clock import Clock, SystemClock
 from latentwatch.domain.durations import format_duration
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor
-from latentwatch.domain.record import Batch, DeadLetter, batch_from_columns, blank_missing, concatenate
+from latentwatch.domain.record import (
+    Batch,
+    DeadLetter,
+    UnreadValue,
+    batch_from_columns,
+    blank_missing,
+    concatenate,
+    whole,
+)
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.shape import FileEntity
 from latentwatch.domain.times import NO_TIME, parse_times
@@ -166,15 +174,15 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     has_entity = all(file.text(field) is not None for field in schema.entity_fields)
     expected = schema if has_entity else schema.model_copy(update={"entity": FileEntity(file=True)})
     source = FileSource(file.path, file.format, record=schema)
-    parts, refused = [], list[DeadLetter]()
+    parts, refused = [], list[DeadLetter | UnreadValue]()
     try:
         source.open()
         decoder = source.decoder(expected)
         source.seek(0, 0)
         while not source.finished:
             decoded = decode_sound(decoder, source.poll(_POLL_RECORDS, 1.0))
-            parts.append(decoded.batch)
-            refused += decoded.dead_letters
+            parts.append(decoded.batch if schema.long else whole(decoded)[0])
+            refused += sorted((*decoded.dead_letters, *_one_each(decoded.unread)), key=lambda each: each.position)
     except InvalidInput as error:
         raise InvalidHistory(str(error)) from None
     finally:
@@ -192,6 +200,11 @@ def _read_lines(file: TableFile, schema: RecordSchema, number: int) -> Batch:
             "partitions": np.full(len(read), number, np.int32),
         }
     )
+
+
+def _one_each(unread: tuple[UnreadValue, ...]) -> list[UnreadValue]:
+    """The first value of each record."""
+    return list({value.position: value for value in reversed(unread)}.values())
 
 
 def _leave_out(file: TableFile, unreadable: int, rows: int, first: str) -> None:

@@ -37,12 +37,16 @@ class FileTally:
     excepted: int = 0
     """Records that exceptions let pass."""
     unreadable: int = 0
+    unread: int = 0
+    """Values that were left out because their features cannot have them."""
     aligned: int = 0
     """Lines of a file in long form that only filled a row."""
     passed: int = 0
     """Records that are not what `where` asks."""
     first_reason: str = ""
     """Why the first unreadable record was."""
+    first_unread: str = ""
+    """Why the first of those values was."""
 
 
 def write_scores(
@@ -75,6 +79,9 @@ def write_scores(
             tally.flagged += sum(line["flagged"] for line in lines) - sum(former)
             tally.excepted += sum("excepted" in line for line in rows if "amended_by" not in line)
             tally.aligned, tally.passed = source.aligned, row_scorer.passed
+            values = [why for row in rows if "amended_by" not in row for why in row.get("unread", {}).values()]
+            tally.unread += len(values)
+            tally.first_unread = tally.first_unread or (values[0] if values else "")
             tally.first_reason = tally.first_reason or (reasons[0] if reasons else "")
     finally:
         source.close()

@@ -59,7 +59,8 @@ def in_words(totals: Totals, monitor: Monitor) -> str:
     over = f", {totals.passed:,} passed over" if monitor.record.where else ""
     filling = f", {totals.aligned:,} messages aligned into them" if monitor.record.long and monitor.source.kafka else ""
     scored, dead = counted(totals.records, "record"), counted(totals.dead_letters, "dead letter")
-    return f"scored {scored}: {totals.flagged:,} flagged, {dead}{over}{filling}"
+    without = f", {counted(totals.unread, 'value')} not read and left out" if totals.unread else ""
+    return f"scored {scored}: {totals.flagged:,} flagged, {dead}{over}{filling}{without}"
 
 
 def run_scorer(

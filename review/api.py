@@ -10,12 +10,14 @@ from latentwatch.alerts.reading import alert_detail, dead_letters, entities, inb
 from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.alerts.steps import answer
+from latentwatch.alerts.unread_values import unread_fields
 from latentwatch.domain.errors import NotFound
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.review import schemas
 from latentwatch.review.alert_query import AlertQuery, Moment
 from latentwatch.review.comparing_api import monitor_router as comparing_monitor_router
 from latentwatch.review.comparing_api import router as comparing_router
+from latentwatch.review.dead_schemas import DeadLetterOut, DeadLetterPageOut, UnreadFieldOut
 from latentwatch.review.exceptions_api import router as exceptions_router
 from latentwatch.review.incident_map_api import router as incident_map_router
 from latentwatch.review.kind_schemas import RecurrenceOut
@@ -131,12 +133,19 @@ def get_map(
 
 
 @router.get("/monitors/{monitor}/dead-letters", tags=["monitors"])
-def get_dead_letters(room: InRoom, monitor: str, limit: Limit = 50, offset: Offset = 0) -> schemas.DeadLetterPageOut:
+def get_dead_letters(room: InRoom, monitor: str, limit: Limit = 50, offset: Offset = 0) -> DeadLetterPageOut:
     """Messages that could not become records, latest first, with their reasons."""
     _known(room, monitor)
     page = dead_letters(room.engine, monitor, offset, limit)
-    letters = [schemas.DeadLetterOut.of(letter, created) for letter, created in page.letters]
-    return schemas.DeadLetterPageOut(letters=letters, offset=page.offset, more=page.more)
+    letters = [DeadLetterOut.of(letter, created) for letter, created in page.letters]
+    return DeadLetterPageOut(letters=letters, offset=page.offset, more=page.more)
+
+
+@router.get("/monitors/{monitor}/unread-values", tags=["monitors"])
+def get_unread_values(room: InRoom, monitor: str) -> list[UnreadFieldOut]:
+    """Fields whose values could not be read in some messages, which were scored without them; the latest first."""
+    _known(room, monitor)
+    return [UnreadFieldOut.model_validate(field) for field in unread_fields(room.engine, monitor)]
 
 
 @router.get("/monitors/{monitor}/messages", tags=["monitors"])

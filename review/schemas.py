@@ -1,6 +1,5 @@
 """What the HTTP API sends and takes."""
 
-import base64
 from datetime import datetime
 from typing import Any, Self
 
@@ -9,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from latentwatch.alerts.reading import AlertDetail, MapPoint, MessageCounts
 from latentwatch.domain.alert import Alert, AlertKind, AlertStatus, Label, Severity, Verdict
 from latentwatch.domain.model import ModelVersion, VersionStatus
-from latentwatch.domain.record import DeadLetter
 from latentwatch.domain.steps import StepAnswer
 from latentwatch.review.course_schemas import CourseOut
 from latentwatch.review.course_schemas import TraceOut as TraceOut
@@ -319,37 +317,6 @@ class ModelOut(Answer):
     @classmethod
     def of(cls, version: ModelVersion) -> Self:
         return cls.model_validate(version)
-
-
-class DeadLetterOut(BaseModel):
-    """A message that could not become a record."""
-
-    source: str
-    partition: int
-    offset: int
-    reason: str
-    payload: str = Field(description="the payload's beginning as base64")
-    created: datetime
-
-    @classmethod
-    def of(cls, letter: DeadLetter, created: datetime) -> Self:
-        position = letter.position
-        return cls(
-            source=position.source,
-            partition=position.partition,
-            offset=position.offset,
-            reason=letter.reason,
-            payload=base64.b64encode(letter.payload).decode(),
-            created=created,
-        )
-
-
-class DeadLetterPageOut(BaseModel):
-    """A page of dead letters."""
-
-    letters: list[DeadLetterOut]
-    offset: int
-    more: bool
 
 
 class PlaceOut(Answer):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import structlog
@@ -12,7 +12,7 @@ from latentwatch.detector.interface import Detector
 from latentwatch.domain.clock import Clock
 from latentwatch.domain.errors import BundleRefused, InvalidInput, StreamRefused, TopicRecreated, Unavailable
 from latentwatch.domain.outcome import AuditEntry, OffsetMove, Outcome, StoredSnapshot
-from latentwatch.domain.record import DeadLetter, Passed
+from latentwatch.domain.record import DeadLetter, Passed, UnreadValue
 from latentwatch.domain.sources import TopicSettings
 from latentwatch.streams.context.context_blob import unpack_head
 from latentwatch.streams.context.context_store import ContextStore
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 GapPolicy = Literal["stop", "skip"]
 
+Placed = TypeVar("Placed", DeadLetter, UnreadValue)
 _NEVER = np.iinfo(np.int64).max
 _LOOK_SECONDS = 3.0
 
@@ -146,8 +147,8 @@ class Partitions:
             fresh[first:last] = batch.offsets[first:last] >= self.positions[partition]
         return extended if fresh.all() else extended.take(fresh)
 
-    def unwritten(self, letters: Iterable[DeadLetter]) -> tuple[DeadLetter, ...]:
-        """The dead letters that the database does not have yet."""
+    def unwritten(self, letters: Iterable[Placed]) -> tuple[Placed, ...]:
+        """The dead letters or unread values that the database does not have yet."""
         return tuple(
             letter for letter in letters if letter.position.offset >= self.positions[letter.position.partition]
         )

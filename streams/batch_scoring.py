@@ -4,7 +4,8 @@ Batch -> Scored, and the earlier decisions that its late records change
 messages -> rows of `{"position", "surprise", "reconstruction", "density", "flagged"}`; of dead letters `{"position", "error"}`
 
 A flagged row may have `entity`, `time`, the guilty `features`, and `because` where rules of the monitor decided. A row that an
-exception let pass has `excepted`, the exception's number.
+exception let pass has `excepted`, the exception's number; one of a message with values that their features cannot have is scored
+without them, and has why by their names in `unread`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -118,6 +119,12 @@ class RowScorer:
             {"position": letter.position.offset, "error": letter.reason}
             for letter in (*decoded.dead_letters, *found.unscorable)
         ]
+        unread: dict[int, dict[str, str]] = {}
+        for value in decoded.unread:
+            unread.setdefault(value.position.offset, {})[value.feature] = value.reason
+        for row in rows if unread else ():
+            if row["position"] in unread:
+                row["unread"] = unread[row["position"]]
         if errors:
             rows = sorted(rows + errors, key=lambda row: row["position"])
         if found.changed is not None:

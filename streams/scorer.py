@@ -219,6 +219,7 @@ class Scorer:
                 running.partitions.moves(messages),
                 flagged=describe(found.strange, model),
                 dead_letters=letters,
+                unread=running.partitions.unwritten(decoded.unread),
                 passed=running.partitions.unpassed(decoded.passed),
                 aligned=aligned,
                 counts=count_minutes(found.scored, found.flagged, model),

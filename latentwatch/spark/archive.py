@@ -104,12 +104,16 @@ def score_archive(
         found = (
             spark.read.schema(_SCORED)
             .parquet(output)
-            .agg(f.count("*"), f.count_if("flagged"), f.count("error"), f.min("error"))
+            .agg(
+                f.count("*"),
+                f.count_if("flagged"),
+                *(summed(name) for name in ("error", "unread") for summed in (f.count, f.min)),
+            )
         )
-        records, flagged, unreadable, reason = found.collect()[0]
+        records, flagged, unreadable, reason, unread, first_unread = found.collect()[0]
     except PySparkException as error:
         raise InvalidInput(f"Spark cannot score {input_} into {output}: {reason_of(error)}") from error
-    return ArchiveTally(records - unreadable, flagged, unreadable, reason or "")
+    return ArchiveTally(records - unreadable, flagged, unreadable, reason or "", unread, first_unread or "")
 
 
 def _needed(rows: DataFrame, schema: RecordSchema) -> list[Column]:

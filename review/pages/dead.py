@@ -1,4 +1,5 @@
-"""Dead letters: which messages could not become records, and why? Has the stream changed its shape?"""
+"""Dead letters: which messages could not become records, which values could not be read, and why? Has the stream changed its
+shape?"""
 
 import re
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from nicegui import ui
 
 from latentwatch.alerts.reading import dead_letters, message_counts, stream_changes
+from latentwatch.alerts.unread_values import unread_fields
 from latentwatch.domain.record import DeadLetter
 from latentwatch.review.fragment import fragment, show
 from latentwatch.review.frame import frame, page_at
@@ -46,6 +48,7 @@ def dead_markup(room: Room, name: str, page: int) -> Markup:
     """A page of dead letters."""
     found = dead_letters(room.engine, name, page * _SIZE, _SIZE)
     changes = stream_changes(room.engine, name, room.clock.now() - _RECENT) if page == 0 else ()
+    unread = unread_fields(room.engine, name) if page == 0 else ()
     counts = message_counts(room.engine, name)
     return render(
         "dead.html",
@@ -54,6 +57,7 @@ def dead_markup(room: Room, name: str, page: int) -> Markup:
         page=page,
         more=found.more,
         changes=changes,
+        unread=unread,
         counts=counts,
     )
 

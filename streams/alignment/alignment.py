@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 
 from latentwatch.domain.errors import InvalidInput
-from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed
+from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed, UnreadValue
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.sources import TopicSettings
 from latentwatch.streams.alignment.calm_stretches import take_all
 from latentwatch.streams.alignment.made_rows import MadeRows, as_batch
 from latentwatch.streams.alignment.open_rows import AlignedRow, OpenRows
-from latentwatch.streams.alignment.readings import ValueReader, are_readings
+from latentwatch.streams.alignment.readings import Misfit, ValueReader, are_readings
 from latentwatch.streams.decoding.cells import has_decimal_commas
 from latentwatch.streams.ports import Messages
 from latentwatch.streams.segments import segments
@@ -35,10 +35,12 @@ class Released:
     """Of the message that released each row."""
     filling: list[int] = field(default_factory=list)
     """Messages that released none."""
-    misfits: list[tuple[int, str]] = field(default_factory=list)
-    """Messages whose value their feature cannot have, and why."""
+    misfits: list[tuple[int, Misfit]] = field(default_factory=list)
+    """Messages of which nothing can be known, and those with a value that its feature cannot have."""
     letters: list[DeadLetter] = field(default_factory=list)
-    """The same as dead letters."""
+    """The former as dead letters."""
+    unread: list[UnreadValue] = field(default_factory=list)
+    """The values of the latter."""
 
 
 @dataclass(slots=True)
@@ -77,7 +79,8 @@ class Alignment:
         made = self.release(decoded, messages, positions)
         dead = tuple(sorted((*decoded.dead_letters, *made.letters), key=lambda letter: letter.position))
         aligned = Passed(batch.partitions[made.filling], batch.offsets[made.filling])
-        return Decoded(as_batch(self._reader.schema, made.rows, batch, made.places), dead, decoded.passed, aligned)
+        rows = as_batch(self._reader.schema, made.rows, batch, made.places)
+        return Decoded(rows, dead, decoded.passed, aligned, tuple(made.unread))
 
     def release(self, decoded: Decoded, messages: Messages, positions: Mapping[int, int] | None = None) -> "Released":
         """The same as rows and what became of each of the decoded batch's messages."""
@@ -93,9 +96,13 @@ class Alignment:
             self._release(found, batch, range(first, last), made)
         if made.misfits:
             payloads = {(partition, offset): value for partition, offset, value, _ in messages}
-            for place, reason in made.misfits:
+            for place, misfit in made.misfits:
                 at = batch.position(place)
-                made.letters.append(DeadLetter(at, reason, payloads.get((at.partition, at.offset)) or b""))
+                payload = payloads.get((at.partition, at.offset)) or b""
+                if misfit.feature:
+                    made.unread.append(UnreadValue(at, misfit.feature, misfit.reason, payload))
+                else:
+                    made.letters.append(DeadLetter(at, misfit.reason, payload))
         return made
 
     def _release(self, found: _Partition, batch: Batch, span: range, made: "Released") -> None:
@@ -115,7 +122,8 @@ class Alignment:
             filling[at] = False
             made.places += (span.start + at).tolist()
             made.rows.append(rows)
-        made.misfits += [(span.start + place, reason) for place, reason in told.misfits.items()]
+        made.misfits += [(span.start + place, Misfit(reason)) for place, reason in told.misfits.items()]
+        made.misfits += [(span.start + place, misfit) for place, misfit in told.unread]
         made.filling += (span.start + np.flatnonzero(filling)).tolist()
 
     def adopt(self, schema: RecordSchema) -> None:

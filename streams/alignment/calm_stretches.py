@@ -73,7 +73,7 @@ def _part(told: ToldValues, start: int, end: int) -> ToldValues:
     """What some of the messages say."""
     first, last = np.searchsorted(told.places, [start, end]).tolist()
     return ToldValues(
-        told.places[first:last] - start, told.columns[first:last], told.values[first:last], told.words, {}
+        told.places[first:last] - start, told.columns[first:last], told.values[first:last], told.words, {}, []
     )
 
 

@@ -58,6 +58,8 @@ class Misfit(NamedTuple):
     """Why a value cannot be its feature's."""
 
     reason: str
+    feature: str = ""
+    """Whose value is left out; empty where nothing can be known of a message."""
 
 
 class ToldValues(NamedTuple):
@@ -71,7 +73,9 @@ class ToldValues(NamedTuple):
     """[C] never NaN; of a category or text its place in `words`."""
     words: list[str]
     misfits: dict[int, str]
-    """Places of messages with a value that its feature cannot have, and why; nothing of them is told."""
+    """Places of messages of which nothing can be known, and why."""
+    unread: list[tuple[int, Misfit]]
+    """Values that are not told, and of which message each."""
 
 
 class _ObjectKeys(NamedTuple):
@@ -121,8 +125,7 @@ class ValueReader:
         quick = np.flatnonzero(plain)
         careful = _Careful()
         for place in np.flatnonzero(~plain).tolist():
-            found = self._value_of(names[place], sent[place])
-            careful.take(place, found if isinstance(found, Misfit) else dict([found] if found else []), self._columns)
+            careful.take(place, self._value_of(names[place], sent[place]), self._columns)
         return careful.beside(quick, columns[quick], numbers[quick])
 
     def _read_objects(self, names: list[str | None], sent: list[Any]) -> ToldValues:
@@ -151,15 +154,13 @@ class ValueReader:
                 careful.take(place, self._values_of(inside, sent[place]), self._columns)
         return careful.beside(*_together(blocks, widths))
 
-    def _value_of(self, name: str | None, sent: Any) -> tuple[str, Value] | Misfit | None:
-        """The feature's name and its value; None for what is no feature, and for a value that is missing."""
+    def _value_of(self, name: str | None, sent: Any) -> dict[str, Value | Misfit]:
+        """The value by its feature's name; nothing of what is no feature, and of a value that is missing."""
         feature = self._features.get(name or "")
-        if feature is None or sent is None:
-            return None
-        value = self._with_care(feature, sent)
-        return value if isinstance(value, Misfit | None) else (feature.name, value)
+        value = None if feature is None or sent is None else self._with_care(feature, sent)
+        return {} if feature is None or value is None else {feature.name: value}
 
-    def _values_of(self, inside: _ObjectKeys, sent: Any) -> dict[str, Value] | Misfit:
+    def _values_of(self, inside: _ObjectKeys, sent: Any) -> dict[str, Value | Misfit] | Misfit:
         """The values of an object, by the features' names; `sent` are its bytes, or itself."""
         if isinstance(sent, msgspec.Raw):
             try:
@@ -172,12 +173,10 @@ class ValueReader:
                 if sent is None
                 else Misfit(f"field {self._values!r} is {_spelled(sent)}, an object of values belongs there")
             )
-        found: dict[str, Value] = {}
+        found: dict[str, Value | Misfit] = {}
         for key, feature in inside.keys.items():
             value = sent.get(key)
             read = None if value is None else self._with_care(feature, value)
-            if isinstance(read, Misfit):
-                return read
             if read is not None:
                 found[feature.name] = read
         return found
@@ -205,14 +204,14 @@ class ValueReader:
     def _with_care(self, feature: Feature, sent: Any) -> Value | Misfit | None:
         """A value as its feature has it; None where it is missing."""
         if isinstance(sent, dict | list):
-            return Misfit(f"field {feature.name!r} is {_spelled(sent)}, one value belongs there")
+            return Misfit(f"field {feature.name!r} is {_spelled(sent)}, one value belongs there", feature.name)
         missing, text = self.schema.missing_words(feature.name), words([sent])[0] or ""
         if not feature.is_number:
             return None if text.strip() in missing else text
         number = number_in(text, spelling_of(self.schema, feature.name, self._commas))
         if number is None or abs(number) > _LARGEST:
             wanted = "true or false" if feature.type is FeatureType.BOOLEAN else "a number that 32 bits hold"
-            return Misfit(f"field {feature.name!r} is {_spelled(sent)}, {wanted} belongs there")
+            return Misfit(f"field {feature.name!r} is {_spelled(sent)}, {wanted} belongs there", feature.name)
         return None if math.isnan(number) or number in self.schema.missing_numbers(feature.name) else number
 
 
@@ -225,13 +224,17 @@ class _Careful:
         self._values: list[float] = []
         self._words: list[str] = []
         self._misfits: dict[int, str] = {}
+        self._unread: list[tuple[int, Misfit]] = []
 
-    def take(self, place: int, found: dict[str, Value] | Misfit, columns: Mapping[str, int]) -> None:
+    def take(self, place: int, found: dict[str, Value | Misfit] | Misfit, columns: Mapping[str, int]) -> None:
         """Put down the values of a message, by their features."""
         if isinstance(found, Misfit):
             self._misfits[place] = found.reason
             return
         for name, value in found.items():
+            if isinstance(value, Misfit):
+                self._unread.append((place, value))
+                continue
             self._places.append(place)
             self._columns.append(columns[name])
             self._values.append(coded(value, self._words))
@@ -244,7 +247,7 @@ class _Careful:
             places = places[order]
             columns = np.concatenate([columns, self._columns])[order]
             values = np.concatenate([values, self._values])[order]
-        return ToldValues(places, columns, values, self._words, self._misfits)
+        return ToldValues(places, columns, values, self._words, self._misfits, self._unread)
 
 
 class _Block(NamedTuple):

@@ -15,7 +15,7 @@ from latentwatch.domain.record import Decoded, Numbers, number_type
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.decoding import avro_machine as machine
 from latentwatch.streams.decoding.avro_plan import ENTITY, TIME, Plan, UnreadableSchema, compile_plan, targets_of
-from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, words
+from latentwatch.streams.decoding.columns import Columns, Faults, TimeBound, assemble, words
 from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign
 from latentwatch.streams.decoding.schema_registry import SchemaRegistry, UnknownSchema
 from latentwatch.streams.ports import Messages
@@ -47,7 +47,7 @@ class AvroDecoder:
 
     def decode(self, messages: Messages) -> Decoded:
         """Every message ends either as a row of the batch, in order, or as a dead letter. Raises Unavailable."""
-        refused: dict[int, str] = {}
+        faults = Faults()
         values = messages.values
         if None in values:
             values = [value or b"" for value in values]
@@ -65,7 +65,7 @@ class AvroDecoder:
             len(self._slots),
             self._symbols,
         )
-        framed = self._framed(messages, rows, refused)
+        framed = self._framed(messages, rows, faults)
         # Schemas first, so that a registry that is away costs no work twice.
         ids = rows.ids(framed)
         for number in np.unique(ids).tolist():
@@ -73,23 +73,23 @@ class AvroDecoder:
         for number in np.unique(ids).tolist():
             chosen, plan = framed[ids == number], self._plan(number)
             if isinstance(plan, str):
-                refused.update(dict.fromkeys(chosen.tolist(), plan))
+                faults.refused |= dict.fromkeys(chosen.tolist(), plan)
             else:
-                rows.read(plan, chosen, number, refused)
-        return assemble(self._schema, messages, self._columns(rows, refused), self._bound)
+                rows.read(plan, chosen, number, faults)
+        return assemble(self._schema, messages, self._columns(rows, faults), self._bound)
 
-    def _framed(self, messages: Messages, rows: "_Rows", refused: dict[int, str]) -> NDArray[np.int64]:
+    def _framed(self, messages: Messages, rows: "_Rows", faults: Faults) -> NDArray[np.int64]:
         """The rows that begin as the wire format has it."""
         sound = rows.ends - rows.starts >= HEADER_BYTES
         sound[sound] = rows.data[rows.starts[sound]] == 0
         for row in np.flatnonzero(~sound).tolist():
             value = messages.values[row]
             if value is None:
-                refused[row] = "a tombstone: the message has no value"
+                faults.refused[row] = "a tombstone: the message has no value"
             elif not value:
-                refused[row] = "an empty message"
+                faults.refused[row] = "an empty message"
             else:
-                refused[row] = f"not Avro as a schema registry frames it: {_instead(value)}"
+                faults.refused[row] = f"not Avro as a schema registry frames it: {_instead(value)}"
         return np.flatnonzero(sound)
 
     def _plan(self, number: int) -> Plan | str:
@@ -107,23 +107,23 @@ class AvroDecoder:
         self._plans[number] = plan
         return plan
 
-    def _columns(self, rows: "_Rows", refused: dict[int, str]) -> Columns:
+    def _columns(self, rows: "_Rows", faults: Faults) -> Columns:
         schema, slots = self._schema, self._slots
         categories = np.empty((len(rows), len(schema.categories)), object)
         for column, name in enumerate(schema.categories):
-            categories[:, column] = words(rows.values(slots[name], f"field {name!r}", refused))
+            categories[:, column] = words(rows.values(slots[name], f"field {name!r}", faults))
         texts = np.empty((len(rows), len(schema.texts)), object)
         for column, name in enumerate(schema.texts):
-            texts[:, column] = words(rows.values(slots[name], f"field {name!r}", refused))
+            texts[:, column] = words(rows.values(slots[name], f"field {name!r}", faults))
         return Columns(
             numbers=rows.numbers,
             categories=categories,
             texts=texts,
-            times=rows.times(slots[TIME], f"time field {schema.time!r}", refused) if schema.time else None,
-            entities=rows.values(slots[ENTITY], f"entity field {schema.entity!r}", refused)
+            times=rows.times(slots[TIME], f"time field {schema.time!r}", faults) if schema.time else None,
+            entities=rows.values(slots[ENTITY], f"entity field {schema.entity!r}", faults)
             if schema.entity_fields
             else None,
-            refused=refused,
+            faults=faults,
         )
 
 
@@ -160,24 +160,27 @@ class _Rows:
         begins = self.starts[rows]
         return sum((self.data[begins + 4 - place].astype(np.int64) << (8 * place) for place in range(4)), begins * 0)
 
-    def read(self, plan: Plan, rows: NDArray[np.int64], number: int, refused: dict[int, str]) -> None:
+    def read(self, plan: Plan, rows: NDArray[np.int64], number: int, faults: Faults) -> None:
         """Read rows of one schema; what cannot be read is refused, and holds nothing."""
+        notes = np.zeros((len(self), len(plan.reasons)), bool)
         machine.read_rows(
             plan.code, self.data, self.starts + HEADER_BYTES, self.ends, rows,
-            self.numbers, self._kinds, self._firsts, self._lasts, self._reals, self._states,
+            self.numbers, self._kinds, self._firsts, self._lasts, self._reals, self._states, notes,
         )  # fmt: skip
+        for row, place in np.argwhere(notes).tolist():
+            faults.leave_out(row, plan.unread[place], plan.reasons[place])
         states = self._states[rows]
         if not states.any():
             return
         for row, state in zip(rows[states != 0].tolist(), states[states != 0].tolist(), strict=True):
             if state >= machine.REFUSED:
-                refused[row] = plan.reasons[state - machine.REFUSED]
+                faults.refused[row] = plan.reasons[state - machine.REFUSED]
             else:
-                refused[row] = f"not a record of Avro schema {number}: {_STATES[state]}"
+                faults.refused[row] = f"not a record of Avro schema {number}: {_STATES[state]}"
             self.numbers[row] = np.nan
             self._kinds[row] = machine.MISSING
 
-    def values(self, slot: int, label: str, refused: dict[int, str]) -> list[Any]:
+    def values(self, slot: int, label: str, faults: Faults) -> list[Any]:
         """[N] what a slot holds, as JSON would have given it."""
         kinds = self._kinds[:, slot]
         firsts, lasts = self._firsts[:, slot].tolist(), self._lasts[:, slot].tolist()
@@ -201,18 +204,18 @@ class _Rows:
             try:
                 out.append(read[kind](row))
             except UnicodeDecodeError as error:
-                refused.setdefault(row, f"{label} is not UTF-8 text: {error.reason} at byte {error.start}")
+                faults.refuse(row, f"{label} is not UTF-8 text: {error.reason} at byte {error.start}")
                 out.append("?")
         return out
 
-    def times(self, slot: int, label: str, refused: dict[int, str]) -> Any:
+    def times(self, slot: int, label: str, faults: Faults) -> Any:
         """[N] times as `Columns` takes them; microseconds where the schema says what unit its numbers have."""
         kinds = self._kinds[:, slot]
         if (kinds == machine.MOMENT).all():
             return self._firsts[:, slot].copy()
         if (kinds == machine.INTEGER).all():
             return self._firsts[:, slot].tolist()
-        return self.values(slot, label, refused)
+        return self.values(slot, label, faults)
 
     def _readers(self, slot: int) -> dict[int, Callable[[int], Any]]:
         firsts, lasts, reals = self._firsts[:, slot], self._lasts[:, slot], self._reals[:, slot]

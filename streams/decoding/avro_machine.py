@@ -11,13 +11,29 @@ from numpy.typing import NDArray
 
 from latentwatch.detector.kernels import compiled_exactly, part_of_kernel
 
-(END, BOOLEAN, LONG, FLOAT, DOUBLE, BYTES, FIXED, DECIMAL, ENUM, UNION, JUMP, REFUSE, BLOCKS, NEXT, CALL, RETURN) = (
-    range(16)
-)
+(
+    END,
+    BOOLEAN,
+    LONG,
+    FLOAT,
+    DOUBLE,
+    BYTES,
+    FIXED,
+    DECIMAL,
+    ENUM,
+    UNION,
+    JUMP,
+    REFUSE,
+    BLOCKS,
+    NEXT,
+    CALL,
+    RETURN,
+    NOTE,
+) = range(17)
 """What an instruction does. Units: LONG a numerator and b denominator to microseconds, or 0; FIXED a bytes; DECIMAL a
 bytes or -1 where a length stands before it, b decimal places; ENUM a symbols, b the first one's number; UNION a branches,
 whose places stand in the next a instructions; BLOCKS a the place behind the items; JUMP and CALL a the place to go on at;
-REFUSE a the number of its reason. Those before UNION read a value, the others say where the plan goes on."""
+REFUSE and NOTE a the number of their reason. Those before UNION read a value, the others say where the plan goes on."""
 
 SKIP = -1
 MISSING, WORD, INTEGER, REAL, TRUTH, SYMBOL, MOMENT = range(7)
@@ -88,6 +104,7 @@ def read_rows(
     lasts: NDArray[np.int64],
     reals: NDArray[np.float64],
     states: NDArray[np.int64],
+    notes: NDArray[np.bool_],
 ) -> None:
     """Read the messages of `rows`, each from its start to its end, into the arrays' rows of the same number.
 
@@ -207,6 +224,9 @@ def read_rows(
             elif what == RETURN:
                 depth -= 1
                 place = stack[depth, 0]
+                continue
+            elif what == NOTE:
+                notes[row, a] = True
                 continue
             elif what == REFUSE:
                 state = REFUSED + a

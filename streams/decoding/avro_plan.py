@@ -56,6 +56,8 @@ class Target:
     """What reasons say belongs there."""
     kinds: frozenset[str]
     """Avro types that may stand there."""
+    feature: str = ""
+    """Whose value it is; empty for the time and the entity, without which a record is none."""
 
 
 Tree = dict[str, "Tree | Target"]
@@ -69,7 +71,9 @@ class Plan:
     code: NDArray[np.int64]
     """[P, 4]"""
     reasons: tuple[str, ...]
-    """What REFUSE instructions say."""
+    """What REFUSE and NOTE instructions say."""
+    unread: tuple[str, ...]
+    """Of which feature each of these is; empty where it is of the whole record."""
 
 
 def targets_of(schema: RecordSchema) -> tuple[Tree, dict[str, int]]:
@@ -92,7 +96,7 @@ def targets_of(schema: RecordSchema) -> tuple[Tree, dict[str, int]]:
         where = schema.numbers.index(feature.name) if feature.is_number else -2 - slots[feature.name]
         wanted = "true or false" if boolean else "a number" if feature.is_number else "text"
         kinds = (numeric | {"boolean"} if boolean else numeric) if feature.is_number else word
-        _plant(tree, keys, Target(where, f"field {'.'.join(keys)!r}", wanted, kinds))
+        _plant(tree, keys, Target(where, f"field {'.'.join(keys)!r}", wanted, kinds, feature.name))
     return tree, slots
 
 
@@ -139,6 +143,11 @@ def _compile(schema: Any, named: dict[str, Any], tree: Tree, symbols: list[str])
     return compiler.finish()
 
 
+def _leaves(tree: Tree) -> list[Target]:
+    """Every target below."""
+    return [leaf for aim in tree.values() for leaf in (_leaves(aim) if isinstance(aim, dict) else [aim])]
+
+
 def _spell(schema: Any) -> str:
     kind = schema if isinstance(schema, str) else "a union" if isinstance(schema, list) else schema["type"]
     return _IN_WORDS.get(kind, str(kind))
@@ -153,6 +162,7 @@ class _Compiler:
     symbols: list[str]
     code: list[list[int]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     calls: dict[str, list[int]] = field(default_factory=dict)
     """Record name to the CALLs that wait for its place."""
 
@@ -168,7 +178,7 @@ class _Compiler:
         for name, places in self.calls.items():
             for place in places:
                 self.code[place][2] = done[name]
-        return Plan(np.array(self.code, np.int64), tuple(self.reasons))
+        return Plan(np.array(self.code, np.int64), tuple(self.reasons), tuple(self.unread))
 
     def record(self, schema: Any, tree: Tree) -> None:
         """Every field in the writer's order."""
@@ -190,16 +200,20 @@ class _Compiler:
             if kind in ("record", "error"):
                 self.record(schema, aim)
             else:
-                self._refuse(f"field {name!r}: {name!r} is {_IN_WORDS.get(kind, kind)}, an object belongs there")
+                blocked = f"{name!r} is {_IN_WORDS.get(kind, kind)}, an object belongs there"
+                if self._leave_out([(leaf, f"{leaf.label}: {blocked}") for leaf in _leaves(aim)]):
+                    self._value(schema, None, name)
         elif kind in ("record", "error"):
             if aim is not None:
-                self._refuse(f"{aim.label} is an object, {aim.wanted} belongs there")
+                if self._leave_out([(aim, f"{aim.label} is an object, {aim.wanted} belongs there")]):
+                    self._value(schema, None, name)
                 return
             self.calls.setdefault(schema["name"], []).append(len(self.code))
             self._emit(machine.CALL)
         elif kind in ("array", "map"):
             if aim is not None:
-                self._refuse(f"{aim.label} is {_IN_WORDS[kind]}, {aim.wanted} belongs there")
+                if self._leave_out([(aim, f"{aim.label} is {_IN_WORDS[kind]}, {aim.wanted} belongs there")]):
+                    self._value(schema, None, name)
                 return
             self._blocks(schema, kind)
         else:
@@ -211,7 +225,9 @@ class _Compiler:
         decimal = logical == "decimal" and kind in ("bytes", "fixed")
         where = machine.SKIP if aim is None else aim.where
         if aim is not None and ("decimal" if decimal else kind) not in aim.kinds:
-            self._refuse(f"{aim.label} is {_IN_WORDS.get(kind, kind)}, {aim.wanted} belongs there")
+            reason = f"{aim.label} is {_IN_WORDS.get(kind, kind)}, {aim.wanted} belongs there"
+            if self._leave_out([(aim, reason)]):
+                self._leaf(schema, kind, None)
         elif decimal:
             size = attributes["size"] if kind == "fixed" else -1
             self._emit(machine.DECIMAL, where, size, attributes.get("scale", 0))
@@ -249,9 +265,14 @@ class _Compiler:
         self._emit(machine.NEXT, machine.SKIP, place)
         self.code[place][2] = len(self.code)
 
-    def _refuse(self, reason: str) -> None:
-        self._emit(machine.REFUSE, machine.SKIP, len(self.reasons))
-        self.reasons.append(reason)
+    def _leave_out(self, aims: list[tuple[Target, str]]) -> bool:
+        """Note that features cannot have what stands there, and why, so that it is passed over; or refuse the record."""
+        features = all(aim.feature for aim, _ in aims)
+        for aim, reason in sorted(aims, key=lambda each: each[0].feature != ""):
+            self._emit(machine.NOTE if features else machine.REFUSE, machine.SKIP, len(self.reasons))
+            self.reasons.append(reason)
+            self.unread.append(aim.feature)
+        return features
 
     def _emit(self, what: int, where: int = machine.SKIP, a: int = 0, b: int = 0) -> None:
         self.code.append([what, where, a, b])

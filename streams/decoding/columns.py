@@ -10,11 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.domain.clock import Clock, from_microseconds, to_microseconds
-from latentwatch.domain.record import Batch, DeadLetter, Decoded, Numbers, Position, blank_missing, round_measurements
+from latentwatch.domain.record import (
+    Batch,
+    DeadLetter,
+    Decoded,
+    Numbers,
+    Position,
+    UnreadValue,
+    blank_missing,
+    round_measurements,
+)
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.domain.times import NO_TIME, are_strokes, bounded, parse_times
 from latentwatch.streams.ports import Messages
 
+OWN = "@"
+"""Begins the names of fields that a shape reads besides the monitor's features: without one nobody knows what a message is."""
 _NUL = "\0"
 _WORDS = {str, type(None)}
 MAX_AHEAD = timedelta(days=1)
@@ -36,6 +47,24 @@ class TimeBound:
 
 
 @dataclass(slots=True)
+class Faults:
+    """What could not be read, by the rows of messages."""
+
+    refused: dict[int, str] = field(default_factory=dict)
+    """Row to reason, for rows that could not be read at all."""
+    unread: dict[int, dict[str, str]] = field(default_factory=dict)
+    """Row to features that cannot have their value, and why; it is missing in the columns."""
+
+    def refuse(self, row: int, reason: str) -> None:
+        """Note that a row cannot be read; its first reason counts."""
+        self.refused.setdefault(row, reason)
+
+    def leave_out(self, row: int, feature: str, reason: str) -> None:
+        """Note a value that its feature cannot have."""
+        self.unread.setdefault(row, {}).setdefault(feature, reason)
+
+
+@dataclass(slots=True)
 class Columns:
     """N messages whose fields have been read, not yet checked."""
 
@@ -47,15 +76,17 @@ class Columns:
     """None where the schema has no time; an array where they are known to be microseconds since 1970 UTC."""
     entities: Sequence[str | int | None] | None
     """None where the schema has no entity."""
-    refused: dict[int, str] = field(default_factory=dict)
-    """Row to reason, for rows that could not be read at all."""
+    faults: Faults = field(default_factory=Faults)
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
     """The columns of messages that were read in parts, whose times and entities are lists or None in all of them."""
     if len(parts) == 1:
         return parts[0]
-    starts = accumulate((len(part.numbers) for part in parts), initial=0)
+    faults = Faults()
+    for start, part in zip(accumulate((len(part.numbers) for part in parts), initial=0), parts, strict=False):
+        faults.refused |= {start + row: why for row, why in part.faults.refused.items()}
+        faults.unread |= {start + row: why for row, why in part.faults.unread.items()}
     return Columns(
         numbers=np.concatenate([part.numbers for part in parts]),
         categories=np.concatenate([part.categories for part in parts]),
@@ -64,19 +95,21 @@ def joined(parts: Sequence[Columns]) -> Columns:
         entities=None
         if parts[0].entities is None
         else list(chain.from_iterable(part.entities or () for part in parts)),
-        refused={
-            start + row: why for start, part in zip(starts, parts, strict=False) for row, why in part.refused.items()
-        },
+        faults=faults,
     )
 
 
 def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> Decoded:
-    """Check what was read, and part the batch from the dead letters."""
-    refused = columns.refused
+    """Check what was read, and part the batch from the dead letters.
+
+    A value that its feature cannot have is missing from its record; where none of a record's values can be read, or one by which
+    its shape is known, it is a dead letter.
+    """
+    faults, refused = columns.faults, columns.faults.refused
     round_measurements(schema, columns.numbers)
     blank_missing(schema, columns.numbers, columns.categories, columns.texts)
-    _check_finite(schema, columns.numbers, refused)
-    _check_truth(schema, columns.numbers, refused)
+    _check_finite(schema, columns.numbers, faults)
+    _check_truth(schema, columns.numbers, faults)
     times = _times(schema, messages, columns, bound)
     entities = _entities(schema, columns, messages.source)
     batch = Batch(
@@ -90,37 +123,64 @@ def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: 
         partitions=messages.partitions,
         offsets=messages.offsets,
     )
+    if faults.unread:
+        _refuse_hollow(batch, faults)
     if not refused:
-        return Decoded(batch)
+        return Decoded(batch, unread=_unread(messages, faults))
     sound = np.ones(len(messages), bool)
     sound[list(refused)] = False
-    return Decoded(batch.take(sound), tuple(_dead_letter(messages, row, refused[row]) for row in sorted(refused)))
+    letters = tuple(_dead_letter(messages, row, refused[row]) for row in sorted(refused))
+    return Decoded(batch.take(sound), letters, unread=_unread(messages, faults))
+
+
+def _refuse_hollow(batch: Batch, faults: Faults) -> None:
+    """Refuse rows of which no value could be read, or not one that says what they are."""
+    for row, found in faults.unread.items():
+        owns = [why for name, why in found.items() if name.startswith(OWN)]
+        values = {name: value for name, value in batch.values(row).items() if not name.startswith(OWN)}
+        if owns or all(value is None for value in values.values()):
+            faults.refuse(row, next(iter(owns or found.values())))
+
+
+def _unread(messages: Messages, faults: Faults) -> tuple[UnreadValue, ...]:
+    return tuple(
+        UnreadValue(_position(messages, row), name, reason, messages.values[row] or b"")
+        for row, found in sorted(faults.unread.items())
+        if row not in faults.refused
+        for name, reason in found.items()
+    )
+
+
+def _position(messages: Messages, row: int) -> Position:
+    return Position(messages.source, int(messages.partitions[row]), int(messages.offsets[row]))
 
 
 def _dead_letter(messages: Messages, row: int, reason: str) -> DeadLetter:
-    position = Position(messages.source, int(messages.partitions[row]), int(messages.offsets[row]))
-    return DeadLetter(position, reason, messages.values[row] or b"")
+    return DeadLetter(_position(messages, row), reason, messages.values[row] or b"")
 
 
-def _check_finite(schema: RecordSchema, numbers: Numbers, refused: dict[int, str]) -> None:
+def _check_finite(schema: RecordSchema, numbers: Numbers, faults: Faults) -> None:
     # A finite sum is the cheap proof that nothing is infinite; missing values (NaN) need the second look.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(numbers.sum(dtype=np.float64)):
             return
         infinite = np.isinf(numbers.astype(np.float32))
     for row, column in np.argwhere(infinite).tolist():
-        refused.setdefault(
-            row, f"field {schema.numbers[column]!r} is infinite, or too large for a 32-bit number; send null if missing"
+        name = schema.numbers[column]
+        faults.leave_out(
+            row, name, f"field {name!r} is infinite, or too large for a 32-bit number; send null if missing"
         )
+    numbers[infinite] = np.nan
 
 
-def _check_truth(schema: RecordSchema, numbers: Numbers, refused: dict[int, str]) -> None:
+def _check_truth(schema: RecordSchema, numbers: Numbers, faults: Faults) -> None:
     for column, name in enumerate(schema.numbers):
         if schema.feature(name).type is not FeatureType.BOOLEAN:
             continue
         values = numbers[:, column]
         for row in np.flatnonzero(~((values == 0) | (values == 1) | np.isnan(values))).tolist():
-            refused.setdefault(row, f"field {name!r} is {values[row]:g}, true or false belongs there")
+            faults.leave_out(row, name, f"field {name!r} is {values[row]:g}, true or false belongs there")
+            values[row] = np.nan
 
 
 def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: TimeBound | None) -> NDArray[np.int64]:
@@ -135,19 +195,19 @@ def _times(schema: RecordSchema, messages: Messages, columns: Columns, bound: Ti
     )
     if times.min() == NO_TIME:
         for row in np.flatnonzero(times == NO_TIME).tolist():
-            columns.refused.setdefault(row, _time_reason(schema, columns.times[row]))
+            columns.faults.refuse(row, _time_reason(schema, columns.times[row]))
     if bound is not None:
         latest = bound.latest()
         if times.max() > latest:
             for row in np.flatnonzero(times > latest).tolist():
                 ahead = from_microseconds(int(times[row])).isoformat()
-                columns.refused.setdefault(
+                columns.faults.refuse(
                     row, f"time field {schema.time!r} lies in the future: {ahead}; check the sender's clock and unit"
                 )
         unset = (times > -_UNSET) & (times < _UNSET)
         if unset.any():
             for row in np.flatnonzero(unset).tolist():
-                columns.refused.setdefault(
+                columns.faults.refuse(
                     row,
                     f"time field {schema.time!r} is {from_microseconds(int(times[row])).isoformat()}, as of a clock that"
                     " was never set; check the sender's clock and unit",
@@ -183,12 +243,10 @@ def _entities(schema: RecordSchema, columns: Columns, source: str) -> NDArray[np
     if set(map(type, distinct)) - {str} or "" in distinct or _NUL in "".join(map(str, distinct)):
         for row, name in enumerate(columns.entities):
             if name is None or name == "":
-                columns.refused.setdefault(row, f"entity field {schema.entity!r} is missing")
+                columns.faults.refuse(row, f"entity field {schema.entity!r} is missing")
                 names[row] = ""
             elif _NUL in str(name):
-                columns.refused.setdefault(
-                    row, f"entity field {schema.entity!r} holds a NUL character: {shorten(name)}"
-                )
+                columns.faults.refuse(row, f"entity field {schema.entity!r} holds a NUL character: {shorten(name)}")
                 names[row] = ""
             else:
                 names[row] = str(name)

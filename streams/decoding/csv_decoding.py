@@ -10,7 +10,7 @@ from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Decoded, number_type
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.decoding.cells import MISSING_WORDS, Spelling, has_decimal_commas, number_in, spelling_of
-from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, shorten, words
+from latentwatch.streams.decoding.columns import Columns, Faults, TimeBound, assemble, shorten, words
 from latentwatch.streams.decoding.csv_rows import column_names, split_row
 from latentwatch.streams.decoding.framing import foreign
 from latentwatch.streams.ports import Messages
@@ -47,14 +47,14 @@ class CsvDecoder:
 
     def decode(self, messages: Messages) -> Decoded:
         """Every message ends either as a row of the batch, in order, or as a dead letter."""
-        refused: dict[int, str] = {}
-        cells = list(zip(*self._rows(messages, refused), strict=True)) or [()] * len(self._header)
+        faults = Faults()
+        cells = list(zip(*self._rows(messages, faults), strict=True)) or [()] * len(self._header)
         schema, count, commas = self._schema, len(messages), has_decimal_commas(self._delimiter)
         numbers = np.empty((count, len(schema.numbers)), number_type(schema))
         for column, name in enumerate(schema.numbers):
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
                 numbers[:, column] = _numbers(
-                    name, cells[self._places[name]], spelling_of(schema, name, commas), refused
+                    name, cells[self._places[name]], spelling_of(schema, name, commas), faults
                 )
         columns = Columns(
             numbers=numbers,
@@ -62,18 +62,18 @@ class CsvDecoder:
             texts=self._words(schema.texts, cells, count),
             times=None if self._time is None else [cell.strip() or None for cell in cells[self._time]],
             entities=None if self._entity is None else list(cells[self._entity]),
-            refused=refused,
+            faults=faults,
         )
         return assemble(schema, messages, columns, self._bound)
 
-    def _rows(self, messages: Messages, refused: dict[int, str]) -> list[list[str]]:
+    def _rows(self, messages: Messages, faults: Faults) -> list[list[str]]:
         width = len(self._header)
         rows: list[list[str]] = []
         for number, value in enumerate(messages.values):
             try:
                 rows.append(split_row(_line(value), self._delimiter, width))
             except ValueError as error:
-                refused[number] = str(error)
+                faults.refuse(number, str(error))
                 rows.append([""] * width)
         return rows
 
@@ -92,21 +92,21 @@ def _line(value: bytes | None) -> bytes:
     return value
 
 
-def _numbers(name: str, cells: tuple[str, ...], spelling: Spelling, refused: dict[int, str]) -> Any:
-    """[N] numbers of one column; NaN where missing, and where refused."""
+def _numbers(name: str, cells: tuple[str, ...], spelling: Spelling, faults: Faults) -> Any:
+    """[N] numbers of one column; NaN where missing, and where it cannot be read."""
     if spelling.reads_plain:
         commas = spelling.decimal_commas and spelling.written is None
         try:
             return np.array([cell.replace(",", ".") for cell in cells] if commas else cells, np.float64)
         except ValueError:
             pass
-    return [_number(row, name, cell, spelling, refused) for row, cell in enumerate(cells)]
+    return [_number(row, name, cell, spelling, faults) for row, cell in enumerate(cells)]
 
 
-def _number(row: int, name: str, cell: str, spelling: Spelling, refused: dict[int, str]) -> float:
+def _number(row: int, name: str, cell: str, spelling: Spelling, faults: Faults) -> float:
     number = number_in(cell, spelling)
     if number is not None:
         return number
     wanted = "true or false" if spelling.boolean else "a number"
-    refused.setdefault(row, f"field {name!r} is text ({shorten(cell)}), {wanted} belongs there")
+    faults.leave_out(row, name, f"field {name!r} is text ({shorten(cell)}), {wanted} belongs there")
     return np.nan

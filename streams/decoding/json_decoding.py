@@ -5,6 +5,7 @@ a number or a truth value belongs is read as a CSV's cell is. Dots in the time's
 into nested objects, unless the message has a key of its own with those dots.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,14 +21,14 @@ from latentwatch.domain.errors import InvalidMonitor
 from latentwatch.domain.record import Decoded, Numbers, number_type
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import Spelling, number_in, spelling_of
-from latentwatch.streams.decoding.columns import Columns, TimeBound, assemble, joined, shorten, words
+from latentwatch.streams.decoding.columns import Columns, Faults, TimeBound, assemble, joined, shorten, words
 from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign, is_framed, schema_id, unframed
 from latentwatch.streams.ports import Messages
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading bytes that are no JSON, or no record, may raise."""
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_TIME, _ENTITY = "time", "entity"
+_TIME, _ENTITY, _FEATURE = "time", "entity", "="
 _NONE_FLAT = frozenset[str]()
 _WORD = str | int | float | bool | None
 _NUMBER, _TRUTH = float | None, bool | float | None
@@ -91,49 +92,54 @@ class _Reader:
         self._written_record, _ = _compile(self._fields)
         self._decode_written: Callable[[Any], Any] = msgspec.json.Decoder(self._written_record).decode
         self._cells = [
-            _Cell(places[role], _label(role, path), spelling_of(schema, role[1:]))
+            _Cell(
+                role.removeprefix(_FEATURE),
+                places[role],
+                _label(role, path),
+                spelling_of(schema, role.removeprefix(_FEATURE)),
+            )
             for role, path, kind in fields
             if kind in (_NUMBER, _TRUTH)
         ]
         # A tombstone's None raises TypeError and sends its batch down the careful path.
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(self._record).decode
-        self._numbers = _getter([places[f"={name}"] for name in schema.numbers])
-        self._words = {name: attrgetter(places[f"={name}"]) for name in (*schema.categories, *schema.texts)}
+        self._numbers = _getter([places[_FEATURE + name] for name in schema.numbers])
+        self._words = {name: attrgetter(places[_FEATURE + name]) for name in (*schema.categories, *schema.texts)}
         self._time = attrgetter(places[_TIME]) if schema.time else None
         self._entity = attrgetter(places[_ENTITY]) if schema.entity_fields else None
         self._empty = self._record()
 
     def read(self, values: list[bytes | None]) -> Columns:
         """The fields of each message, and why some cannot be read."""
-        refused: dict[int, str] = {}
+        faults = Faults()
         try:
             records = list(map(self._decode, values))
         except (*UNREADABLE, TypeError):
-            records = self._read_all(values, refused)
-        return self._columns(records, refused)
+            records = self._read_all(values, faults)
+        return self._columns(records, faults)
 
-    def _read_all(self, values: list[bytes | None], refused: dict[int, str]) -> list[Any]:
+    def _read_all(self, values: list[bytes | None], faults: Faults) -> list[Any]:
         """Messages that are not all plain records: without registry headers, if that was all, else with care."""
         bare = [None if value is None else unframed(value) for value in values]
         if bare != values:
             with suppress(*UNREADABLE, TypeError):
                 return list(map(self._decode, bare))
-        records = [self._read(row, value, refused) for row, value in enumerate(bare)]
-        for row in refused:
+        records = [self._read(row, value, faults) for row, value in enumerate(bare)]
+        for row in faults.refused:
             value = values[row] or b""
             if is_framed(value) and not value[HEADER_BYTES:].lstrip().startswith((b"{", b"[")):
-                refused[row] = (
+                faults.refused[row] = (
                     f"not valid JSON: behind a schema registry's header (schema {schema_id(value)}) stands none; if the"
                     " messages are Avro, say format: avro in the monitor's source"
                 )
         return records
 
-    def _columns(self, records: list[Any], refused: dict[int, str]) -> Columns:
+    def _columns(self, records: list[Any], faults: Faults) -> Columns:
         schema, count = self._schema, len(records)
         try:
             numbers = self._matrix(records)
         except (TypeError, OverflowError):  # an integer beyond any float
-            rows = [self._matrix_of_one(row, record, refused) for row, record in enumerate(records)]
+            rows = [self._matrix_of_one(row, record, faults) for row, record in enumerate(records)]
             numbers = np.concatenate([*rows, np.empty((0, len(schema.numbers)), number_type(schema))])
         categories = np.empty((count, len(schema.categories)), object)
         for column, name in enumerate(schema.categories):
@@ -148,7 +154,7 @@ class _Reader:
             texts=texts,
             times=list(map(self._time, records)) if self._time else None,
             entities=list(map(self._entity, records)) if self._entity else None,
-            refused=refused,
+            faults=faults,
         )
 
     def _matrix(self, records: list[Any]) -> Numbers:
@@ -157,32 +163,32 @@ class _Reader:
             flat = np.fromiter(chain.from_iterable(map(self._numbers, records)), kind, count=len(records) * width)
         return flat.reshape(len(records), width)
 
-    def _matrix_of_one(self, row: int, record: Any, refused: dict[int, str]) -> Numbers:
+    def _matrix_of_one(self, row: int, record: Any, faults: Faults) -> Numbers:
         try:
             return self._matrix([record])
         except (TypeError, OverflowError):
-            refused[row] = "a number is too large to hold; send null if it is missing"
+            faults.refuse(row, "a number is too large to hold; send null if it is missing")
             return np.zeros((1, len(self._schema.numbers)), number_type(self._schema))
 
-    def _read(self, row: int, value: bytes | None, refused: dict[int, str]) -> Any:
+    def _read(self, row: int, value: bytes | None, faults: Faults) -> Any:
         """One message with care: a record, or an empty one and the reason."""
         if value is None:
-            refused[row] = "a tombstone: the message has no value"
+            faults.refuse(row, "a tombstone: the message has no value")
             return self._empty
         with suppress(*UNREADABLE):
             return self._decode(value)
         try:
             found = self._decode_written(value)
         except UNREADABLE as error:
-            found = self._examine(value, error)
-        reason = found if isinstance(found, str) else self._read_cells(found)
-        if reason is None:
-            return found
-        refused[row] = reason
-        return self._empty
+            found = self._examine(row, value, faults, error)
+        if isinstance(found, str):
+            faults.refuse(row, found)
+            return self._empty
+        self._read_cells(row, found, faults)
+        return found
 
-    def _read_cells(self, record: Any) -> str | None:
-        """Put numbers in the place of the text that writes them; why one cannot be read, where so."""
+    def _read_cells(self, row: int, record: Any, faults: Faults) -> None:
+        """Put numbers in the place of the text that writes them, and leave out what writes none."""
         for cell in self._cells:
             value = cell.get(record)
             if not isinstance(value, str):
@@ -190,12 +196,13 @@ class _Reader:
             number = number_in(value, cell.spelling)
             if number is None:
                 wanted = "true or false" if cell.spelling.boolean else "a number"
-                return f"{cell.label} is text ({shorten(value)}), {wanted} belongs there"
+                faults.leave_out(row, cell.feature, f"{cell.label} is text ({shorten(value)}), {wanted} belongs there")
+                number = math.nan
             setattr(cell.owner(record), cell.attribute, number)
-        return None
 
-    def _examine(self, value: bytes, error: Exception) -> Any:
-        """Why a message cannot be read; or its record, where only a null stood in the place of a nested object."""
+    def _examine(self, row: int, value: bytes, faults: Faults, error: Exception) -> Any:
+        """Why a message cannot be read; or its record, where a null stood in the place of a nested object, and without what
+        its features cannot have."""
         try:
             tree = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         except UNREADABLE:
@@ -204,14 +211,19 @@ class _Reader:
         for role, path, kind in self._fields:
             label = _label(role, path)
             raw = _walk(tree, path)
-            if isinstance(raw, str):
-                return f"{label}: {raw}"
             if raw is None:
                 continue
-            try:
-                leaves[role] = msgspec.json.decode(raw, type=kind)
-            except UNREADABLE:
-                return f"{label} {_value_reason(raw, kind)}"
+            if isinstance(raw, str):
+                reason = f"{label}: {raw}"
+            else:
+                try:
+                    leaves[role] = msgspec.json.decode(raw, type=kind)
+                    continue
+                except UNREADABLE:
+                    reason = f"{label} {_value_reason(raw, kind)}"
+            if not role.startswith(_FEATURE):
+                return reason
+            faults.leave_out(row, role.removeprefix(_FEATURE), reason)
         try:
             return msgspec.convert(_nest(self._fields, leaves), self._written_record)
         except UNREADABLE:
@@ -230,7 +242,8 @@ def _getter(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 class _Cell:
     """Where a number stands in a record, for a look at whether it is written as text."""
 
-    def __init__(self, place: str, label: str, spelling: Spelling) -> None:
+    def __init__(self, feature: str, place: str, label: str, spelling: Spelling) -> None:
+        self.feature = feature
         owner, _, self.attribute = place.rpartition(".")
         self.owner: Callable[[Any], Any] = attrgetter(owner) if owner else lambda record: record
         self.get = attrgetter(place)
@@ -255,7 +268,9 @@ def _fields_of(schema: RecordSchema, as_sent: Mapping[str, Any]) -> list[_Field]
             kind = _TRUTH
         elif not feature.is_number:
             kind = _WORD
-        fields.append((f"={feature.name}", tuple(feature.path.split(".")) if feature.path else (feature.name,), kind))
+        fields.append(
+            (_FEATURE + feature.name, tuple(feature.path.split(".")) if feature.path else (feature.name,), kind)
+        )
     return fields
 
 
@@ -338,7 +353,7 @@ def _nest(fields: list[_Field], leaves: dict[str, Any]) -> dict[str, Any]:
 
 
 def _label(role: str, path: tuple[str, ...]) -> str:
-    kind = "field" if role.startswith("=") else f"{role} field"
+    kind = "field" if role.startswith(_FEATURE) else f"{role} field"
     return f"{kind} {'.'.join(path)!r}"
 
 

@@ -10,14 +10,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed
+from latentwatch.domain.record import Batch, DeadLetter, Decoded, Passed, UnreadValue
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.domain.shape import Condition
+from latentwatch.streams.decoding.columns import OWN
 from latentwatch.streams.ports import Decoder, Messages
 
 _BETWEEN = " | "
 """Parts an entity's name; a bar within a part is doubled, so that no two entities share a name."""
-_PART = "entity:"
+_PART = f"{OWN}entity:"
 _MOST_NAMES = 200_000
 """Entities' names that are remembered."""
 
@@ -57,7 +58,8 @@ class ShapedDecoder:
         if isinstance(self._schema.entity, tuple):
             batch, nameless = self._named(batch, messages)
             letters = tuple(sorted((*letters, *nameless), key=lambda letter: letter.position))
-        return Decoded(batch.narrowed(self._schema), letters, passed)
+        there = _still_there(read.unread, batch) if read.unread else ()
+        return Decoded(batch.narrowed(self._schema), letters, passed, unread=there)
 
     def _wanted(self, kinds: NDArray[np.object_]) -> NDArray[np.bool_]:
         """[N] which rows say what `where` asks."""
@@ -123,6 +125,12 @@ class ShapedDecoder:
         return self._names.setdefault(parts, entity_name(tuple(whole)))
 
 
+def _still_there(unread: tuple[UnreadValue, ...], batch: Batch) -> tuple[UnreadValue, ...]:
+    """Those of a batch's records."""
+    there = set(zip(batch.partitions.tolist(), batch.offsets.tolist(), strict=True))
+    return tuple(value for value in unread if (value.position.partition, value.position.offset) in there)
+
+
 def _in_order(one: Passed, other: Passed, messages: Messages) -> Passed:
     """Both, a partition's together and rising, as the messages are."""
     both = set(zip(one.partitions.tolist(), one.offsets.tolist(), strict=True))
@@ -158,7 +166,7 @@ def _of_conditions(schema: RecordSchema) -> RecordSchema:
 
 def _looked_at(schema: RecordSchema) -> tuple[Feature, ...]:
     return tuple(
-        Feature(name=f"where:{number}", type=FeatureType.CATEGORY, path=condition.field)
+        Feature(name=f"{OWN}where:{number}", type=FeatureType.CATEGORY, path=condition.field)
         for number, condition in enumerate(schema.where)
     )
 

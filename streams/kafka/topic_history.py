@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from latentwatch.domain.clock import to_microseconds
 from latentwatch.domain.errors import Unavailable
-from latentwatch.domain.record import Batch, RawMessage, concatenate
+from latentwatch.domain.record import Batch, RawMessage, concatenate, whole
 from latentwatch.streams.alignment.alignment import Alignment
 from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.decoding.unpacking import Unpack
@@ -49,8 +49,9 @@ def read_topic(
         decoded = decode_sound(decoder, records)
         if alignment is not None:
             decoded = alignment.take(decoded, records)
-        unreadable += len(decoded.dead_letters)
-        batches.append(decoded.batch)
+        batch, partly = whole(decoded) if alignment is None else (decoded.batch, 0)
+        unreadable += len(decoded.dead_letters) + partly
+        batches.append(batch)
         progress(share)
     found = [batch for batch in batches if len(batch)]
     return (concatenate(found) if found else None), unreadable

@@ -18,7 +18,7 @@ from latentwatch.streams.decoding.csv_rows import read_head
 from latentwatch.streams.decoding.formats import decoder_for
 from latentwatch.streams.decoding.unpacking import unpacker
 from latentwatch.streams.ports import Changes, Decoder, Messages
-from latentwatch.streams.sources.aligned_file import Aligned, RowDecoder
+from latentwatch.streams.sources.aligned_file import Aligned, RowDecoder, Unsound
 from latentwatch.streams.sources.file_records import STDIN, Lines, Records, Unpacked, name_of, open_records
 from latentwatch.streams.sources.packed import SUFFIXES
 
@@ -53,7 +53,7 @@ class FileSource:
         self._format = format if format != "auto" else _format_of(path)
         self._record = record
         self._unpack = None if record is None else unpacker(record)
-        self._refused: dict[int, str] = {}
+        self._unsound = Unsound()
         self._aligned: Aligned | None = None
         self._alignment = alignment
         self._more = more
@@ -89,7 +89,7 @@ class FileSource:
         if self._record is not None and self._record.long is not None:
             decoder, commas = self._plain_decoder(reading_schema(self._record), records)
             alignment = self._alignment or Alignment(self._record, commas)
-            self._aligned = Aligned(records, decoder, alignment, self._refused, self._more)
+            self._aligned = Aligned(records, decoder, alignment, self._unsound, self._more)
             return self._aligned
         return records
 
@@ -98,7 +98,7 @@ class FileSource:
         if schema.entity_is_file and self._path == STDIN:
             raise InvalidInput("a pipe has no name to be an entity, as 'entity: {file: true}' asks; score a file")
         records = self._opened()
-        return RowDecoder(schema, self._refused) if self._aligned else self._plain_decoder(schema, records)[0]
+        return RowDecoder(schema, self._unsound) if self._aligned else self._plain_decoder(schema, records)[0]
 
     @property
     def aligned(self) -> int:

@@ -33,6 +33,7 @@ class ScorerMetrics:
         self.scored = counter("scored_records_total", "Records scored and committed")
         self.flagged = counter("flagged_records_total", "Records at or above the threshold")
         self.dead_lettered = counter("dead_lettered_records_total", "Messages that could not become records")
+        self.unread = counter("unread_values_total", "Values left out because their features cannot have them")
         self.passed = counter("passed_over_records_total", "Messages that the monitor's `where` passes over")
         self.aligned = counter("aligned_records_total", "Messages in long form that released no row")
         self.late = counter("late_records_total", "Records that came late and were put at their place in event time")
@@ -84,6 +85,7 @@ class ScorerMetrics:
         self.passed.inc(outcome.passed)
         self.aligned.inc(outcome.aligned)
         self.dead_lettered.inc(len(outcome.dead_letters))
+        self.unread.inc(len(outcome.unread))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -24,8 +24,8 @@ _USUAL_RECORDS = 200
 _USUAL_SHARE = 0.95
 _GONE_RECORDS = 500
 """Records in a row without a field that came nearly always."""
-_MOVED_LETTERS = 50
-"""Dead letters of one field, by which its type is known to have moved."""
+_MOVED_VALUES = 50
+"""Values of one field that it cannot have, by which its type is known to have moved."""
 _LOOKS = 20
 """Messages whose keys are learned before another key is news; and in how many a new one must come."""
 _MOST_KEYS = 1_000
@@ -35,6 +35,7 @@ _NAMED_PIECE = 300
 """The same of messages in long form, whose last `_PIECE` are looked at."""
 _NAMED_MESSAGES = 5_000
 """Messages in long form whose names are learned before another name is news: some come more rarely than polls."""
+_LEFT_OUT = "There it is missing: the model goes on without it and sees less"
 _OF_FIELD = re.compile(r"field ('(?:[^'\\]|\\.)+') is (text|a number|a truth value|a list|an object)\b")
 
 
@@ -115,7 +116,7 @@ class ShapeWatch:
     """Looks at what was decoded, in order. Used by one thread."""
 
     _coming: dict[str, _Coming] = field(default_factory=dict)
-    _letters: Counter[str] = field(default_factory=Counter)
+    _misfits: Counter[str] = field(default_factory=Counter)
     _keys: _Known = field(default_factory=_Known)
     _names: _Known = field(default_factory=_Known)
     _named: int = 0
@@ -170,21 +171,22 @@ class ShapeWatch:
         return notes
 
     def _moved(self, decoded: Decoded) -> list[AuditEntry]:
+        found = [(value.feature, value.reason, _LEFT_OUT) for value in decoded.unread]
+        found += [
+            (match[1].strip("'"), letter.reason, "They are dead letters and not scored")
+            for letter in decoded.dead_letters
+            if (match := _OF_FIELD.search(letter.reason))
+        ]
         notes = []
-        for letter in decoded.dead_letters:
-            found = _OF_FIELD.search(letter.reason)
-            if found is None:
-                continue
-            name = found[1].strip("'")
-            self._letters[name] += 1
-            if self._letters[name] == _MOVED_LETTERS:
+        for name, reason, meaning in found:
+            self._misfits[name] += 1
+            if self._misfits[name] == _MOVED_VALUES:
                 notes.append(
                     AuditEntry(
                         FIELD_MOVED,
                         None,
-                        f"field {name!r} has another type than the monitor says in {_MOVED_LETTERS} messages, the latest because:"
-                        f" {letter.reason}. They are dead letters and not scored. Mend the sender, or correct the field in the"
-                        " monitor's record and train",
+                        f"field {name!r} has another type than the monitor says in {_MOVED_VALUES} messages, the latest because:"
+                        f" {reason}. {meaning}. Mend the sender, or correct the field in the monitor's record and train",
                         name,
                     )
                 )

@@ -16,6 +16,8 @@ class Totals:
     """Messages that the monitor's `where` passes over."""
     aligned: int = 0
     """Messages in long form that released no row: scored, dead, passed over or aligned is what became of every message."""
+    unread: int = 0
+    """Values that were left out of records that were scored."""
     batches: int = 0
     swaps: int = 0
 
@@ -31,4 +33,5 @@ class Totals:
         self.dead_letters += len(outcome.dead_letters)
         self.passed += outcome.passed
         self.aligned += outcome.aligned
+        self.unread += len(outcome.unread)
         self.batches += 1

@@ -68,7 +68,7 @@ def rows(messages: Iterable[RawMessage]) -> tuple[dict[tuple[int, int], Made], s
         place = each.partition, each.offset
         try:
             found = json.loads(each.value or b"")
-            at, rig, of, value = found["at"], found["rig"], found["of"], float(found["is"])
+            at, rig, of = int(found["at"]), found["rig"], found["of"]
         except (ValueError, TypeError, KeyError):
             dead.add(place)
             continue
@@ -78,8 +78,8 @@ def rows(messages: Iterable[RawMessage]) -> tuple[dict[tuple[int, int], Made], s
             if row["values"] and not row["out"] and row["tick"] > row["begins"]:
                 made[place] = Made(rig, row["tick"], {name: row["values"].get(name) for name in FEATURES})
             row.update(tick=tick, values={}, out=False)
-        if tick == row["tick"] and not row["out"]:
-            row["values"][of] = value
+        if tick == row["tick"] and not row["out"] and found["is"] != "broken":
+            row["values"][of] = float(found["is"])
             if len(row["values"]) == len(FEATURES):
                 row["out"], row["begins"] = True, 0
                 made[place] = Made(rig, tick, dict(row["values"]))

@@ -134,7 +134,7 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
     """Scoring the monitor's own source stores alerts; a second run has nothing left to do; verdicts replay."""
     write_table(tmp_path / "normal.csv", 60, seed=3, odd=30)
     with (tmp_path / "normal.csv").open("a") as more:
-        more.write("1.0,high,2.0\n")
+        more.write("1.0,high,2.0\nhigh,high,high\n")
     code, _, said = trained("score", "monitor.yaml")
     assert code == 0, said
     assert "scored 60 records" in said

@@ -136,7 +136,7 @@ def test_every_way_in_reads_numbers_alike(tmp_path: Path):
     from_json = JsonDecoder(schema).decode(_messages([json.dumps({"a": text}).encode() for text in texts + wrong]))
     for decoded in (from_csv, from_json):
         assert decoded.batch.numbers[:, 0] == pytest.approx(expected, nan_ok=True)
-        assert len(decoded.dead_letters) == len(wrong)
+        assert len(decoded.dead_letters) == len(wrong)  # of which there is no other value
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"a": texts}), path)
     assert read_history(schema, [str(path)]).numbers[:, 0] == pytest.approx(expected, nan_ok=True)

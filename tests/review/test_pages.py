@@ -28,7 +28,7 @@ from latentwatch.domain.outcome import (
     OffsetMove,
     Outcome,
 )
-from latentwatch.domain.record import DeadLetter, Position
+from latentwatch.domain.record import DeadLetter, Position, UnreadValue
 from latentwatch.review.actions import act, label
 from latentwatch.review.charts.latent import VERDICT_LOOKS
 from latentwatch.review.filters import View
@@ -313,6 +313,23 @@ def test_a_thousand_dead_letters_of_one_kind_are_one_line(room: Room) -> None:
     assert drawn.count("<summary>") == 1
     assert drawn.count("field &#39;b&#39; is text") == 1
     assert drawn.count("topic[0]@") == 151
+
+
+def test_values_that_could_not_be_read_have_a_line_a_field(room: Room) -> None:
+    """With how many there were and the first of them as they were sent, whatever their senders wrote."""
+    store = AlertStore(room.engine, "pump", room.clock)
+    store.claim("topic", 0, 0)
+    unread = tuple(
+        UnreadValue(Position("topic", 0, number), EVIL, f"field {EVIL!r} is text", f'{{"a": "{EVIL}"}}'.encode())
+        for number in range(1_150)
+    )
+    store.commit(Outcome("pump", "topic", (OffsetMove(0, 0, 1_151),), unread=unread))
+    drawn = str(dead_markup(room, "pump", 0))
+    assert "Values that could not be read" in drawn
+    assert "<td>1,150</td>" in drawn
+    assert "The first 10 as they were sent" in drawn
+    assert EVIL not in drawn
+    assert "No dead letters" in drawn
 
 
 def test_what_became_of_messages_is_told_above_the_dead_letters(room: Room):

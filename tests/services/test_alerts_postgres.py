@@ -36,6 +36,7 @@ from tests.alerts.contract.stakes import StakesContract
 from tests.alerts.contract.steps import StepContract
 from tests.alerts.contract.stopped_sending import StoppedSendingContract
 from tests.alerts.contract.store import StoreContract
+from tests.alerts.contract.unread import UnreadContract
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,10 @@ class TestOutbox(OutboxContract):
 
 class TestHousekeeping(HousekeepingContract):
     """The promises of what surrounds the store, kept by PostgreSQL."""
+
+
+class TestUnread(UnreadContract):
+    """The promises of unread values, kept by PostgreSQL."""
 
 
 class TestMigrations(MigrationContract):

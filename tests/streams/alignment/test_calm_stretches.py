@@ -52,6 +52,7 @@ def at_once(rows: OpenRows, messages: list[Message]) -> list[tuple[int, AlignedR
         np.array([coded(value, words) for *_, value in said], np.float64),
         words,
         {},
+        [],
     )
     times = np.array([at for _, at, _ in messages], np.int64)
     taken = take_all(rows, schema, [entity for entity, *_ in messages], times, told)

@@ -73,7 +73,8 @@ def said(values: list[bytes]) -> tuple[list[tuple[int, str, Any]], dict[int, str
     ]
     dead = {letter.position.offset: letter.reason for letter in read.dead_letters}
     misfits = {int(read.batch.offsets[place]): why for place, why in told.misfits.items()}
-    return found, dead | misfits
+    unread = {int(read.batch.offsets[place]): misfit.reason for place, misfit in told.unread}
+    return found, dead | misfits | unread
 
 
 def test_many_at_once_say_what_each_says_alone() -> None:

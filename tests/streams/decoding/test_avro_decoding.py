@@ -281,6 +281,34 @@ def test_any_bytes_end_as_a_row_or_a_dead_letter(body: bytes) -> None:
     assert len(decoded.batch) + len(decoded.dead_letters) == 1
 
 
+def test_a_value_that_its_feature_cannot_have_is_passed_over() -> None:
+    """Of any type, in a union's branch too, and where an object is expected; what stands behind it is read."""
+    schema = RecordSchema.model_validate(
+        {"entity": "rig", "features": {"P": "numeric", "V": {"type": "numeric", "path": "in.v"}, "Q": "numeric"}}
+    )
+    strange: list[Any] = ["string", {"type": "array", "items": "int"}, {"type": "map", "values": "string"}]
+    strange.append({"type": "record", "name": "Part", "fields": [{"name": "x", "type": "int"}]})
+    values = ["high", [1, 2], {"a": "b"}, {"x": 3}]
+    inner = {"type": "record", "name": "Inner", "fields": [{"name": "v", "type": "double"}]}
+    for kind, value in zip(strange, values, strict=True):
+        fields = [("rig", "string"), ("P", ["null", "double", kind]), ("in", kind if kind == "string" else inner)]
+        writer = {
+            "type": "record",
+            "name": "R",
+            "fields": [{"name": name, "type": of} for name, of in (*fields, ("Q", "double"))],
+        }
+        within: Any = "none" if kind == "string" else {"v": 5.0}
+        messages = [avro(writer, {"rig": "a", "P": each, "in": within, "Q": 7.0}) for each in (1.5, value, None)]
+        decoded = decode(schema, Schemas(writer), *messages)
+        v = None if kind == "string" else 5.0
+        assert [decoded.batch.values(row) for row in range(3)] == [
+            {"P": p, "V": v, "Q": 7.0} for p in (1.5, None, None)
+        ]
+        found = [(each.position.offset, each.feature) for each in decoded.unread]
+        assert sorted(found) == sorted([(1, "P"), *((row, "V") for row in range(3) if kind == "string")])
+        assert all("belongs there" in each.reason for each in decoded.unread)
+
+
 def test_text_that_is_not_utf8_is_refused() -> None:
     """In an entity's name as in a category."""
     writer = field("string", "rig")

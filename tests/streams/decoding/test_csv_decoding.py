@@ -51,9 +51,9 @@ def test_a_comma_in_a_number_is_its_decimal_sign_where_it_parts_no_columns() -> 
     found = decode(
         *(f"auto;2026-01-01;x;{cell};a;1".encode() for cell in ("1,5", "-2", "1.000,5", "1.00,5")), delimiter=";"
     )
-    assert found.batch.numbers[:, 0].tolist() == [1.5, -2, 1000.5]
-    assert [letter.reason for letter in found.dead_letters] == ["field 'P' is text ('1.00,5'), a number belongs there"]
-    assert len(decode(b'auto,2026-01-01,x,"1,5",a,1').dead_letters) == 1
+    assert found.batch.numbers[:3, 0].tolist() == [1.5, -2, 1000.5]
+    assert [value.reason for value in found.unread] == ["field 'P' is text ('1.00,5'), a number belongs there"]
+    assert len(decode(b'auto,2026-01-01,x,"1,5",a,1').unread) == 1
 
 
 def test_quoted_cells_hold_delimiters_and_line_breaks() -> None:
@@ -66,10 +66,6 @@ def test_quoted_cells_hold_delimiters_and_line_breaks() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"auto,2026-01-01,x,high,a,1", "field 'P' is text ('high'), a number belongs there"),
-        (b"auto,2026-01-01,x,inf,a,1", "field 'P' is infinite"),
-        (b"auto,2026-01-01,x,1e300,a,1", "field 'P' is infinite, or too large"),
-        (b"auto,2026-01-01,x,1,a,maybe", "field 'on' is text ('maybe'), true or false belongs there"),
         (b"auto,2026-01-01,x,1,a", "5 columns where the header has 6"),
         (b"auto,soon,x,1,a,1", "time field 'at' is not a time: 'soon'"),
         (b"auto,,x,1,a,1", "time field 'at' is missing"),
@@ -92,6 +88,26 @@ def test_bad_lines_become_dead_letters_with_a_reason(line: bytes, reason: str) -
     (letter,) = decoded.dead_letters
     assert letter.position.offset == 1
     assert reason in letter.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "feature", "reason"),
+    [
+        (b"auto,2026-01-01,x,high,a,1", "P", "field 'P' is text ('high'), a number belongs there"),
+        (b"auto,2026-01-01,x,inf,a,1", "P", "field 'P' is infinite"),
+        (b"auto,2026-01-01,x,1e300,a,1", "P", "field 'P' is infinite, or too large"),
+        (b"auto,2026-01-01,x,1,a,maybe", "on", "field 'on' is text ('maybe'), true or false belongs there"),
+    ],
+)
+def test_a_cell_that_its_feature_cannot_have_is_missing_and_noted(line: bytes, feature: str, reason: str) -> None:
+    """The row is read without it."""
+    sound = b"auto,2026-01-01T00:00:00,x,1,a,1"
+    decoded = decode(sound, line, sound)
+    assert not decoded.dead_letters
+    assert [decoded.batch.values(row)[feature] for row in range(3)] == [1, None, 1]
+    (unread,) = decoded.unread
+    assert (unread.position.offset, unread.feature, unread.payload) == (1, feature, line)
+    assert reason in unread.reason
 
 
 def test_a_header_without_a_field_of_the_schema_is_refused() -> None:

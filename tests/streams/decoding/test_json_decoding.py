@@ -92,18 +92,8 @@ def test_null_and_absent_fields_are_missing_values() -> None:
         (b"null", "a record is a JSON object, this is null"),
         (b"\xff\xfe", "not valid JSON"),
         (b"[" * 100_000, "nested too deeply"),
-        (good(P="high"), "field 'P' is text ('high'), a number belongs there"),
-        (good(P=[1.0]), "field 'P' is a list ([1.0]), a number belongs there"),
-        (good(P=True), "field 'P' is a truth value (True), a number belongs there"),
-        (good(on="maybe"), "field 'on' is text ('maybe'), true or false belongs there"),
-        (good(on=2), "field 'on' is 2, true or false belongs there"),
-        (good(sensors={"v": "high"}), "field 'sensors.v' is text ('high'), a number belongs there"),
         (good(P=math.nan), "field 'P' is NaN, which JSON does not have; send null"),
         (good(P=-math.inf), "field 'P' is -Infinity, which JSON does not have"),
-        (good(P=1).replace(b'"P": 1', b'"P": 1e400'), "field 'P' holds 1e400"),
-        (good(P=1e300), "field 'P' is infinite, or too large"),
-        (good(P=10**400), "field 'P' is a number (1000"),
-        (good(sensors=5), "field 'sensors.v': 'sensors' is a number (5), an object belongs there"),
         (good(meta={}), "time field 'meta.at' is missing"),
         (good(meta={"at": "yesterday"}), "time field 'meta.at' is not a time: 'yesterday'"),
         (good(meta={"at": [1]}), "time field 'meta.at' is a list"),
@@ -111,13 +101,8 @@ def test_null_and_absent_fields_are_missing_values() -> None:
         (good(rig=""), "entity field 'rig' is missing"),
         (good(rig="a\0b"), "entity field 'rig' holds a NUL"),
         (good(note="x" * 1_000_000)[:-30], "not valid JSON"),
-        (nested(b"1e999"), "field 'sensors.v': 'sensors' holds 1e999 (Number out of range), an object belongs there"),
-        (nested(b"9" * 5_000), "field 'sensors.v': 'sensors' holds 999"),
-        (nested(b'"\xff\xfe"'), "field 'sensors.v': 'sensors' holds"),
-        (nested(b'{"\xff": 1, "v": "high"}'), "field 'sensors.v'"),
         (nested(b'{"v": ' * 5_000 + b"1" + b"}" * 5_000), "nested too deeply"),
         (good(meta={"at": "9" * 5_000}), "time field 'meta.at' is not a time: '999"),
-        (b"\0\0\0\0\x07" + good(P="high"), "field 'P' is text"),
         (b"\0\0\0\0\x07" + good()[:-7], "not valid JSON: Input data was truncated"),
         (b"\0\0\0\0\x07\x02\x04ab", "not valid JSON: behind a schema registry's header (schema 7) stands none"),
         (b"\xef\xbb\xbf" + good(), "not valid JSON: text behind a byte order mark"),
@@ -136,6 +121,46 @@ def test_bad_messages_become_dead_letters_with_a_reason(value: bytes | None, rea
     assert len(letter.reason) < 400
     assert letter.position.offset == 1
     assert letter.payload == (value or b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (good(P="high"), "field 'P' is text ('high'), a number belongs there"),
+        (good(P=[1.0]), "field 'P' is a list ([1.0]), a number belongs there"),
+        (good(P=True), "field 'P' is a truth value (True), a number belongs there"),
+        (good(on="maybe"), "field 'on' is text ('maybe'), true or false belongs there"),
+        (good(on=2), "field 'on' is 2, true or false belongs there"),
+        (good(sensors={"v": "high"}), "field 'sensors.v' is text ('high'), a number belongs there"),
+        (good(P=1).replace(b'"P": 1', b'"P": 1e400'), "field 'P' holds 1e400"),
+        (good(P=1e300), "field 'P' is infinite, or too large"),
+        (good(P=10**400), "field 'P' is a number (1000"),
+        (good(sensors=5), "field 'sensors.v': 'sensors' is a number (5), an object belongs there"),
+        (nested(b"1e999"), "field 'sensors.v': 'sensors' holds 1e999 (Number out of range), an object belongs there"),
+        (nested(b"9" * 5_000), "field 'sensors.v': 'sensors' holds 999"),
+        (nested(b'"\xff\xfe"'), "field 'sensors.v': 'sensors' holds"),
+        (nested(b'{"\xff": 1, "v": "high"}'), "field 'sensors.v'"),
+        (b"\0\0\0\0\x07" + good(P="high"), "field 'P' is text"),
+    ],
+)
+def test_a_value_that_its_feature_cannot_have_is_missing_and_noted(value: bytes, reason: str) -> None:
+    """The record is read without it, at its place; the note says which field is wrong and how, and keeps the message."""
+    decoded = decode(good(P=1), value, good(P=3))
+    assert not decoded.dead_letters
+    (unread,) = decoded.unread
+    assert reason in unread.reason
+    assert len(unread.reason) < 400
+    assert (unread.position.offset, unread.payload) == (1, value)
+    assert decoded.batch.values(1) == decoded.batch.values(0) | {unread.feature: None}
+
+
+def test_what_is_left_of_a_record_must_be_something() -> None:
+    """A record of which no value can be read is a dead letter, with the first reason."""
+    value = json.dumps({"meta": {"at": 1767225600}, "rig": "a", "P": "high", "on": "maybe"}).encode()
+    decoded = decode(good(), value)
+    assert [letter.reason for letter in decoded.dead_letters] == ["field 'P' is text ('high'), a number belongs there"]
+    assert not decoded.unread
+    assert len(decoded.batch) == 1
 
 
 def test_text_that_writes_a_number_is_one() -> None:

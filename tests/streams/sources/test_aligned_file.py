@@ -25,7 +25,7 @@ def _schema(**keys: Any) -> RecordSchema:
 
 
 def _read(path: Path, schema: RecordSchema, at_once: int = 100) -> tuple[list[Any], list[tuple[int, str]], FileSource]:
-    """Rows as (offset, entity, tick, values), refusals as (offset, reason)."""
+    """Rows as (offset, entity, tick, values), refusals and values that are left out as (offset, reason)."""
     source = FileSource(str(path), record=schema)
     source.open()
     decoder = source.decoder(schema)
@@ -40,7 +40,8 @@ def _read(path: Path, schema: RecordSchema, at_once: int = 100) -> tuple[list[An
             batch.offsets, batch.entities, batch.times, batch.all_values(), strict=True
         )
     ]
-    return rows, [(each.position.offset, each.reason) for part in parts for each in part.dead_letters], source
+    refused = [each for part in parts for each in (*part.dead_letters, *part.unread)]
+    return rows, sorted((each.position.offset, each.reason) for each in refused), source
 
 
 def _write(path: Path, values: list[tuple[Any, ...]]) -> Path:
@@ -72,11 +73,22 @@ def test_a_row_stands_where_its_last_value_comes_or_its_tick_is_over(tmp_path: P
         (1, "b", -1, (0.0, "run", True)),
         (2, "a", 0, (1.25, "run", True)),
         (3, "b", 0, (2.5, None, None)),
-        (5, "a", 2, (3.0, None, None)),
-        (6, "b", 1, (None, "idle", None)),
+        (4, "a", 2, (3.0, None, None)),
+        (5, "b", 1, (None, "idle", None)),
     ]
     assert refused == [(4, "field 'load' is text ('broken'), a number that 32 bits hold belongs there")]
-    assert len(rows) + source.aligned + len(refused) == len(values)
+    assert len(rows) + source.aligned == len(values)
+
+
+def test_values_of_which_no_row_comes_are_told_all_the_same(tmp_path: Path):
+    """Each as a record of its own that cannot be read."""
+    values = [(START, "a", "load", "broken"), (START + 60, "a", "load", "broken"), (START + 60, "a", "noise", 1)]
+    path = _write(tmp_path / "long.jsonl", values)
+    rows, refused, source = _read(path, _schema(features={"load": "numeric"}))
+    assert [reason for _, reason in refused] == [
+        "field 'load' is text ('broken'), a number that 32 bits hold belongs there"
+    ] * 2
+    assert (len(rows), source.aligned) == (0, 1)
 
 
 def test_a_young_value_stands_for_one_that_does_not_come(tmp_path: Path):
@@ -129,7 +141,8 @@ def test_the_rows_do_not_depend_on_how_the_file_is_read(tmp_path_factory: Any, v
     if not values:
         return
     whole, refused, source = _read(path, _schema(age="2m"))
-    assert len(whole) + source.aligned + len(refused) == len(values)
+    dead = {place for place, _ in refused} - {row[0] for row in whole}
+    assert len(whole) + source.aligned + len(dead) == len(values)
     assert _read(path, _schema(age="2m"), at_once)[:2] == (whole, refused)
     assert len({row[0] for row in whole} | {each[0] for each in refused}) == len(whole) + len(refused)
     again = FileSource(str(path), record=_schema(age="2m"))
@@ -205,8 +218,8 @@ def test_messages_of_several_values_make_one_row_of_a_host(tmp_path: Path):
         (0, (40, 90.5, 80, "linux")),
     ]
     assert [reason for _, reason in refused] == [
-        "field 'mem.used' is text ('much'), a number that 32 bits hold belongs there",
-        "field 'cpu.cpu0.idle' is a list ([1]), one value belongs there",
         "field 'fields' is a number (5), an object of values belongs there",
+        "field 'cpu.cpu0.idle' is a list ([1]), one value belongs there",
+        "field 'mem.used' is text ('much'), a number that 32 bits hold belongs there",
     ]
-    assert source.aligned + len(rows) + len(refused) == 21
+    assert source.aligned + len(rows) + 1 == 21

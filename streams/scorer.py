@@ -107,9 +107,8 @@ class Scorer:
     def run(self, stop: Event) -> Totals:
         """Score until stopped, or until a finite source ends.
 
-        Raises StreamRefused when the stream is not what the monitor describes; that is in the audit table then. Raises
-        TopicRecreated where a scorer with a source opened anew is to go on in the topic that took the name.
-        """
+        Raises StreamRefused, which the audit table has then, where the stream is not what the monitor describes, and
+        TopicRecreated where a scorer with a source opened anew is to go on in the topic that took the name."""
         try:
             self.begin(stop)
             while not stop.is_set() and not self._source.finished:
@@ -365,8 +364,8 @@ class Scorer:
         self._snapshots.note(move.partition for move in outcome.moves if move.start != move.end)
 
     def _show_model(self) -> None:
-        late = self._monitor.late.allowed
-        self._running.contexts.run_gaps.rule = RunRule.of(self._running.model.detector, late, LEAST_CADENCE)
+        detector, late = self._running.model.detector, self._monitor.late.allowed
+        self._running.contexts.run_gaps.rule = RunRule.of(detector, late, LEAST_CADENCE)
         self.metrics.model_version.set(self._running.model.version)
         self.metrics.threshold.set(self._running.model.threshold)
 

@@ -15,7 +15,8 @@ from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import Feature, FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import number_in, spelling_of
 from latentwatch.streams.decoding.columns import shorten, words
-from latentwatch.streams.decoding.json_decoding import UNREADABLE, keys_of, kind_of
+from latentwatch.streams.decoding.json_decoding import keys_of
+from latentwatch.streams.decoding.json_reasons import UNREADABLE, kind_of
 
 Value = float | str
 VALUE = "@value"

@@ -6,7 +6,6 @@ into nested objects, unless the message has a key of its own with those dots.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import chain, groupby
@@ -22,17 +21,15 @@ from latentwatch.domain.record import Decoded, Numbers, number_type
 from latentwatch.domain.schema import FeatureType, RecordSchema
 from latentwatch.streams.decoding.cells import Spelling, number_in, spelling_of
 from latentwatch.streams.decoding.columns import Columns, Faults, TimeBound, assemble, joined, shorten, words
-from latentwatch.streams.decoding.framing import HEADER_BYTES, foreign, is_framed, schema_id, unframed
+from latentwatch.streams.decoding.framing import HEADER_BYTES, is_framed, schema_id, unframed
+from latentwatch.streams.decoding.json_reasons import UNREADABLE, shape_reason, spelled
 from latentwatch.streams.ports import Messages
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What reading bytes that are no JSON, or no record, may raise."""
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TIME, _ENTITY, _FEATURE = "time", "entity", "="
 _NONE_FLAT = frozenset[str]()
 _WORD = str | int | float | bool | None
 _NUMBER, _TRUTH = float | None, bool | float | None
-_NON_JSON_NUMBER = re.compile(rb'"([^"\\]{1,200})"\s*:\s*(-?(?:NaN|Infinity|inf|nan))\b')
 
 
 class JsonDecoder:
@@ -206,7 +203,7 @@ class _Reader:
         try:
             tree = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         except UNREADABLE:
-            return _shape_reason(value)
+            return shape_reason(value)
         leaves: dict[str, Any] = {}
         for role, path, kind in self._fields:
             label = _label(role, path)
@@ -337,7 +334,7 @@ def _walk(tree: dict[str, msgspec.Raw], path: tuple[str, ...]) -> msgspec.Raw | 
         try:
             level = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         except UNREADABLE:
-            return f"{key!r} {_spell(raw)}, an object belongs there"
+            return f"{key!r} {spelled(raw)}, an object belongs there"
     return None
 
 
@@ -359,47 +356,4 @@ def _label(role: str, path: tuple[str, ...]) -> str:
 
 def _value_reason(raw: msgspec.Raw, kind: Any) -> str:
     wanted = {_written(_NUMBER): "a number", _written(_TRUTH): "true or false"}.get(kind, "text")
-    return f"{_spell(raw)}, {wanted} belongs there"
-
-
-def _spell(raw: msgspec.Raw) -> str:
-    """What stands at a place, also where nothing can hold it: a Raw was never looked into."""
-    try:
-        value = msgspec.json.decode(raw)
-    except UNREADABLE as error:
-        return f"holds {bytes(raw)[:60].decode(errors='replace')} ({error})"
-    return f"is {kind_of(value)} ({shorten(value)})"
-
-
-def kind_of(value: object) -> str:
-    """What JSON calls a value of this kind."""
-    if value is None:
-        return "null"
-    for kind, name in (
-        (bool, "a truth value"),
-        (str, "text"),
-        (int, "a number"),
-        (float, "a number"),
-        (list, "a list"),
-    ):
-        if isinstance(value, kind):
-            return name
-    return "an object"
-
-
-def _shape_reason(value: bytes) -> str:
-    if not value.strip():
-        return "an empty message"
-    number = _NON_JSON_NUMBER.search(value)
-    if number:
-        name, literal = number[1].decode(errors="replace"), number[2].decode()
-        return f"field {name!r} is {literal}, which JSON does not have; send null for a missing number"
-    if strange := foreign(value):
-        return f"not valid JSON: {strange}"
-    try:
-        tree = msgspec.json.decode(value)
-    except RecursionError:
-        return "not valid JSON: nested too deeply"
-    except UNREADABLE as error:
-        return f"not valid JSON: {error}; it begins with {shorten(value[:40].decode(errors='replace'))}"
-    return f"a record is a JSON object, this is {kind_of(tree)}"
+    return f"{spelled(raw)}, {wanted} belongs there"

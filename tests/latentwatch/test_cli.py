@@ -137,8 +137,8 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
         more.write("1.0,high,2.0\nhigh,high,high\n")
     code, _, said = trained("score", "monitor.yaml")
     assert code == 0, said
-    assert "scored 60 records" in said
-    assert "1 dead letter" in said
+    assert "scored 61 records" in said
+    assert "1 dead letter, 1 value not read and left out" in said
     again = trained("score", "monitor.yaml")[2]
     assert "scored 0 records" in again
     assert "normal.csv holds nothing new" in again
@@ -153,7 +153,7 @@ def test_the_stream_goes_to_the_database_and_every_verdict_replays(trained: Run,
     assert verified["records"] >= 1
     assert verified["differing"] == 0
     compared = json.loads(trained("replay", "monitor.yaml", "--version", "1", "--json")[1])
-    assert (compared["records"], compared["only_against"], compared["only_version"]) == (60, [], [])
+    assert (compared["records"], compared["only_against"], compared["only_version"]) == (61, [], [])
     assert compared["flagged_by_both"] == verified["records"]
     assert compared["against"] is None
     both = json.loads(trained("replay", "monitor.yaml", "--version", "1", "--against", "1", "--json")[1])

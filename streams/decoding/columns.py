@@ -135,10 +135,16 @@ def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: 
 
 def _refuse_hollow(batch: Batch, faults: Faults) -> None:
     """Refuse rows of which no value could be read, or not one that says what they are."""
-    for row, found in faults.unread.items():
+    rows, schema = list(faults.unread), batch.schema
+    says = (~np.isnan(batch.numbers[rows])).any(axis=1)
+    for names, columns in ((schema.categories, batch.categories), (schema.texts, batch.texts)):
+        for column, name in enumerate(names):
+            if not name.startswith(OWN):
+                says |= columns[rows, column] != None  # noqa: E711, of each element
+    for row, something in zip(rows, says.tolist(), strict=True):
+        found = faults.unread[row]
         owns = [why for name, why in found.items() if name.startswith(OWN)]
-        values = {name: value for name, value in batch.values(row).items() if not name.startswith(OWN)}
-        if owns or all(value is None for value in values.values()):
+        if owns or not something:
             faults.refuse(row, next(iter(owns or found.values())))
 
 

@@ -1,5 +1,6 @@
 """How the kinds of autoencoder differ: what goes in, and what is minimised beside the likelihood of the rows."""
 
+from dataclasses import replace
 from typing import Protocol, cast
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from latentwatch.detector.latent.examples import TrainingPlan
-from latentwatch.detector.latent.networks import Autoencoder, Critic
+from latentwatch.detector.latent.networks import Autoencoder, Critic, drawn_around
 from latentwatch.domain.model_choice import ModelKind
 
 
@@ -15,6 +16,11 @@ class Objective(Protocol):
     """What one kind minimises."""
 
     network: Autoencoder
+
+    @staticmethod
+    def suited(plan: TrainingPlan) -> TrainingPlan:
+        """The plan as this kind needs it."""
+        ...
 
     def loss(self, rows: Tensor) -> Tensor:
         """The sum over members of their mean loss on rows [M, B, D]."""
@@ -28,13 +34,18 @@ class Objective(Protocol):
 class Variational:
     """The variational autoencoder (Kingma and Welling 2014): likelihood and divergence from N(0, I), of one draw."""
 
+    @staticmethod
+    def suited(plan: TrainingPlan) -> TrainingPlan:
+        """As it is."""
+        return plan
+
     def __init__(self, width: int, plan: TrainingPlan, random: torch.Generator) -> None:
         self.network = Autoencoder(width, plan, True, random)
         self._random = random
 
     def loss(self, rows: Tensor) -> Tensor:
         mean, log_variance = self.network.posterior(rows)
-        codes = _drawn(mean, log_variance, self._random)
+        codes = drawn_around(mean, log_variance, self._random)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=-1).mean(dim=-1)
         return cast(Tensor, (self.network.negative_log_likelihood(rows, codes) + divergence).sum())
 
@@ -48,6 +59,11 @@ class Denoising:
     Half of a batch has values swapped with those of other rows, at a rate drawn per row from U(0, 1/2); half has Gaussian
     noise whose spread is drawn per row, log-uniformly from 0.05 to 1.
     """
+
+    @staticmethod
+    def suited(plan: TrainingPlan) -> TrainingPlan:
+        """As it is."""
+        return plan
 
     def __init__(self, width: int, plan: TrainingPlan, random: torch.Generator) -> None:
         self.network = Autoencoder(width, plan, False, random)
@@ -72,37 +88,49 @@ class Denoising:
 class Adversarial:
     """The adversarial autoencoder (Makhzani 2015): a critic tells codes from draws of N(0, I), and the encoder deceives it.
 
-    The critic's slope at the draws is penalised (Mescheder 2018, R1), without which the two chase each other in circles.
+    A record has one code: codes drawn around it would match the prior where the codes that are served do not. The critic's
+    slope at the draws is penalised (Mescheder 2018, R1), without which the two chase each other in circles. It
+    takes two steps for each of the encoder's, which learns slowly: a faster one runs away from it.
     """
 
-    _STRENGTH = 10.0
+    _STRENGTH = 3.0
+    """How much deceiving counts, in nats, against the likelihood of one column: of many columns one would not count."""
     _SLOPE = 0.5
+    _CRITIC_STEPS, _CRITIC_RATE = 2, 2e-3
+    _LEAST_STEPS, _LEAST_BATCH, _RATE = 1_500, 256, 1e-3
+
+    @classmethod
+    def suited(cls, plan: TrainingPlan) -> TrainingPlan:
+        """Slower, for longer, on more rows at a time."""
+        steps, batch = max(plan.steps, cls._LEAST_STEPS), max(plan.batch, cls._LEAST_BATCH)
+        return replace(plan, steps=steps, batch=batch, learning_rate=cls._RATE)
 
     def __init__(self, width: int, plan: TrainingPlan, random: torch.Generator) -> None:
-        self.network = Autoencoder(width, plan, True, random)
-        self._random = random
+        self.network = Autoencoder(width, plan, False, random)
+        self._random, self._strength, self._code = random, self._STRENGTH * width, plan.code
         self._critic = Critic(plan, random)
-        self._optimiser = torch.optim.Adam(self._critic.parameters(), 1e-3, betas=(0.5, 0.9), fused=True)
+        self._optimiser = torch.optim.Adam(self._critic.parameters(), self._CRITIC_RATE, betas=(0.5, 0.9), fused=True)
         self._latest: Tensor | None = None
 
     def loss(self, rows: Tensor) -> Tensor:
-        codes = _drawn(*self.network.posterior(rows), self._random)
+        codes = self.network.encode(rows, self._code)
         self._latest = codes.detach()
         deceived = softplus(-self._critic(codes)).mean(dim=(1, 2))
-        return cast(Tensor, (self.network.negative_log_likelihood(rows, codes) + self._STRENGTH * deceived).sum())
+        return cast(Tensor, (self.network.negative_log_likelihood(rows, codes) + self._strength * deceived).sum())
 
     def after_step(self) -> None:
-        """One step of the critic on the latest codes."""
+        """The critic's steps on the latest codes."""
         if self._latest is None:
             return
-        draws = torch.randn(self._latest.shape, generator=self._random).requires_grad_()
-        taken = self._critic(draws)
-        (slope,) = torch.autograd.grad(taken.sum(), draws, create_graph=True)
-        loss = softplus(self._critic(self._latest)).mean(dim=(1, 2)) + softplus(-taken).mean(dim=(1, 2))
-        loss = loss + self._SLOPE * slope.square().sum(dim=-1).mean(dim=-1)
-        self._optimiser.zero_grad()
-        loss.sum().backward()
-        self._optimiser.step()
+        for _ in range(self._CRITIC_STEPS):
+            draws = torch.randn(self._latest.shape, generator=self._random).requires_grad_()
+            taken = self._critic(draws)
+            (slope,) = torch.autograd.grad(taken.sum(), draws, create_graph=True)
+            loss = softplus(self._critic(self._latest)).mean(dim=(1, 2)) + softplus(-taken).mean(dim=(1, 2))
+            loss = loss + self._SLOPE * slope.square().sum(dim=-1).mean(dim=-1)
+            self._optimiser.zero_grad()
+            loss.sum().backward()
+            self._optimiser.step()
 
 
 OBJECTIVES: dict[ModelKind, type[Variational] | type[Denoising] | type[Adversarial]] = {
@@ -111,7 +139,3 @@ OBJECTIVES: dict[ModelKind, type[Variational] | type[Denoising] | type[Adversari
     ModelKind.DENOISING: Denoising,
     ModelKind.ADVERSARIAL: Adversarial,
 }
-
-
-def _drawn(mean: Tensor, log_variance: Tensor, random: torch.Generator) -> Tensor:
-    return mean + torch.randn(mean.shape, generator=random) * (0.5 * log_variance).exp()

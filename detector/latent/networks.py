@@ -36,6 +36,11 @@ def stored(layer: MemberLinear, outputs: int | None = None) -> Layer:
     return Layer(weight.contiguous().numpy().copy(), bias.contiguous().numpy().copy())
 
 
+def drawn_around(mean: Tensor, log_variance: Tensor, random: torch.Generator) -> Tensor:
+    """A draw of N(mean, exp(log variance)) for each, all [M, B, K]; its gradient reaches both."""
+    return mean + torch.randn(mean.shape, generator=random) * (0.5 * log_variance).exp()
+
+
 class Autoencoder(nn.Module):  # type: ignore[misc]
     """Encoder D -> hidden -> K, or K means and K log variances; decoder K -> hidden -> D, with one noise per column or, where
     the plan says so, D log variances more."""
@@ -46,7 +51,7 @@ class Autoencoder(nn.Module):  # type: ignore[misc]
         self.encoder = _layers(width, outputs, plan, random)
         self.decoder = _layers(plan.code, width * (2 if plan.noise_by_record else 1), plan, random, gain=0.1)
         self.log_noise = nn.Parameter(torch.full((members, 1, width), -1.0))
-        self._noise_by_record = plan.noise_by_record
+        self._noise_by_record, self._stochastic = plan.noise_by_record, stochastic
 
     def encode(self, rows: Tensor, code: int) -> Tensor:
         """[M, B, K] codes of rows [M, B, D]: their posterior means where the encoder is stochastic."""
@@ -56,6 +61,12 @@ class Autoencoder(nn.Module):  # type: ignore[misc]
         """Means and log variances [M, B, K] of the codes of rows [M, B, D], of a stochastic encoder."""
         mean, log_variance = self.encoder(rows).chunk(2, dim=-1)
         return mean, log_variance.clamp(*_SPREAD)
+
+    def drawn(self, rows: Tensor, code: int, random: torch.Generator) -> Tensor:
+        """[M, B, K] a code of each row [M, B, D]: drawn from its posterior where the encoder is stochastic."""
+        if not self._stochastic:
+            return self.encode(rows, code)
+        return drawn_around(*self.posterior(rows), random)
 
     def decode(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """[M, B, D] the mean record at codes [M, B, K], and the log variance of the noise around it, of the same shape or
@@ -83,16 +94,16 @@ def _layers(inputs: int, outputs: int, plan: TrainingPlan, random: torch.Generat
 
 
 class Critic(nn.Module):  # type: ignore[misc]
-    """Tells codes from draws of N(0, I): K -> 64 -> 64 -> 1, per member."""
+    """Tells codes from draws of N(0, I): K -> 128 -> 128 -> 1, per member."""
 
     def __init__(self, plan: TrainingPlan, random: torch.Generator) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            MemberLinear(plan.members, plan.code, 64, random),
+            MemberLinear(plan.members, plan.code, 128, random),
             nn.LeakyReLU(0.2),
-            MemberLinear(plan.members, 64, 64, random),
+            MemberLinear(plan.members, 128, 128, random),
             nn.LeakyReLU(0.2),
-            MemberLinear(plan.members, 64, 1, random),
+            MemberLinear(plan.members, 128, 1, random),
         )
 
     def forward(self, codes: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Draws from a latent space: a stochastic autoencoder of its own, longer trained than what judges, and the density of its codes.
+"""Draws from a latent space: an autoencoder of its own, longer trained than what judges, and the density of its codes.
 
 rows [N, D] -> LatentSampler; draw -> code by the aggregated posterior -> decoded mean + noise -> rows [n, D]
 
@@ -62,7 +62,7 @@ class LatentSampler:
 
 
 def fit_sampler(rows: Floats, plan: TrainingPlan) -> LatentSampler:
-    """Learn from finite rows [N, D], all of them seen. The plan's kind is a stochastic one; its judges are not asked."""
+    """Learn from finite rows [N, D], all of them seen. The plan's kind can be sampled from; its judges are not asked."""
     from sklearn.mixture import GaussianMixture
 
     standardised = standardised_by(rows)
@@ -70,9 +70,8 @@ def fit_sampler(rows: Floats, plan: TrainingPlan) -> LatentSampler:
     network = train_autoencoder(examples, plan, lambda _share: None)
     random = torch.Generator().manual_seed(plan.seed)
     with torch.no_grad():
-        mean, log_variance = network.posterior(torch.from_numpy(examples.rows).expand(plan.members, -1, -1))
-        noise = torch.randn(mean.shape, generator=random)
-        codes = (mean + noise * (0.5 * log_variance).exp())[-1].numpy()
+        seen = torch.from_numpy(examples.rows).expand(plan.members, -1, -1)
+        codes = network.drawn(seen, plan.code, random)[-1].numpy()
     components = max(1, min(COMPONENTS, len(rows) // _ROWS_A_COMPONENT))
     mixture = GaussianMixture(components, reg_covar=_LEAST_VARIANCE, random_state=plan.seed)
     return LatentSampler(standardised, network, mixture.fit(codes.astype(np.float64)))

@@ -18,7 +18,7 @@ from latentwatch.detector.latent.served_network import Network
 
 _HELD = 300.0
 """How much a landmark's squared distance from its place counts against a nat of likelihood."""
-_HELD_BATCH = 64
+_HELD_BATCH = 256
 
 Progress = Callable[[float], None]
 
@@ -41,7 +41,9 @@ def _served(network: Autoencoder, plan: TrainingPlan) -> Network:
 
 
 def train_autoencoder(examples: Examples, plan: TrainingPlan, progress: Progress) -> Autoencoder:
-    """M trained members. Deterministic given the plan's seed; `progress` is told the share done, 0 to 1."""
+    """M trained members, by the plan as its kind needs it. Deterministic given the plan's seed; `progress` is told the share
+    done, 0 to 1."""
+    plan = OBJECTIVES[plan.kind].suited(plan)
     random = torch.Generator().manual_seed(plan.seed)
     rows = torch.from_numpy(np.ascontiguousarray(examples.rows, np.float32))
     seen = [torch.from_numpy(rows_seen(member, examples, plan)) for member in range(plan.members)]

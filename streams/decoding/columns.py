@@ -140,7 +140,7 @@ def _refuse_hollow(batch: Batch, faults: Faults) -> None:
     for names, columns in ((schema.categories, batch.categories), (schema.texts, batch.texts)):
         for column, name in enumerate(names):
             if not name.startswith(OWN):
-                says |= columns[rows, column] != None  # noqa: E711, of each element
+                says |= np.array([value is not None for value in columns[rows, column].tolist()], bool)
     for row, something in zip(rows, says.tolist(), strict=True):
         found = faults.unread[row]
         owns = [why for name, why in found.items() if name.startswith(OWN)]

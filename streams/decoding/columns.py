@@ -136,7 +136,7 @@ def assemble(schema: RecordSchema, messages: Messages, columns: Columns, bound: 
 def _refuse_hollow(batch: Batch, faults: Faults) -> None:
     """Refuse rows of which no value could be read, or not one that says what they are."""
     rows, schema = list(faults.unread), batch.schema
-    says = (~np.isnan(batch.numbers[rows])).any(axis=1)
+    says = np.asarray((~np.isnan(batch.numbers[rows])).any(axis=1), bool)
     for names, columns in ((schema.categories, batch.categories), (schema.texts, batch.texts)):
         for column, name in enumerate(names):
             if not name.startswith(OWN):

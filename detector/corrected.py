@@ -137,10 +137,6 @@ class CorrectedDetector(WrappedDetector):
         """Scores as if the features left out, [N, K], were as the others predict."""
         return self.inner.score_without(correct(batch, self.exceptions), contexts, names, left)
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] what may stand for numbers that are not looked at."""
-        return self.inner.stand_ins(batch, names)
-
 
 def under(detector: Detector, exceptions: Exceptions) -> Detector:
     """A detector under a monitor's exceptions: itself where none acts before the past is remembered."""

@@ -124,9 +124,9 @@ class Detector(Protocol):
         """`score` as if each named number that is left out of a row, [N, K], were as the others predict. Costly as well."""
         ...
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] what may stand for each named plain number of N records, so that nothing about it is strange by itself: neither
-        that it is missing nor that it stands still. `score_without` it is as if it were not there."""
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """N records with what may stand for each named plain number, category or text, so that nothing about it is strange by itself:
+        neither that it is missing nor that it stands still. `score_without` it is as if it were not there."""
         ...
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:

@@ -193,15 +193,15 @@ class RateDetector:
         """Scores as if the numbers left out, [N, K], were as the others predict."""
         return self.inner.score_without(*self._inner(batch, contexts), names, left)
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] as what judges rates says; of a counter one that grows by its usual rate, and begins anew every day."""
-        out = self.inner.stand_ins(batch, names)
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """As what judges rates says; of a counter one that grows by its usual rate, and begins anew every day."""
+        stood = self.inner.with_stand_ins(batch, names)
+        out = stood.numbers.copy()
         seconds = (batch.times % _DAY) / 1e6 + 0.05 * self.cadence * (batch.offsets % 2)  # no two rates alike
-        for place, name in enumerate(names):
-            if name in self.context.counters:
-                usual = float(self.context.usual[self.context.counters.index(name)])
-                out[:, place] = usual * seconds
-        return out
+        for name in set(names) & set(self.context.counters):
+            usual = float(self.context.usual[self.context.counters.index(name)])
+            out[:, batch.schema.numbers.index(name)] = usual * seconds
+        return stood.with_numbers(out)
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
         """[N] the surprise less what is only memory of something that has ended."""

@@ -1,11 +1,11 @@
-"""A detector under the weights that a monitor gives its numbers; one of weight 0 is muted. numpy only.
+"""A detector under the weights that a monitor gives its features; one of weight 0 is muted. numpy only.
 
-A muted number is left out before the past is remembered and again in the score: whatever it shows, also nothing, the record
-looks as the other features predict. Of one with a weight w between, what it adds to the surprise counts w times:
+A muted feature is left out before the past is remembered and again in the score: whatever it shows, also nothing, the record
+looks as the others predict. Of one with a weight w between, what it adds to the surprise counts w times:
 
     S = S_none + sum_k w_k (S_k - S_none)
 
-where S_none is the surprise with all weighted numbers left out, and S_k with all but number k left out; never more than the
+where S_none is the surprise with all weighted features left out, and S_k with all but feature k left out; never more than the
 surprise with all of them. Where that is below 1, which no alarm is about, it is not asked further.
 """
 
@@ -23,17 +23,8 @@ from latentwatch.domain.scores import Explanation, Scores
 _ASKED_FROM = 1.0
 
 
-def filled(detector: Detector, batch: Batch, muted: Sequence[str]) -> Batch:
-    """The records with what may stand for each muted number."""
-    if not muted:
-        return batch
-    numbers = batch.numbers.copy()
-    numbers[:, [batch.schema.numbers.index(name) for name in muted]] = detector.stand_ins(batch, muted)
-    return replace(batch, numbers=numbers)
-
-
 class WeightedContext:
-    """A context encoder that remembers usual levels of muted numbers. Its states are those of the encoder within. Immutable."""
+    """A context encoder that remembers what is usual of muted features. Its states are those of the encoder within. Immutable."""
 
     def __init__(self, detector: Detector, muted: Sequence[str]) -> None:
         self.inner = detector.context
@@ -48,7 +39,7 @@ class WeightedContext:
 
     def extend(self, states: NDArray[np.float32], owners: NDArray[np.intp], batch: Batch) -> Contexts:
         """Advance the states in place by the records without what is muted."""
-        return self.inner.extend(states, owners, filled(self._detector, batch, self._muted))
+        return self.inner.extend(states, owners, self._detector.with_stand_ins(batch, self._muted))
 
     def adopt(self, states: NDArray[np.float32], previous: ContextEncoder) -> NDArray[np.float32] | None:
         """States that continue those of another encoder."""
@@ -60,11 +51,11 @@ class WeightedDetector(WrappedDetector):
     """A detector under weights. Immutable, thread-safe. Values are told as they came."""
 
     weights: Mapping[str, float]
-    """Of numbers that the detector reads: less than 1, and 0 where it is muted."""
+    """Of features that the detector reads: less than 1, and 0 where it is muted."""
 
     @property
     def muted(self) -> tuple[str, ...]:
-        """Numbers that do not count at all."""
+        """Features that do not count at all."""
         return tuple(name for name, weight in self.weights.items() if weight == 0)
 
     @property
@@ -75,8 +66,8 @@ class WeightedDetector(WrappedDetector):
         )
 
     def score(self, batch: Batch, contexts: Contexts) -> Scores:
-        """Calibrated scores, in which each number counts by its weight."""
-        read, muted = filled(self.inner, batch, self.muted), list(self.muted)
+        """Calibrated scores, in which each feature counts by its weight."""
+        read, muted = self.inner.with_stand_ins(batch, self.muted), list(self.muted)
         whole = self._without(read, contexts, muted)
         weighted = {name: weight for name, weight in self.weights.items() if weight > 0}
         asked = np.flatnonzero(whole.surprise >= _ASKED_FROM)
@@ -99,7 +90,7 @@ class WeightedDetector(WrappedDetector):
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
         """[N] the surprise without what is only memory of something that has ended."""
-        return self.inner.ongoing(filled(self.inner, batch, self.muted), contexts, scores)
+        return self.inner.ongoing(self.inner.with_stand_ins(batch, self.muted), contexts, scores)
 
     def explain(self, batch: Batch, contexts: Contexts, scores: Scores) -> list[Explanation]:
         """Why each record scored as it did: contributions count by their weight, and sum to what they did."""
@@ -107,39 +98,38 @@ class WeightedDetector(WrappedDetector):
         return [replace(each, contributions=_weighed(each.contributions, self.weights)) for each in found]
 
     def _as_predicted(self, batch: Batch, contexts: Contexts) -> Batch:
-        """The records with muted numbers as the others predict, so that nothing is blamed for not going with them."""
+        """The records with muted features as the others predict, so that nothing is blamed for not going with them."""
         if not self.muted:
             return batch
-        read = filled(self.inner, batch, self.muted)
-        off = self.inner.deviations(read, contexts, self.muted)
+        read = self.inner.with_stand_ins(batch, self.muted)
+        plain = [name for name in self.muted if name in batch.schema.numbers]
+        off = self.inner.deviations(read, contexts, plain)
         numbers = read.numbers.copy()
-        columns = [batch.schema.numbers.index(name) for name in self.muted]
+        columns = [batch.schema.numbers.index(name) for name in plain]
         numbers[:, columns] -= np.where(np.isfinite(off), off, 0.0).astype(np.float32)
         return replace(read, numbers=numbers)
 
     def deviations(self, batch: Batch, contexts: Contexts, names: Sequence[str]) -> NDArray[np.float64]:
         """[N, K] how far numbers lie from what is expected; of muted ones nothing."""
-        off = self.inner.deviations(filled(self.inner, batch, self.muted), contexts, names)
+        off = self.inner.deviations(self.inner.with_stand_ins(batch, self.muted), contexts, names)
         off[:, [name in self.muted for name in names]] = 0.0
         return off
-
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] what may stand for numbers that are not looked at."""
-        return self.inner.stand_ins(batch, names)
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
         """Scores as if the features left out, [N, K], were as the others predict, and without what is muted."""
         further = [name for name in self.muted if name not in names]
         gone = np.concatenate([left, np.ones((len(batch), len(further)), bool)], axis=1)
         gone[:, [name in self.muted for name in [*names, *further]]] = True
-        scores = self.inner.score_without(filled(self.inner, batch, self.muted), contexts, [*names, *further], gone)
+        scores = self.inner.score_without(
+            self.inner.with_stand_ins(batch, self.muted), contexts, [*names, *further], gone
+        )
         return replace(scores, surprise=np.minimum(scores.surprise, self.score(batch, contexts).surprise))
 
 
 def under_weights(detector: Detector, weights: Mapping[str, float]) -> Detector:
-    """A detector under weights of some of the numbers that it reads: itself where there is none."""
+    """A detector under weights of some of the features that it reads: itself where there is none."""
     plain = detector.inner if isinstance(detector, WeightedDetector) else detector
-    known = {name: weight for name, weight in weights.items() if name in plain.schema.numbers}
+    known = {name: weight for name, weight in weights.items() if name in plain.schema.names}
     return WeightedDetector(plain, known) if known else plain
 
 

@@ -1,10 +1,12 @@
 """What a detector around another one hands through."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.interface import Detector, MapGround
 from latentwatch.domain.policies import AlertPolicy
+from latentwatch.domain.record import Batch
 from latentwatch.domain.schema import RecordSchema
 
 
@@ -48,6 +50,10 @@ class WrappedDetector:
     def notes(self) -> tuple[str, ...]:
         """What training found."""
         return self.inner.notes
+
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """Records with what may stand for features that are not looked at."""
+        return self.inner.with_stand_ins(batch, names)
 
     def budget(self, policy: AlertPolicy) -> Budget:
         """What the policy's budget comes to."""

@@ -17,7 +17,7 @@ class Direction(StrEnum):
 
 
 class Importance(BaseModel):
-    """What people say matters of a numeric feature."""
+    """What people say matters of a numeric feature; of a category or a text its weight."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -31,11 +31,12 @@ class FeatureRules:
     @classmethod
     def of(cls, monitor: RecordSchema, model: RecordSchema) -> Self:
         """What a monitor's file says of the features that a model reads; others are not decoded, and cannot count yet."""
-        known = [feature for feature in in_rates(monitor).features if feature.name in model.numbers]
+        said = [feature for feature in in_rates(monitor).features if feature.name in model.names]
+        known = [feature for feature in said if feature.name in model.numbers]
         return cls(
             tuple(each for each in known if each.alarm_above is not None or each.alarm_below is not None),
             tuple(each for each in known if each.direction is not None or each.ignore_below is not None),
-            {each.name: each.weight for each in known if each.weight is not None and each.weight < 1},
+            {each.name: each.weight for each in said if each.weight is not None and each.weight < 1},
         )
 
 

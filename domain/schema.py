@@ -88,6 +88,8 @@ class Feature(Importance):
         if (self.type is FeatureType.CYCLIC) != (self.period is not None):
             raise ValueError(f"feature {self.name!r}: 'period' is needed for a cyclic feature and only there")
         said = [name for name in IMPORTANCE if getattr(self, name) is not None]
+        if not self.is_number and said == ["weight"]:
+            return self
         if said and self.type not in (FeatureType.NUMERIC, FeatureType.COUNTER):
             raise ValueError(f"feature {self.name!r}: {said[0]!r} is for numeric features; remove it here")
         return self

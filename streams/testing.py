@@ -301,9 +301,9 @@ class FakeDetector:
         places = [self.schema.numbers.index(name) for name in names]
         return (batch.numbers - contexts.features)[:, places].astype(np.float64)
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """The numbers themselves."""
-        return batch.numbers[:, [batch.schema.numbers.index(name) for name in names]]
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """The records themselves."""
+        return batch
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
         """With the running mean in place of what is left out."""

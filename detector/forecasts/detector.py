@@ -154,16 +154,16 @@ class ForecastDetector:
         _, strength = self._forecasts(batch, contexts)
         kept, chosen = np.array(strength), self.context.forecaster.channels.tolist()
         for place, name in enumerate(names):
-            channel = self.components.context.channels.of_number(name)
+            channel = -1 if name in batch.schema.categories else self.components.context.channels.of_number(name)
             if channel in chosen:
                 kept[left[:, place], chosen.index(channel)] = 0.0
         rest = self.context.fusion.as_in_training(kept, scores.surprise)
         surprise = np.minimum(contexts.features[:, -1], rest)
         return replace(scores, surprise=surprise, extrapolated=surprise > self.context.fusion.seen_until)
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> Floats:
-        """[N, K] the entity's usual levels, as the components know them."""
-        return self.components.stand_ins(batch, names)
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """Records at the entity's usual levels, as the components know them."""
+        return self.components.with_stand_ins(batch, names)
 
     def _inner(self, contexts: Contexts) -> Contexts:
         """The components' own part."""

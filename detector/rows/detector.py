@@ -137,10 +137,10 @@ class RowDetector:
             return scores
         return _as_rare_as(scores, np.minimum(scores.surprise, contexts.features[:, 0]), self.lately)
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] the number itself, and 0 where it is missing: the score without it asks only that it is there."""
-        shown = batch.numbers[:, [batch.schema.numbers.index(name) for name in names]]
-        return np.where(np.isnan(shown), np.float32(0.0), shown)
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """0 where a number is missing: the score without it asks only that it is there, and nothing of words and texts."""
+        chosen = np.isin(batch.schema.numbers, names)
+        return batch.with_numbers(np.where(chosen & np.isnan(batch.numbers), np.float32(0.0), batch.numbers))
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> NDArray[np.float32]:
         """The surprise itself: what was rare lately is in it, and records that stand alone remember nothing."""

@@ -140,17 +140,24 @@ class SequenceDetector:
 
     def score_without(self, batch: Batch, contexts: Contexts, names: Sequence[str], left: NDArray[np.bool_]) -> Scores:
         """Scores as if the numbers left out, [N, K], were as the others predict."""
-        channels = np.zeros((len(batch), self.context.channels.count), bool)
-        channels[:, [self.context.channels.of_number(name) for name in names]] = left
+        of_features = self.context.channels.of_features[[self.schema.names.index(name) for name in names]]
+        channels = np.asarray(left.astype(np.int64) @ of_features > 0)
         settled = neutral(self.context, self._recent, contexts.features, channels)
         return self.score(batch, replace(contexts, features=settled))
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> Floats:
-        """[N, K] the entity's usual level, moved a little from record to record: what stands still is strange."""
+    def with_stand_ins(self, batch: Batch, names: Sequence[str]) -> Batch:
+        """The entity's usual level, moved a little from record to record, since what stands still is strange; the commonest word."""
         channels = self.context.channels
-        chosen = [channels.of_number(name) for name in names]
-        usual = channels.centre[channels.entity_rows(batch.entities)][:, chosen]
-        return np.asarray(usual + (batch.offsets % 2)[:, None] * _JITTER * channels.scale[chosen], np.float32)
+        numbers, categories = batch.numbers.copy(), batch.categories.copy()
+        centre = channels.centre[channels.entity_rows(batch.entities)]
+        for name in names:
+            if name in batch.schema.numbers:
+                channel = channels.of_number(name)
+                moved = (batch.offsets % 2) * _JITTER * channels.scale[channel]
+                numbers[:, batch.schema.numbers.index(name)] = centre[:, channel] + moved
+            elif name in batch.schema.categories and (words := channels.words[channels.schema.categories.index(name)]):
+                categories[:, batch.schema.categories.index(name)] = words[0]
+        return replace(batch, numbers=numbers, categories=categories)
 
     def ongoing(self, batch: Batch, contexts: Contexts, scores: Scores) -> Floats:
         """The least surprise of the record's own, that with the last quarter of the window for all of it, and that with the

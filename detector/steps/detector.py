@@ -77,10 +77,6 @@ class StepDetector(WrappedDetector):
         """Scores as if the features left out, [N, K], were as the others predict."""
         return self.inner.score_without(batch, self._inner(contexts), names, left)
 
-    def stand_ins(self, batch: Batch, names: Sequence[str]) -> NDArray[np.float32]:
-        """[N, K] what may stand for numbers that are not looked at."""
-        return self.inner.stand_ins(batch, names)
-
     def _inner(self, contexts: Contexts) -> Contexts:
         return without_steps(self.inner.context, contexts)
 

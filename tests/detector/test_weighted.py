@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Detector
@@ -12,7 +13,7 @@ from latentwatch.detector.training import learn
 from latentwatch.detector.weighted import WeightedDetector, under_weights
 from latentwatch.domain.importance import Importance
 from latentwatch.domain.model_choice import ModelChoice
-from latentwatch.domain.record import Batch
+from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.rules import NO_RULES, FeatureRules, Grounds
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.steps import AfterStep
@@ -135,3 +136,55 @@ def test_what_is_no_weight_is_refused(weight):
     """It lies from 0 to 1."""
     with pytest.raises(ValueError, match="weight"):
         Importance(weight=weight)
+
+
+MACHINES = RecordSchema.model_validate(
+    {"time": "at", "features": {"load": "numeric", "heat": "numeric", "mode": "category", "maker": "category"}}
+)
+
+
+def machines(count: int, seed: int) -> Batch:
+    """Load and heat, which remember and go together, by a mode that lasts; the maker has nothing to do with it."""
+    random = np.random.default_rng(seed)
+    mode = np.repeat(random.integers(0, 2, count // 25 + 1), 25)[:count]
+    noise = random.normal(size=(count, 2))
+    for row in range(1, count):
+        noise[row] = 0.8 * noise[row - 1] + 0.6 * noise[row]
+    load = 50 + 20 * mode + 2 * noise[:, 0]
+    columns = {
+        "load": load,
+        "heat": 0.5 * load + 0.5 * noise[:, 1],
+        "mode": np.array(["slow", "fast"])[mode],
+        "maker": np.array(["north", "south"])[random.integers(0, 2, count)],
+    }
+    return batch_from_columns(MACHINES, columns, times=np.arange(count, dtype=np.int64) * 10_000_000)
+
+
+@pytest.fixture(scope="module", params=[1, 16], ids=["alone", "with its past"])
+def of_machines(request) -> Detector:
+    """Both families, of records that hold words."""
+    return learn(machines(3_000, 0), ModelChoice(effort="light"), request.param)
+
+
+@pytest.mark.parametrize("word", ["slow", "never seen", None])
+def test_a_muted_category_is_calm_whatever_it_says(of_machines, word):
+    """One word for good, an unknown one, none; a number's fault is found as ever."""
+    batch = machines(600, 1)
+    categories, numbers = batch.categories.copy(), batch.numbers.copy()
+    categories[BROKEN:, MACHINES.categories.index("mode")] = word
+    numbers[400:420, MACHINES.numbers.index("heat")] += 15.0
+    batch = replace(batch, categories=categories, numbers=numbers)
+    found = flagged(under_weights(of_machines, {"mode": 0.0}), batch)
+    assert found[400:420].mean() > 0.8
+    assert np.concatenate([found[:400], found[460:]]).mean() < 0.02
+    if word == "never seen":
+        assert flagged(of_machines, batch)[BROKEN:].mean() > 0.5, "what it is muted for"
+
+
+def test_a_category_has_a_weight_and_no_limits():
+    """What a word adds can count less; it cannot rise."""
+    record = {"time": "at", "features": {"mode": {"type": "category", "weight": 0}}}
+    assert FeatureRules.of(RecordSchema.model_validate(record), MACHINES).weights == {"mode": 0.0}
+    record["features"]["mode"]["direction"] = "up"
+    with pytest.raises(ValidationError, match="'direction' is for numeric features"):
+        RecordSchema.model_validate(record)

@@ -82,5 +82,5 @@ def test_surprises_that_differ_by_rounding_rank_alike() -> None:
 @pytest.mark.parametrize(("memory", "dampening"), [(0.0, 1.0), (float("nan"), 1.0), (10.0, 0.5)])
 def test_what_cannot_be_is_refused(memory: float, dampening: float) -> None:
     """A memory of nothing, and records that count for more than themselves."""
-    with pytest.raises(ValueError, match="memory is a positive number"):
+    with pytest.raises(ValueError, match="positive number of records, and a dampening"):
         Lately(memory, dampening)

@@ -69,7 +69,7 @@ def test_a_topic_in_long_form(plant: Plant) -> None:
     plant.run("train", monitor, "--history", str(history))
     messages = values(TICKS, seed=2, fault=FAULT)
     late = messages[5 * HOSTS][1]
-    broken = json.dumps({**json.loads(messages[-1][1]), "value": "broken"}).encode()
+    broken = json.dumps({**json.loads(messages[2999][1]), "value": "broken"}).encode()
     sent = [*messages[:3000], (0, late), (1, broken), (0, b"{"), *messages[3000:]]
     send(plant, sent)
     scorer = plant.start("score", monitor)

@@ -5,13 +5,14 @@ it, the next value lies beyond. A first monitor's guess and the estimator ask th
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from latentwatch.domain.schema import Written
+from latentwatch.domain.field_settings import Written
 from latentwatch.domain.times import NO_TIME, parse_times
 
 MOST_CATEGORIES = 50
@@ -56,9 +57,11 @@ class Column:
     written: Written | None = None
     """How its numbers are written, where not as programs write them."""
     unit: str = ""
-    """What stands behind each of its numbers."""
+    """What stands beside each of its numbers."""
+    units: Mapping[str, float] = field(default_factory=dict)
+    """What may stand there as well, and how many of `unit` each is."""
     others: tuple[Written, ...] = ()
-    """How its numbers may be written as well: nothing proves `written`."""
+    """How its numbers may be written as well: nothing proves `written`, or that there is nothing to say."""
     packed: bool = False
     """Whether its text is JSON objects, whose parts are no fields then."""
 

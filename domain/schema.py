@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -21,16 +21,9 @@ from pydantic import (
 
 from latentwatch.domain.differences import Differences
 from latentwatch.domain.durations import Duration, format_duration
+from latentwatch.domain.field_settings import Missing, UnitSize, Written, as_missing, as_sizes, telling
 from latentwatch.domain.importance import IMPORTANCE, Importance
 from latentwatch.domain.shape import Condition, FileEntity, LongForm
-
-Missing = tuple[float | str, ...]
-"""Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
-Written = Literal["1,234.5", "1.234,5", "1 234.5", "1 234,5", "1'234.5"]
-"""How text writes a number: what parts its thousands, and its decimal sign."""
-
-_LARGEST_FLOAT32 = 3.4028234663852886e38
-"""Numbers are kept as such; numpy would tell, but whoever only parses monitors (Airflow, every half minute) does without."""
 
 
 class FeatureType(StrEnum):
@@ -62,7 +55,9 @@ class Feature(Importance):
     type: FeatureType
     """How it is read and compared."""
     unit: str = ""
-    """Shown beside its values. Where text has it behind the number, as in 24.4%, it is read as the number."""
+    """Shown beside its values. Where text has it beside the number, as in 24.4% or $7, it is read as the number."""
+    units: tuple[UnitSize, ...] = ()
+    """What text may have in the place of `unit`, and how many of those it is: `{KiB: 1024}`, or of bare numbers `{K: 1000}`."""
     path: str = ""
     """Where it stands in a nested record, dots between keys; empty means the feature's own name."""
     period: float | None = Field(default=None, gt=0)
@@ -77,11 +72,17 @@ class Feature(Importance):
     @field_validator("missing", mode="before")
     @classmethod
     def _missing_as_list(cls, value: Any) -> Any:
-        return _missing(value)
+        return as_missing(value)
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def _units_from_mapping(cls, value: Any) -> Any:
+        return as_sizes(value)
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _telling(handler(self), ("missing", "written", "fixed", *IMPORTANCE))
+        dumped = telling(handler(self), ("missing", "written", "units", "fixed", *IMPORTANCE))
+        return {**dumped, "units": {each.unit: each.size for each in self.units}} if "units" in dumped else dumped
 
     @model_validator(mode="after")
     def _period_belongs_to_cyclic(self) -> Self:
@@ -98,7 +99,8 @@ class Feature(Importance):
     def reading(self) -> tuple[str | float | None, ...]:
         """How it is read. Two features with the same reading get the same values of what both can read."""
         written = (f"written {self.written}",) if self.written else ()
-        return self.type.value, self.path or self.name, self.period, *self.missing, *written
+        units = tuple(f"{each.unit} is {each.size:g} {self.unit}" for each in self.units)
+        return self.type.value, self.path or self.name, self.period, *self.missing, *written, *units
 
     @property
     def is_number(self) -> bool:
@@ -164,11 +166,11 @@ class RecordSchema(BaseModel):
     @field_validator("missing", mode="before")
     @classmethod
     def _missing_as_list(cls, value: Any) -> Any:
-        return _missing(value)
+        return as_missing(value)
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = _telling(handler(self), ("missing", "written", "where", "arrays", "collector", "long", "every", "age"))
+        dumped = telling(handler(self), ("missing", "written", "where", "arrays", "collector", "long", "every", "age"))
         if self.day_first is None:  # false says that the month comes first
             dumped.pop("day_first", None)
         if self.where and "where" in dumped:
@@ -363,7 +365,8 @@ def _in_words(feature: Feature) -> str:
     place = f" at {feature.path}" if feature.path and feature.path != feature.name else ""
     missing = f" without {_said(feature.missing)}" if feature.missing else ""
     written = f" written {feature.written}" if feature.written else ""
-    return f"{feature.type.value}{period}{place}{missing}{written}"
+    units = f" with {', '.join(each.unit for each in feature.units)} for units" if feature.units else ""
+    return f"{feature.type.value}{period}{place}{missing}{written}{units}"
 
 
 def _said(value: Any) -> str:
@@ -371,19 +374,3 @@ def _said(value: Any) -> str:
     if isinstance(value, FileEntity):
         return "the file"
     return f"[{', '.join(map(_said, value))}]" if isinstance(value, tuple) else repr(value)
-
-
-def _missing(value: Any) -> Any:
-    """A list also where one value stands alone; numbers as a batch's 32 bits can hold them. Raises ValueError."""
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    for each in values:
-        if isinstance(each, bool) or not isinstance(each, int | float | str):
-            raise ValueError(f"{each!r} is neither a number nor a word; write numbers, or words in quotes")
-        if not isinstance(each, str) and not abs(each) <= _LARGEST_FLOAT32:
-            raise ValueError(f"{each!r} is no number that 32 bits hold, so that no record can have it; remove it")
-    return [each if isinstance(each, str) else float(each) for each in values]
-
-
-def _telling(dumped: dict[str, Any], silent: Collection[str]) -> dict[str, Any]:
-    """Without the keys of later versions that say nothing: what earlier versions stored stays the same, byte for byte."""
-    return {key: value for key, value in dumped.items() if key not in silent or value not in (None, (), [], False)}

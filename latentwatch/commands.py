@@ -169,8 +169,8 @@ def score_file(monitor_file: Path, input_: str, output: str, *, version: int | N
         say(f"{tally.amended:,} decisions were amended by late records; of lines of one position the last counts")
     if tally.unread:
         say(
-            f"{counted(tally.unread, 'value')} could not be read and are missing in the scores of their records, whose lines name"
-            f' them as "unread". The first: {tally.first_unread}'
+            f"{counted(tally.unread, 'value')} could not be read; the records are scored without, and their lines name each as"
+            f' "unread". The first: {tally.first_unread}'
         )
     if tally.unreadable:
         say(

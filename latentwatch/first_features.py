@@ -23,8 +23,7 @@ from latentwatch.detector.sampled_columns import (
     is_like_times,
     mean_words,
 )
-from latentwatch.domain.schema import Written
-from latentwatch.number_spellings import units_of_a_family
+from latentwatch.domain.field_settings import Written
 from latentwatch.unsuitable_tables import DECIMAL_COMMA
 
 _LABEL_NAMES = re.compile(
@@ -78,8 +77,9 @@ def first_features(
             notes.append(
                 f"{column.name!r} is a category: its few whole numbers are named like an identifier's, {_CODE_ADVICE}"
             )
-        if type_ != "category" and (column.written or column.unit):
-            told = {key: value for key, value in (("unit", column.unit), ("written", column.written)) if value}
+        if type_ != "category" and (column.written or column.unit or column.units):
+            said = (("unit", column.unit), ("units", dict(column.units)), ("written", column.written))
+            told = {key: value for key, value in said if value}
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), **told}
         if column.inside:
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
@@ -90,11 +90,6 @@ def first_features(
                 f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
                 f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring answers such records with an error"
             )
-        if column.numbers is None and (units := units_of_a_family(column.texts)):
-            notes.append(
-                f"{column.name!r} looks like numbers with units ({', '.join(units[:3])}), which as text say nothing of how "
-                "large they are; write them all in one unit"
-            )
         if grown is None and (note := sentinel(column)) is not None:
             notes.append(note)
         if column.distinct == 1:
@@ -102,10 +97,17 @@ def first_features(
     numbers = [column for column in columns if shape.short(column.name) in features and column.numbers is not None]
     if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
         notes.append(comma)
-    if with_unit := [column for column in numbers if column.unit]:
+    notes += [_units_note(column) for column in numbers if column.units]
+    if unclear := [column for column in numbers if column.others and not column.written]:
+        shown = next(text.strip() for text in unclear[0].texts.dropna().astype(str) if "." in text)
+        notes.append(
+            f"points are decimal signs: in {', '.join(repr(column.name) for column in unclear)} {shown} is read as "
+            f"{float(shown):.12g}; if the points part thousands, say 'written: \"1.234,5\"' in the monitor's record"
+        )
+    if with_unit := [column for column in numbers if column.unit and not column.units]:
         named = ", ".join(f"{column.name!r} ({column.unit})" for column in with_unit)
         notes.append(
-            f"numbers with a unit behind each: {named}; the monitor says the unit, and the data must keep to it"
+            f"numbers with a unit beside each: {named}; the monitor says the unit, and the data must keep to it"
         )
     notes += [_form_note(numbers, form) for form in dict.fromkeys(column.written for column in numbers) if form]
     if features:
@@ -126,6 +128,17 @@ def _decimal_comma(column: Column) -> str | None:
         return None
     number = str(found.iloc[0]).strip()
     return f"decimal commas: in {column.name!r} {number} is read as {number.replace(',', '.')}"
+
+
+def _units_note(column: Column) -> str:
+    """How numbers in units of several sizes are read."""
+    assert column.numbers is not None  # the caller has looked
+    given = column.texts[column.numbers.notna()].astype(str).str.strip()
+    shown = [unit for unit in column.units if given.str.endswith(unit).any()]
+    unit = max(shown, key=lambda each: column.units[each], default="")
+    odd = next((text for text in given if text.endswith(unit)), "")
+    read = f"{column.numbers[given.index[given == odd][0]]:.12g} {column.unit}".rstrip()
+    return f"units of several sizes: in {column.name!r} {odd} is read as {read}; the monitor says how large each is, correct it where it is not so"
 
 
 def _form_note(columns: Sequence[Column], form: Written) -> str:

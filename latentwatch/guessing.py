@@ -271,8 +271,8 @@ def _guess_time(columns: Sequence[Column], path: str, notes: list[str], others: 
             row = int(column.texts.index[int(np.argmax(lacking))])
             found = "nothing" if pd.isna(column.texts[row]) else repr(column.texts[row])
             notes.append(
-                f"without a time: {int(lacking.sum()):,} rows, the first is row {row + 1} ({found}); training leaves them out, "
-                "scoring answers such records with an error"
+                f"without a time: {counted(int(lacking.sum()), 'row')}, the first of them row {row + 1} ({found}); training leaves such rows "
+                "out, scoring answers them with an error"
             )
         return column.name
     for column in columns:

@@ -6,6 +6,7 @@ Files, globs or a Kafka topic → one Batch in the order of time, typed by the m
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from latentwatch.domain.shape import FileEntity
 from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.settings import Settings
 from latentwatch.streams.alignment.alignment import alignment_of
-from latentwatch.streams.decoding.cells import spelling_of
+from latentwatch.streams.decoding.cells import Spelling, number_in, spelling_of
 from latentwatch.streams.decoding.columns import file_entity, words
 from latentwatch.streams.decoding.registry_access import RegistryAccess
 from latentwatch.streams.decoding.sound_decoding import decode_sound
@@ -148,7 +149,12 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     extras = [text for text in (_time_expression(file, schema.time) if schema.time else None, entity) if text]
     found = iter(file.select([*expressions, *extras]))
     faults: list[_Fault] = []
-    columns = {feature.name: _column(feature, next(found), next(found), faults) for feature in schema.features}
+    columns = {
+        feature.name: _column(
+            feature, spelling_of(schema, feature.name, file.decimal_commas), next(found), next(found), faults
+        )
+        for feature in schema.features
+    }
     times = _times(schema, next(found), faults) if schema.time else None
     count = len(columns[schema.features[0].name])
     batch = batch_from_columns(
@@ -220,20 +226,34 @@ def _expressions(file: TableFile, schema: RecordSchema, feature: Feature) -> tup
     field = feature.path or feature.name
     if not feature.is_number:
         return str(file.word(field)), "true"
-    return file.number(field, spelling_of(schema, feature.name, file.decimal_commas))
+    return file.number(field, feature.type is FeatureType.BOOLEAN)
 
 
-def _column(feature: Feature, found: NDArray[Any], given: NDArray[Any], faults: "list[_Fault]") -> NDArray[Any]:
+def _column(
+    feature: Feature, spelling: Spelling, found: NDArray[Any], given: NDArray[Any], faults: "list[_Fault]"
+) -> NDArray[Any]:
     if not feature.is_number:
         return _words(found)
     field = feature.path or feature.name
     numbers, absent = as_masked(found)
+    if numbers.dtype.kind not in "fiu":
+        numbers, absent = _numbers_in(numbers, absent, spelling)
     what = "is neither true nor false" if feature.type is FeatureType.BOOLEAN else "is not a number"
     faults.append(_Fault(field, as_masked(given)[0].astype(bool) & absent, what))
     values = np.where(absent, np.nan, numbers.astype(np.float64))
     with np.errstate(over="ignore"):
         faults.append(_Fault(field, np.isinf(values.astype(np.float32)), "is not finite in 32 bits"))
     return values
+
+
+def _numbers_in(
+    texts: NDArray[Any], absent: NDArray[np.bool_], spelling: Spelling
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The numbers that text writes, as lines are read, and where there is none."""
+    read = cache(lambda text: number_in(text, spelling))
+    found = [None if gone else read(str(text)) for text, gone in zip(texts.tolist(), absent.tolist(), strict=True)]
+    none = np.array([number is None for number in found], bool)
+    return np.array([np.nan if number is None else number for number in found]), none
 
 
 def _words(found: NDArray[Any]) -> NDArray[np.object_]:

@@ -33,7 +33,7 @@ to an editor: with the YAML language server, begin a file with `# yaml-language-
 does, and names file, line and fix of what is wrong. A key that is not here is refused. Only `name`, `source` and `record.features`
 are needed. Below `record.features` stands each feature by its name: its type alone (`pressure: numeric`) or a mapping.
 
-What a model reads (`time`, `entity`, and of each feature `type`, `path`, `period`, `missing` and `written`) acts from the next training;
+What a model reads (`time`, `entity`, and of each feature `type`, `path`, `period`, `missing`, `written` and `units`) acts from the next training;
 everything else acts from the next start of a scorer.
 
 | Key | What it is | Default |
@@ -86,6 +86,11 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": listed,
         "description": record["where"].get("description", ""),
     }
+    feature["properties"]["units"] = {
+        "type": "object",
+        "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+        "description": feature["properties"]["units"].get("description", ""),
+    }
     for properties in (record, feature["properties"]):
         properties["missing"] |= listed
         properties["missing"].pop("items", None)
@@ -114,7 +119,9 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[Key]:
         if model is Feature and name == "name":
             continue
         path = f"{prefix}{name}"
-        nested = [part for part in _parts(field.annotation) if _is_model(part) and part.__name__ != "Condition"]
+        nested = [
+            part for part in _parts(field.annotation) if _is_model(part) and part.__name__ not in _WRITTEN_AS_MAPPING
+        ]
         below = f"{path}.NAME" if path == "record.features" else path
         if len(nested) == 1 and name != "entity":
             if not all(_is_model(part) or part is type(None) for part in _parts(field.annotation)) or below != path:
@@ -186,9 +193,10 @@ def _words(field: FieldInfo) -> str:
     return " or ".join(dict.fromkeys(said)) + (", or several of them" if listed else "")
 
 
+_WRITTEN_AS_MAPPING = ("Condition", "UnitSize")
 _NAMES = {
     "str": "text", "int": "a whole number", "float": "a number", "bool": "`true`, `false`", "timedelta": "a length of time",
-    "Condition": "a field, and what it must say", "FileEntity": "`{file: true}`",
+    "Condition": "a field, and what it must say", "UnitSize": "a unit, and its size", "FileEntity": "`{file: true}`",
 }  # fmt: skip
 
 

@@ -4,22 +4,21 @@ Text of a column → FoundSpelling, which is proven by the text or says that not
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from latentwatch.detector.sampled_columns import Column
-from latentwatch.domain.schema import Written
-from latentwatch.streams.decoding.cells import BLANKS, FORMS, GROUPED
+from latentwatch.domain.field_settings import Written
+from latentwatch.streams.decoding.cells import FORMS, GROUPED, Spelling, number_in
+from latentwatch.unit_families import find_units
 
-_WITH_UNIT = re.compile(
-    rf"([+-]?\d(?:[\d.,'’{BLANKS}]*\d)?(?:[eE][+-]?\d+)?)[{BLANKS}]*([^\W\d_]|[%‰°$€£¥µμ]\S?)([^\s\d]*)"
-)
-_PREFIXED = re.compile(r"(?:[kKMGTPE]i?|Mil|Bil|[munpµμ])?(.*)")
-_SPANS = {"ns", "us", "µs", "μs", "ms", "s", "sec", "min", "m", "h", "d", "hour", "hours", "day", "days", "mins"}
-_MOST_UNITS = 8
+_PARTED = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
+"""A number below a million whose point may part thousands as well."""
+_WHOLE = 100
+"""Whole numbers up to this size and beyond show that larger ones are parted, where three digits behind a point are usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,10 @@ class FoundSpelling:
     written: Written | None = None
     """None where programs, or a decimal comma in CSV that is not parted by commas, write them so."""
     unit: str = ""
+    units: Mapping[str, float] = field(default_factory=dict)
+    """Further units, and how many of `unit` each is."""
     others: tuple[Written, ...] = ()
-    """Ways to write numbers that read it all too and make other numbers of it: nothing proves `written`."""
+    """Ways to write numbers that read it all too and make other numbers of it: nothing proves `written`, or that none is needed."""
 
 
 def find_spelling(words: "pd.Series[Any]", decimal_commas: bool, known: Written | None = None) -> FoundSpelling:
@@ -45,11 +46,12 @@ def find_spelling(words: "pd.Series[Any]", decimal_commas: bool, known: Written 
     given = words.dropna().astype(str)
     commas = given.str.contains(",", regex=False)
     if not plain.numbers[given.index].isna().any() and not (decimal_commas and commas.any()):
-        return plain
-    bare, unit = _without_unit(words)
-    if unit:
-        plain = FoundSpelling(_plain_numbers(bare, decimal_commas), None, unit)
-    forms = [FoundSpelling(_numbers_of(bare, written), written, unit) for written in FORMS]
+        return _with_points(plain, given.str.strip(), decimal_commas, known)
+    found = find_units(words)
+    bare, unit = found.bare, found.unit
+    if unit or found.others:
+        plain = FoundSpelling(found.sizes * _plain_numbers(bare, decimal_commas), None, unit, found.others)
+    forms = [FoundSpelling(found.sizes * _numbers_of(bare, written), written, unit, found.others) for written in FORMS]
     most = max(int(found.numbers.count()) for found in (plain, *forms))
     best = {found.written: found for found in forms if int(found.numbers.count()) == most}
     if plain.numbers.count() == most:
@@ -77,53 +79,36 @@ def common_form(columns: Iterable[Column]) -> Written | None:
         numbers = column.numbers
         if column.written is None and numbers is not None:
             words = column.texts.where(numbers.notna(), None)
-            bare = words if not column.unit else _without_unit(words)[0]
-            if not _numbers_of(bare, form).equals(pd.to_numeric(numbers).astype(float)):
+            found = find_units(words)
+            if not (found.sizes * _numbers_of(found.bare, form)).equals(pd.to_numeric(numbers).astype(float)):
                 return None
     return form
 
 
-def units_of_a_family(texts: "pd.Series[Any]") -> tuple[str, ...]:
-    """An example for each unit, where all text is a number and a unit, and the units are multiples of one; else none.
-
-    >>> units_of_a_family(pd.Series(["3.2 GiB", "512 MiB", "3.3 GiB"]))
-    ('3.2 GiB', '512 MiB')
-    >>> units_of_a_family(pd.Series(["3.2 GiB", "512 rpm"])), units_of_a_family(pd.Series(["3A", "3B", "late"]))
-    ((), ())
-    """
-    units: dict[str, str] = {}
-    for text in texts.dropna().astype(str).unique():
-        match = _WITH_UNIT.fullmatch(text.strip())
-        if match is not None:
-            units.setdefault(match[2] + match[3], text.strip())
-        elif pd.notna(pd.to_numeric(text, errors="coerce")):
-            units.setdefault("", text.strip())
-        else:
-            return ()
-        if len(units) > _MOST_UNITS:
-            return ()
-    return tuple(units.values()) if len(units) > 1 and _are_a_family(units) else ()
+def has_decimal_comma(column: Column) -> bool:
+    """Whether a column of numbers, of which the monitor need not say how they are written, has a comma for decimal sign."""
+    given = column.texts.dropna().astype(str)
+    return column.numbers is not None and column.written is None and bool(given.str.contains(r"\d,\d").any())
 
 
-def _are_a_family(units: Iterable[str]) -> bool:
-    bases = [{unit, *(match[1] for match in [_PREFIXED.fullmatch(unit)] if match)} for unit in units]
-    return bool(set.intersection(*bases)) or set(units) <= _SPANS
+def _with_points(
+    plain: FoundSpelling, given: "pd.Series[str]", decimal_commas: bool, known: Written | None
+) -> FoundSpelling:
+    """The same, or the thousands of it, where points part them: by what other columns prove, or the whole numbers beside."""
+    pointed = given[given.str.contains(".", regex=False)]
+    whole = given[given.str.fullmatch(r"[+-]?\d{1,3}")]
+    if pointed.empty or len(pointed) + len(whole) < len(given) or not pointed.str.fullmatch(_PARTED).all():
+        return plain
+    large = bool(len(whole)) and bool((pd.to_numeric(whole).abs() >= _WHOLE).any())
+    if known == "1.234,5" or (large and bool(pointed.str.endswith("0").any())):
+        return FoundSpelling(_numbers_of(given.reindex(plain.numbers.index), "1.234,5"), "1.234,5")
+    return replace(plain, others=("1.234,5",)) if decimal_commas and known is None else plain
 
 
 def _leaves_out_zeros(given: "pd.Series[str]") -> bool:
     """Whether a comma parts thousands because whole numbers have no fraction, so that no fraction would end in 0."""
     whole = given.str.strip().str.fullmatch(r"[+-]?[1-9]\d*")
     return bool(whole.any()) and bool(given.str.strip().str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})*,\d\d0").any())
-
-
-def _without_unit(words: "pd.Series[Any]") -> tuple["pd.Series[Any]", str]:
-    """The text without the unit that stands behind every number, and the unit; as it is where there is none."""
-    given = words.dropna().astype(str).str.strip()
-    parts = given.str.extract(rf"^(?:{_WITH_UNIT.pattern})$")
-    units = parts[1] + parts[2]
-    if not len(given) or units.isna().any() or units.nunique() != 1:
-        return words, ""
-    return parts[0].reindex(words.index).where(words.notna(), None), str(units.iloc[0])
 
 
 def _plain_numbers(words: "pd.Series[Any]", decimal_commas: bool) -> "pd.Series[Any]":
@@ -135,6 +120,6 @@ def _plain_numbers(words: "pd.Series[Any]", decimal_commas: bool) -> "pd.Series[
 
 
 def _numbers_of(words: "pd.Series[Any]", written: Written) -> "pd.Series[Any]":
-    form = FORMS[written]
-    plain = words.map(lambda text: form.plain(str(text).strip()), na_action="ignore")
-    return pd.to_numeric(plain, errors="coerce").astype(float)
+    spelling = Spelling(written=written)
+    numbers = words.map(lambda text: number_in(str(text), spelling), na_action="ignore")
+    return pd.to_numeric(numbers, errors="coerce").astype(float)

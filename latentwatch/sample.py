@@ -11,8 +11,8 @@ import msgspec
 import pandas as pd
 
 from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column
-from latentwatch.domain.schema import Written
-from latentwatch.number_spellings import find_spelling
+from latentwatch.domain.field_settings import Written
+from latentwatch.number_spellings import find_spelling, has_decimal_comma
 from latentwatch.streams.decoding.cells import NO_NUMBER_WORDS
 from latentwatch.tables import TableFile, as_masked
 
@@ -33,13 +33,14 @@ def read_sample(file: TableFile) -> list[Column]:
         parts = _parts(file, column)
         found += [_looked_into(file, each) for each in parts or [column]]
     known = {column.written for column in found if column.written and not column.others}
-    if len(known) != 1:
-        return found
     # A program writes all its numbers alike, so that those which prove how settle it for the others.
-    form = known.pop()
+    commas = not known and file.decimal_commas and any(map(has_decimal_comma, found))
+    if len(known) != 1 and not commas:
+        return found
+    form = "1.234,5" if commas else known.pop()
     return [
         _judged(column.name, column.texts, column.typed_time, column.inside, file.decimal_commas, form)
-        if column.others or (column.written is None and column.numbers is not None)
+        if column.others or (not commas and column.written is None and column.numbers is not None)
         else column
         for column in found
     ]
@@ -132,6 +133,6 @@ def _judged(
     given = int(words.notna().sum())
     numeric = MOSTLY_NUMBERS if texts.nunique() > MOST_CATEGORIES else _NEARLY_ALL_NUMBERS
     if given and len(strays) <= (1 - numeric) * given:
-        found = (spelling.written, spelling.unit, spelling.others)
+        found = (spelling.written, spelling.unit, spelling.units, spelling.others)
         return Column(name, texts, spelling.numbers, typed_time, strays, inside, *found)
     return Column(name, texts, None, typed_time, strays[:0], inside)

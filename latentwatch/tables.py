@@ -17,17 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from latentwatch.domain.errors import InvalidHistory
-from latentwatch.streams.decoding.cells import (
-    BLANKS,
-    FALSE_WORDS,
-    FORMS,
-    GROUPED,
-    MISSING_WORDS,
-    NO_NUMBER_WORDS,
-    TRUE_WORDS,
-    Spelling,
-    has_decimal_commas,
-)
+from latentwatch.streams.decoding.cells import MISSING_WORDS, has_decimal_commas
 from latentwatch.streams.decoding.csv_rows import CsvHead
 from latentwatch.streams.decoding.unpacking import Unpack
 from latentwatch.streams.sources.packed import SUFFIXES
@@ -102,37 +92,14 @@ class TableFile:
             return ".".join(_quoted(step) for step in steps)
         return None
 
-    def number(self, field: str, spelling: Spelling) -> tuple[str, str]:
-        """The SQL expressions of a numeric field's value and of whether it has one; text is read as on a stream."""
+    def number(self, field: str, boolean: bool) -> tuple[str, str]:
+        """The SQL expressions of a numeric field's value, as text where the file has text, and of whether it has one."""
         raw, type_ = str(self.raw(field)), self.types.get(field.split(".")[0], "VARCHAR")
-        text = f"trim({self.text(field)})"
-        given = f"({raw} IS NOT NULL AND {text} NOT IN ({_listed([*NO_NUMBER_WORDS, *spelling.missing])}))"
-        if spelling.boolean:
-            word = f"lower({text})"
-            yes, no = _listed(TRUE_WORDS), _listed(FALSE_WORDS)
-            return f"CASE WHEN {word} IN ({yes}) THEN 1.0 WHEN {word} IN ({no}) THEN 0.0 END", given
-        if type_.startswith(("VARCHAR", "STRUCT")):  # of a nested field the type is not known here
-            digits = self._digits(text, spelling)
-            return f"CASE WHEN {given} THEN TRY_CAST({digits} AS DOUBLE) END", given
+        given = f"{raw} IS NOT NULL"
+        if boolean or type_.startswith(("VARCHAR", "STRUCT")):  # of a nested field the type is not known here
+            return str(self.text(field)), given
         # A truth value is no number, as on a stream.
-        return ("CAST(NULL AS DOUBLE)" if type_ == "BOOLEAN" else f"TRY_CAST({raw} AS DOUBLE)"), f"{raw} IS NOT NULL"
-
-    def _digits(self, text: str, spelling: Spelling) -> str:
-        """The SQL expression of a number as programs write it, of text that writes it in another way."""
-        if unit := spelling.unit:
-            bare = f"rtrim(left({text}, -length({_literal(unit)})), {_literal(BLANKS)})"
-            text = f"CASE WHEN ends_with({text}, {_literal(unit)}) THEN {bare} ELSE {text} END"
-        if spelling.written is not None:
-            form = FORMS[spelling.written]
-            signs = _literal(form.parting + form.decimal)
-            plain = f"translate({text}, {signs}, {_literal(' ' * len(form.parting) + '.')})"
-            return f"CASE WHEN regexp_full_match({text}, {_literal(form.pattern)}) THEN replace({plain}, ' ', '') END"
-        if not self.decimal_commas:
-            return text
-        whole = (
-            f"CASE WHEN regexp_full_match({text}, {_literal(GROUPED)}) THEN replace({text}, '.', '') ELSE {text} END"
-        )
-        return f"replace({whole}, ',', '.')"
+        return ("CAST(NULL AS DOUBLE)" if type_ == "BOOLEAN" else f"TRY_CAST({raw} AS DOUBLE)"), given
 
     def select(self, expressions: Sequence[str], limit: int | None = None) -> list[NDArray[Any]]:
         """One array per expression, in file order; masked where SQL says NULL. Raises InvalidHistory."""

@@ -74,7 +74,7 @@ def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
 def _refuse_unclear_commas(file: TableFile, columns: Sequence[Column]) -> None:
     """What is 12,000 to one is 12.000 to another, and a model would learn a thousandth of it in silence."""
     for column in columns:
-        if column.others:
+        if column.others and column.written:
             given = column.texts.dropna().astype(str)
             shown = given[given.str.contains(",", regex=False)].iloc[0].strip()
             raise InvalidHistory(

@@ -2,13 +2,16 @@
 
 One rule for training and scoring: what a model learned from in a file is not refused when it arrives on a stream.
 In CSV that is not parted by commas, a comma is a number's decimal sign, as spreadsheets of half the world write it, unless
-the monitor says with `written` how numbers are written. Behind a number may stand the feature's unit.
+the monitor says with `written` how numbers are written, which lets parentheses stand for a minus as well, as accounts have
+them. Before or behind a number may stand the feature's unit, or another whose size the monitor says.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latentwatch.domain.schema import FeatureType, RecordSchema, Written
+from latentwatch.domain.field_settings import UnitSize, Written
+from latentwatch.domain.schema import FeatureType, RecordSchema
 
 GROUPED = r"[+-]?\d{1,3}(\.\d{3})+,\d+"
 """A number with a decimal comma whose thousands are parted by points, which the comma shows to be no decimal sign."""
@@ -72,8 +75,8 @@ class Spelling:
     missing: frozenset[str] = frozenset()
     """Further words that mean "no value"."""
     written: Written | None = None
-    unit: str = ""
-    """What may stand behind a number."""
+    units: tuple[tuple[str, float], ...] = ()
+    """What may stand before or behind a number, longer ones first, and by how much it multiplies the number."""
 
     @property
     def reads_plain(self) -> bool:
@@ -89,8 +92,14 @@ def spelling_of(schema: RecordSchema, name: str, decimal_commas: bool = False) -
         decimal_commas,
         schema.missing_words(name),
         schema.written_of(name),
-        feature.unit.strip(),
+        units_of(feature.unit, feature.units),
     )
+
+
+def units_of(unit: str, others: Sequence[UnitSize]) -> tuple[tuple[str, float], ...]:
+    """A feature's unit and others with their sizes, in the order in which a number's text is to be searched for them."""
+    sizes = {each.unit: each.size for each in others} | ({unit.strip(): 1.0} if unit.strip() else {})
+    return tuple(sorted(sizes.items(), key=lambda pair: -len(pair[0])))
 
 
 def number_in(cell: str, spelling: Spelling) -> float | None:
@@ -107,9 +116,13 @@ def number_in(cell: str, spelling: Spelling) -> float | None:
     (None, None)
     >>> number_in("n.v.", Spelling(missing=frozenset(["n.v."])))
     nan
-    >>> thousands = Spelling(written="1,234.5", unit="EUR")
+    >>> thousands = Spelling(written="1,234.5", units=(("EUR", 1.0),))
     >>> number_in("-1,012.50 EUR", thousands), number_in("12", thousands), number_in("1,2", thousands), number_in("1 USD", thousands)
     (-1012.5, 12.0, None, None)
+    >>> number_in("(EUR 1,012.50)", thousands), number_in("-EUR 7", thousands), number_in("(-7)", thousands), number_in("(7)", plain)
+    (-1012.5, -7.0, None, None)
+    >>> number_in("1.5K", Spelling(units=(("K", 1e3), ("M", 1e6)))), number_in("2 M", Spelling(units=(("M", 1e6),)))
+    (1500.0, 2000000.0)
     """
     stripped = cell.strip()
     if stripped in NO_NUMBER_WORDS or stripped in spelling.missing:
@@ -117,15 +130,45 @@ def number_in(cell: str, spelling: Spelling) -> float | None:
     if spelling.boolean:
         word = stripped.lower()
         return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
-    if spelling.unit and stripped.endswith(spelling.unit):
-        stripped = stripped.removesuffix(spelling.unit).rstrip()
+    negative = False
+    if spelling.written is not None:
+        stripped, negative = without_parentheses(stripped)
+    size = 1.0
+    if spelling.units:
+        stripped, size = _without_units(stripped, spelling.units)
+        if spelling.written is not None and not negative:
+            stripped, negative = without_parentheses(stripped)  # $(1,234)
+    if negative and stripped[:1] in ("+", "-"):
+        return None
+    number = _read(stripped, spelling)
+    return None if number is None else -size * number if negative else size * number
+
+
+def without_parentheses(text: str) -> tuple[str, bool]:
+    """A number's text out of the parentheses that accounts write in place of a minus, and whether it stood in some."""
+    if text[:1] == "(" and text[-1:] == ")":
+        return text[1:-1].strip(), True
+    return text, False
+
+
+def _without_units(text: str, units: Sequence[tuple[str, float]]) -> tuple[str, float]:
+    sign = text[:1] if text[:1] in ("+", "-") else ""
+    for unit, size in units:
+        if text.endswith(unit):
+            return text.removesuffix(unit).rstrip(), size
+        if text.startswith(unit, len(sign)):
+            return sign + text[len(sign) + len(unit) :].lstrip(), size
+    return text, 1.0
+
+
+def _read(text: str, spelling: Spelling) -> float | None:
     try:
         if spelling.written is not None:
-            plain = FORMS[spelling.written].plain(stripped)
+            plain = FORMS[spelling.written].plain(text)
             return None if plain is None else float(plain)
-        if not spelling.decimal_commas or "," not in stripped:
-            return float(stripped)
-        whole = stripped.replace(".", "") if _GROUPED.fullmatch(stripped) else stripped
+        if not spelling.decimal_commas or "," not in text:
+            return float(text)
+        whole = text.replace(".", "") if _GROUPED.fullmatch(text) else text
         return float(whole.replace(",", "."))
     except ValueError:
         return None

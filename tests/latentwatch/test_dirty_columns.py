@@ -45,25 +45,25 @@ def _said(guess: Guess, *words: str) -> bool:
 
 
 @pytest.mark.parametrize("bad", ["", "unknown", "2026-99-99"])
-def test_one_bad_time_does_not_cost_the_time(bad: str, guess: Callable[..., Guess]):
+def test_one_bad_time_does_not_cost_the_time(bad: str, guess: Callable[..., Guess]) -> None:
     """The column stays the time, and the row without one is counted and named."""
     times = _times("%Y-%m-%dT%H:%M:%S")
     times[250] = bad
     found = guess(timestamp=times)
     assert found.monitor.record.time == "timestamp"
     assert found.monitor.record.names == ("level",)
-    assert _said(found, "without a time: 1 rows", "row 251")
+    assert _said(found, "without a time: 1 row,", "row 251")
 
 
 @pytest.mark.parametrize("name", ["at", "dt", "Zeit"])
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
-def test_an_epoch_is_a_time_whatever_its_name(name: str, unit: int, guess: Callable[..., Guess]):
+def test_an_epoch_is_a_time_whatever_its_name(name: str, unit: int, guess: Callable[..., Guess]) -> None:
     """Whole numbers of an epoch's digits that grow are the time, in each unit."""
     epoch = [int(_START.timestamp() + 10 * row) * unit for row in range(_ROWS)]
     assert guess(timestamp=[], **{name: epoch}).monitor.record.time == name
 
 
-def test_a_large_number_that_does_not_grow_is_no_time(guess: Callable[..., Guess]):
+def test_a_large_number_that_does_not_grow_is_no_time(guess: Callable[..., Guess]) -> None:
     """An amount of an epoch's size is a quantity."""
     amounts = (1.7e9 + np.random.default_rng(3).normal(0, 1e8, _ROWS)).astype(int).tolist()
     found = guess(timestamp=[], amount=amounts)
@@ -71,7 +71,7 @@ def test_a_large_number_that_does_not_grow_is_no_time(guess: Callable[..., Guess
     assert "amount" in found.monitor.record.names
 
 
-def test_an_order_of_day_and_month_that_nothing_proves_is_refused(guess: Callable[..., Guess]):
+def test_an_order_of_day_and_month_that_nothing_proves_is_refused(guess: Callable[..., Guess]) -> None:
     """The time is neither dropped nor misread, whatever the column's name."""
     with pytest.raises(InvalidHistory, match=r"'at' holds times .*nothing proves which number is the day"):
         guess(timestamp=[], at=["01/02/2026 10:00"] * _ROWS)
@@ -88,7 +88,7 @@ def test_an_order_of_day_and_month_that_nothing_proves_is_refused(guess: Callabl
 )
 def test_times_of_other_habits_are_learned_as_they_are_guessed(
     form: str, day_first: bool | None, guess: Callable[..., Guess], tmp_path: Path
-):
+) -> None:
     """A day beyond the 12th proves its place, which the monitor says; history and scoring read what `init` read."""
     times = [(_START + row * timedelta(hours=1)).strftime(form) for row in range(_ROWS)]
     guessed = guess(timestamp=[], at=times)
@@ -98,7 +98,7 @@ def test_times_of_other_habits_are_learned_as_they_are_guessed(
     assert (np.diff(read_history(record, [str(tmp_path / "dirty.csv")]).times) == 3600 * 1_000_000).all()
 
 
-def test_a_mongo_date_is_a_time(tmp_path: Path):
+def test_a_mongo_date_is_a_time(tmp_path: Path) -> None:
     """Extended JSON, canonical and relaxed."""
     for wrap in (lambda at: at.isoformat(), lambda at: {"$numberLong": str(round(at.timestamp() * 1000))}):
         path = tmp_path / "mongo.jsonl"
@@ -112,7 +112,7 @@ def test_a_mongo_date_is_a_time(tmp_path: Path):
         assert read_history(record, [str(path)]).time(0) == _START
 
 
-def test_missing_words_and_numbers_are_left_out_alike_everywhere(tmp_path: Path):
+def test_missing_words_and_numbers_are_left_out_alike_everywhere(tmp_path: Path) -> None:
     """What the monitor or a feature calls missing is missing in CSV, JSON lines and Parquet, in numbers and in words."""
     schema = RecordSchema.model_validate(
         {
@@ -136,7 +136,7 @@ def test_missing_words_and_numbers_are_left_out_alike_everywhere(tmp_path: Path)
         RecordSchema.model_validate({"missing": [1e99], "features": {"a": "numeric"}})
 
 
-def test_one_machine_a_file_is_guessed_learned_and_scored_alike(tmp_path: Path):
+def test_one_machine_a_file_is_guessed_learned_and_scored_alike(tmp_path: Path) -> None:
     """Files of one stretch of time are entities, named as they are, for all who read them; a pipe has no name."""
     for name in ("mixer", "press"):
         rows = "".join(f"{time},{row % 9}\n" for row, time in enumerate(_times("%Y-%m-%dT%H:%M:%SZ")))
@@ -156,7 +156,7 @@ def test_one_machine_a_file_is_guessed_learned_and_scored_alike(tmp_path: Path):
         FileSource("-").decoder(record)
 
 
-def test_what_only_grows_is_a_counter(guess: Callable[..., Guess]):
+def test_what_only_grows_is_a_counter(guess: Callable[..., Guess]) -> None:
     """But for its resets; what rose for a while is a number, and what runs with the time is a clock and left out."""
     counter = np.cumsum(np.random.default_rng(1).integers(0, 9, _ROWS))
     counter[500:] -= counter[500]
@@ -169,14 +169,14 @@ def test_what_only_grows_is_a_counter(guess: Callable[..., Guess]):
     assert _said(found, "left out 'uptime'", "it is a clock")
 
 
-def test_without_a_time_a_counter_is_left_out_with_a_word(guess: Callable[..., Guess]):
+def test_without_a_time_a_counter_is_left_out_with_a_word(guess: Callable[..., Guess]) -> None:
     """There is no rate a second of records that carry no time."""
     found = guess(timestamp=[], bytes_total=np.cumsum(np.random.default_rng(1).integers(0, 9, _ROWS)).tolist())
     assert found.monitor.record.names == ("level",)
     assert _said(found, "left out 'bytes_total'", "only grows", "with a time")
 
 
-def test_counters_of_several_machines_are_each_their_own(guess: Callable[..., Guess]):
+def test_counters_of_several_machines_are_each_their_own(guess: Callable[..., Guess]) -> None:
     """Interleaved, two counters fall at every second row; by machine they only grow."""
     totals = [row + (10_000 if row % 2 else 0) for row in range(_ROWS)]
     found = guess(machine=["m1", "m2"] * (_ROWS // 2), total=totals)
@@ -184,20 +184,20 @@ def test_counters_of_several_machines_are_each_their_own(guess: Callable[..., Gu
     assert found.monitor.record.names == ("level",)
 
 
-def test_levels_that_were_raised_are_no_counters(guess: Callable[..., Guess]):
+def test_levels_that_were_raised_are_no_counters(guess: Callable[..., Guess]) -> None:
     """A setting that was changed upwards a few times stays a feature."""
     assert "setpoint" in guess(setpoint=[40 + row // 100 for row in range(_ROWS)]).monitor.record.names
 
 
 @pytest.mark.parametrize("word", ["?", "unavailable", "unknown", "err"])
-def test_a_column_of_few_numbers_and_one_word_is_numbers(word: str, guess: Callable[..., Guess]):
+def test_a_column_of_few_numbers_and_one_word_is_numbers(word: str, guess: Callable[..., Guess]) -> None:
     """One cell in a thousand does not make a count a category."""
     counts: list[Any] = [row % 5 for row in range(_ROWS)]
     counts[600] = word
     assert "count" in guess(count=counts).monitor.record.numbers
 
 
-def test_a_value_that_means_none_is_noted(guess: Callable[..., Guess]):
+def test_a_value_that_means_none_is_noted(guess: Callable[..., Guess]) -> None:
     """An extreme that repeats far from all others is shown, with what to do; a limit that a sensor reaches is not."""
     values = np.random.default_rng(2).normal(2.0, 0.4, _ROWS).round(2)
     clipped = np.minimum(values, 2.5)
@@ -207,7 +207,7 @@ def test_a_value_that_means_none_is_noted(guess: Callable[..., Guess]):
     assert not _said(found, "'clipped'")
 
 
-def test_one_doubled_time_is_no_evidence_for_an_entity(guess: Callable[..., Guess]):
+def test_one_doubled_time_is_no_evidence_for_an_entity(guess: Callable[..., Guess]) -> None:
     """A category that differs between the two records of one time is a feature all the same."""
     times = _times("%Y-%m-%dT%H:%M:%S")
     times[101] = times[100]
@@ -216,7 +216,7 @@ def test_one_doubled_time_is_no_evidence_for_an_entity(guess: Callable[..., Gues
     assert "status" in found.monitor.record.names
 
 
-def test_an_epoch_of_senders_that_are_not_in_step_is_a_time(guess: Callable[..., Guess]):
+def test_an_epoch_of_senders_that_are_not_in_step_is_a_time(guess: Callable[..., Guess]) -> None:
     """Within some ticks they come in any order; a number of as many digits that goes up and down is none."""
     rng = np.random.default_rng(4)
     at = 1_760_000_000 + 60 * np.arange(_ROWS) + rng.integers(0, 300, _ROWS)
@@ -225,7 +225,7 @@ def test_an_epoch_of_senders_that_are_not_in_step_is_a_time(guess: Callable[...,
     assert guess(timestamp=[], memory=walk.tolist()).monitor.record.names == ("level", "memory")
 
 
-def test_identifiers_that_repeat_are_entities(tmp_path: Path):
+def test_identifiers_that_repeat_are_entities(tmp_path: Path) -> None:
     """Three pumps that send under their ids are three entities."""
     path = tmp_path / "context.jsonl"
     records = (
@@ -254,7 +254,7 @@ def _long(sources: int) -> dict[str, list[Any]]:
     }
 
 
-def test_an_hour_that_comes_twice_is_told(guess: Callable[..., Guess]):
+def test_an_hour_that_comes_twice_is_told(guess: Callable[..., Guess]) -> None:
     """A local clock that was set back; the same times with a zone, and machines one after the other, are no such thing."""
     start = datetime(2025, 10, 25)
     local = [start + minute * timedelta(minutes=5) for minute in range(_ROWS)]
@@ -265,7 +265,7 @@ def test_an_hour_that_comes_twice_is_told(guess: Callable[..., Guess]):
 
 
 @pytest.mark.parametrize("sources", [1, 3])
-def test_long_form_is_aligned(sources: int, guess: Callable[..., Guess], tmp_path: Path):
+def test_long_form_is_aligned(sources: int, guess: Callable[..., Guess], tmp_path: Path) -> None:
     """Where a value means what a name says, those of an entity and tick are a row; what tells sources apart is the entity."""
     record = guess(**_long(sources)).monitor.record
     assert record.long == LongForm(name="name", value="value")
@@ -278,7 +278,9 @@ def test_long_form_is_aligned(sources: int, guess: Callable[..., Guess], tmp_pat
 
 
 @pytest.mark.parametrize(("sources", "asked"), [(1, "must have one partition"), (3, "must be keyed by 'origin'")])
-def test_a_topic_in_long_form_is_aligned_too(sources: int, asked: str, guess: Callable[..., Guess], tmp_path: Path):
+def test_a_topic_in_long_form_is_aligned_too(
+    sources: int, asked: str, guess: Callable[..., Guess], tmp_path: Path
+) -> None:
     """By the same monitor; what it asks of the topic's keys, which a file does not show, is a comment."""
     of_file = guess(**_long(sources)).monitor.record
     found = guess_monitor(str(tmp_path / "dirty.csv"), topic="metrics")
@@ -287,21 +289,21 @@ def test_a_topic_in_long_form_is_aligned_too(sources: int, asked: str, guess: Ca
     assert parse_monitor(found.yaml("sample")) == found.monitor
 
 
-def test_what_follows_from_a_name_is_no_entity(guess: Callable[..., Guess]):
+def test_what_follows_from_a_name_is_no_entity(guess: Callable[..., Guess]) -> None:
     """A unit that each name has does not part what belongs together; it is left out with a word."""
     found = guess(**_long(3), unit=["1", "bytes"] * (_ROWS // 2))
     assert found.monitor.record.entity == "origin"
     assert _said(found, "left out 'unit'")
 
 
-def test_a_long_form_without_a_time_is_watched_name_by_name(guess: Callable[..., Guess]):
+def test_a_long_form_without_a_time_is_watched_name_by_name(guess: Callable[..., Guess]) -> None:
     """Nothing says which values belong together."""
     found = guess(**{**_long(1), "timestamp": []})
     assert found.monitor.record.entity == "name"
     assert _said(found, "without a time each is watched as an entity of its own")
 
 
-def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..., Guess]):
+def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..., Guess]) -> None:
     """Channels that measure the same quantity are what they were."""
     channels = [f"c{row % 3}" for row in range(_ROWS)]
     found = guess(level=[], channel=channels, value=np.random.default_rng(4).normal(20, 1, _ROWS).round(3).tolist())
@@ -309,7 +311,7 @@ def test_names_beside_a_value_of_one_meaning_are_no_long_form(guess: Callable[..
 
 
 @pytest.mark.parametrize("form", ["%d/%b/%Y:%H:%M:%S +0000", "[%d/%b/%Y:%H:%M:%S +0000]", "DT#%Y-%m-%d-%H:%M:%S"])
-def test_times_of_web_logs_and_controllers_are_read(form: str, tmp_path: Path):
+def test_times_of_web_logs_and_controllers_are_read(form: str, tmp_path: Path) -> None:
     """Taken for words, every later one would be new."""
     times = pd.date_range("2026-10-12", periods=200, freq="min")
     path = tmp_path / "log.csv"
@@ -319,7 +321,7 @@ def test_times_of_web_logs_and_controllers_are_read(form: str, tmp_path: Path):
     assert read_history(record, [str(path)]).times.tolist() == times.as_unit("us").astype("int64").tolist()
 
 
-def test_a_time_that_cannot_be_read_is_said(tmp_path: Path):
+def test_a_time_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     """It was a text or an identifier, and the records had no time; where there is another, it is left out by its name."""
     times = pd.date_range("2026-10-12", periods=200, freq="min")
     path = tmp_path / "log.csv"
@@ -338,7 +340,7 @@ def test_a_time_that_cannot_be_read_is_said(tmp_path: Path):
 @pytest.mark.parametrize(
     "text", ["10.0.0.{}:8080", "00:{:02}:11:22:33:44", "took 00:00:{:02}", "1.2.3-rc{}", "run 7-{} at 12:30"]
 )
-def test_addresses_and_words_are_no_times(text: str, tmp_path: Path):
+def test_addresses_and_words_are_no_times(text: str, tmp_path: Path) -> None:
     """What has digits and colons alone does not cost the monitor."""
     path = tmp_path / "x.csv"
     path.write_text("what,a\n" + "".join(f"{text.format(row)},{row * 7 % 13}\n" for row in range(99)))

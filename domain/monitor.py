@@ -81,7 +81,9 @@ class Monitor(MonitorPart):
             raise ValueError("with 'long' a value that comes after its tick is left out; remove 'late'")
         given = next(each.format for each in (self.source.kafka, self.source.file) if each is not None)
         if self.record.takes_apart and given in ("csv", "avro"):
-            raise ValueError(f"'arrays' and 'collector' belong to JSON, and the source is {given}; remove one of them")
+            raise ValueError(
+                f"'arrays', 'collector' and 'unpack' belong to JSON, and the source is {given}; remove one of them"
+            )
         if self.record.long is not None and self.record.long.values and given in ("csv", "avro"):
             raise ValueError(
                 f"an object of values in 'long' belongs to JSON, and the source is {given}; name one 'value'"

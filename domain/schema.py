@@ -125,6 +125,8 @@ class RecordSchema(BaseModel):
     """Where a message holds an array of records: true where it is one, else the path to it. For JSON."""
     collector: Literal["senml", "otlp"] | None = None
     """Whose messages hold several measurements of which each source and time make one record. For JSON."""
+    unpack: str | tuple[str, ...] = ()
+    """Fields whose text writes an object, which stands in the text's place then: of `unpack: payload`, `payload.t` is a field. For JSON."""
     missing: Missing = ()
     """Values of any feature that mean "no value", beside empty cells, null and the common words."""
     written: Written | None = None
@@ -170,7 +172,9 @@ class RecordSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = telling(handler(self), ("missing", "written", "where", "arrays", "collector", "long", "every", "age"))
+        dumped = telling(
+            handler(self), ("missing", "written", "where", "arrays", "collector", "unpack", "long", "every", "age")
+        )
         if self.day_first is None:  # false says that the month comes first
             dumped.pop("day_first", None)
         if self.where and "where" in dumped:
@@ -212,8 +216,8 @@ class RecordSchema(BaseModel):
 
     @model_validator(mode="after")
     def _one_way_to_take_messages_apart(self) -> Self:
-        if self.arrays and self.collector:
-            raise ValueError("give 'arrays' or 'collector', not both")
+        if self.collector and (self.arrays or self.unpack):
+            raise ValueError(f"give {'arrays' if self.arrays else 'unpack'!r} or 'collector', not both")
         if (self.long is None) != (self.every is None) or (self.age is not None and self.long is None):
             raise ValueError(
                 "'long' needs 'every', the length of a tick such as 60s, and 'every' and 'age' need 'long'"
@@ -226,8 +230,13 @@ class RecordSchema(BaseModel):
 
     @property
     def takes_apart(self) -> bool:
-        """Whether a message may hold several records."""
-        return bool(self.arrays or self.collector)
+        """Whether a message may hold several records, or one that is not written as it is read."""
+        return bool(self.arrays or self.collector or self.unpack)
+
+    @property
+    def text_objects(self) -> tuple[str, ...]:
+        """The fields whose text writes an object."""
+        return (self.unpack,) if isinstance(self.unpack, str) else self.unpack
 
     @cached_property
     def entity_fields(self) -> tuple[str, ...]:
@@ -308,6 +317,7 @@ class RecordSchema(BaseModel):
             ("where", where),
             ("arrays", self.arrays or None),
             ("collector", self.collector),
+            ("unpack", self.text_objects),
             ("long", self.long and self.long.reading),
             ("every", self.every and format_duration(self.every)),
             ("age", self.age and format_duration(self.age)),

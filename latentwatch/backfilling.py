@@ -45,7 +45,7 @@ def backfill_archive(
         if monitor.record.entity_is_file or shaped:
             raise InvalidInput(
                 "--engine spark spreads the rows of files over workers before it reads them, and so knows no files as entities, no"
-                " entities of several fields, no 'where', 'arrays', 'collector' or 'long'; leave it out, or score the topic with"
+                " entities of several fields, no 'where', 'arrays', 'collector', 'unpack' or 'long'; leave it out, or score the topic with"
                 " 'latentwatch score --engine spark', which knows all but the first"
             )
         from latentwatch.spark.archive import ScoreRows, score_archive

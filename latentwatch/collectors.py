@@ -16,6 +16,7 @@ from latentwatch.detector.sampled_columns import Column
 from latentwatch.documents import refuse_documents
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.sample import resampled
+from latentwatch.streams.decoding.unpacking import unpacker_of
 from latentwatch.streams.sources.file_records import Lines
 from latentwatch.tables import format_of
 
@@ -71,6 +72,68 @@ def packing(path: str) -> tuple[dict[str, Any], str]:
         return {}, ""
     messages = _messages(path)
     refuse_documents(path, messages)
+    found, note = _apart(messages)
+    written = text_objects(messages)
+    if not written:
+        return found, note
+    unpack = unpacker_of({"unpack": written})
+    assert unpack is not None  # for there is something to unpack
+    read = [msgspec.json.decode(record) for each in messages for record in unpack(msgspec.json.encode(each)) or ()]
+    found, more = _apart(read)
+    if not found and (inside := _records_of_text(read, written)):
+        found, more = {"arrays": inside}, f"arrays: the records are the elements of {inside!r}"
+    said = f"unpack: {', '.join(map(repr, written))} is text that writes an object, whose parts are fields"
+    return {**found, "unpack": written[0] if len(written) == 1 else written}, f"{said}; {more}" if more else said
+
+
+def text_objects(messages: Sequence[Any]) -> list[str]:
+    """The fields whose text is an object, or a list of them, wherever there is text in those messages."""
+    texts: dict[str, list[str]] = {}
+    for message in messages:
+        for path, value in _leaves(message) if isinstance(message, dict) else ():
+            if isinstance(value, str):
+                texts.setdefault(path, []).append(value)
+    return [path for path, given in texts.items() if all(map(_writes_objects, given))]
+
+
+def _records_of_text(messages: Sequence[Any], fields: Sequence[str]) -> str:
+    """The path to the records, where what text writes is a list of them, or an object of nothing but one."""
+    for path in fields:
+        read = [_at(message, path) for message in messages]
+        if all(map(_is_records, read)):
+            return path
+        keys = {key for each in read if isinstance(each, dict) for key in each}
+        if len(keys) == 1 and all(isinstance(each, dict) and all(map(_is_records, each.values())) for each in read):
+            return f"{path}.{keys.pop()}"
+    return ""
+
+
+def _at(message: Any, path: str) -> Any:
+    for step in path.split("."):
+        message = message.get(step) if isinstance(message, dict) else None
+    return message
+
+
+def _leaves(message: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in message.items():
+        if isinstance(value, dict) and "." not in key:
+            yield from _leaves(value, f"{above}{key}.")
+        elif "." not in key or not above:
+            yield f"{above}{key}", value
+
+
+def _writes_objects(text: str) -> bool:
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        read = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return (bool(read) and isinstance(read, dict)) or _is_records(read)
+
+
+def _apart(messages: Sequence[Any]) -> tuple[dict[str, Any], str]:
+    """The monitor's keys for messages that hold several records each, and what to say of it."""
     if messages and all(isinstance(message, list) for message in messages):
         entries = [entry for message in messages for entry in message]
         if not entries or not all(isinstance(entry, dict) for entry in entries):

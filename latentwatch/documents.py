@@ -4,7 +4,6 @@ turns it into lines.
 First messages of a file → nothing, or InvalidHistory.
 """
 
-import json
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -59,25 +58,12 @@ def refuse_documents(path: str, messages: Sequence[Any]) -> None:
     )
 
 
-def refuse_packed(path: str, format: str, packed: Sequence[str]) -> None:
-    """Refuse records whose numbers stand in JSON that is written as text. Raises InvalidHistory with what unpacks them."""
-    name = packed[0]
-    said = f"{path}: {name!r} holds JSON objects as text, and no number that changes stands beside it; send it as an object"
-    if format != "jsonl":
-        raise InvalidHistory(f"{said}, or give its parts columns of their own")
-    if shutil.which("jq"):
-        place = "".join(f"[{json.dumps(step)}]" for step in name.split("."))
-        program = f"jq -c {shlex.quote(f'(.{place} | strings) |= fromjson')}"
-    elif "." not in name:
-        key = json.dumps(name)
-        program = "python3 -c " + shlex.quote(
-            f"import json, sys; print(*(json.dumps(row | {{{key}: json.loads(row[{key}])}}) for row in map(json.loads, sys.stdin)), "
-            'sep="\\n")'
-        )
-    else:
-        raise InvalidHistory(said)
-    lines = str(Path(path).with_suffix(".unpacked.jsonl"))
-    raise InvalidHistory(f"{said}, or unpack it first:\n  {program} < {shlex.quote(path)} > {shlex.quote(lines)}")
+def refuse_packed(path: str, packed: Sequence[str]) -> None:
+    """Refuse records whose numbers stand in JSON that is written as text. Raises InvalidHistory."""
+    raise InvalidHistory(
+        f"{path}: {packed[0]!r} holds JSON objects as text, and no number that changes stands beside it; give its parts columns of "
+        "their own, or the records as JSON lines, whose text is unpacked"
+    )
 
 
 def known_document(message: Any) -> Document | None:

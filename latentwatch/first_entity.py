@@ -88,7 +88,12 @@ def _taking_turns(
     ]
     asked: Column | None = None
     for column in repeating:
-        words = column.numbers is None and 2 <= column.distinct <= MOST_CATEGORIES and mean_words(column) < 2
+        words = (
+            column.numbers is None
+            and not column.nested
+            and 2 <= column.distinct <= MOST_CATEGORIES
+            and mean_words(column) < 2
+        )
         if not words or column.texts.value_counts().min() < _FEWEST_TURNS:
             continue
         regular, apart = _is_regular(column, moments), _has_own_levels(column, numbers)

@@ -156,7 +156,7 @@ def _reason_to_leave_out(column: Column, rows: int) -> str | None:
     if column.texts.isna().all():
         return "it is empty"
     if column.packed:
-        return "it holds JSON objects as text, whose parts are no fields; send it as an object, or unpack it before"
+        return "it holds JSON objects as text, whose parts are fields in JSON lines alone ('unpack')"
     if column.nested:
         return "it holds lists, or objects without a plain part"
     outcome = _OUTCOME_NAMES.match(column.own_name) and column.numbers is not None and column.numbers.isin((0, 1)).all()

@@ -169,7 +169,7 @@ def guess_monitor(
         column.numbers is not None and column.distinct > 1 and shape.short(column.name) in features
         for column in columns
     ):
-        refuse_packed(path, file.format, packed_texts)
+        refuse_packed(path, packed_texts)
     if not features:
         why = "".join(f"\n  {note}" for note in notes)
         raise InvalidHistory(f"{path}: no column can serve as a feature; a monitor needs at least one{why}")

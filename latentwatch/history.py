@@ -130,7 +130,7 @@ def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
     if schema.is_shaped or schema.takes_apart or schema.long is not None:
         if "://" in file.path:
             raise InvalidHistory(
-                f"{file.path}: 'where', 'arrays', 'collector', 'long' and an entity of several fields are not read over a network yet;"
+                f"{file.path}: 'where', 'arrays', 'collector', 'unpack', 'long' and an entity of several fields are not read over a network yet;"
                 " fetch the file first"
             )
         return _read_lines(file, schema, number)

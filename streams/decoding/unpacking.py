@@ -1,11 +1,12 @@
-"""Messages that hold several records: arrays, and what collectors send in one message.
+"""Messages that hold several records: arrays, what collectors send in one message, and objects that are written as text.
 
 One message of JSON -> its records, each a JSON object of its own. SenML is RFC 8428, OpenTelemetry's JSON is OTLP's
 encoding of metrics (opentelemetry.io/docs/specs/otlp): of both, what was measured of one source at one time is one record,
 with a key for each name.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder()
+_STRING = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
 _RELATIVE_BELOW = 2**28
 """A SenML time below this many seconds is relative to a now that the message does not tell (RFC 8428, 4.5.3)."""
@@ -27,17 +29,18 @@ _RELATIVE_BELOW = 2**28
 
 def unpacker(schema: RecordSchema, arrays: bool = False) -> Unpack | None:
     """What takes a monitor's messages apart, where they hold several records; `arrays` as a topic's source says it."""
-    return unpacker_of({"arrays": schema.arrays or arrays, "collector": schema.collector})
+    return unpacker_of(
+        {"arrays": schema.arrays or arrays, "collector": schema.collector, "unpack": schema.text_objects}
+    )
 
 
 def unpacker_of(keys: Mapping[str, Any]) -> Unpack | None:
-    """The same from a monitor's keys `arrays` and `collector`."""
-    arrays, collector = keys.get("arrays"), keys.get("collector")
+    """The same from a monitor's keys `arrays`, `collector` and `unpack`."""
+    arrays, collector, written = keys.get("arrays"), keys.get("collector"), keys.get("unpack")
     if collector is not None:
         return {"senml": senml_records, "otlp": otlp_records}[str(collector)]
-    if isinstance(arrays, str):
-        return _Inside(arrays.split("."))
-    return elements if arrays else None
+    apart = _Inside(arrays.split(".")) if isinstance(arrays, str) else elements if arrays else None
+    return _FromText([written] if isinstance(written, str) else written, apart) if written else apart
 
 
 def elements(value: bytes) -> list[bytes] | None:
@@ -84,6 +87,49 @@ class _Inside:
             return [_encode(beside | _OBJECT.decode(record)) if beside else bytes(record) for record in found]
         except (*_UNREADABLE, KeyError):
             return None
+
+
+class _FromText:
+    """A message with what the text of some of its fields says in place of the text; its records, where it holds several."""
+
+    def __init__(self, fields: Sequence[str], apart: Unpack | None) -> None:
+        self._fields = fields
+        self._apart = apart
+
+    def __call__(self, value: bytes) -> list[bytes] | None:
+        body = unframed(value)
+        if self._apart is not None and body.lstrip()[:1] == b"[":
+            return [self._read(record) or record for record in self._apart(body) or ()] or None
+        read = self._read(body)
+        if read is None or self._apart is None:
+            return None if read is None else [read]
+        return self._apart(read) or [read]
+
+    def _read(self, body: bytes) -> bytes | None:
+        try:
+            tree = _OBJECT.decode(body)
+            for field in self._fields:
+                _put_object(tree, [field] if field in tree else field.split("."))
+        except _UNREADABLE:
+            return None
+        return _encode(tree)
+
+
+def _put_object(tree: dict[str, msgspec.Raw], steps: list[str]) -> None:
+    """Put the object or list that text writes in the text's place; what writes none stays."""
+    raw = tree.get(steps[0])
+    if raw is None:
+        return
+    if len(steps) > 1:
+        with suppress(*_UNREADABLE):
+            inner = _OBJECT.decode(raw)
+            _put_object(inner, steps[1:])
+            tree[steps[0]] = msgspec.Raw(_encode(inner))
+        return
+    with suppress(*_UNREADABLE):
+        text = _STRING.decode(raw)
+        if isinstance(_ANY.decode(text), dict | list):
+            tree[steps[0]] = msgspec.Raw(text.encode())
 
 
 def senml_records(value: bytes) -> list[bytes] | None:

@@ -1,7 +1,6 @@
 """JSON documents that are no lines: known answers are named with a command that works, arrays are read whatever their layout."""
 
 import json
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,8 +12,11 @@ import pytest
 
 from latentwatch.documents import known_document
 from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.record import Decoded
+from latentwatch.domain.schema import RecordSchema
 from latentwatch.guessing import guess_monitor
 from latentwatch.history import read_history
+from latentwatch.streams.decoding.sound_decoding import decode_sound
 from latentwatch.streams.sources.file_records import open_records
 from latentwatch.streams.sources.file_source import FileSource
 
@@ -47,15 +49,6 @@ def _run(program: list[str], path: Path) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _follow(advice: str) -> None:
-    """Run the command that a refusal ends with, as a shell would."""
-    *program, less, source, more, target = shlex.split(advice.splitlines()[1])
-    assert (less, more) == ("<", ">")
-    program[0] = sys.executable if program[0] == "python3" else program[0]
-    done = subprocess.run(program, input=Path(source).read_text(), capture_output=True, check=True, text=True)
-    Path(target).write_text(done.stdout)
-
-
 @pytest.mark.parametrize(
     ("document", "named", "entity", "features"),
     [
@@ -71,7 +64,7 @@ def test_a_known_answer_is_named_and_its_command_makes_lines(
     features: set[str],
     indent: int | None,
     tmp_path: Path,
-):
+) -> None:
     """No monitor is written of it; what the message says to run gives lines, in the order of time, that are one."""
     path = tmp_path / "answer.json"
     path.write_text(json.dumps(document, indent=indent))
@@ -91,7 +84,7 @@ def test_a_known_answer_is_named_and_its_command_makes_lines(
     assert len(read_history(record, [str(lines)])) == 300 * max(1, 2 * len(entity))
 
 
-def test_metrics_of_one_label_are_told_apart_by_their_id():
+def test_metrics_of_one_label_are_told_apart_by_their_id() -> None:
     """Two series that CloudWatch labels alike stay two."""
     answer = _cloudwatch()
     answer["MetricDataResults"][1]["Label"] = "CPUUtilization"
@@ -116,7 +109,7 @@ def _layouts() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("layout", _layouts())
-def test_an_array_is_read_alike_over_one_line_and_over_many(layout: str, tmp_path: Path):
+def test_an_array_is_read_alike_over_one_line_and_over_many(layout: str, tmp_path: Path) -> None:
     """Guessed, learned from and scored: as JSON lines are."""
     path = tmp_path / "array.json"
     path.write_bytes(_layouts()[layout].encode())
@@ -136,7 +129,7 @@ def test_an_array_is_read_alike_over_one_line_and_over_many(layout: str, tmp_pat
     assert scored.batch.all_values() == learned.all_values()[100:]
 
 
-def test_an_array_inside_an_indented_document_is_found(tmp_path: Path):
+def test_an_array_inside_an_indented_document_is_found(tmp_path: Path) -> None:
     """As REST services answer: what stands beside the array belongs to each record."""
     path = tmp_path / "answer.json"
     path.write_text(json.dumps({"status": "ok", "page": {"items": _records(), "next": None}}, indent=1))
@@ -145,7 +138,7 @@ def test_an_array_inside_an_indented_document_is_found(tmp_path: Path):
     assert len(read_history(record, [str(path)])) == 300
 
 
-def test_a_broken_document_is_read_as_the_lines_it_has(tmp_path: Path):
+def test_a_broken_document_is_read_as_the_lines_it_has(tmp_path: Path) -> None:
     """A first line that is cut short costs itself alone."""
     path = tmp_path / "cut.jsonl"
     path.write_text('[{"a": 1},\n[{"a": 2}]\n[{"a": 3}]\n')
@@ -161,7 +154,7 @@ def test_a_broken_document_is_read_as_the_lines_it_has(tmp_path: Path):
         ("objects.json", '{\n "a": 1\n}\n{\n "a": 2\n}\n', "its JSON objects go over several lines; .*'jq -c .'"),
     ],
 )
-def test_what_is_no_sample_is_refused_for_what_it_is(name: str, content: str, said: str, tmp_path: Path):
+def test_what_is_no_sample_is_refused_for_what_it_is(name: str, content: str, said: str, tmp_path: Path) -> None:
     """No monitor comes of one record or of none."""
     path = tmp_path / name
     path.write_text(content)
@@ -178,47 +171,60 @@ def _packed(level: bool) -> list[dict[str, Any]]:
     ]
 
 
-def test_objects_that_are_written_as_text_are_refused_for_it(tmp_path: Path):
-    """Nothing is called empty, and no monitor comes of the rest; what the message says to run makes objects of them."""
+def _scored(path: Path, record: RecordSchema) -> Decoded:
+    source = FileSource(str(path), record=record)
+    decoder = source.decoder(record)
+    source.seek(0, 0)
+    decoded = decode_sound(decoder, source.poll(500, 1.0))
+    source.close()
+    return decoded
+
+
+def test_objects_that_are_written_as_text_are_unpacked(tmp_path: Path) -> None:
+    """The parts of what a device sent are fields, learned and scored alike; an array in it is records, with what stands beside
+    the text; text that writes no object is a value that is missing in its record."""
     path = tmp_path / "mqtt.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in _packed(level=False)))
-    with pytest.raises(InvalidHistory, match="'payload' holds JSON objects as text") as refused:
-        guess_monitor(str(path))
-    _follow(str(refused.value))
-    record = guess_monitor(str(tmp_path / "mqtt.unpacked.jsonl")).monitor.record
-    assert "payload.t" in record.names
+    rows: list[Any] = _packed(level=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    record = guess_monitor(str(path)).monitor.record
+    assert (record.unpack, set(record.names)) == ("payload", {"payload.t", "level", "qos", "topic"})
+    assert _scored(path, record).batch.all_values() == read_history(record, [str(path)]).all_values()
+    assert read_history(record, [str(path)]).numbers[5, record.numbers.index("payload.t")] == pytest.approx(0.5)
+    for row in rows:
+        row["payload"] = json.dumps({"readings": [json.loads(row["payload"])] * 2})
+    rows[7]["payload"] = "offline"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:7]) * 50)
+    record = guess_monitor(str(path)).monitor.record
+    assert (record.unpack, record.arrays) == ("payload", "payload.readings")
+    assert len(read_history(record, [str(path)])) == 700
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:9]))
+    scored = _scored(path, record)
+    assert (len(scored.batch), len(scored.dead_letters), len(scored.unread)) == (17, 0, 1)
 
 
-def test_the_command_without_jq_makes_objects_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Python is there where Latentwatch is."""
-    path = tmp_path / "mqtt.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in _packed(level=False)))
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(InvalidHistory, match="unpack it first:\n  python3 -c ") as refused:
-        guess_monitor(str(path))
-    _follow(str(refused.value))
-    rows = [json.loads(line) for line in (tmp_path / "mqtt.unpacked.jsonl").read_text().splitlines()]
-    assert rows == [row | {"payload": json.loads(row["payload"])} for row in _packed(level=False)]
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_beside_numbers_objects_as_text_are_left_out_for_what_they_are(form: str, tmp_path: Path):
-    """In each format."""
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_in_tables_objects_as_text_are_left_out_for_what_they_are(form: str, tmp_path: Path) -> None:
+    """And refused where no number stands beside them."""
     path = tmp_path / f"mqtt.{form}"
     frame = pd.DataFrame(_packed(level=True))
     if form == "csv":
         frame.to_csv(path, index=False)
-    elif form == "parquet":
-        frame.to_parquet(path)
     else:
-        frame.to_json(path, orient="records", lines=True)
+        frame.to_parquet(path)
     guess = guess_monitor(str(path))
     assert "level" in guess.monitor.record.names
     assert any("left out 'payload': it holds JSON objects as text" in note for note in guess.notes)
     assert not any("empty" in note for note in guess.notes)
+    frame = frame[["topic", "ts", "payload"]]
+    if form == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    with pytest.raises(InvalidHistory, match="'payload' holds JSON objects as text"):
+        guess_monitor(str(path))
 
 
-def test_a_header_that_comes_again_is_no_record(tmp_path: Path):
+def test_a_header_that_comes_again_is_no_record(tmp_path: Path) -> None:
     """Files put together are learned from and scored as one table."""
     path = tmp_path / "together.csv"
     header, rows = "time,p\n", [f"{_START + 5 * at},{at % 9}\n" for at in range(300)]

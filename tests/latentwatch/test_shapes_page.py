@@ -78,6 +78,8 @@ def messages(name: str, text: str, tick: int) -> Iterator[Any]:
             {"n": "door", "vb": tick % 2 == 0},
         ]
         yield [{"bn": "room1:", "bt": at, **entries[0]}, *entries[1:]]
+    elif name == "bridge":
+        yield {"ts": at, "topic": "room/1", "payload": json.dumps({"t": said(tick)})}
     elif name == "shop":
         yield otlp(tick, at)
 

@@ -26,7 +26,7 @@ from latentwatch.alerts.reviewing import (
 from latentwatch.alerts.session import transaction
 from latentwatch.alerts.tables import AlertRow
 from latentwatch.domain.alert import AlertStatus, Verdict
-from latentwatch.domain.clock import Clock, ManualClock, SystemClock
+from latentwatch.domain.clock import Clock, stopped
 from latentwatch.domain.errors import InvalidInput, NotFound
 
 MOST_AT_ONCE = 500
@@ -111,14 +111,14 @@ def act_on_many(
         raise InvalidInput(
             f"{len(wanted):,} alerts at once are too many; narrow the filter to {MOST_AT_ONCE} or do it in parts"
         )
-    now = (clock or SystemClock()).now()
-    at_once = ManualClock(now)  # one action is one moment in every history
+    clock = stopped(clock)  # one action is one moment in every history
+    now = clock.now()
     with transaction(engine) as session:
         before: list[dict[str, Any]] = []
         for alert in wanted:
             row = locked_alert(session, alert)
             was = _standing(row)
-            if _act(session, row, action, said, at_once):
+            if _act(session, row, action, said, clock):
                 since = {f"{name}_since": value for name, value in _standing(row).items()}
                 before.append({"alert": alert} | was | since)
         if action is BulkAction.COMMENT:
@@ -139,13 +139,14 @@ def undo(engine: Engine, action: int, author: str, clock: Clock | None = None) -
     An alert that somebody has changed since stays as it is. Raises NotFound, InvalidInput where it is undone already,
     Unavailable.
     """
+    clock = stopped(clock)
     with transaction(engine) as session:
         done = session.get(BulkActionRow, action, with_for_update=True)
         if done is None:
             raise NotFound(f"there is no action {action} on many alerts")
         if done.undone is not None:
             raise InvalidInput(f"action {action} is undone already")
-        done.undone = (clock or SystemClock()).now()
+        done.undone = clock.now()
         changed = []
         rows = session.scalars(
             select(AlertRow)

@@ -9,7 +9,7 @@ from latentwatch.alerts.incident_members import PUT_TOGETHER, SPLIT_OFF, Inciden
 from latentwatch.alerts.incidents import assign, members_of, turn_of
 from latentwatch.alerts.reviewing import locked_alert, write_event
 from latentwatch.alerts.session import reading, take_turns, transaction
-from latentwatch.domain.clock import Clock
+from latentwatch.domain.clock import Clock, stopped
 from latentwatch.domain.errors import InvalidInput, NotFound
 
 
@@ -42,8 +42,10 @@ def split_off(engine: Engine, incident: int, alerts: Sequence[int], author: str,
         if min(rest) != incident:
             row = IncidentMemberRow
             session.execute(update(row).where(row.alert_id.in_(rest)).values(incident=min(rest)))
-        for alert in chosen:
-            write_event(session, locked_alert(session, alert), "split off", author, f"of incident {incident}", clock)
+        named, clock = ", ".join(map(str, chosen)), stopped(clock)
+        for alert in members:
+            said = f"of incident {incident}" if alert in chosen else f"alerts {named} of incident {incident}"
+            write_event(session, locked_alert(session, alert), "split off", author, said, clock)
         return min(chosen)
 
 
@@ -59,7 +61,7 @@ def put_together(engine: Engine, incidents: Sequence[int], author: str, clock: C
         _take_turns_over(session, chosen)
         members = [alert for incident in chosen for alert in _alerts_of(session, incident)]
         assign(session.connection(), dict.fromkeys(members, chosen[0]), PUT_TOGETHER)
-        named = ", ".join(map(str, chosen))
+        named, clock = ", ".join(map(str, chosen)), stopped(clock)
         for alert in sorted(members):
             write_event(session, locked_alert(session, alert), "put together", author, f"incidents {named}", clock)
         return chosen[0]

@@ -56,6 +56,11 @@ class ManualClock:
         self._elapsed += seconds
 
 
+def stopped(clock: Clock | None) -> Clock:
+    """A clock that stands still at now: what is done to many things at once has one time."""
+    return ManualClock((clock or SystemClock()).now())
+
+
 def to_microseconds(moment: datetime) -> int:
     """Microseconds since 1970-01-01 UTC; a naive time is taken as UTC.
 

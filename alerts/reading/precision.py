@@ -1,4 +1,8 @@
-"""How many of the alerts that people judged were real: by week, by reviewer, by cause."""
+"""How many of the alerts that people judged were real: by week, by reviewer, by cause.
+
+What an incident holds of one entity counts once, however many alerts it came as: a fault that went on after its alert was put
+away is one fault. What people split off is another incident, and what they put together is one.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, case, func, literal, select
 
+from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.missed_stretch_table import MissedStretchRow
 from latentwatch.alerts.reading.disputes import disputed_alerts
 from latentwatch.alerts.session import reading
@@ -17,11 +22,13 @@ WEEKS = 12
 MOST_NAMED = 50
 """Reviewers, or causes, that are listed, those with most alerts."""
 _WEEK = timedelta(days=7)
+_RANKS = {Verdict.UNSURE: 1, Verdict.FALSE: 2, Verdict.TRUE: 3}
+"""Which verdict on several alerts of one fault counts: the highest."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictCounts:
-    """Alerts of one kind, by their latest verdict."""
+    """Alerts of one kind, by their latest verdict; those of one entity in one incident count as one."""
 
     name: str
     """The week's Monday, the reviewer, or the cause; empty where none was named."""
@@ -83,61 +90,83 @@ def precision(engine: Engine, now: datetime, monitor: str | None = None, weeks: 
     """Of one monitor or of all, of alerts that began in the last `weeks` weeks, this one included. Raises Unavailable."""
     monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     starts = [monday - back * _WEEK for back in range(max(1, weeks))]
-    since, alert, stretch = starts[-1], AlertRow, MissedStretchRow
+    since, stretch = starts[-1], MissedStretchRow
+    found = _stretches(since, monitor)
     # Records whose clock runs ahead count for the latest week.
-    week = case(*((alert.started >= start, literal(place)) for place, start in enumerate(starts)), else_=len(starts))
-    latest = select(LabelRow.alert_id, func.max(LabelRow.id).label("id")).group_by(LabelRow.alert_id)
-    author = _named(latest.subquery(), LabelRow.author)
-    cause = _named(latest.where(LabelRow.cause != "").subquery(), LabelRow.cause)
-
-    def of(query: Select[Any]) -> Select[Any]:
-        query = query.where(alert.started >= since)
-        return query if monitor is None else query.where(alert.monitor == monitor)
-
+    week = case(*((found.c.started >= start, literal(place)) for place, start in enumerate(starts)), else_=len(starts))
     with reading(engine) as session:
-        by_week = {row.name: row for row in session.execute(_counted(of(select(week.label("name"), alert.verdict))))}
+        by_week = {row.name: row for row in session.execute(_counted(select(week.label("name"), found.c.verdict)))}
         by_author, by_cause = (
             session.execute(
                 _counted(
-                    of(select(named.c.name, alert.verdict).join(named, named.c.alert_id == alert.id)).where(
-                        alert.verdict.is_not(None)
-                    )
+                    select(getattr(LabelRow, named).label("name"), found.c.verdict)
+                    .join(LabelRow, LabelRow.id == last)
+                    .where(found.c.verdict.is_not(None))
                 )
                 .order_by(func.count().desc(), "name")
                 .limit(MOST_NAMED)
             ).all()
-            for named in (author, cause)
+            for named, last in (("author", found.c.last_label), ("cause", found.c.last_cause))
         )
         missed = select(func.count()).select_from(stretch).where(stretch.started >= since)
-        disputed = of(select(func.count()).select_from(alert).where(alert.id.in_(disputed_alerts())))
         return Precision(
             since=since,
             total=_sum(by_week.values()),
             missed=session.scalar(missed if monitor is None else missed.where(stretch.monitor == monitor)) or 0,
-            disputed=session.scalar(disputed) or 0,
+            disputed=session.scalar(select(func.coalesce(func.sum(found.c.disputed), 0))) or 0,
             weeks=tuple(_counts_of(f"{start:%Y-%m-%d}", by_week.get(place)) for place, start in enumerate(starts)),
             reviewers=tuple(_counts_of(row.name, row) for row in by_author),
             causes=tuple(_counts_of(row.name, row) for row in by_cause),
         )
 
 
-def _named(latest: Any, column: Any) -> Any:
-    """[alert_id, name] of each alert's latest label, by one of its columns."""
-    return select(LabelRow.alert_id, column.label("name")).join(latest, latest.c.id == LabelRow.id).subquery()
+def _stretches(since: datetime, monitor: str | None) -> Any:
+    """[started, verdict, disputed alerts, last_label, last_cause] of each entity's alerts of one incident that began since.
+
+    Real where one of the alerts is, else false where one is; the last label and the last that names a cause are numbers.
+    """
+    alert, member = AlertRow, IncidentMemberRow
+    labelled = (
+        select(
+            LabelRow.alert_id,
+            func.max(LabelRow.id).label("last"),
+            func.max(case((LabelRow.cause != "", LabelRow.id))).label("cause"),
+        )
+        .group_by(LabelRow.alert_id)
+        .subquery()
+    )
+    rank = func.max(case(_RANKS, value=alert.verdict))
+    each = (
+        select(
+            func.min(alert.started).label("started"),
+            rank.label("rank"),
+            func.sum(case((alert.id.in_(disputed_alerts()), 1), else_=0)).label("disputed"),
+            func.max(labelled.c.last).label("last_label"),
+            func.max(labelled.c.cause).label("last_cause"),
+        )
+        # An alert that is of no incident is one of its own; no incident has a number below 0.
+        .outerjoin(member, member.alert_id == alert.id)
+        .outerjoin(labelled, labelled.c.alert_id == alert.id)
+        .where(alert.started >= since)
+        .group_by(alert.monitor, alert.entity, func.coalesce(member.incident, -alert.id))
+    )
+    found = (each if monitor is None else each.where(alert.monitor == monitor)).subquery()
+    verdict = case({place: verdict.value for verdict, place in _RANKS.items()}, value=found.c.rank).label("verdict")
+    return select(found, verdict).subquery()
 
 
-def _counted(alerts: Select[Any]) -> Select[Any]:
-    """[name, how many of each verdict] of alerts that are selected as name and verdict."""
-    each = alerts.subquery()
+def _counted(stretches: Select[Any]) -> Select[Any]:
+    """[name, how many of each verdict] of what is selected as name and verdict."""
+    each = stretches.subquery()
 
     def count(when: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((when, 1), else_=0))
 
     return select(
         each.c.name,
-        count(each.c.verdict == Verdict.TRUE).label("confirmed"),
-        count(each.c.verdict == Verdict.FALSE).label("false"),
-        count(each.c.verdict == Verdict.UNSURE).label("unsure"),
+        count(each.c.verdict == Verdict.TRUE.value).label("confirmed"),
+        count(each.c.verdict == Verdict.FALSE.value).label("false"),
+        count(each.c.verdict == Verdict.UNSURE.value).label("unsure"),
         count(each.c.verdict.is_(None)).label("unlabelled"),
     ).group_by(each.c.name)
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from latentwatch.alerts.bulk_review import MOST_AT_ONCE, BulkAction, Said, act_on_many, undo
 from latentwatch.alerts.incident_review import alerts_of_incident, put_together, split_off
-from latentwatch.alerts.reading import AlertFilter, alert_detail, inbox, incident_inbox, incident_of
+from latentwatch.alerts.reading import AlertFilter, alert_detail, inbox, incident_events, incident_inbox, incident_of
 from latentwatch.alerts.reviewing import excluded_intervals, label
 from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.alert import AlertStatus, Severity, Verdict
@@ -48,20 +48,20 @@ class BulkReviewContract:
         done = act_on_many(engine, alerts, BulkAction.TRUE, Said(ANN, cause="outage"))
         assert done.changed == tuple(alerts)
         assert self.states(engine) == [(AlertStatus.CLOSED, Verdict.TRUE)] * 4
-        assert undo(engine, done.id, ANN).changed == tuple(alerts)
+        assert undo(engine, done.id, ANN).changed == tuple(alerts)  # type: ignore[arg-type]
         assert self.states(engine) == before
         detail = alert_detail(engine, alerts[1])
         assert detail is not None
         assert [one.verdict for one in detail.labels] == [Verdict.TRUE]
         assert [event.kind for event in detail.events] == ["labelled", "undone"]
         with pytest.raises(InvalidInput, match="undone already"):
-            undo(engine, done.id, ANN)
+            undo(engine, done.id, ANN)  # type: ignore[arg-type]
 
     def test_what_somebody_changed_since_stays(self, engine: Engine, alerts: list[int]) -> None:
         """A step back takes nobody's later word away."""
         done = act_on_many(engine, alerts, BulkAction.FALSE, Said(ANN))
         label(engine, alerts[2], Verdict.TRUE, "Bob")
-        assert undo(engine, done.id, ANN).changed == (alerts[0], alerts[1], alerts[3])
+        assert undo(engine, done.id, ANN).changed == (alerts[0], alerts[1], alerts[3])  # type: ignore[arg-type]
         assert self.states(engine)[2] == (AlertStatus.CLOSED, Verdict.TRUE)
         assert len(excluded_intervals(engine, MONITOR)) == 4
 
@@ -83,7 +83,7 @@ class BulkReviewContract:
         first = act_on_many(engine, alerts[:1], BulkAction.ACKNOWLEDGE, Said(ANN))
         second = act_on_many(engine, alerts, BulkAction.ACKNOWLEDGE, Said(ANN))
         assert (first.changed, second.changed) == ((alerts[0],), tuple(alerts[1:]))
-        undo(engine, second.id, ANN)
+        undo(engine, second.id, ANN)  # type: ignore[arg-type]
         assert [status for status, _ in self.states(engine)] == [AlertStatus.ACKNOWLEDGED, *[AlertStatus.OPEN] * 3]
 
     def test_an_incident_is_told_as_one(self, engine: Engine, alerts: list[int]) -> None:
@@ -109,6 +109,26 @@ class BulkReviewContract:
         for chosen in ([alerts[1]], alerts, []):
             with pytest.raises(InvalidInput):
                 split_off(engine, alerts[0], chosen, ANN)
+
+    def test_a_split_keeps_status_and_history(self, engine: Engine, alerts: list[int]) -> None:
+        """Of both parts: what was said of each alert before goes on to count, and both histories say who split them."""
+        act_on_many(engine, alerts, BulkAction.ASSIGN, Said(ANN, assignee="ben"))
+        act_on_many(engine, alerts[2:], BulkAction.FALSE, Said(ANN))
+        act_on_many(engine, alerts[:1], BulkAction.ACKNOWLEDGE, Said(ANN))
+        before = self.states(engine)
+        new = split_off(engine, alerts[0], alerts[2:], "eve")
+        assert self.states(engine) == before
+        first, second = incident_of(engine, alerts[0]), incident_of(engine, new)
+        assert first is not None
+        assert second is not None
+        assert (first.status, first.verdict, first.assignees) == (AlertStatus.OPEN, None, ["ben"])
+        assert (second.status, second.verdict, second.assignees) == (AlertStatus.CLOSED, Verdict.FALSE, ["ben"])
+        told = [
+            [(each.kind, each.author, each.alerts) for each in incident_events(engine, one.id)]
+            for one in (first, second)
+        ]
+        assert told[0] == [("assigned", ANN, 2), ("acknowledged", ANN, 1), ("split off", "eve", 2)]
+        assert told[1] == [("assigned", ANN, 2), ("labelled", ANN, 2), ("split off", "eve", 2)]
 
     def test_incidents_are_put_together_across_monitors(
         self, store: AlertStore, engine: Engine, clock: ManualClock, alerts: list[int]

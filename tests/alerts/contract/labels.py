@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from latentwatch.alerts.incident_review import put_together, split_off
 from latentwatch.alerts.missed_stretches import label_missed
 from latentwatch.alerts.reading import AlertFilter, inbox, incident_inbox
 from latentwatch.alerts.reading.precision import precision
-from latentwatch.alerts.reviewing import label
+from latentwatch.alerts.reviewing import close, label
 from latentwatch.alerts.store import AlertStore
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
@@ -71,6 +72,27 @@ class LabelsContract:
         assert "50% of 2 judged alerts were real" in found.in_words
         assert precision(engine, at(0), "none").total.precision is None
         assert precision(engine, at(0)).total.confirmed == 2
+
+    def test_what_an_incident_holds_of_an_entity_counts_once(self, engine: Engine, clock: ManualClock) -> None:
+        """However many alerts it came as, and one of them confirmed is enough; what is split off is another incident."""
+        store = AlertStore(engine, MONITOR, clock)
+        store.claim(SOURCE, 0, 0)
+        alerts: list[int] = []
+        for number in range(3):
+            seconds = -100.0 + 5 * number
+            alerts += store.commit(outcome(number, number + 1, [flagged(number, seconds, "rig-1")])).alerts_opened
+            close(engine, alerts[-1], "ada")
+        assert len(alerts) == 3
+        label(engine, alerts[0], Verdict.FALSE, "ben")
+        label(engine, alerts[1], Verdict.TRUE, "ada", cause="valve")
+        number = put_together(engine, alerts, "ada") if len(incident_inbox(engine, AlertFilter()).incidents) > 1 else 0
+        found = precision(engine, at(0), MONITOR)
+        assert (found.total.confirmed, found.total.false, found.total.unlabelled) == (1, 0, 0)
+        assert [(one.name, one.confirmed) for one in found.reviewers] == [("ada", 1)]
+        assert [(one.name, one.confirmed) for one in found.causes] == [("valve", 1)]
+        split_off(engine, number or alerts[0], [alerts[0]], "ada")
+        apart = precision(engine, at(0), MONITOR).total
+        assert (apart.confirmed, apart.false, apart.unlabelled) == (1, 1, 0)
 
     def test_what_teaches_most_comes_first(self, engine: Engine, numbers: list[int]) -> None:
         """The latest of three alike; labelled alerts come after all that are not, and pages follow on each other."""

@@ -25,6 +25,14 @@ def as_columns(batch: Batch) -> NDArray[np.float64]:
     return np.column_stack([batch.numbers.astype(np.float64), *words, owners])
 
 
+def with_changes(stream: Batch) -> NDArray[np.float64]:
+    """[N - 1, F] the same of one entity's records in time, but for the first, and how much each number changed since the one
+    before: what makes a stream of records."""
+    columns = as_columns(stream)
+    changed = np.diff(columns[:, : stream.numbers.shape[1]], axis=0)
+    return np.column_stack([columns[1:], changed])
+
+
 def hash_of(word: str) -> int:
     """A number of 20 bits that a word always has."""
     from hashlib import blake2b

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from latentwatch.alerts.registry import ModelRegistry
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.interface import Detector
-from latentwatch.detector.likeness_of_samples import as_columns, nearest_ratio, told_apart
+from latentwatch.detector.likeness_of_samples import as_columns, nearest_ratio, told_apart, with_changes
 from latentwatch.detector.running_context import RunningContext
+from latentwatch.detector.sequences.matched_blocks import FEWEST_RECORDS
 from latentwatch.domain.clock import SystemClock
 from latentwatch.domain.counters import in_rates
 from latentwatch.domain.errors import InvalidInput
@@ -41,11 +42,10 @@ MOST_AUC = 0.75
 """Beyond it a classifier tells too well what was made, and nothing is written without being told to."""
 MOST_RECORDS = 1_000_000
 MOST_ENTITIES = 20
-"""Each has a sampler of its own; of more those with most records are drawn."""
+"""Of more those with most records are drawn."""
 _SYNTHETIC, _FAULT = "synthetic", "synthetic_fault"
 _DRAWN_FOR_EACH = 4
 """Records drawn for each that is laid along a real stretch."""
-_NEAREST = 16
 _CHANCES = np.array([0, 1e-4, 1e-3, 3e-3, 0.01, 0.03, *np.linspace(0.1, 1, 10)])
 """Edges of the ranges of 10^-surprise by which drawn records are chosen."""
 
@@ -94,6 +94,20 @@ class Made:
     """Share that its threshold lets it flag of normal ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Records, and what tells how like real ones they are."""
+
+    records: Batch
+    """In rates."""
+    real: NDArray[np.float64]
+    """[N, F] columns of real records."""
+    made: NDArray[np.float64]
+    """[M, F] the same of drawn ones."""
+    kind: str = ""
+    """What was sampled from."""
+
+
 def synthesize(monitor_file: Path, wanted: Wanted, progress: Progress) -> Made:
     """Make records and write them.
 
@@ -116,17 +130,17 @@ def synthesize(monitor_file: Path, wanted: Wanted, progress: Progress) -> Made:
         history = gather_history(monitor, settings, list(wanted.history) or None)
         rates = _with_rates(history)
         progress("learning to sample", 0.1)
-        drawn, pool, kind = _drawn(detector, monitor, rates, wanted)
+        drawn = _drawn(detector, rates, wanted)
+        kind = drawn.kind
         progress("comparing with real records", 0.6)
-        real = as_columns(rates)
-        auc, nearest = told_apart(real, as_columns(pool), wanted.seed), nearest_ratio(real, as_columns(drawn))
+        auc, nearest = told_apart(drawn.real, drawn.made, wanted.seed), nearest_ratio(drawn.real, drawn.made)
         if auc > MOST_AUC and not wanted.anyway:
             raise InvalidInput(
                 f"a classifier tells what was drawn from real records with an AUC of {auc:.2f}, more than {MOST_AUC}: it is"
                 " too unlike them to stand for them. With --anyway it is written, and the file says so; a longer --history"
                 " may help"
             )
-        made = _in_counts(drawn, history)
+        made = _in_counts(drawn.records, history)
     stretch = np.zeros(len(made), bool)
     if case is not None:
         made, stretch = with_fault(made, case, wanted.entity)
@@ -178,42 +192,66 @@ def _refuse_shapes(monitor: Monitor) -> None:
         )
 
 
-def _drawn(detector: Detector, monitor: Monitor, rates: Batch, wanted: Wanted) -> tuple[Batch, Batch, str]:
-    """Drawn records in rates, each entity's at its cadence after the history; those that they were chosen from, which are of all
-    times of day; and the kind that was sampled from."""
+def _drawn(detector: Detector, rates: Batch, wanted: Wanted) -> _Drawn:
+    """Drawn records in rates, each entity's in time after the history."""
     from latentwatch.detector.latent.sampling import CANNOT
-    from latentwatch.detector.rows.sampling import fit_row_sampler
 
     known = ModelKind(detector.kind)
     kind = ModelKind.VARIATIONAL if known in CANNOT or known in (ModelKind.AUTO, ModelKind.WINDOWED) else known
     beside = " beside it" if known in CANNOT else ""
-    inner: Any = detector
-    while hasattr(inner, "inner"):
-        inner = inner.inner
     names, counts = np.unique(rates.entities.astype(str), return_counts=True)
     most = np.sort(np.argsort(-counts, kind="stable")[:MOST_ENTITIES])
     names, counts = names[most], counts[most]
-    sizes = np.diff(np.rint(np.concatenate([[0], np.cumsum(counts)]) * wanted.records / counts.sum()).astype(int))
-    random = np.random.RandomState(wanted.seed)
     narrowed = rates.narrowed(in_rates(detector.schema))
-    parts, pools = [], []
-    for name, size in zip(names.tolist(), sizes.tolist(), strict=True):
+    streams = detector.context.width > 0
+    if streams:
+        enough = counts >= min(FEWEST_RECORDS, counts.max())
+        names, counts = names[enough], counts[enough]
+    sizes = np.diff(np.rint(np.concatenate([[0], np.cumsum(counts)]) * wanted.records / counts.sum()).astype(int))
+    parted = dict(zip(names.tolist(), sizes.tolist(), strict=True))
+    draw = _streams if streams else _rows
+    return replace(draw(detector, narrowed, parted, kind, wanted.seed), kind=f"{kind.value}{beside}")
+
+
+def _streams(detector: Detector, history: Batch, sizes: dict[str, int], kind: ModelKind, seed: int) -> _Drawn:
+    """So many of each entity. Compared are streams as long as what they were learned from: shorter ones are of other hours."""
+    from latentwatch.detector.sequences.stream_sampling import fit_stream_sampler
+
+    sampler = fit_stream_sampler(history.take(np.isin(history.entities, list(sizes))), kind, seed)
+    random = np.random.RandomState(seed)
+    parts, real, made = [], [], []
+    for name, size in sizes.items():
+        known = sampler.courses[name].records
+        stream = sampler.draw(name, max(size, len(known)), random)
+        parts.append(stream.take(slice(0, size)))
+        real.append(with_changes(known))
+        made.append(with_changes(stream))
+    return _Drawn(_in_time(parts), np.concatenate(real), np.concatenate(made))
+
+
+def _rows(detector: Detector, history: Batch, sizes: dict[str, int], kind: ModelKind, seed: int) -> _Drawn:
+    """So many of each entity, each on its own."""
+    from latentwatch.detector.rows.sampling import fit_row_sampler
+
+    inner: Any = detector
+    while hasattr(inner, "inner"):
+        inner = inner.inner
+    random = np.random.RandomState(seed)
+    parts = []
+    for name, size in sizes.items():
         if not size:
             continue
-        mine = narrowed.take(narrowed.entities == name)
-        pool = _batch_of(
-            narrowed.schema, *fit_row_sampler(mine, kind, wanted.seed).draw(_DRAWN_FOR_EACH * size, random)
-        )
-        pools.append(pool)
-        if detector.context.width:
-            parts.append(_laid_along(mine, pool, size, random))
-        else:
-            surprise = inner.score(pool, RunningContext(inner.context).extend(pool)).surprise
-            parts.append(pool.take(as_surprising_as_real(surprise, size, random)))
-    placed = [_placed(part, rates.take(rates.entities == part.entities[0])) for part in parts]
-    whole = concatenate(placed)
-    drawn = whole.take(np.argsort(whole.times, kind="stable"))
-    return drawn, concatenate(pools) if detector.context.width else drawn, f"{kind.value}{beside}"
+        mine = history.take(history.entities == name)
+        pool = _batch_of(history.schema, *fit_row_sampler(mine, kind, seed).draw(_DRAWN_FOR_EACH * size, random))
+        surprise = inner.score(pool, RunningContext(inner.context).extend(pool)).surprise
+        parts.append(_placed(pool.take(as_surprising_as_real(surprise, size, random)), mine))
+    drawn = _in_time(parts)
+    return _Drawn(drawn, as_columns(history), as_columns(drawn))
+
+
+def _in_time(parts: list[Batch]) -> Batch:
+    whole = concatenate(parts)
+    return whole.take(np.argsort(whole.times, kind="stable"))
 
 
 def _batch_of(schema: RecordSchema, records: list[dict[str, Value]], owners: NDArray[np.object_]) -> Batch:
@@ -234,33 +272,6 @@ def as_surprising_as_real(surprise: NDArray[np.float32], size: int, random: np.r
     seen = np.bincount(place, minlength=len(_CHANCES) - 1)
     weight = (np.diff(_CHANCES) / np.maximum(seen, 1))[place]
     return np.asarray(random.choice(len(surprise), size, replace=False, p=weight / weight.sum()), np.intp)
-
-
-def _laid_along(real: Batch, pool: Batch, size: int, random: np.random.RandomState) -> Batch:
-    """So many of drawn records, in an order that follows a real stretch of the entity: each step takes one of the nearest.
-
-    Drawn one by one, records jump; a model that reads them in time would see nothing else.
-    """
-    from scipy.spatial import KDTree
-
-    if not size:
-        return pool.take(slice(0, 0))
-    ours, theirs = as_columns(real)[:, :-1], as_columns(pool)[:, :-1]
-    middle, spread = np.nanmedian(ours, axis=0), np.nanstd(ours, axis=0)
-    spread[~(spread > 0)] = 1.0
-    tree = KDTree(np.where(np.isnan(theirs), 0, (theirs - middle) / spread))
-    start = random.randint(max(1, len(real) - size + 1))
-    path = ours[(start + np.arange(size)) % len(real)]
-    near = tree.query(np.where(np.isnan(path), 0, (path - middle) / spread), min(_NEAREST, len(pool)))[1].reshape(
-        size, -1
-    )
-    used = np.zeros(len(pool), bool)
-    rows = np.empty(size, np.intp)
-    for step, candidates in enumerate(near):
-        free = candidates[~used[candidates]]
-        rows[step] = free[0] if len(free) else candidates[0]
-        used[rows[step]] = True
-    return pool.take(rows)
 
 
 def _placed(drawn: Batch, history: Batch) -> Batch:

@@ -221,7 +221,7 @@ def _streams(detector: Detector, history: Batch, sizes: dict[str, int], kind: Mo
     random = np.random.RandomState(seed)
     parts, real, made = [], [], []
     for name, size in sizes.items():
-        known = sampler.courses[name].records
+        known = sampler.known[name].records
         stream = sampler.draw(name, max(size, len(known)), random)
         parts.append(stream.take(slice(0, size)))
         real.append(with_changes(known))

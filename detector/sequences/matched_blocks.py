@@ -28,12 +28,13 @@ _LONGEST_BLOCK, _SHORTEST_BLOCK = 120, 4
 _BLOCKS = 12
 """Of a short stretch, at least so many."""
 
-NOISE_BLOCK = 24
+_NOISE_BLOCK = 24
 _PROBES, _NEAREST = 4, 8
+"""Places along a block where states are compared, and how many blocks are near enough for chance to take one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class StateTrack:
     """What an entity went through, in time."""
 
     states: Floats
@@ -77,21 +78,21 @@ class Path:
     """[n] microseconds: the steps of the rows, from where the stretch ended."""
 
 
-def draw_path(stretch: Stretch, count: int, random: np.random.RandomState) -> Path:
+def draw_path(track: StateTrack, count: int, random: np.random.RandomState) -> Path:
     """`count` rows of a stretch of at least two, that go on in the time of day at which it ends."""
-    times, recent = stretch.times, stretch.recent()
+    times, recent = track.times, track.recent()
     steps = np.diff(times, prepend=times[:1])
     usual = int(max(1, np.median(steps[1:])))
     steps = np.maximum(steps, 1)
-    clock, period = int(times[-1]) + usual, stretch.period
-    at = _first(stretch, clock, random)
+    clock, period = int(times[-1]) + usual, track.period
+    at = _first(track, clock, random)
     rows = np.empty(count, np.intp)
     moments = np.empty(count, np.int64)
     begins: list[int] = []
     done = 0
     while done < count:
         begins.append(done)
-        wanted = random.randint(stretch.block // 2, stretch.block * 3 // 2 + 1)
+        wanted = random.randint(track.block // 2, track.block * 3 // 2 + 1)
         length = min(wanted, len(times) - at, count - done)
         rows[done : done + length] = np.arange(at, at + length)
         took = np.cumsum(steps[at : at + length])
@@ -99,15 +100,15 @@ def draw_path(stretch: Stretch, count: int, random: np.random.RandomState) -> Pa
         moments[done : done + length] = clock + took
         clock = int(moments[done + length - 1])
         done += length
-        at = _next(stretch, recent, at + length, (clock + usual, period), random)
+        at = _next(track, recent, at + length, (clock + usual, period), random)
     return Path(rows, np.array(begins, np.intp), moments)
 
 
-def _first(stretch: Stretch, clock: int, random: np.random.RandomState) -> int:
+def _first(track: StateTrack, clock: int, random: np.random.RandomState) -> int:
     """The row at the time of day; anywhere in the first half where no course is known."""
-    if not stretch.period:
-        return int(random.randint(max(1, len(stretch.times) // 2)))
-    return int(np.argmin(_off(stretch.times, clock, stretch.period)))
+    if not track.period:
+        return int(random.randint(max(1, len(track.times) // 2)))
+    return int(np.argmin(_off(track.times, clock, track.period)))
 
 
 def _off(times: NDArray[np.int64], clock: int, period: int) -> NDArray[np.int64]:
@@ -116,18 +117,18 @@ def _off(times: NDArray[np.int64], clock: int, period: int) -> NDArray[np.int64]
     return np.asarray(np.minimum(ahead, period - ahead))
 
 
-def _next(stretch: Stretch, recent: Floats, after: int, clock: tuple[int, int], random: np.random.RandomState) -> int:
+def _next(track: StateTrack, recent: Floats, after: int, clock: tuple[int, int], random: np.random.RandomState) -> int:
     """The row with which the next block begins, in place of `after`, which would go on with the last one."""
     last = after - 1
-    count, block = len(stretch.times), stretch.block
+    count, block = len(track.times), track.block
     rows = np.arange(1, max(2, count - _SHORTEST_BLOCK))
     free = np.abs(rows - after) > block // 2
-    free &= stretch.words[rows - 1] == stretch.words[last]
-    free &= stretch.words[rows] == stretch.words[last]
+    free &= track.words[rows - 1] == track.words[last]
+    free &= track.words[rows] == track.words[last]
     moment, period = clock
     if period:
-        window = max(_CLOCK, 2 * block * int(max(1, np.median(np.diff(stretch.times)))))
-        free &= _off(stretch.times[rows], moment, period) <= window
+        window = max(_CLOCK, 2 * int(np.median(np.diff(track.times))))
+        free &= _off(track.times[rows], moment, period) <= window
     if not free.any():
         return after if after < count else int(random.randint(1, max(2, count // 2)))
     rows = rows[free]
@@ -153,27 +154,27 @@ def bridged(values: Floats, path: Path, ramp: int) -> Floats:
     return np.asarray(along + off[: len(along)], np.float32)
 
 
-def beside(stretch: Stretch, path: Path, random: np.random.RandomState) -> NDArray[np.intp]:
-    """[n] rows elsewhere in the stretch where the states run as along the path, in short blocks; the path's own where there are
-    none, as where its words change."""
-    count, length = len(stretch.times), NOISE_BLOCK
-    changes = np.cumsum(np.append(False, stretch.words[1:] != stretch.words[:-1]))
+def beside(track: StateTrack, path: Path, random: np.random.RandomState) -> NDArray[np.intp]:
+    """[n] rows elsewhere in the stretch where the states run as along the path, in blocks of at most 24 rows within which words
+    stay; the path's own where there are none."""
+    count = len(track.times)
+    places = np.arange(count)
+    changes = np.flatnonzero(track.words[1:] != track.words[:-1]) + 1
+    until = np.append(changes, count)[np.searchsorted(changes, places, "right")] - places
     rows = path.rows.copy()
-    starts = np.arange(max(0, count - length))
-    probes = np.linspace(0, length - 1, _PROBES).astype(int)
-    calm = changes[starts + length - 1] == changes[starts]
-    runs = np.stack([stretch.states[starts + probe] for probe in probes], axis=1).reshape(len(starts), -1)
-    edges = np.unique(np.concatenate([np.arange(0, len(rows), length), path.begins, [len(rows)]]))
+    turns = np.flatnonzero(np.diff(track.words[rows])) + 1
+    regular = np.arange(0, len(rows), _NOISE_BLOCK)
+    edges = np.unique(np.concatenate([regular, path.begins, turns, [len(rows)]]))
     for begin, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        at = int(rows[begin])
-        if at >= len(starts) or not calm[at]:
-            continue
-        free = calm & (np.abs(starts - at) > length) & (stretch.words[starts] == stretch.words[at])
+        at, length = int(rows[begin]), stop - begin
+        free = (until >= length) & (np.abs(places - at) > _NOISE_BLOCK) & (track.words == track.words[at])
         if not free.any():
             continue
-        open_to = starts[free]
-        distance = np.square(runs[open_to] - runs[at]).sum(axis=1)
+        open_to = np.flatnonzero(free)
+        distance = np.zeros(len(open_to))
+        for probe in np.unique(np.linspace(0, length - 1, _PROBES).astype(int)).tolist():
+            distance += np.square(track.states[open_to + probe] - track.states[at + probe]).sum(axis=1)
         nearest = np.argpartition(distance, min(_NEAREST, len(open_to) - 1))[:_NEAREST]
         first = int(open_to[random.choice(nearest)])
-        rows[begin:stop] = np.arange(first, first + stop - begin)
+        rows[begin:stop] = np.arange(first, first + length)
     return rows

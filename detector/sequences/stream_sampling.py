@@ -19,7 +19,7 @@ from latentwatch.detector.latent.sampling import refuse_to_sample
 from latentwatch.detector.latent.state_model import Standardised, standardised_by
 from latentwatch.detector.latent.training import train_autoencoder
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES
-from latentwatch.detector.sequences.matched_blocks import FEWEST_RECORDS, Path, Stretch, beside, bridged, draw_path
+from latentwatch.detector.sequences.matched_blocks import FEWEST_RECORDS, Path, StateTrack, beside, bridged, draw_path
 from latentwatch.detector.spread import spread_over
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.model_choice import ModelKind
@@ -41,7 +41,7 @@ _MOST_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
+class _EntityHistory:
     """What one entity went through."""
 
     records: Batch
@@ -63,7 +63,7 @@ class StreamSampler:
 
     standardised: Standardised
     network: Autoencoder
-    courses: dict[str, _Course]
+    known: dict[str, _EntityHistory]
     few: NDArray[np.bool_]
     """[F] numbers with few values."""
     scale: NDArray[np.float64]
@@ -71,16 +71,16 @@ class StreamSampler:
 
     def draw(self, entity: str, count: int, random: np.random.RandomState) -> Batch:
         """So many records of an entity, in time from where its history ends."""
-        course = self.courses[entity]
-        states = Stretch(course.codes, course.words, course.records.times)
+        known = self.known[entity]
+        states = StateTrack(known.codes, known.words, known.records.times)
         path = draw_path(states, count, random)
         with torch.no_grad():
-            decoded = self.network.decode(torch.from_numpy(bridged(course.codes, path, states.block // 2))[None])[0][0]
-        standing = decoded.numpy() + bridged(course.left, path, states.block // 2)
-        standing += course.noise[beside(states, path, random)]
+            decoded = self.network.decode(torch.from_numpy(bridged(known.codes, path, states.block // 2))[None])[0][0]
+        standing = decoded.numpy() + bridged(known.left, path, states.block // 2)
+        standing += known.noise[beside(states, path, random)]
         width = len(self.scale)
-        drawn = self.standardised.back(standing)[:, :width] * self.scale + course.level
-        return _as_recorded(course.records, drawn, path, self.few)
+        drawn = self.standardised.back(standing)[:, :width] * self.scale + known.level
+        return _as_recorded(known.records, drawn, path, self.few)
 
 
 def fit_stream_sampler(history: Batch, kind: ModelKind, seed: int) -> StreamSampler:
@@ -109,7 +109,7 @@ def fit_stream_sampler(history: Batch, kind: ModelKind, seed: int) -> StreamSamp
     few = np.array(
         [len(np.unique(column[np.isfinite(column)])) <= DISCRETE_VALUES for column in history.numbers.T], bool
     )
-    courses, begin = {}, 0
+    known, begin = {}, 0
     for name, part in parts.items():
         mine = slice(begin, begin + len(part))
         whole = (rows[mine] - standardised.centre) * standardised.factor
@@ -118,9 +118,9 @@ def fit_stream_sampler(history: Batch, kind: ModelKind, seed: int) -> StreamSamp
         with torch.no_grad():
             codes = network.encode(torch.from_numpy(np.clip(calm, -20, 20))[None], code)
             left = calm - network.decode(codes)[0][0].numpy()
-        courses[name] = _Course(part, levels[name], codes[0].numpy(), left, whole - calm, kinds)
+        known[name] = _EntityHistory(part, levels[name], codes[0].numpy(), left, whole - calm, kinds)
         begin += len(part)
-    return StreamSampler(standardised, network, courses, few, scale)
+    return StreamSampler(standardised, network, known, few, scale)
 
 
 def _without_noise(rows: Floats, kinds: NDArray[np.intp]) -> Floats:

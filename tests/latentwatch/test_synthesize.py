@@ -2,19 +2,24 @@
 known fault."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from latentwatch.cli import app
+from latentwatch.demo_plant import write_history
+from latentwatch.detector.faults import FaultKind
 from latentwatch.detector.likeness_of_samples import nearest_ratio, told_apart
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
+from latentwatch.plant import Plant
 from latentwatch.rehearsing import FaultCase, with_fault
 from latentwatch.synthesizing import Made, _in_counts, _with_rates, _write, as_surprising_as_real
 
@@ -87,6 +92,64 @@ def test_drawn_records_are_scored_as_they_are(mill: Path) -> None:
     code, said = invoke("synthesize", "mill.yaml", "-o", "made.txt")
     assert code != 0
     assert ".parquet or .csv" in said
+
+
+STREAM = """
+name: rigs
+source: {file: {path: faulty.parquet}}
+record:
+  {time: time, entity: rig, features: {flow: numeric, current: numeric, vibration: numeric, valve_position: numeric, mode: category}}
+window: 32
+model: {effort: light}
+"""
+
+
+@pytest.mark.slow
+def test_a_stream_is_drawn_and_a_fault_in_it_alarms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a monitor with a window: flagged no more than a little, told apart no better than allowed; with a labelled incident's
+    fault upon a stretch, that stretch is flagged."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATENTWATCH_DATABASE", f"sqlite:///{tmp_path}/rigs.db")
+    monkeypatch.setenv("LATENTWATCH_BUNDLES", str(tmp_path / "bundles"))
+    plant, day = Plant(seed=3, rigs=2), datetime(2026, 3, 1, tzinfo=UTC)
+    write_history(plant.history(day, 4_320), Path("normal.parquet"))
+    faulty, _ = plant.stream(day + timedelta(days=1), 1_400, faults=(FaultKind.BEARING_WEAR,))
+    write_history(faulty, Path("faulty.parquet"))
+    Path("rigs.yaml").write_text(STREAM)
+    for command in (
+        ("train", "rigs.yaml", "--history", "normal.parquet", "--accept-blind"),
+        ("score", "rigs.yaml"),
+    ):
+        code, said = invoke(*command)
+        assert code == 0, said
+    code, said = invoke("alerts", "list", "--json")
+    longest = max(json.loads(said), key=lambda alert: alert["records"])
+    assert longest["records"] >= 5
+    code, said = invoke("alerts", "label", str(longest["id"]), "true", "--cause", "bearing")
+    assert code == 0, said
+    arguments = ("-n", "4000", "--history", "normal.parquet", "--json")
+    code, said = invoke("synthesize", "rigs.yaml", "-o", "made.parquet", *arguments)
+    assert code == 0, said
+    facts = json.loads((pq.read_schema("made.parquet").metadata or {})[b"latentwatch.synthetic"])
+    assert facts["auc"] < 0.75
+    assert facts["nearest"] > 0.6
+    assert scored("rigs.yaml", "made.parquet").mean() <= 0.003
+    code, said = invoke(
+        "synthesize", "rigs.yaml", "-o", "worn.parquet", *arguments, "--fault", "bearing", "--entity", "rig-2"
+    )
+    assert code == 0, said
+    table = pq.read_table("worn.parquet").to_pandas()
+    stretch = (table["synthetic_fault"] == "bearing").to_numpy()
+    assert stretch.sum() >= 5
+    assert set(table["rig"][stretch]) == {"rig-2"}
+    assert scored("rigs.yaml", "worn.parquet")[stretch].mean() > 0.5
+
+
+def scored(monitor: str, file: str) -> NDArray[np.bool_]:
+    """[N] which of a file's records are flagged."""
+    code, said = invoke("score", monitor, "--input", file, "--output", "scores.jsonl")
+    assert code == 0, said
+    return np.array([json.loads(line)["flagged"] for line in Path("scores.jsonl").read_text().splitlines()])
 
 
 def test_what_is_told_from_real_is_measured() -> None:

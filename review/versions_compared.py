@@ -15,10 +15,9 @@ from latentwatch.alerts.exceptions import exceptions_in_force
 from latentwatch.alerts.monitors import registered_monitor
 from latentwatch.alerts.reading import alert_detail, trace
 from latentwatch.alerts.registry import ModelRegistry
-from latentwatch.detector.corrected import under
 from latentwatch.detector.decision import decide
 from latentwatch.detector.running_context import RunningContext
-from latentwatch.detector.steps.detector import asking
+from latentwatch.detector.steps.detector import acting_under, asking
 from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.errors import InvalidInput, NotFound
@@ -137,7 +136,7 @@ def _on_stretch(engine: Engine, load: Load, monitor: Monitor, number: int, entit
     exceptions = exceptions_in_force(engine, monitor.name)
     bare = load(version.bundle)
     rules, threshold = FeatureRules.of(monitor.record, bare.schema), bare.threshold(monitor.alert)
-    detector = under(asking(under_weights(bare, rules.weights), threshold, monitor.alert.after_step), exceptions)
+    detector = acting_under(asking(under_weights(bare, rules.weights), threshold, monitor.alert.after_step), exceptions)
     batch = batch_of(detector.schema, entity, [time for time, _ in kept], [values for _, values in kept])
     contexts = RunningContext(detector.context).extend(batch)
     scores = detector.score(batch, contexts)

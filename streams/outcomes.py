@@ -6,10 +6,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import corrected_values, under
+from latentwatch.detector.corrected import corrected_values
 from latentwatch.detector.decision import Decision, decide, in_steps
 from latentwatch.detector.interface import Contexts, Detector
-from latentwatch.detector.steps.detector import asking
+from latentwatch.detector.steps.detector import acting_under, asking
 from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.alert import FlaggedRecord
 from latentwatch.domain.clock import from_microseconds
@@ -43,13 +43,13 @@ class Serving:
         """A model under a monitor's policy and rules, and under its exceptions."""
         rules, threshold = FeatureRules.of(monitor.record, detector.schema), detector.threshold(monitor.alert)
         weighted = under_weights(detector, rules.weights)
-        acting = under(asking(weighted, threshold, monitor.alert.after_step), exceptions)
+        acting = acting_under(asking(weighted, threshold, monitor.alert.after_step), exceptions)
         groups = GroupCounter(version, monitor.segments, monitor.record.timezone)
         return cls(acting, version, threshold, rules, exceptions, groups)
 
     def excepting(self, exceptions: Exceptions) -> Self:
         """The same model under other exceptions."""
-        return replace(self, detector=under(self.detector, exceptions), exceptions=exceptions)
+        return replace(self, detector=acting_under(self.detector, exceptions), exceptions=exceptions)
 
 
 @dataclass(frozen=True, slots=True)

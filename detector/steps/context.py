@@ -18,6 +18,7 @@ from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.detector.lately import BINS, MOST_RECORDS, Lately, memory_of
 from latentwatch.detector.rates import in_rates_of
 from latentwatch.detector.steps.rule import COLUMNS, follow, state_size
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions
 from latentwatch.domain.record import Batch
 from latentwatch.domain.scores import Scores
 from latentwatch.domain.steps import AfterStep
@@ -41,6 +42,8 @@ class StepContext:
     components: tuple[str, ...]
     """The names of what else its scores tell."""
     after: AfterStep = AfterStep.ASK
+    groups: Exceptions = NO_EXCEPTIONS
+    """Those that give groups of records thresholds of their own."""
 
     @property
     def inner(self) -> ContextEncoder:
@@ -99,7 +102,7 @@ class StepContext:
             in_rates_of(self.detector, batch, contexts).numbers,
             surprise,
             Lately(memory).rank(histograms, places, surprise),
-            self.threshold,
+            self.groups.thresholds(self.threshold, batch),
             memory,
             passes=surprise is scores.surprise,
             again=self.after is AfterStep.ASK,

@@ -7,12 +7,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwatch.detector.corrected import CorrectedDetector, under
 from latentwatch.detector.interface import ContextEncoder, Contexts, Detector
 from latentwatch.detector.steps.context import HALVES, StepContext
 from latentwatch.detector.steps.rule import COLUMNS, read
 from latentwatch.detector.wrapped_detector import WrappedDetector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.counters import in_rates
+from latentwatch.domain.exceptions import Exceptions, GroupThreshold
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.scores import Explanation, Scores
 from latentwatch.domain.steps import ASKS, AfterStep, LastingChange, MovedFeature
@@ -94,3 +96,13 @@ def asking(detector: Detector, threshold: float, after: AfterStep) -> Detector:
     empty = Contexts(np.zeros((0, detector.context.width), np.float32), np.zeros(0, np.int64))
     names = tuple(detector.score(nothing, empty).components)
     return StepDetector(detector, StepContext(detector, threshold, names, after))
+
+
+def acting_under(detector: Detector, exceptions: Exceptions) -> Detector:
+    """A detector under a monitor's exceptions, as `under` has it; where it asks about lasting changes, by the thresholds that
+    they give to groups."""
+    plain = detector.inner if isinstance(detector, CorrectedDetector) else detector
+    if isinstance(plain, StepDetector):
+        groups = Exceptions(tuple(one for one in exceptions if isinstance(one.form, GroupThreshold)))
+        plain = replace(plain, steps=replace(plain.steps, groups=groups))
+    return under(plain, exceptions)

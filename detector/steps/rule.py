@@ -2,7 +2,7 @@
 
 Surprises s [N] and how rare they are lately L [N] -> what a record is in a lasting change [N], since when, what moved [N, 3 MOVED]
 
-A record is strange where s reaches the threshold T. With strange records and all records both fading over a memory of 14
+A record is strange where s reaches the threshold T of its group. With strange records and all records both fading over a memory of 14
 days, their share q has the promise 10^-T as its prior, as `latentwatch.detector.lately` has. A *stretch* begins with a
 strange record, and is over where the share has sunk below 1 % again. It is asked about once q reaches a tenth, a day after
 it began at the earliest, and where of the last day many records were strange, and more than a few in all: such records are
@@ -86,7 +86,7 @@ def follow(
     values: Floats,
     surprises: Floats,
     lately: Floats,
-    threshold: float,
+    thresholds: NDArray[np.floating],
     memory: float,
     *,
     passes: bool,
@@ -94,7 +94,7 @@ def follow(
 ) -> Floats:
     """[N, COLUMNS] of records of times [N], in microseconds, and features [N, F]; `states` [E, S] advance in place, in row order.
 
-    `memory` is 14 days of records. Where not `passes`, no record is said to pass: what is usual lately does not reach the
+    `thresholds` [N] are of the records' groups. `memory` is 14 days of records. Where not `passes`, no record is said to pass: what is usual lately does not reach the
     threshold then. `again` says whether it is asked about each week.
     """
     told = np.zeros((len(surprises), COLUMNS), np.float32)
@@ -105,7 +105,7 @@ def follow(
         np.ascontiguousarray(values, np.float32),
         np.ascontiguousarray(surprises, np.float32),
         np.ascontiguousarray(lately, np.float32),
-        np.float32(threshold),
+        np.ascontiguousarray(thresholds, np.float32),
         memory,
         passes,
         again,
@@ -172,7 +172,7 @@ def _follow(
     values: Floats,
     surprises: Floats,
     lately: Floats,
-    threshold: np.float32,
+    thresholds: Floats,
     memory: float,
     passes: bool,
     again: bool,
@@ -182,11 +182,12 @@ def _follow(
     features = values.shape[1]
     fading = np.float32(np.exp(-1.0 / memory))
     prior = _PRIOR_SHARE * memory
-    promised = prior * 10.0 ** -np.float64(threshold)
     day = max(memory / _DAYS, 8.0)  # in records, for the means
     for n in range(len(surprises)):
         state = states[owners[n]]
         time = min(max(times[n], np.int64(0)), _LATEST)
+        threshold = thresholds[n]
+        promised = prior * 10.0 ** -np.float64(threshold)
         strange = surprises[n] >= threshold
         is_strange = np.float32(1.0) if strange else np.float32(0.0)
         state[_ALL] = state[_ALL] * fading + np.float32(1.0)

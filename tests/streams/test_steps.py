@@ -5,15 +5,17 @@ import pytest
 
 from latentwatch.detector.corrected import under
 from latentwatch.detector.interface import Contexts
+from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.steps.detector import asking
 from latentwatch.domain.clock import from_microseconds
-from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, InForce, KeepsAlarming, NormalLevel
+from latentwatch.domain.exceptions import NO_EXCEPTIONS, Exceptions, GroupThreshold, InForce, KeepsAlarming, NormalLevel
+from latentwatch.domain.groups import GroupedBy
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.domain.steps import ASKS, AfterStep
 from latentwatch.review.replay import replay
-from latentwatch.streams.batch_scoring import StreamScorer
+from latentwatch.streams.batch_scoring import Findings, StreamScorer
 from latentwatch.streams.context.context_store import ContextStore
 from latentwatch.streams.outcomes import describe
 from latentwatch.streams.ports import Messages
@@ -51,7 +53,7 @@ def records() -> Batch:
     return batch_from_columns(SCHEMA, {"temp": values.reshape(-1)}, entities=names, times=times)
 
 
-def scored(after: AfterStep, exceptions: Exceptions = NO_EXCEPTIONS) -> tuple[StreamScorer, list, np.ndarray]:
+def scored(after: AfterStep, exceptions: Exceptions = NO_EXCEPTIONS) -> tuple[StreamScorer, list[Findings], np.ndarray]:
     """The scorer, its findings and the flagged rows."""
     scorer = StreamScorer(detector(), AlertPolicy(after_step=after), "memory", exceptions=exceptions)
     found, flagged, batch = [], np.zeros(2 * DAYS * DAILY, bool), records()
@@ -70,7 +72,7 @@ def scored(after: AfterStep, exceptions: Exceptions = NO_EXCEPTIONS) -> tuple[St
     return scorer, found, flagged.reshape(-1, 2)
 
 
-def test_a_question_in_place_of_weeks_of_alarms():
+def test_a_question_in_place_of_weeks_of_alarms() -> None:
     """Flagged for a day or two, then asked once a week; the other rig is not touched."""
     _, _, flagged = scored(AfterStep.ASK)
     asked = np.flatnonzero(flagged[STEP + 7 * DAILY :, 0])
@@ -80,14 +82,28 @@ def test_a_question_in_place_of_weeks_of_alarms():
     assert not flagged[:STEP].any()
 
 
-def test_a_monitor_may_keep_alarming():
+def test_a_monitor_may_keep_alarming() -> None:
     """Every record at the new level is flagged, and none asks."""
     _, found, flagged = scored(AfterStep.KEEP)
     assert flagged[STEP:, 0].all()
     assert not any(each.scored.scores.step.any() for each in found)
 
 
-def test_people_may_say_that_it_goes_on_alarming():
+def test_a_group_asks_by_its_own_threshold() -> None:
+    """Raised above the new level, nothing of it is strange: no record is flagged and none asks; the scorer may learn of it later."""
+    raised = Exceptions((InForce(1, GroupThreshold(by=GroupedBy.ENTITY, value="rig-1", shift=10.0)),))
+    scorer, found, flagged = scored(AfterStep.ASK, raised)
+    assert not flagged.any()
+    assert not any(each.scored.scores.step.any() for each in found)
+    other = GroupThreshold(by=GroupedBy.ENTITY, value="rig-2", shift=10.0)
+    serving = scorer.serving.excepting(Exceptions((InForce(2, other),)))
+    contexts = RunningContext(serving.detector.context).extend(records())
+    step = serving.detector.score(records(), contexts).step.reshape(-1, 2)
+    assert (step[:, 0] == ASKS).any()
+    assert not step[:, 1].any()
+
+
+def test_people_may_say_that_it_goes_on_alarming() -> None:
     """From the answer on all are flagged, by the records' own time."""
     answered = STEP + 10 * DAILY
     since = from_microseconds(BEGIN + 1_800_000_000 * answered)
@@ -99,7 +115,7 @@ def test_people_may_say_that_it_goes_on_alarming():
     assert flagged[STEP + 7 * DAILY : answered, 0].mean() < 0.05
 
 
-def test_the_question_says_what_changed_and_replays():
+def test_the_question_says_what_changed_and_replays() -> None:
     """Since when, which feature, from what to what; stored with the record, which gives the same score again."""
     scorer, found, _ = scored(AfterStep.ASK)
     each = next(each for each in found if (each.scored.scores.step == ASKS).any())
@@ -116,7 +132,7 @@ def test_the_question_says_what_changed_and_replays():
 
 
 @pytest.mark.parametrize("from_plain", [False, True])
-def test_what_is_known_outlasts_restarts_and_models(from_plain):
+def test_what_is_known_outlasts_restarts_and_models(from_plain: bool) -> None:
     """A snapshot gives the same states to the bit; another model goes on with them, also where it is told its plain context."""
     made = asking(detector(), 3.0, AfterStep.ASK)
     store, batch = ContextStore(made.context), records()
@@ -130,7 +146,7 @@ def test_what_is_known_outlasts_restarts_and_models(from_plain):
     np.testing.assert_array_equal(other.extend(batch.take(slice(cut, None))).features, rest)
 
 
-def test_a_monitor_that_asks_no_more_goes_on_with_its_context():
+def test_a_monitor_that_asks_no_more_goes_on_with_its_context() -> None:
     """And one that begins to ask: the detector's own states are kept to the bit."""
     plain, steps = detector().context, asking(detector(), 3.0, AfterStep.ASK).context
     piece = records().take(slice(0, 100))
@@ -147,7 +163,7 @@ def test_a_monitor_that_asks_no_more_goes_on_with_its_context():
         np.testing.assert_array_equal(expected, found)
 
 
-def test_another_model_goes_on_where_an_exception_went_with_the_last_one():
+def test_another_model_goes_on_where_an_exception_went_with_the_last_one() -> None:
     """A level was read as normal before, and is not any more: states go on, and what changes are known by with them."""
     steps = asking(detector(), 3.0, AfterStep.ASK)
     level = NormalLevel(entity="rig-1", feature="temp", shift=5.0, since=from_microseconds(BEGIN))

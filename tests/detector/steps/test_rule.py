@@ -33,7 +33,19 @@ def told(
         times = (1_772_409_600 + 86_400 // a_day * rows) * 1_000_000
         rare = lately.rank(bins, owners, mine)
         passes = {"passes": True, **policy}
-        out.append(follow(states, owners, times, values[rows], mine, rare, THRESHOLD, memory, **passes))
+        out.append(
+            follow(
+                states,
+                owners,
+                times,
+                values[rows],
+                mine,
+                rare,
+                np.full(len(mine), THRESHOLD, np.float32),
+                memory,
+                **passes,
+            )
+        )
     return read(np.concatenate(out))
 
 
@@ -46,14 +58,14 @@ def stepped(days: int = 56, until: int | None = None) -> tuple[np.ndarray, np.nd
     return surprises, values
 
 
-def test_what_keeps_its_promise_is_never_asked_about():
+def test_what_keeps_its_promise_is_never_asked_about() -> None:
     """Neither normal records nor a strange one in a hundred."""
     surprises, values = stream(84)
     surprises[::150] = 4.0
     assert not told(surprises, values).kind.any()
 
 
-def test_a_step_is_asked_about_after_a_day_and_passes_from_then_on():
+def test_a_step_is_asked_about_after_a_day_and_passes_from_then_on() -> None:
     """The question says since when and which feature moved from where to where; it comes again each week."""
     found = told(*stepped())
     asks = np.flatnonzero(found.kind == ASKS)
@@ -69,14 +81,14 @@ def test_a_step_is_asked_about_after_a_day_and_passes_from_then_on():
 
 
 @pytest.mark.parametrize(("days", "asked"), [(1, False), (2, False), (4, False), (10, True)])
-def test_of_one_record_a_day_a_few_are_no_lasting_change(days, asked):
+def test_of_one_record_a_day_a_few_are_no_lasting_change(days: int, asked: bool) -> None:
     """Two strange days are a tenth of two weeks."""
     surprises, values = stream(2)
     surprises[60 : 60 + days] = 4.0
     assert (told(surprises, values, a_day=1).kind == ASKS).any() == asked
 
 
-def test_nothing_is_said_to_pass_where_the_whole_score_knows_what_is_usual_lately():
+def test_nothing_is_said_to_pass_where_the_whole_score_knows_what_is_usual_lately() -> None:
     """The question is asked all the same."""
     found = told(*stepped(), passes=False)
     assert (found.kind == ASKS).sum() == 4
@@ -84,7 +96,7 @@ def test_nothing_is_said_to_pass_where_the_whole_score_knows_what_is_usual_latel
 
 
 @pytest.mark.parametrize("strangeness", [6.0, 9.0])
-def test_a_second_fault_alarms(strangeness):
+def test_a_second_fault_alarms(strangeness: float) -> None:
     """What is rare among the records since the step does not pass, for as long as it lasts, and the step goes on passing."""
     surprises, values = stepped()
     fault = slice(STEP + 10 * DAILY, STEP + 10 * DAILY + 12)
@@ -94,7 +106,7 @@ def test_a_second_fault_alarms(strangeness):
     assert (found.kind[fault.stop + 2 : fault.stop + DAILY] != NOTHING).all()
 
 
-def test_a_step_that_went_back_is_over():
+def test_a_step_that_went_back_is_over() -> None:
     """Three days later the same level is strange again, and alarms."""
     surprises, values = stepped(70, STEP + 10 * DAILY)
     again = slice(STEP + 20 * DAILY, STEP + 20 * DAILY + 24)
@@ -104,7 +116,7 @@ def test_a_step_that_went_back_is_over():
     assert (found.kind[again] == NOTHING).all()
 
 
-def test_a_weekend_between_is_no_end():
+def test_a_weekend_between_is_no_end() -> None:
     """Two days of the old level, and the new one passes still."""
     surprises, values = stepped()
     weekend = slice(STEP + 10 * DAILY, STEP + 12 * DAILY)
@@ -113,14 +125,14 @@ def test_a_weekend_between_is_no_end():
     assert (found.kind[weekend.stop : weekend.stop + DAILY] != NOTHING).all()
 
 
-def test_faults_that_come_one_after_another_are_no_change_that_lasts():
+def test_faults_that_come_one_after_another_are_no_change_that_lasts() -> None:
     """A fifth of the records in ten faults a day."""
     surprises, values = stream(56)
     surprises[np.arange(len(surprises)) % 10 < 2] = 5.0
     assert not told(surprises, values).kind.any()
 
 
-def test_it_does_not_matter_where_a_stream_is_cut():
+def test_it_does_not_matter_where_a_stream_is_cut() -> None:
     """To the bit."""
     surprises, values = stepped()
     whole, pieces = told(surprises, values), told(surprises, values, cuts=(1, 700, 1_346, 1_500))
@@ -128,7 +140,7 @@ def test_it_does_not_matter_where_a_stream_is_cut():
         np.testing.assert_array_equal(one, other)
 
 
-def test_wild_clocks_and_missing_values_break_nothing():
+def test_wild_clocks_and_missing_values_break_nothing() -> None:
     """Times before 1970 and far ahead, features that are never there."""
     surprises, values = stepped()
     values[:, 0] = np.nan
@@ -136,6 +148,8 @@ def test_wild_clocks_and_missing_values_break_nothing():
     times = np.random.default_rng(0).integers(-(2**62), 2**62, len(surprises))
     owners, mine = np.zeros(len(surprises), np.intp), surprises.astype(np.float32)
     rare = Lately(MEMORY).rank(bins, owners, mine)
-    found = follow(states, owners, times, values, mine, rare, THRESHOLD, MEMORY, passes=True)
+    found = follow(
+        states, owners, times, values, mine, rare, np.full(len(mine), THRESHOLD, np.float32), MEMORY, passes=True
+    )
     assert np.isfinite(found).all()
     assert np.isfinite(states).all()

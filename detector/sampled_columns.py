@@ -37,6 +37,10 @@ _LIKE_TIME = re.compile(
     re.IGNORECASE,
 )
 """A day and a time of day, by their digits and what stands between them; perhaps a word before and a zone behind."""
+_WITHOUT_YEAR = re.compile(r"\s*[A-Z][a-z]{2} [ 0-3]?\d \d{2}:\d{2}:\d{2}(\.\d+)?\s*")
+"""As system logs have it."""
+_OF_SEVERAL = 0.02
+"""The share of different times from which on they are no codes, where many records share each."""
 _NESTED = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _FEWEST_TO_COUNT = 200
 """Rows from which on numbers that rise by 1 are no chance, whatever their name."""
@@ -129,9 +133,11 @@ def are_dates(texts: "pd.Series[Any]") -> bool:
 def is_like_times(column: Column) -> bool:
     """Whether its text has the digits and separators of times and is nearly all different, whether it can be read or not."""
     given = column.texts.dropna().astype(str)
-    if column.numbers is not None or len(given) < 2 or given.nunique() < MOSTLY_TIMES * len(given):
+    if column.numbers is not None or len(given) < 2 or given.nunique() < max(2, _OF_SEVERAL * len(given)):
         return False
-    return bool(given.str.fullmatch(_LIKE_TIME).mean() >= MOSTLY_TIMES)
+    if given.str.fullmatch(_WITHOUT_YEAR).mean() >= MOSTLY_TIMES:
+        return True
+    return given.nunique() >= MOSTLY_TIMES * len(given) and bool(given.str.fullmatch(_LIKE_TIME).mean() >= MOSTLY_TIMES)
 
 
 def counts_rows(column: Column) -> bool:

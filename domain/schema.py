@@ -123,7 +123,7 @@ class RecordSchema(BaseModel):
     """What a record must say to be the monitor's."""
     arrays: str | bool = False
     """Where a message holds an array of records: true where it is one, else the path to it. For JSON."""
-    collector: Literal["senml", "otlp"] | None = None
+    collector: Literal["senml", "otlp", "collectd"] | None = None
     """Whose messages hold several measurements of which each source and time make one record. For JSON."""
     unpack: str | tuple[str, ...] = ()
     """Fields whose text writes an object, which stands in the text's place then: of `unpack: payload`, `payload.t` is a field. For JSON."""

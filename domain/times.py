@@ -1,11 +1,12 @@
 """Event times from JSON and CSV values, whole columns at once: text or epoch numbers -> int64 microseconds.
 
 Text is ISO 8601; or as mail headers have it (RFC 2822); or a day with points between day, month and year, which stand in
-this order wherever points are used; or as web servers log it; or as controllers have it (IEC 61131-3). Between strokes the order is a country's: such text is a time only for whoever says it.
+this order wherever points are used; or with the month in words; or as web servers log it; or as controllers have it (IEC 61131-3). Between strokes the order is a country's: such text is a time only for whoever says it.
 """
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -37,6 +38,11 @@ _LOGGED = re.compile(
 _CONTROLLER = re.compile(
     r"(?:L?DT|DATE_AND_TIME)#(\d{4}-\d{1,2}-\d{1,2})-(\d{1,2}):(\d{2}.*)", re.ASCII | re.IGNORECASE
 )
+_NAMED = re.compile(
+    r"(?:(\d{1,2})([ -])([A-Za-z]{3,9})\.?\2(\d{4}|\d\d)|([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4}),?)(?:[ T:]+(\d{1,2})(:\d{2}.*))?",
+    re.ASCII,
+)
+"""A day with its month in words, as historians and American exports have it; without a zone, or with one in digits."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MAIL = re.compile(r"([A-Za-z]{3,9},\s*)?\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}\s+\d{1,2}:\d{2}.*", re.ASCII)
 
@@ -81,6 +87,8 @@ def parse_times(column: Sequence[str | int | float | None], day_first: bool | No
     [86401000000, 86401500000]
     >>> parse_times(["Fri, 02 Jan 1970 00:00:01 +0000", "1970-01-02 00:00:01 UTC"]).tolist()
     [86401000000, 86401000000]
+    >>> parse_times(["02-Jan-1970 00:00:01", "02-Jan-70 00:00:01", "Jan 2, 1970, 12:00:01 AM", "2 January 1970"]).tolist()
+    [86401000000, 86401000000, 86401000000, 86400000000]
     """
     kinds = set(map(type, column))
     if kinds == {str}:
@@ -156,9 +164,10 @@ def _parse_text(text: str, day_first: bool | None) -> int:
         return NO_TIME
     if stripped.isascii() and stripped.replace(".", "", 1).isdigit() and len(stripped) >= _EPOCH_DIGITS:
         return _parse_number(float(stripped) if "." in stripped else int(stripped))
-    try:
-        if _MAIL.fullmatch(stripped):
+    if _MAIL.fullmatch(stripped):
+        with suppress(ValueError, OverflowError, TypeError):
             return to_microseconds(parsedate_to_datetime(stripped))
+    try:
         return to_microseconds(datetime.fromisoformat(_as_iso(stripped, day_first)))
     except (ValueError, OverflowError, TypeError):
         return NO_TIME
@@ -181,7 +190,12 @@ def _as_iso(text: str, day_first: bool | None) -> str:
     if text[-3:].upper() in ("UTC", "GMT"):
         text = text[:-3].rstrip() + "Z"
     day, stroked = _POINTED.fullmatch(text), _STROKES.fullmatch(text)
-    if day:
+    if named := _NAMED.fullmatch(text):
+        number, _, name, year, first_name, second, full, hour, rest = named.groups()
+        month = str(_MONTHS.index((name or first_name).lower()[:3]) + 1)
+        number, year = number or second, year or full
+        year = year if len(year) == 4 else f"{'19' if year >= '70' else '20'}{year}"
+    elif day:
         number, month, year, hour, rest = day.groups()
     elif stroked:
         if day_first is None:

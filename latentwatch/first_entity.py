@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from latentwatch.collectors import describes
-from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column, mean_words
+from latentwatch.detector.sampled_columns import MOST_CATEGORIES, Column, is_code, mean_words
 from latentwatch.domain.times import NO_TIME, parse_times
 from latentwatch.long_form import told
 
@@ -57,7 +57,9 @@ def guess_entity(
             return column.name
     if times is not None and float(times.duplicated(keep=False).mean()) >= _SHARED_TIMES:
         for column in repeating:
-            if column.numbers is None and not pd.DataFrame({"at": times, "of": column.texts}).duplicated().any():
+            if (column.numbers is None or is_code(column)) and not pd.DataFrame(
+                {"at": times, "of": column.texts}
+            ).duplicated().any():
                 notes.append(
                     f"entity: {column.name!r}, which tells records of one time apart; {column.distinct} different in the"
                     " sample"

@@ -3,6 +3,7 @@
 Columns -> `features` of the monitor's record, and a note on each guess
 """
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from latentwatch.collectors import CollectedShape
+from latentwatch.console import counted
 from latentwatch.detector.quantities import growth, sentinel
 from latentwatch.detector.sampled_columns import (
     MOST_CATEGORIES,
@@ -86,9 +88,11 @@ def first_features(
         features[shape.short(column.name)] = type_
         if len(column.strays):
             first = int(column.strays.index[0])
+            words = ", ".join(json.dumps(str(word).strip(), ensure_ascii=False) for word in column.strays.unique()[:3])
             notes.append(
-                f"{column.name!r} is numeric, but {len(column.strays)} of its cells are not numbers (row {first + 1}: "
-                f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring answers such records with an error"
+                f"{column.name!r} is numeric, but {counted(len(column.strays), 'cell')} of it hold no number (row {first + 1}: "
+                f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring reads them as missing and says so; if the "
+                f"words mean 'no value', say 'missing: [{words}]' in the monitor's record, and the rows are learned from"
             )
         if grown is None and (note := sentinel(column)) is not None:
             notes.append(note)
@@ -112,8 +116,8 @@ def first_features(
     notes += [_form_note(numbers, form) for form in dict.fromkeys(column.written for column in numbers) if form]
     if features:
         kinds = [spec if isinstance(spec, str) else spec["type"] for spec in features.values()]
-        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        notes.append(f"features: {counted}")
+        listed = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        notes.append(f"features: {listed}")
     if constant:
         notes.append(
             f"constant in the sample: {', '.join(constant)}; kept, since a constant that begins to move is news"

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from latentwatch.collectors import known_shape, packing
+from latentwatch.collectors import known_shape
 from latentwatch.console import counted
 from latentwatch.detector.cadence import cadence_of
 from latentwatch.detector.sampled_columns import (
@@ -38,6 +38,7 @@ from latentwatch.first_features import first_features
 from latentwatch.local_clock import doubled_hour_note
 from latentwatch.long_form import Alignable, alignable, find_long_form, key_note, long_form
 from latentwatch.number_spellings import common_form
+from latentwatch.packed_records import packing
 from latentwatch.sample import read_sample, resampled
 from latentwatch.stray_rows import uneven_rows, without_units
 from latentwatch.streams.decoding.unpacking import unpacker_of

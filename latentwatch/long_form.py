@@ -21,10 +21,11 @@ from latentwatch.domain.errors import InvalidHistory
 from latentwatch.sample import resampled
 
 _NAMES = re.compile(
-    r"^(__name__|(var|variable|metric|signal|series|parameter|param|measurement|field|channel|tag|item|key)[ _]?(name|id)?|name|entity_id)$",
+    r"^(__name__|(var|variable|metric|signal|series|parameter|param|measurement|field|channel|tag|item|key|point|quantity|register)"
+    r"[ _]?(name|id)?|name|entity_id|node_?id|_field)$",
     re.IGNORECASE,
 )
-_VALUES = re.compile(r"^((var|metric|field)?[ _]?value|val|reading|state)$", re.IGNORECASE)
+_VALUES = re.compile(r"^((var|metric|field)?[ _]?value|val|reading|state|average|avg)$", re.IGNORECASE)
 _TELLING = 0.5
 """The share of the value's variance, by rank, that its name must explain."""
 
@@ -79,20 +80,31 @@ def long_form(columns: Sequence[Column]) -> tuple[str, str] | None:
 def find_long_form(columns: Sequence[Column]) -> Found | None:
     """The columns of a table in long form; None where the value means the same whatever the name, or there is none."""
     values = [column for column in columns if _VALUES.match(column.own_name) and column.numbers is not None]
-    names = [
-        column
-        for column in columns
-        if _NAMES.match(column.own_name) and column.numbers is None and 2 <= column.distinct <= MOST_CATEGORIES
-    ]
-    if len(values) != 1 or not names:
+    if len(values) != 1 or values[0].numbers is None:
         return None
-    value, name = values[0], names[0]
-    assert value.numbers is not None  # by the choice above
-    if told(value.numbers, name.texts) < _TELLING:
+    value, numbers = values[0], values[0].numbers
+    telling = {
+        place: told(numbers, column.texts)
+        for place, column in enumerate(columns)
+        if column is not value and _names_what(column)
+    }
+    chosen = [place for place, share in telling.items() if share >= _TELLING]
+    if not chosen:
         return None
+    # Words say more than numbers, and what stands in the record itself more than what stands inside of it.
+    place = max(chosen, key=lambda each: (columns[each].numbers is None, not columns[each].inside, telling[each]))
+    name = columns[place]
     kinds = ", ".join(sorted(map(str, name.texts.dropna().unique()))[:3])
     more = ", ..." if name.distinct > 3 else ""
     return Found(name, value, f"long form: {value.name!r} means something else for each {name.name!r} ({kinds}{more})")
+
+
+def _names_what(column: Column) -> bool:
+    """Whether its few words, or whole numbers, are named as what a value is of."""
+    words = column.numbers is None or bool((column.numbers.dropna() % 1 == 0).all())
+    return (
+        bool(_NAMES.match(column.own_name)) and words and not column.nested and 2 <= column.distinct <= MOST_CATEGORIES
+    )
 
 
 def told(values: "pd.Series[Any]", names: "pd.Series[Any]") -> float:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from latentwatch.detector.sampled_columns import Column, are_dates
 from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.times import are_strokes
 from latentwatch.streams.decoding.columns import shorten
 from latentwatch.tables import TableFile
 
@@ -64,10 +65,14 @@ def refuse_one_record(file: TableFile, rows: int) -> None:
 def refuse_dates(path: str, name: str, texts: "pd.Series[Any]") -> None:
     """Refuse a column that should be the time and holds dates in words or in an order that nobody can be sure of."""
     if are_dates(texts):
+        given = texts.dropna().astype(str)
+        unclear = given.map(are_strokes).any()
         raise InvalidHistory(
-            f"{path}: column {name!r} holds times that are not ISO 8601 ({texts.dropna().iloc[0]}), and nothing proves which "
-            "number is the day; write them as 2026-01-31T12:00:00Z, give a sample with a day after the 12th, or name another "
-            "column with --time"
+            f"{path}: column {name!r} holds times that are not ISO 8601 ({given.iloc[0]}), and "
+            + ("nothing proves which number is the day" if unclear else "they are written in no way that is known")
+            + "; write them as 2026-01-31T12:00:00Z, "
+            + ("give a sample with a day after the 12th, " if unclear else "")
+            + "or name another column with --time"
         )
 
 

@@ -38,7 +38,7 @@ def unpacker_of(keys: Mapping[str, Any]) -> Unpack | None:
     """The same from a monitor's keys `arrays`, `collector` and `unpack`."""
     arrays, collector, written = keys.get("arrays"), keys.get("collector"), keys.get("unpack")
     if collector is not None:
-        return {"senml": senml_records, "otlp": otlp_records}[str(collector)]
+        return {"senml": senml_records, "otlp": otlp_records, "collectd": collectd_records}[str(collector)]
     apart = _Inside(arrays.split(".")) if isinstance(arrays, str) else elements if arrays else None
     return _FromText([written] if isinstance(written, str) else written, apart) if written else apart
 
@@ -161,6 +161,31 @@ def _senml_values(pack: Any) -> Iterator[tuple[dict[str, Any], str, Any]]:
         device = name.rstrip(":/_-")
         source = {"device": device} if device else {}
         yield source | ({"time": at} if at >= _RELATIVE_BELOW else {}), entry.get("n") or "value", found
+
+
+def collectd_records(value: bytes) -> list[bytes] | None:
+    """The values of collectd's JSON: a record each, with `time`, `host`, `name` and `value`.
+
+    A name joins plugin, its instance, type, its instance, and, of several values of a type, which of them, by dots:
+    `cpu.0.percent.idle`, `load.load.shortterm`. A type that is called as its plugin comes once.
+    """
+    try:
+        lists = _ANY.decode(unframed(value))
+        return [_encode(record) for each in lists for record in _collectd_values(each)]
+    except (*_UNREADABLE, TypeError, ValueError, AttributeError, KeyError):
+        return None
+
+
+def _collectd_values(of: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    kind = [
+        of["plugin"],
+        of.get("plugin_instance"),
+        of["type"] if of["type"] != of["plugin"] else "",
+        of.get("type_instance"),
+    ]
+    for value, which in zip(of["values"], of["dsnames"], strict=True):
+        name = ".".join(str(part) for part in [*kind, which if len(of["values"]) > 1 else ""] if part not in (None, ""))
+        yield {"time": of["time"], "host": of["host"], "name": name, "value": value}
 
 
 def otlp_records(value: bytes) -> list[bytes] | None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ def frame() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_every_role_is_guessed_and_said(form: str, frame: pd.DataFrame, tmp_path: Path):
+def test_every_role_is_guessed_and_said(form: str, frame: pd.DataFrame, tmp_path: Path) -> None:
     """Time, entity and types are found in every format; counters, identifiers and labels are left out, each with a word."""
     path = tmp_path / f"Plant Data.{form}"
     if form == "parquet":
@@ -67,7 +68,7 @@ def test_every_role_is_guessed_and_said(form: str, frame: pd.DataFrame, tmp_path
     assert parse_monitor(guess.yaml(path.name)) == guess.monitor
 
 
-def test_numbers_alone_are_a_monitor_without_a_day_to_count_by(tmp_path: Path):
+def test_numbers_alone_are_a_monitor_without_a_day_to_count_by(tmp_path: Path) -> None:
     """No time, no entity: records are scored one by one, and the budget is a share of records."""
     path = tmp_path / "numbers.csv"
     pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), columns=list("abc")).to_csv(path, index=False)
@@ -106,7 +107,7 @@ def test_records_of_nobody_are_offered_what_comes_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S"])
-def test_a_days_spelling_and_its_columns_language_do_not_matter(form: str, tmp_path: Path):
+def test_a_days_spelling_and_its_columns_language_do_not_matter(form: str, tmp_path: Path) -> None:
     """Plants write days with points and name columns in their own language; that a zone is missing is said."""
     times = pd.date_range("2026-01-01", periods=300, freq="min")
     path = tmp_path / "verlauf.csv"
@@ -116,7 +117,7 @@ def test_a_days_spelling_and_its_columns_language_do_not_matter(form: str, tmp_p
     assert "without a zone it is taken as UTC" in guess.notes[1]
 
 
-def test_decimal_commas_are_numbers_and_the_notes_show_one(tmp_path: Path):
+def test_decimal_commas_are_numbers_and_the_notes_show_one(tmp_path: Path) -> None:
     """Between semicolons they can be read; people see how, since 1,234 could have meant something else."""
     path = tmp_path / "werte.csv"
     path.write_text("a;b\n" + "1,5;2\n-2,25;3\n" * 100)
@@ -126,7 +127,7 @@ def test_decimal_commas_are_numbers_and_the_notes_show_one(tmp_path: Path):
 
 
 @pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M"])
-def test_times_are_no_words(form: str, tmp_path: Path):
+def test_times_are_no_words(form: str, tmp_path: Path) -> None:
     """A second time, or one in a form that nobody can be sure of, would be a category whose every value is new."""
     times = pd.date_range("2026-01-01", periods=300, freq="h")
     path = tmp_path / "two.csv"
@@ -137,7 +138,7 @@ def test_times_are_no_words(form: str, tmp_path: Path):
     assert any(note.startswith("left out 'geprueft': it holds times") for note in guess.notes)
 
 
-def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFrame, tmp_path: Path):
+def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
     """What people say goes; a field that is not there is named with those that are."""
     path = tmp_path / "x.csv"
     frame.to_csv(path, index=False)
@@ -150,7 +151,7 @@ def test_a_guess_can_be_overruled_and_a_wrong_name_is_refused(frame: pd.DataFram
 
 
 @pytest.mark.parametrize("name", ["Machine ID", "device-id", "Which"])
-def test_records_of_one_time_are_told_apart_by_an_entity(name: str, tmp_path: Path):
+def test_records_of_one_time_are_told_apart_by_an_entity(name: str, tmp_path: Path) -> None:
     """Its name may hold a blank, or say nothing, where one column of words alone parts records of the same time."""
     path = tmp_path / "x.csv"
     rows = [f"2026-01-01T00:00:{row:02},{row % 2},{of},{row}\n" for row in range(60) for of in ("left", "right")]
@@ -158,14 +159,14 @@ def test_records_of_one_time_are_told_apart_by_an_entity(name: str, tmp_path: Pa
     assert guess_monitor(str(path)).monitor.record.entity == name
 
 
-def test_one_column_of_phrases_is_a_table(tmp_path: Path):
+def test_one_column_of_phrases_is_a_table(tmp_path: Path) -> None:
     """A single column of text is refused only where its lines are plainly rows of a table."""
     path = tmp_path / "x.csv"
     path.write_text("message\n" + "".join(f"the pump {word} stopped\n" for word in ("has", "had", "then") * 40))
     assert guess_monitor(str(path)).monitor.record.names == ("message",)
 
 
-def test_the_first_file_of_a_folder_is_the_sample_and_the_source(frame: pd.DataFrame, tmp_path: Path):
+def test_the_first_file_of_a_folder_is_the_sample_and_the_source(frame: pd.DataFrame, tmp_path: Path) -> None:
     """What was not looked at is said, as is a sample that is too small to learn from."""
     frame.to_csv(tmp_path / "b.csv", index=False)
     frame.head(30).to_csv(tmp_path / "a.csv", index=False)
@@ -177,7 +178,7 @@ def test_the_first_file_of_a_folder_is_the_sample_and_the_source(frame: pd.DataF
     assert "a sample of 30" in notes
 
 
-def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path):
+def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path) -> None:
     """A column called 'engine' with fractions is a reading, not a name."""
     path = tmp_path / "x.csv"
     path.write_text("engine,b\n" + "".join(f"{row % 7 + 0.5},{row * 7 % 60}\n" for row in range(60)))
@@ -186,7 +187,7 @@ def test_a_measured_quantity_is_no_entity_whatever_its_name(tmp_path: Path):
     assert record.names == ("engine", "b")
 
 
-def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame, tmp_path: Path):
+def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame, tmp_path: Path) -> None:
     """A sensor that sent a word now and then stays a feature, and the note says where the word is."""
     path = tmp_path / "pump.csv"
     frame["pressure"] = frame["pressure"].astype(object)
@@ -200,7 +201,7 @@ def test_a_few_words_among_numbers_leave_a_quantity_numeric(frame: pd.DataFrame,
 @pytest.mark.parametrize(
     ("name", "left_out"), [("is_fraud", True), ("Class", True), ("fraud_label", True), ("y", False)]
 )
-def test_outcomes_are_no_features(name: str, left_out: bool, frame: pd.DataFrame, tmp_path: Path):
+def test_outcomes_are_no_features(name: str, left_out: bool, frame: pd.DataFrame, tmp_path: Path) -> None:
     """A feature that says what is to be found would be learned as never set, and find it; `y` may be a coordinate."""
     values = np.arange(_ROWS) % 2 if left_out else np.arange(_ROWS) % 7 * 0.1
     path = tmp_path / "payments.csv"
@@ -208,14 +209,14 @@ def test_outcomes_are_no_features(name: str, left_out: bool, frame: pd.DataFrame
     assert (name not in guess_monitor(str(path)).monitor.record.names) == left_out
 
 
-def test_a_column_that_counts_the_rows_is_left_out_whatever_its_name(frame: pd.DataFrame, tmp_path: Path):
+def test_a_column_that_counts_the_rows_is_left_out_whatever_its_name(frame: pd.DataFrame, tmp_path: Path) -> None:
     """Its next value was never seen in training, so that every record to come would be strange."""
     path = tmp_path / "pump.csv"
     frame.assign(i=range(7, 7 + len(frame))).to_csv(path, index=False)
     assert any("left out 'i': it counts the rows" in note for note in guess_monitor(str(path)).notes)
 
 
-def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path: Path):
+def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path: Path) -> None:
     """The blank column that pandas writes in front is seen for what it is; the others are read as ever."""
     path = tmp_path / "pump.csv"
     frame[["pressure", "limit"]].to_csv(path)
@@ -234,7 +235,7 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
             "Time (UTC),b\n10/11/2026 12:00,1\n11/01/2026 12:00,2\n",
             r"'Time \(UTC\)' holds .* not ISO 8601 \(10/11",
         ),
-        ("words.csv", "date,b\n31 Oct 2026,1\n", "not ISO 8601"),
+        ("words.csv", "date,b\n31 Okt 2026,1\n", "not ISO 8601"),
         (
             "apart.csv",
             "Date,Time,b\n31/10/2026,9:05:00 PM,1\n31/10/2026,21:06,2\n",
@@ -254,7 +255,7 @@ def test_a_saved_index_without_a_name_is_left_out(frame: pd.DataFrame, tmp_path:
         ("list.json", '[{"a": 1}, 2]\n', "is a JSON list; write one object a line"),
     ],
 )
-def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str, fix: str, tmp_path: Path):
+def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str, fix: str, tmp_path: Path) -> None:
     """Headers with a name twice, commas of two meanings and JSON lists are told apart from data, with what to do."""
     path = tmp_path / name
     path.write_text(content)
@@ -263,7 +264,7 @@ def test_tables_of_other_habits_are_refused_with_the_fix(name: str, content: str
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_the_parts_of_objects_are_fields_and_lists_are_left_out(form: str, tmp_path: Path):
+def test_the_parts_of_objects_are_fields_and_lists_are_left_out(form: str, tmp_path: Path) -> None:
     """A nested record is guessed like a flat one, its fields named by their paths, and is learned from as it is scored."""
     rows = [
         {"a": row % 40 * 1.5, "meta": {"ts": f"2026-01-01T00:00:{row:02}Z", "rig": {"id": f"r{row % 2}"}},
@@ -299,7 +300,9 @@ def test_the_parts_of_objects_are_fields_and_lists_are_left_out(form: str, tmp_p
 @pytest.mark.parametrize(
     ("given", "said"), [({"name": "a b/c"}, "--name: .*'a b/c'"), ({"topic": "a topic!"}, "--topic: .*'a topic!'")]
 )
-def test_a_name_or_topic_that_is_none_is_refused(given: dict[str, str], said: str, frame: pd.DataFrame, tmp_path: Path):
+def test_a_name_or_topic_that_is_none_is_refused(
+    given: dict[str, Any], said: str, frame: pd.DataFrame, tmp_path: Path
+) -> None:
     """The option that holds it is named, with what was found there."""
     path = tmp_path / "x.csv"
     frame.to_csv(path, index=False)

@@ -1,0 +1,48 @@
+"""What exporters, historians and devices write: `init` gives a monitor that needs no edit, or says why none can be given."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentwatch.domain.monitor import parse_monitor
+from latentwatch.guessing import guess_monitor
+from latentwatch.history import read_history
+from tests.latentwatch.exporters import EXPORTERS
+from tests.latentwatch.measured import TICKS, level
+
+READ: dict[str, tuple[str, int, dict[str, tuple[int, int]]]] = {
+    "zabbix_export": ("host.host", 2, {"CPU idle": (0, 0), "Memory used": (0, 1)}),
+    "zabbix_history": ("", 1, {"23296": (0, 0), "23297": (0, 1)}),
+    "influx_plain": ("host", 2, {"usage_idle": (0, 0), "usage_user": (0, 1)}),
+    "grafana": ("", 1, {'cpu {host="web1"}': (0, 0), "mem": (0, 1)}),
+    "tasmota": ("", 1, {"AM2301.Temperature": (0, 0), "AM2301.Humidity": (0, 3)}),
+    "shelly": ("src", 2, {"params.switch:0.apower": (0, 0)}),
+    "mqtt_bridge": ("topic", 2, {"payload.temperature": (0, 0), "payload.humidity": (0, 3)}),
+    "azure_records": ("resourceId", 2, {"Percentage CPU": (0, 0), "Network In Total": (0, 1)}),
+    "opcua": ("", 1, {"ns=2;s=Line1.Temperature": (0, 0), "ns=2;s=Line1.Pressure": (0, 1)}),
+    "pi": ("", 1, {"SINUSOID": (0, 0), "FIC101.PV": (0, 1)}),
+    "wonderware": ("", 1, {"ReactTemp": (0, 0), "ReactLevel": (0, 1)}),
+    "modbus": ("Slave ID", 2, {"40001": (0, 0)}),
+    "netdata_export": ("hostname", 2, {"user": (0, 0), "system": (0, 1)}),
+    "collectd": ("host", 2, {"cpu.0.percent.idle": (0, 0), "cpu.0.percent.user": (0, 1)}),
+}
+"""By exporter its monitor's entity, how many of those there are, and of which machine and measurement some features are."""
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_monitor_comes_that_needs_no_edit(name: str, tmp_path: Path) -> None:
+    """It reads every record of the sample as what it is; only cells that hold words are left out."""
+    file, write = EXPORTERS[name]
+    path = tmp_path / file
+    path.write_text(write())
+    record = parse_monitor(guess_monitor(str(path)).yaml("sample")).record
+    entity, entities, features = READ[name]
+    assert " ".join(record.entity_fields) == entity
+    history = read_history(record, [str(path)])
+    assert len(set(history.entities)) == entities
+    assert len(history) >= 0.98 * entities * TICKS
+    first = history.take(np.flatnonzero(history.entities == history.entities[0]))
+    for feature, (machine, of) in features.items():
+        told = first.numbers[:40, record.numbers.index(feature)]
+        assert told == pytest.approx([level(tick, machine, of) for tick in range(40)], rel=1e-5), feature

@@ -1,10 +1,14 @@
 """What exporters, historians and devices write: `init` gives a monitor that needs no edit, or says why none can be given."""
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from latentwatch.domain.errors import InvalidHistory
 from latentwatch.domain.monitor import parse_monitor
 from latentwatch.guessing import guess_monitor
 from latentwatch.history import read_history
@@ -42,6 +46,40 @@ def test_a_monitor_comes_that_needs_no_edit(name: str, tmp_path: Path) -> None:
     history = read_history(record, [str(path)])
     assert len(set(history.entities)) == entities
     assert len(history) >= 0.98 * entities * TICKS
+    first = history.take(np.flatnonzero(history.entities == history.entities[0]))
+    for feature, (machine, of) in features.items():
+        told = first.numbers[:40, record.numbers.index(feature)]
+        assert told == pytest.approx([level(tick, machine, of) for tick in range(40)], rel=1e-5), feature
+
+
+ANSWERS: dict[str, tuple[int, dict[str, tuple[int, int]]]] = {
+    "cloudwatch_statistics": (1, {"Average": (0, 0)}),
+    "azure_list": (1, {"value": (0, 0)}),
+    "datadog": (2, {"value": (0, 0)}),
+    "netdata_data": (1, {"user": (0, 0), "system": (0, 1)}),
+    "home_assistant_json": (1, {"sensor.power": (0, 0), "sensor.voltage": (0, 1)}),
+}
+"""By answer how many entities there are, and of which machine and measurement some features are."""
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_is_named_with_a_command_that_makes_lines(name: str, tmp_path: Path) -> None:
+    """Those lines are a monitor's, in the order of time whatever that of the answer was."""
+    file, write = EXPORTERS[name]
+    path = tmp_path / file
+    path.write_text(write())
+    with pytest.raises(InvalidHistory, match="one document; turn it into lines") as refused:
+        guess_monitor(str(path))
+    python, option, program, less, source, more, target = shlex.split(str(refused.value).splitlines()[1])
+    assert (python, option, less, more, source) == ("python3", "-c", "<", ">", str(path))
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=path.read_text(), capture_output=True, text=True, check=True
+    )
+    Path(target).write_text(done.stdout)
+    entities, features = ANSWERS[name]
+    record = parse_monitor(guess_monitor(target).yaml("sample")).record
+    history = read_history(record, [target])
+    assert len(set(history.entities)) == entities
     first = history.take(np.flatnonzero(history.entities == history.entities[0]))
     for feature, (machine, of) in features.items():
         told = first.numbers[:40, record.numbers.index(feature)]

@@ -63,7 +63,7 @@ def known_shape(
     given = dict(only or {})
     if given:
         columns = _those(columns, {name: (value,) for name, value in given.items()}, decimal_commas)
-    for recognise in (_telegraf, _change_capture, _connect, _ngsi, _otlp):
+    for recognise in (_telegraf, _beats, _lorawan, _change_capture, _connect, _ngsi, _otlp):
         shape = recognise(list(columns), given)
         if shape is not None:
             return shape
@@ -96,6 +96,50 @@ def _telegraf(columns: list[Column], given: Mapping[str, str]) -> CollectedShape
     return CollectedShape(
         kept, tuple(notes), where, telling_apart(tags, _of(columns, "timestamp").texts), prefix="fields."
     )
+
+
+def _beats(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
+    """Elastic's Metricbeat: one set of metrics of several, whose numbers stand below the name of its module."""
+    names = {column.name for column in columns}
+    if not {"@timestamp", "metricset.name", "event.module"} <= names:
+        return None
+    kinds = _of(columns, "metricset.name").texts.value_counts()
+    where, notes = dict(given), []
+    if "metricset.name" not in where:
+        where["metricset.name"] = str(kinds.index[0])
+        others = ", ".join(f"{name} ({count:,})" for name, count in kinds.iloc[1:6].items())
+        notes.append(
+            f"where: Metricbeat's {where['metricset.name']!r}, {int(kinds.iloc[0]):,} of {int(kinds.sum()):,} records"
+            + (f"; for the others, {others}, run init again with --where metricset.name=..." if others else "")
+        )
+    columns = _those(columns, {"metricset.name": (where["metricset.name"],)})
+    module = f"{_of(columns, 'event.module').texts.iloc[0]}."
+    inside = [column for column in columns if column.name.startswith(module)]
+    host = next((column for each in ("host.name", "agent.name") for column in columns if column.name == each), None)
+    tags = [column for column in inside if column.numbers is None and not column.texts.isna().any()]
+    entity = telling_apart([*([host] if host else []), *tags], _of(columns, "@timestamp").texts)
+    kept = [column for column in columns if column.name == "@timestamp" or column in inside]
+    return CollectedShape(kept, tuple(notes), where, entity, prefix=module)
+
+
+def _lorawan(columns: list[Column], given: Mapping[str, str]) -> CollectedShape | None:
+    """Uplinks of LoRaWAN devices: what their payload was decoded to. Raises InvalidInput where it was not."""
+    names = {column.name for column in columns}
+    for network, entity, time, prefix in (
+        ("The Things Network", "end_device_ids.device_id", "received_at", "uplink_message.decoded_payload."),
+        ("ChirpStack", "deviceInfo.deviceName", "time", "object."),
+    ):
+        if not {entity, time} <= names:
+            continue
+        kept = [column for column in columns if column.name == time or column.name.startswith(prefix)]
+        if len(kept) == 1:
+            raise InvalidInput(
+                f"these are uplinks of {network} whose payload nobody decoded; give the application a payload formatter, so that "
+                f"messages have {prefix.removesuffix('.')!r}"
+            )
+        said = f"{network}'s uplinks: features are what a payload was decoded to"
+        return CollectedShape(kept, (said,), given, (entity,), prefix=prefix)
+    return None
 
 
 def describes(column: Column) -> bool:

@@ -97,7 +97,7 @@ def first_features(
         if grown is None and (note := sentinel(column)) is not None:
             notes.append(note)
         if column.distinct == 1:
-            constant.append(column.name)
+            constant.append(shape.short(column.name))
     numbers = [column for column in columns if shape.short(column.name) in features and column.numbers is not None]
     if (comma := next(filter(None, map(_decimal_comma, numbers)), None)) is not None:
         notes.append(comma)

@@ -26,6 +26,8 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _VALUES = re.compile(r"^((var|metric|field)?[ _]?value|val|reading|state|average|avg)$", re.IGNORECASE)
+_OBJECTS = re.compile(r"^(values?|fields|data|stats)$", re.IGNORECASE)
+"""Of objects that hold several values."""
 _TELLING = 0.5
 """The share of the value's variance, by rank, that its name must explain."""
 
@@ -48,9 +50,23 @@ class Found:
     """A table in long form."""
 
     name: Column
-    value: Column
+    values: tuple[Column, ...]
+    """One, or the parts of an object of several."""
     what: str
     """A sentence that says so."""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The monitor's `long`."""
+        value = self.values[0].name
+        return {
+            "name": self.name.name,
+            **({"value": value} if len(self.values) == 1 else {"values": value.rpartition(".")[0]}),
+        }
+
+    def part(self, kind: object, value: Column) -> str:
+        """What the value of a kind is called as a feature."""
+        return str(kind) if len(self.values) == 1 else f"{kind}.{value.own_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +96,11 @@ def long_form(columns: Sequence[Column]) -> tuple[str, str] | None:
 def find_long_form(columns: Sequence[Column]) -> Found | None:
     """The columns of a table in long form; None where the value means the same whatever the name, or there is none."""
     values = [column for column in columns if _VALUES.match(column.own_name) and column.numbers is not None]
-    if len(values) != 1 or values[0].numbers is None:
-        return None
-    value, numbers = values[0], values[0].numbers
+    values = values if len(values) == 1 else _of_one_object(columns)
     telling = {
-        place: told(numbers, column.texts)
+        place: max(told(value.numbers, column.texts) for value in values if value.numbers is not None)
         for place, column in enumerate(columns)
-        if column is not value and _names_what(column)
+        if values and all(column is not value for value in values) and _names_what(column)
     }
     chosen = [place for place, share in telling.items() if share >= _TELLING]
     if not chosen:
@@ -96,7 +110,21 @@ def find_long_form(columns: Sequence[Column]) -> Found | None:
     name = columns[place]
     kinds = ", ".join(sorted(map(str, name.texts.dropna().unique()))[:3])
     more = ", ..." if name.distinct > 3 else ""
-    return Found(name, value, f"long form: {value.name!r} means something else for each {name.name!r} ({kinds}{more})")
+    value = Found(name, tuple(values), "").keys
+    held = value.get("value", value.get("values"))
+    return Found(
+        name, tuple(values), f"long form: {held!r} means something else for each {name.name!r} ({kinds}{more})"
+    )
+
+
+def _of_one_object(columns: Sequence[Column]) -> list[Column]:
+    """The numbers of an object of values; none where there is no such object, or more than one."""
+    objects: dict[str, list[Column]] = {}
+    for column in columns:
+        above = column.name.rpartition(".")[0]
+        if column.inside and column.numbers is not None and _OBJECTS.match(above.rpartition(".")[2]):
+            objects.setdefault(above, []).append(column)
+    return next(iter(objects.values())) if len(objects) == 1 else []
 
 
 def _names_what(column: Column) -> bool:
@@ -130,12 +158,12 @@ def alignable(
 
     Raises InvalidHistory where nothing tells the records of one time and name apart.
     """
-    name, value = found.name, found.value
+    name, values = found.name, [value.name for value in found.values]
     at = times.astype(str) + "\0" + name.texts.astype(str)
     tags = [
         column
         for column in columns
-        if column.name not in (name.name, value.name, time)
+        if column.name not in (name.name, *values, time)
         and not column.texts.isna().any()
         and column.distinct * 2 <= len(column.texts)
         and (column.numbers is None or WHOSE.search(column.name))
@@ -164,20 +192,22 @@ def alignable(
         raise InvalidHistory(
             f"{found.what}, and nothing tells the records of one time and name apart; give a table with a column for each"
         )
-    beside = [each.name for each in columns if each.name not in (name.name, value.name, time, *entity)]
+    beside = [each.name for each in columns if each.name not in (name.name, *values, time, *entity)]
     if beside:
         notes.append(f"left out {', '.join(map(repr, beside))}: of a row's values only what their name says counts")
     every, slowest = _usual(float(paces.min())), float(paces.max())
-    keys: dict[str, Any] = {"long": {"name": name.name, "value": value.name}, "every": _written(every)}
+    keys: dict[str, Any] = {"long": found.keys, "every": _written(every)}
     notes.append(f"{found.what}; those of one entity and {keys['every']} are one row, at the tick's beginning")
     if slowest > _SLOWER * every:
         keys["age"] = _written(2 * _usual(slowest))
         slow = ", ".join(map(str, paces.index[paces > _SLOWER * every][:3]))
         notes.append(f"age: {slow} come more rarely; a value up to {keys['age']} old stands for those that do not come")
     parts = [
-        replace(resampled([value], name.texts == each, decimal_commas)[0], name=str(each), inside=False)
-        for each in kinds
+        replace(resampled([value], name.texts == kind, decimal_commas)[0], name=found.part(kind, value), inside=False)
+        for kind in kinds
+        for value in found.values
     ]
+    parts = [part for part in parts if part.texts.notna().any()]
     return Alignable(parts, entity, keys, tuple(notes))
 
 

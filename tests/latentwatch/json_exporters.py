@@ -89,9 +89,9 @@ def cloudwatch_stream() -> str:
             "dimensions": {"InstanceId": f"i-0{machine}"},
             "timestamp": epoch(tick) * 1000,
             "value": {
-                "max": level(tick, machine, of) + 1,
-                "min": level(tick, machine, of) - 1,
-                "sum": level(tick, machine, of) * 5,
+                "max": level(tick, machine, of),
+                "min": round(level(tick, machine, of) - 1.5, 2),
+                "sum": round(5 * level(tick, machine, of) - 3, 2),
                 "count": 5.0,
             },
             "unit": ("Percent", "Bytes")[of],

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentwatch.domain.errors import InvalidHistory
+from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import parse_monitor
 from latentwatch.guessing import guess_monitor
 from latentwatch.history import read_history
@@ -29,6 +29,9 @@ READ: dict[str, tuple[str, int, dict[str, tuple[int, int]]]] = {
     "wonderware": ("", 1, {"ReactTemp": (0, 0), "ReactLevel": (0, 1)}),
     "modbus": ("Slave ID", 2, {"40001": (0, 0)}),
     "netdata_export": ("hostname", 2, {"user": (0, 0), "system": (0, 1)}),
+    "cloudwatch_stream": ("dimensions.InstanceId", 2, {"CPUUtilization.max": (0, 0), "NetworkIn.max": (0, 1)}),
+    "metricbeat": ("host.name", 2, {"cpu.user.pct": (0, 0), "cpu.idle.pct": (0, 1)}),
+    "lorawan": ("end_device_ids.device_id", 2, {"temperature": (0, 0), "soil_moisture": (0, 3)}),
     "collectd": ("host", 2, {"cpu.0.percent.idle": (0, 0), "cpu.0.percent.user": (0, 1)}),
 }
 """By exporter its monitor's entity, how many of those there are, and of which machine and measurement some features are."""
@@ -84,3 +87,20 @@ def test_an_answer_is_named_with_a_command_that_makes_lines(name: str, tmp_path:
     for feature, (machine, of) in features.items():
         told = first.numbers[:40, record.numbers.index(feature)]
         assert told == pytest.approx([level(tick, machine, of) for tick in range(40)], rel=1e-5), feature
+
+
+def test_uplinks_that_nobody_decoded_are_refused(tmp_path: Path) -> None:
+    """Bytes say nothing to a model; the message says what the network can do."""
+    path = tmp_path / "uplinks.jsonl"
+    path.write_text(EXPORTERS["lorawan"][1]().replace("decoded_payload", "raw_bytes"))
+    with pytest.raises(InvalidInput, match="The Things Network whose payload nobody decoded"):
+        guess_monitor(str(path))
+
+
+def test_another_set_of_metricbeat_is_chosen_by_name(tmp_path: Path) -> None:
+    """As of Telegraf's measurements."""
+    file, write = EXPORTERS["metricbeat"]
+    path = tmp_path / file
+    path.write_text(write())
+    record = guess_monitor(str(path), where={"metricset.name": "memory"}).monitor.record
+    assert record.names == ("memory.used.pct", "memory.used.bytes")

@@ -29,7 +29,7 @@ from latentwatch.domain.private_files import make_private_folder, write_private_
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema
 
-FORMAT = 11
+FORMAT = 12
 WEIGHTS, DOCUMENT = "weights.safetensors", "bundle.json"
 MAX_DEPTH = 64
 """How deep the document may be nested; what detectors write is not 20 deep."""

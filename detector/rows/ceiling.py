@@ -31,9 +31,14 @@ class Ceiling:
     one_in_ten: float
     one_in_hundred: float
 
+    @property
+    def decade(self) -> float:
+        """By how much the sum of the rest rises from one of ten to one of a hundred normal rows."""
+        return self.one_in_hundred - self.one_in_ten
+
     def lift(self, rest: Floats, beyond: Floats, weight: float) -> Floats:
         """[N] what the score adds to the sum of the rest [N], given how many decades beyond one in a hundred it lies [N]."""
-        as_rare = np.float32(self.one_in_hundred) + np.float32(self.one_in_hundred - self.one_in_ten) * beyond
+        as_rare = np.float32(self.one_in_hundred) + np.float32(self.decade) * beyond
         lift = np.maximum(np.minimum(np.float32(weight) * beyond, as_rare - rest), 0.0)
         return np.asarray(np.where(beyond > 0, lift, 0.0), np.float32)
 

@@ -132,7 +132,11 @@ class RowModel(FittedRecipe[LearnedRows, Met, NormalRows]):
     def misfit(self, met: Met) -> Floats:
         """[N] how badly rows agree with themselves and their nearest: the sum over the components that explain, and not in
         what region a row lies."""
-        return ALONE.total(self.scores_of(self.explaining, met), self.weights)
+        scores = self.scores_of(self.explaining, met)
+        if self.ceiling is None or LIFTING not in scores:
+            return ALONE.total(scores, self.weights)
+        decade = min(self.weights[LIFTING], self.ceiling.decade)
+        return ALONE.total(scores, {**self.weights, LIFTING: decade})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores as weights."""

@@ -87,7 +87,8 @@ def test_one_far_value_among_many_skewed_columns_is_named():
 
 
 def test_a_wrong_number_is_named_beside_a_missing_one():
-    """Where one number is missing, which is rare, and another breaks its relation, both are mostly among the two largest parts."""
+    """Where one number is missing, which is rare, and another breaks its relation, that one is among the two largest parts, and
+    the missing one bears a part."""
     random = np.random.default_rng(4)
     causes = random.normal(size=(1_540, 3))
     values = np.concatenate([causes, causes @ random.normal(size=(3, 7))], axis=1) + 0.1 * random.normal(
@@ -99,4 +100,5 @@ def test_a_wrong_number_is_named_beside_a_missing_one():
     wrong[:, 4] = np.nan
     wrong[:, 6] += 1.0
     parts = np.array([list(found.contributions.values()) for found in model.explain(wrong)])
-    assert np.mean([set(top) == {4, 6} for top in np.argsort(-parts, axis=1)[:, :2]]) >= 0.65
+    assert np.mean([6 in top for top in np.argsort(-parts, axis=1)[:, :2]]) >= 0.9
+    assert np.mean(parts[:, 4] / parts.sum(axis=1)) >= 0.15

@@ -77,9 +77,9 @@ def test_of_new_normal_rows_about_one_in_a_hundred_counts(fitted, learned):
 
 
 def test_the_surprise_of_rows_is_bounded(fitted):
-    """However large a number, by what the training rows can tell and a decade more."""
+    """However large a number, by what the training rows can tell and three decades more."""
     huge = _payments(np.array([0, 0]), np.array([20.0, 60.0]))
-    assert fitted.anomaly_scores(_met(huge))["predicted"].max() <= np.log10(3_001) + 1 - np.log10(2) - 2
+    assert fitted.anomaly_scores(_met(huge))["predicted"].max() <= np.log10(3_001) + 3 - np.log10(2) - 2
 
 
 def test_a_missing_number_says_nothing(fitted):
@@ -87,6 +87,19 @@ def test_a_missing_number_says_nothing(fitted):
     strange = _payments(np.array([0]), np.array([6.0]))
     present = np.array([[0, 1, 1, 1]], np.float32)
     assert fitted.anomaly_scores(_met(strange, present))["predicted"][0] == 0
+
+
+def test_what_a_missing_number_was_filled_with_is_no_evidence():
+    """The others are asked what those that are there predict of them, whatever stands in the gap."""
+    fitted = PredictedNumbers().fit(_learned(_sensors(4_000, 5), np.arange(30)), ModelChoice(), _ignore)
+    values, present = _sensors(200, 7), np.ones((200, 30), np.float32)
+    present[:, [3, 4]] = 0
+    filled = values.copy()
+    filled[:, 3] += 9
+    filled[:, 4] -= 9
+    told = [fitted.anomaly_scores(_met(each, present))["predicted"] for each in (values, filled)]
+    np.testing.assert_allclose(*told, atol=1e-2)
+    assert (told[1] > 0).mean() < 0.05
 
 
 def test_a_row_scores_alone_as_in_a_batch_and_from_a_bundle(fitted, learned):
@@ -102,15 +115,47 @@ def test_a_row_scores_alone_as_in_a_batch_and_from_a_bundle(fitted, learned):
         PredictedNumbers().from_bundle({**fitted.arrays(), "weights": fitted.weights[:, :2]}, learned.normal)
 
 
-def test_it_serves_where_words_stand_beside_numbers(learned):
-    """Not numbers alone, a constant one among them or not, and not words alone."""
+def test_it_serves_where_there_are_numbers(learned):
+    """Not words alone."""
     values = _rows(300, 2)[0]
     assert PredictedNumbers().serves(learned.normal)
-    assert not PredictedNumbers().serves(_learned(values, np.arange(4)).normal)
-    constant = values.copy()
-    constant[:, 3] = 1
-    assert not PredictedNumbers().serves(_learned(constant, np.arange(4)).normal)
+    assert PredictedNumbers().serves(_learned(values, np.arange(4)).normal)
     assert not PredictedNumbers().serves(_learned(values, np.array([0, 0, 1, 1])).normal)
+
+
+def _sensors(count, seed, off=0.0):
+    """Numbers [N, 30] of 5 hidden levels and noise of .1; the first of them off by so many spreads of the noise."""
+    random = np.random.default_rng(seed)
+    mixed = random.normal(size=(count, 5)) @ np.random.default_rng(9).normal(size=(5, 30)) / np.sqrt(5)
+    values = mixed + 0.1 * random.normal(size=(count, 30))
+    values[:, 0] += 0.1 * off
+    return values.astype(np.float32)
+
+
+def test_one_number_of_many_is_asked_of_the_others():
+    """In a table of numbers alone; new normal rows count as often as those that it learned from, each by the others' edges."""
+    learned = _learned(_sensors(4_000, 5), np.arange(30))
+    fitted = PredictedNumbers().fit(learned, ModelChoice(), _ignore)
+    assert fitted.asked.tolist() == list(range(30))
+    new, own = fitted.anomaly_scores(_met(_sensors(20_000, 6))), PredictedNumbers().out_of_fold(fitted, learned, 0)
+    assert (new["predicted"] > 0).mean() < 1.3 * (own["predicted"] > 0).mean() < 0.03
+    off = fitted.anomaly_scores(_met(_sensors(500, 7, off=8.0)))["predicted"]
+    assert (off > 0).mean() > 0.95
+
+
+def test_a_number_that_the_others_tell_nothing_of_is_not_asked():
+    """In a table of numbers alone; if there are no others, none is."""
+    values = _sensors(1_000, 5)
+    values[:, 3] = np.random.default_rng(1).normal(size=1_000)
+    fitted = PredictedNumbers().fit(_learned(values, np.arange(30)), ModelChoice(), _ignore)
+    assert fitted.asked.tolist() == [0, 1, 2, *range(4, 30)]
+    independent = np.random.default_rng(2).normal(size=(1_000, 4)).astype(np.float32)
+    rows = _learned(independent, np.arange(4))
+    none = PredictedNumbers().fit(rows, ModelChoice(), _ignore)
+    assert none.asked.tolist() == []
+    assert not none.anomaly_scores(rows.met)["predicted"].any()
+    assert not PredictedNumbers().out_of_fold(none, rows, 0)["predicted"].any()
+    assert not PredictedNumbers().from_bundle(none.arrays(), rows.normal).anomaly_scores(rows.met)["predicted"].any()
 
 
 @pytest.mark.parametrize("count", [2, 50, 199])

@@ -27,7 +27,6 @@ OF_PARTS = {
     "tails": Words("extremes", "whether many of its values lie at the end of what they usually are"),
     # of sequences
     "now": Words("this record", "whether its values alone, without its past, are usual together"),
-    "level": Words("level", "whether its values are usual together"),
     "dyn": Words("dynamics", "whether its recent movement is usual"),
     "shape": Words("shape", "whether the recent window runs as windows usually do"),
     "activity": Words("activity", "whether unusually many parts are moving"),
@@ -42,6 +41,7 @@ OF_PARTS = {
 """By the name of a part."""
 OF_FORMER_RELEASES = {
     "components": Words("components", "what all but the forecast say together, against training"),
+    "level": Words("level", "whether its values are usual together"),
     "slow": Words("slow change", "whether its values are usual for its slow trend"),
     "pattern": Words("pattern", "whether a window like the recent one was seen before"),
 }

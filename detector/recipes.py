@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.components.activity import Activity
-from latentwatch.detector.components.block_density import DYNAMICS, LEVEL, NOW
+from latentwatch.detector.components.block_density import DYNAMICS, NOW
 from latentwatch.detector.components.component import Component
 from latentwatch.detector.components.context_rows import SequenceComponent
 from latentwatch.detector.components.met_rows import RowComponent
@@ -71,7 +71,6 @@ class Recipe(Generic[Asked]):
 SEQUENCE: Recipe[SequenceComponent] = Recipe(
     weighted=(
         (NOW, (1.0,)),
-        (LEVEL, (1.0,)),
         (DYNAMICS, (1.0,)),
         (Shape(), (1.0,)),
         (Activity(), (1.0,)),
@@ -90,9 +89,9 @@ ALONE: Recipe[RowComponent] = Recipe(
         (Near(), (0.75,)),
         (Surroundings(), (1.0,)),
         (RowState(), (0.1, 0.1)),
-        # Neighbours that are strange themselves count against a row that is like them, most where it was learned from
-        # together with them. Where normal rows lie apart, a row may lie apart from them.
-        (Neighbourhood(), (3.0, -0.5, 2.5)),
+        # Where normal rows lie apart, a row may lie apart from them. Neighbours that are strange themselves count against a
+        # row that was learned from together with them.
+        (Neighbourhood(), (-0.5, 2.5)),
         (Tangent(), (1.0,)),
         (ColumnTails(), (2.0,)),
         (PredictedNumbers(), (5.0,)),

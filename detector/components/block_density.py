@@ -1,6 +1,6 @@
 """How far a record, with more or less of its past, lies from normal ones: whitened prototypes of a part of its context.
 
-Three components differ only in the part they look at: `NOW`, `LEVEL`, `DYNAMICS`.
+Two components differ only in the part they look at: `NOW` and `DYNAMICS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from latentwatch.detector.components.prototypes import PrototypeDensity, fit_pro
 from latentwatch.detector.sequences.layout import Layout
 from latentwatch.domain.model_choice import ModelChoice
 
-_PROTOTYPES = 16
+PROTOTYPES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class BlockDensity:
 
     def fit(self, rows: TrainingRows, choice: ModelChoice, progress: Progress) -> FittedBlockDensity:
         """Learn the density of all rows."""
-        density = fit_prototypes(self.look(rows.layout, rows.features), _PROTOTYPES, choice.seed)
+        density = fit_prototypes(self.look(rows.layout, rows.features), PROTOTYPES, choice.seed)
         return FittedBlockDensity(self, rows.layout, density)
 
     def out_of_fold(self, fitted: FittedBlockDensity, rows: TrainingRows, seed: int) -> dict[str, Floats]:
         """[N] each row's by the density of the other folds."""
-        return {self.name: score_out_of_fold(rows, fitted.look, lambda seen: fit_prototypes(seen, _PROTOTYPES, seed))}
+        return {self.name: score_out_of_fold(rows, fitted.look, lambda seen: fit_prototypes(seen, PROTOTYPES, seed))}
 
     def from_bundle(self, arrays: Mapping[str, NDArray[Any]], layout: Layout) -> FittedBlockDensity:
         """The inverse of `arrays`."""
@@ -107,10 +107,5 @@ def _record_alone(layout: Layout, features: Floats) -> Floats:
     return layout.recent(features, 1)
 
 
-def _record_and_averages(layout: Layout, features: Floats) -> Floats:
-    return layout.recent(features, 3)
-
-
 NOW = BlockDensity("now", _record_alone)
-LEVEL = BlockDensity("level", _record_and_averages)
 DYNAMICS = BlockDensity("dyn", Layout.recent)

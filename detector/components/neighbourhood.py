@@ -1,6 +1,5 @@
-"""What kind of normal rows a row's nearest are: far from the bulk, or close to each other.
+"""What kind of normal rows a row's nearest are: close to each other, or far from the bulk.
 
-    remoteness  mean over the nearest rows of how far they lie outside the bulk of the normal rows themselves
     spacing     log mean over the nearest rows of how far they lie from their own neighbours
     suspicion   mean over the nearest rows of how far they lie from the middle of the bulk; 0 for a row that is new
 
@@ -21,8 +20,6 @@ from latentwatch.detector.components.component import Floats, Progress
 from latentwatch.detector.components.met_rows import LearnedRows, Met, NormalRows
 from latentwatch.domain.model_choice import ModelChoice
 
-OUTSIDE = 2.0
-"""Quartile distances from the median of the log reach from which a row lies outside the bulk."""
 REACH = 0.1
 """Share of all rows within a row's reach: groups of strange rows smaller than that do not look common."""
 REACH_ROWS = 1_000
@@ -46,10 +43,9 @@ class FittedNeighbourhood:
     def anomaly_scores(self, met: Met) -> dict[str, Floats]:
         """[N] each"""
         remoteness = self.remoteness[met.nearest]
-        outside = np.maximum(remoteness - np.float32(OUTSIDE), 0.0).mean(axis=1)
         apart = np.log(self.spacing[met.nearest].mean(axis=1) + self.smallest)
         suspicion = np.where(met.known, remoteness.mean(axis=1), np.float32(0.0))
-        return {"remoteness": outside, "spacing": np.asarray(apart, np.float32), "suspicion": suspicion}
+        return {"spacing": np.asarray(apart, np.float32), "suspicion": suspicion}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle stores."""
@@ -61,7 +57,7 @@ class Neighbourhood:
     """How far the nearest normal rows lie from the bulk of them, and from each other."""
 
     name: str = "neighbourhood"
-    scores: tuple[str, ...] = ("remoteness", "spacing", "suspicion")
+    scores: tuple[str, ...] = ("spacing", "suspicion")
     calibrated: tuple[str, ...] = ()
     stored_under: str = "neighbourhood."
 

@@ -26,7 +26,7 @@ MOST_TRIED = 8
 CHUNK = 64
 """Records repaired at a time."""
 RETRIAL = replace(STUDY, neighbours=SHOWN)
-"""How hard a repaired record is looked at: what a misfit leaves out, the remoteness of more neighbours and their plane, need
+"""How hard a repaired record is looked at: what a misfit leaves out, what more neighbours tell and their plane, need
 not be found."""
 
 

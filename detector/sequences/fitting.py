@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.array_prefixes import below, prefixed
-from latentwatch.detector.components.block_density import LEVEL
+from latentwatch.detector.components.block_density import PROTOTYPES
 from latentwatch.detector.components.component import Progress
-from latentwatch.detector.components.context_rows import TrainingRows
+from latentwatch.detector.components.context_rows import TrainingRows, score_out_of_fold
 from latentwatch.detector.components.folds import FOLDS, time_blocks
+from latentwatch.detector.components.prototypes import fit_prototypes
 from latentwatch.detector.entities import entity_numbers
 from latentwatch.detector.recipes import SEQUENCE
 from latentwatch.detector.sequences.carried_basis import carried_basis
@@ -161,11 +162,13 @@ def _drifts(channels: Channels, history: Batch, window: int, seed: int) -> bool:
 
 
 def _strangeness_of_unseen(context: SequenceContext, history: Batch, seed: int) -> float:
-    """By how much a fold looks stranger to a density of level that did not learn from it: mean log distance."""
+    """By how much a fold looks stranger to a density of records and their averages that did not learn from it: mean log distance."""
     folds, inner = time_blocks(entity_numbers(history), 4 * context.window)
     features = encode(context, history).features
     rows = TrainingRows(features, context.layout, folds, inner, np.zeros((len(history), 0), np.float32))
-    fitted = LEVEL.fit(rows, ModelChoice(seed=seed), lambda _step, _share: None)
-    scores = LEVEL.out_of_fold(fitted, rows, seed)[LEVEL.name]
+    seen = context.layout.recent(features, 3)
+    scores = score_out_of_fold(
+        rows, lambda part: context.layout.recent(part, 3), lambda part: fit_prototypes(part, PROTOTYPES, seed)
+    )
     unseen = sum(float(scores[rows.within(fold)].sum()) for fold in range(FOLDS))
-    return unseen / len(scores) - float(fitted.anomaly_scores(features)[LEVEL.name].mean())
+    return unseen / len(scores) - float(fit_prototypes(seen, PROTOTYPES, seed).anomaly_score(seen).mean())

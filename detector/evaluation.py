@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from latentwatch.detector.corrected import under
 from latentwatch.detector.entities import rows_by_entity
-from latentwatch.detector.fresh_reading import FreshReading, read_fresh
+from latentwatch.detector.fresh_reading import Beginnings, FreshReading, read_fresh, records_before
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.overdispersion import overdispersion
 from latentwatch.detector.planted import find_planted
@@ -44,24 +44,33 @@ def evaluate(
     seed: int = 0,
     rules: FeatureRules = NO_RULES,
     exceptions: Exceptions = NO_EXCEPTIONS,
+    history: Batch | None = None,
 ) -> Evaluation:
     """Measure realised against promised false alarms on `holdout`, and recall on faults planted into it.
 
     `holdout` is taken as normal. Records that the detector marks as warming up count only where nothing else is there.
     A planted fault is found when one of its records is flagged that is not flagged without the fault; so a detector
     that flags everything finds nothing. `rules` are what the monitor says matters of its features, and
-    `exceptions` what people say is normal. Raises InvalidHistory when the holdout is empty.
+    `exceptions` what people say is normal. With a `history`, of which the holdout may be a part, entities go on from their
+    records before it, as a scorer's do that runs; without one they begin anew. Raises InvalidHistory when the holdout is empty.
     """
     if not len(holdout):
         raise InvalidHistory("the holdout is empty; train on a longer history")
     notes = detector.notes
+    past = None if history is None else records_before(history, holdout)
     if isinstance(detector, RateDetector):
-        contexts = RunningContext(detector.context).extend(holdout)
-        holdout, detector = detector.in_rates(holdout, contexts), detector.inner
+        running = RunningContext(detector.context)
+        past = None if past is None else detector.in_rates(past, running.extend(past))
+        holdout, detector = detector.in_rates(holdout, running.extend(holdout)), detector.inner
     detector = under(under_weights(detector, rules.weights), exceptions)
     budget = detector.budget(policy)
     threshold = budget.threshold
-    clean = read_fresh(detector, holdout, threshold, rules, exceptions)
+    begin = Beginnings.after(detector.context, past)
+
+    def read(batch: Batch) -> FreshReading:
+        return read_fresh(detector, batch, threshold, rules, exceptions, begin)
+
+    clean = read(holdout)
     counted = ~clean.scores.warming
     if not counted.any():
         counted = np.ones(len(holdout), bool)
@@ -72,7 +81,7 @@ def evaluate(
     blamed = _blamed(detector, clean, np.flatnonzero(clean.flagged & counted))
     planted, details = find_planted(
         clean,
-        lambda batch: read_fresh(detector, batch, threshold, rules, exceptions),
+        read,
         lambda reading, rows: _explained(detector, reading, rows),
         threshold,
         seed,
@@ -80,7 +89,7 @@ def evaluate(
     )
     changes = smallest_changes(
         holdout,
-        lambda batch: read_fresh(detector, batch, threshold, rules, exceptions).flagged,
+        lambda batch: read(batch).flagged,
         seed,
         in_time=detector.context.width > 0,
     )

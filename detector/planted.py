@@ -33,7 +33,7 @@ _MOST_READ_ALONE = 300_000
 """Records that are read again for the faults of a turn; with more, faults lie too far apart to hide each other."""
 
 Read = Callable[[Batch], FreshReading]
-"""How a detector reads records, each entity started fresh."""
+"""How a detector reads records, each entity from where it stood before them."""
 Explain = Callable[[FreshReading, NDArray[np.intp]], list[Explanation]]
 
 

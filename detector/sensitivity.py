@@ -32,7 +32,7 @@ _MOST_RECORDS = 10_000
 """Records that are changed and scored again, the newest."""
 
 Flagging = Callable[[Batch], NDArray[np.bool_]]
-"""Which records of a batch a detector flags, each entity started fresh."""
+"""Which records of a batch a detector flags, each entity from where it stood before them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
         return int(done["version"])
     monitor, engine = folder.monitor(), ready_database(settings)
     trained, clean = folder.need("trained"), folder.need("clean")
-    holdout = read_snapshot(folder.holdout)
+    holdout, clean_history = read_snapshot(folder.holdout), read_snapshot(folder.clean)
     challenger = load_bundle(str(folder.path), trained["bundle"])
     acting = in_force(exceptions(engine, monitor.name))
     made = others_of(acting)
@@ -214,8 +214,9 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
         monitor.alert,
         rules=FeatureRules.of(monitor.record, challenger.schema),
         exceptions=made,
+        history=clean_history,
     )
-    evaluation = with_replays(evaluation, challenger, read_snapshot(folder.clean), monitor, made)
+    evaluation = with_replays(evaluation, challenger, clean_history, monitor, made)
     if progress:
         progress("evaluating", 0.5)
     confirmed = [*confirmed_alerts(engine, monitor.name), *confirmed_misses(engine, monitor.name)]
@@ -223,12 +224,12 @@ def evaluate_candidate(folder_path: str, progress: Progress | None = None) -> in
     evaluation = _with_confirmed(evaluation, challenger, monitor, history, confirmed, made)
     registry = ModelRegistry(engine)
     champion = registry.champion(monitor.name)
-    rival = None if champion is None else evaluate_champion(champion, settings, monitor, holdout, made)
+    rival = None if champion is None else evaluate_champion(champion, settings, monitor, holdout, made, clean_history)
     if champion is not None and rival is not None and (made or confirmed):
         serving = load_bundle(settings.bundles, champion.bundle)
         rival = _with_confirmed(rival, serving, monitor, history, confirmed, made)
         if made:
-            rival = with_replays(rival, serving, read_snapshot(folder.clean).narrowed(serving.schema), monitor, made)
+            rival = with_replays(rival, serving, clean_history.narrowed(serving.schema), monitor, made)
     version = registry.register(
         monitor.name,
         save_bundle(carried_on(challenger, holdout), settings.bundles),
@@ -338,8 +339,9 @@ def evaluate_champion(
     monitor: Monitor,
     holdout: Batch,
     made: Exceptions = NO_EXCEPTIONS,
+    history: Batch | None = None,
 ) -> Evaluation | None:
-    """The champion on the challenger's holdout; None where it cannot serve these records any more."""
+    """The champion on the challenger's holdout, which a `history` may lead up to; None where it cannot serve these records any more."""
     detector = _champion(champion, settings)
     if detector is None:
         return None
@@ -352,6 +354,7 @@ def evaluate_champion(
         monitor.alert,
         rules=FeatureRules.of(monitor.record, detector.schema),
         exceptions=made,
+        history=None if history is None else history.narrowed(detector.schema),
     )
 
 

@@ -31,8 +31,15 @@ _WIDEST_RING = 26
 """Pixels of the ring of a record that is as far off the surface as three thresholds, or further."""
 
 
-def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool, here: int | None = None) -> Option:
-    """The map. With `brush`, stretches of it can be selected; `here` is the alert drawn large."""
+def map_option(
+    ground: MapGround | None,
+    points: Sequence[MapPoint],
+    brush: bool,
+    here: int | None = None,
+    zoom: Sequence[float] | None = None,
+) -> Option:
+    """The map. With `brush`, stretches of it can be selected, and it can be zoomed: `zoom` is what is seen, in percent from left to
+    right and from below to above. `here` is the alert drawn large."""
     reach_x, reach_y = _reach(ground, points)
     option: Option = {
         "animation": False,
@@ -55,6 +62,7 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
     option["series"].append(_ring_series(points))
     option["series"] += [_verdict_series(verdict, ground, points, here) for verdict in VERDICT_LOOKS]
     if brush:
+        option["dataZoom"] = zoomed_by_hand(zoom)
         option["toolbox"] = {
             "right": 4,
             "top": 0,
@@ -75,6 +83,17 @@ def map_option(ground: MapGround | None, points: Sequence[MapPoint], brush: bool
             "brushStyle": {"borderWidth": 1, "color": "rgba(10,108,134,.12)", "borderColor": "rgba(10,108,134,.8)"},
         }
     return option
+
+
+def zoomed_by_hand(zoom: Sequence[float] | None) -> list[Option]:
+    """Both axes zoomed by two fingers, or by the wheel with Ctrl held; wheel and finger alone go on scrolling the page."""
+    left, right, lower, upper = zoom or (0, 100, 0, 100)
+    still = {"type": "inside", "zoomOnMouseWheel": "ctrl", "moveOnMouseMove": False, "moveOnMouseWheel": False}
+    still |= {"preventDefaultMouseMove": False, "filterMode": "none"}
+    return [
+        {**still, "xAxisIndex": 0, "start": left, "end": right},
+        {**still, "yAxisIndex": 0, "start": lower, "end": upper},
+    ]
 
 
 def state_of(ground: MapGround | None, point: MapPoint) -> str:

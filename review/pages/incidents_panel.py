@@ -57,8 +57,9 @@ class IncidentsPanel:
         self._legend = fragment()
         self._say()
         self._chart = ui.echart(option).classes("chart map incidents")
+        self._chart.props(MAP_KEYS % "incidents")
         self._chart.on("chart:brushselected", self._selected, js_handler=_SELECTION)
-        self._chart.on("chart:datazoom", self._zoomed, js_handler=_ZOOM % self._chart.id)
+        self._chart.on("chart:datazoom", self._zoomed, js_handler=ZOOM_SAID % self._chart.id)
         self._chart.on_point_click(self._open)
         self._build_time()
         with ui.element("div").classes("actions"):
@@ -311,7 +312,9 @@ _SELECTION = (
     " emit(!at ? null : area.brushType === 'polygon' ? at"
     " : [[at[0][0], at[1][0]], [at[0][1], at[1][0]], [at[0][1], at[1][1]], [at[0][0], at[1][1]]]); }"
 )
-_ZOOM = (
+ZOOM_SAID = (
     "() => { clearTimeout(window.latentwatch.zooming); window.latentwatch.zooming = setTimeout(() => {"
     " const [x, y] = getElement(%d).chart.getOption().dataZoom; emit([x.start, x.end, y.start, y.end]); }, 400); }"
 )
+"""Says what is seen of a map, in percent, once it has come to rest; filled with the chart's number."""
+MAP_KEYS = 'tabindex="0" role="application" aria-label="map of %s: arrows move it, plus and minus zoom, 0 shows all"'

@@ -13,10 +13,10 @@ from latentwatch.review.charts.states import with_states
 from latentwatch.review.entity_trails import EntityTrail, entity_trails
 from latentwatch.review.fragment import PageQueries, fragment, show
 from latentwatch.review.frame import frame, page_at
-from latentwatch.review.incident_view import incident_view
+from latentwatch.review.incident_view import Zoom, incident_view, zoom_of
 from latentwatch.review.latent_map import VersionMap, latent_map
 from latentwatch.review.pages.choosing import chosen, lead_to_monitor
-from latentwatch.review.pages.incidents_panel import IncidentsPanel
+from latentwatch.review.pages.incidents_panel import MAP_KEYS, ZOOM_SAID, IncidentsPanel
 from latentwatch.review.pages.states_panel import StatesPanel
 from latentwatch.review.room import Room, room_of
 from latentwatch.review.states import DecodedState, Factor, StateExplorer
@@ -82,6 +82,7 @@ class _MapView:
         self.room, self.queries, self.name, self.version, self.drawn = room, queries, name, version, drawn
         self.explored = explored
         self.panel: StatesPanel | None = None
+        self.zoom: Zoom | None = None
 
     def build(self) -> None:
         self.head = fragment()
@@ -89,6 +90,8 @@ class _MapView:
         if self.drawn.version is None:
             return
         self.chart = ui.echart(self._option()).classes("chart map")
+        self.chart.props(MAP_KEYS % "states")
+        self.chart.on("chart:datazoom", self._zoomed, js_handler=ZOOM_SAID % self.chart.id)
         self.chart.on("chart:brushselected", self._selected, js_handler=_SELECTION)
         self.chart.on_point_click(_open)
         ui.timer(0.3, self._take_brush, once=True)
@@ -99,6 +102,7 @@ class _MapView:
                 self.room, self.queries, self.name, number, explored.factors, explored.middle, self._redraw
             )
             self.chart.on("click", self._place, js_handler=_PLACE % self.chart.id)
+            self.chart.on("keydown.enter", self._place, js_handler=_MIDDLE % self.chart.id)
         ui.timer(_SECONDS, self.refresh, immediate=False)
 
     def _take_brush(self) -> None:
@@ -131,6 +135,10 @@ class _MapView:
         ):
             await self.panel.choose((float(place[0]), float(place[1])))
 
+    def _zoomed(self, event: events.GenericEventArguments) -> None:
+        """What is drawn anew stays zoomed."""
+        self.zoom = zoom_of(event.args)
+
     def _say(self) -> None:
         counts = dict.fromkeys(_VERDICTS, 0)
         for point in self.drawn.points:
@@ -138,7 +146,7 @@ class _MapView:
         show(self.head, render("map_head.html", name=self.name, drawn=self.drawn, counts=counts, looks=VERDICT_LOOKS))
 
     def _option(self) -> dict[str, object]:
-        option = map_option(self.drawn.ground, self.drawn.points, brush=True)
+        option = map_option(self.drawn.ground, self.drawn.points, brush=True, zoom=self.zoom)
         if self.explored is None:
             return option
         return with_states(option, self.explored.axes, self.explored.trails, self.panel.chosen if self.panel else ())
@@ -167,6 +175,12 @@ _PLACE = (
     " if (chart.containPixel('grid', [e.offsetX, e.offsetY]))"
     " emit(chart.convertFromPixel('grid', [e.offsetX, e.offsetY])); }"
 )
+
+_MIDDLE = (
+    "() => { const chart = getElement(%d).chart; emit(chart.convertFromPixel('grid',"
+    " [chart.getWidth() / 2, chart.getHeight() / 2])); }"
+)
+"""Enter chooses what lies in the middle of what is seen, as a click does."""
 
 _BRUSH_AT_ONCE = (
     "{type: 'takeGlobalCursor', key: 'brush', brushOption:"

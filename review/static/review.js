@@ -85,8 +85,28 @@
   // A list is gone back to as it was left: filters, page, place.
   const came = (path) => history.length > 1 && document.referrer && new URL(document.referrer).origin === location.origin && new URL(document.referrer).pathname === path;
 
+  // A map that has the focus: arrows move it, + and - zoom about its middle, 0 shows all.
+  const moveMap = (map, key) => {
+    const chart = getElement(Number(map.id.slice(1))).chart;
+    const [across, up] = chart.getOption().dataZoom;
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[key];
+    const factor = { "+": 0.6, "=": 0.6, "-": 1 / 0.6, 0: 100 }[key];
+    if (!step && !factor) return false;
+    const moved = ({ start, end }, by) => {
+      const width = end - start, wide = Math.min(100, Math.max(1, width * (factor || 1)));
+      const from = (start + end - wide) / 2 + (by || 0) * 0.2 * width;
+      const begin = Math.min(100 - wide, Math.max(0, from));
+      return { start: begin, end: begin + wide };
+    };
+    const [right, above] = step || [0, 0];
+    chart.dispatchAction({ type: "dataZoom", batch: [{ dataZoomIndex: 0, ...moved(across, right) }, { dataZoomIndex: 1, ...moved(up, above) }] });
+    return true;
+  };
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const map = event.target.closest(".chart.map[tabindex]");
+    if (map && moveMap(map, event.key)) { event.preventDefault(); return; }
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
     const inbox = document.querySelector(".inbox");
     const page = document.querySelector("[data-alert-page]");

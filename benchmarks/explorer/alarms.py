@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.latent.rigs import BEGIN, DAY_RECORDS, Rigs
-from latentwatch.detector.faults import FaultKind, PlantedFault
+from latentwatch.detector.faults import PlantedFault
 from latentwatch.detector.interface import Contexts
 from latentwatch.detector.sequences.context import encode
 from latentwatch.detector.sequences.detector import SequenceDetector
@@ -21,11 +22,35 @@ _AFTERWARDS = 40
 """Records after a fault's end that may still be flagged because of it."""
 
 
+class KnownFault(Protocol):
+    """A stretch of records of which it is known what was wrong."""
+
+    @property
+    def kind(self) -> str:
+        """What was wrong."""
+        ...
+
+    @property
+    def entity(self) -> str:
+        """Whose records."""
+        ...
+
+    @property
+    def guilty(self) -> tuple[str, ...]:
+        """The features that it is about; empty where nobody knows."""
+        ...
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """Those of the records."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """What was flagged of one fault."""
 
-    kind: FaultKind
+    kind: str
     entity: str
     guilty: tuple[str, ...]
     shares: Mapping[str, float]
@@ -44,7 +69,7 @@ def faulty_days(rigs: Rigs, first: int, count: int) -> list[tuple[Batch, tuple[P
 
 
 def alarms_of(
-    detector: SequenceDetector, day: Batch, faults: Sequence[PlantedFault], threshold: float
+    detector: SequenceDetector, day: Batch, faults: Sequence[KnownFault], threshold: float
 ) -> list[Alarm | None]:
     """For each fault its alarm, None where no record of it was flagged."""
     contexts = encode(detector.context, day)
@@ -60,7 +85,7 @@ def _alarm(
     contexts: Contexts,
     scores: Scores,
     mine: NDArray[np.intp],
-    fault: PlantedFault,
+    fault: KnownFault,
     threshold: float,
 ) -> Alarm | None:
     first, last = np.searchsorted(mine, [fault.rows[0], fault.rows[-1]])

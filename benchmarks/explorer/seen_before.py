@@ -36,7 +36,7 @@ def measure_likeness(alarms: Sequence[Alarm], retrained: Sequence[Alarm | None])
         "similar_physical": float(right[physical].mean()),
         "similar_first_record": float(_right(alarms, range(len(alarms)), [each.at_first for each in alarms]).mean()),
         "similar_after_retrain": float(_right(alarms, [row for row, _ in again], [one for _, one in again]).mean()),
-        **_suggested(alarms),
+        **suggested(alarms),
         "incident_map_kind": _right_on_the_map(alarms),
     }
 
@@ -61,7 +61,7 @@ def _right(alarms: Sequence[Alarm], rows: Sequence[int], asked: Sequence[Mapping
     return np.array([alarms[other].kind == alarms[row].kind for row, other in zip(rows, nearest, strict=True)])
 
 
-def _suggested(alarms: Sequence[Alarm]) -> dict[str, float]:
+def suggested(alarms: Sequence[Alarm]) -> dict[str, float]:
     """In the order of time, each alarm labelled with its kind: how often a cause is suggested, and is right."""
     found = vectors([fingerprint(each.shares) for each in alarms])
     answered, right = 0, 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latentwatch.alerts.database import Engine
 from latentwatch.alerts.reading import alert_detail
+from latentwatch.alerts.reading.causes import causes_named
 from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.alerts.reading.likeness import (
     MOST_KEPT,
@@ -30,6 +31,9 @@ _MOST_EXCEPTED = 50
 """Alerts like one for which an exception is proposed together with it, the most alike."""
 SAME = 0.95
 """Likeness from which the cause of one is suggested for the other."""
+_FEWEST_TRIED, _LEAST_RIGHT = 5, 0.6
+"""Alerts with causes that had one nearly the same, and the share of them whose causes were the same: with as many tried and fewer right
+the looks of a monitor's alerts do not tell their causes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,16 @@ class Likenesses:
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
+    def tells_causes(self, engine: Engine, monitor: str) -> bool:
+        """Whether the looks of alerts tell their causes, of those that `nearest` has compared. Raises Unavailable."""
+        named = causes_named(engine, monitor)
+        with self._lock:
+            kept = self._kept.get(monitor, _Kept())
+            rows = {int(alert): row for row, alert in enumerate(kept.numbers.tolist())}
+            named = [one for one in named if one.alert in rows]
+            directions = kept.directions[[rows[one.alert] for one in named]]
+        return looks_tell(directions, [one.cause for one in named], [one.incident for one in named])
+
     def nearest(
         self, engine: Engine, monitor: str, alert: int, leave_out: Collection[int], most: int
     ) -> list[tuple[int, float]]:
@@ -104,6 +118,20 @@ class Likenesses:
         best = most_alike(directions, directions[at[0]], most + len(leave_out))
         told = [(int(numbers[row]), min(1.0, likeness)) for row, likeness in best if likeness >= ALIKE]
         return [one for one in told if one[0] not in leave_out][:most]
+
+
+def looks_tell(directions: NDArray[np.float32], causes: Sequence[str], incidents: Sequence[int | None]) -> bool:
+    """Whether alerts that look nearly the same had the same cause, by [N, F] fingerprints of those whose cause is known: each is
+    compared with those of other incidents. True too where too few can be compared."""
+    if len(causes) < _FEWEST_TRIED:
+        return True
+    named, apart = np.array(causes), np.array([-1 - at if one is None else one for at, one in enumerate(incidents)])
+    likeness = directions @ directions.T
+    likeness[apart[:, None] == apart[None]] = -1
+    nearest = likeness.argmax(axis=1)
+    tried = likeness[np.arange(len(nearest)), nearest] >= SAME
+    right = named[nearest] == named
+    return int(tried.sum()) < _FEWEST_TRIED or float(right[tried].mean()) >= _LEAST_RIGHT
 
 
 def most_alike(directions: NDArray[np.float32], asked: NDArray[np.float32], most: int) -> list[tuple[int, float]]:
@@ -126,6 +154,8 @@ def seen_before(engine: Engine, likenesses: Likenesses, alert: int) -> SeenBefor
     similar = tuple(Similar(told[number][0], likeness, told[number][1]) for number, likeness in found if number in told)
     kind = recurrences_of(engine, [alert], detail.alert.ended).get(alert)
     cause, words = _said(similar, kind)
+    if cause and not likenesses.tells_causes(engine, detail.alert.monitor):
+        cause, words = "", f"{words} No cause is suggested: alerts that looked the same often had different ones here."
     return SeenBefore(alert, similar, cause, words)
 
 

@@ -1,13 +1,44 @@
 """Causes that people named, and the alerts that had them."""
 
-from sqlalchemy import Engine, select
+from typing import NamedTuple
 
+from sqlalchemy import Engine, func, select
+
+from latentwatch.alerts.incident_members import IncidentMemberRow
 from latentwatch.alerts.session import reading
 from latentwatch.alerts.tables import AlertRow, LabelRow
 from latentwatch.domain.alert import Verdict
 
 _MOST_CAUSES = 50
 _MOST_ALERTS = 20
+_MOST_NAMED = 300
+
+
+class NamedCause(NamedTuple):
+    """What people said that an alert was."""
+
+    alert: int
+    incident: int | None
+    cause: str
+
+
+def causes_named(engine: Engine, monitor: str) -> list[NamedCause]:
+    """The latest alerts that are labelled true and whose latest label names a cause, at most 300. Raises Unavailable."""
+    newest = select(func.max(LabelRow.id)).where(LabelRow.alert_id == AlertRow.id).correlate(AlertRow).scalar_subquery()
+    wanted = (
+        select(AlertRow.id, IncidentMemberRow.incident, LabelRow.cause)
+        .join(LabelRow, LabelRow.id == newest)
+        .outerjoin(IncidentMemberRow, IncidentMemberRow.alert_id == AlertRow.id)
+        .where(
+            AlertRow.monitor == monitor,
+            AlertRow.verdict == Verdict.TRUE,
+            LabelRow.cause != "",
+        )
+        .order_by(AlertRow.id.desc())
+        .limit(_MOST_NAMED)
+    )
+    with reading(engine) as session:
+        return [NamedCause(*row) for row in session.execute(wanted)]
 
 
 def known_causes(engine: Engine, monitor: str) -> list[str]:

@@ -9,7 +9,7 @@ from benchmarks.explorer.alarms import Alarm
 from latentwatch.detector.faults import FaultKind
 from latentwatch.detector.likeness_map import placed
 from latentwatch.domain.fingerprint import fingerprint, vectors
-from latentwatch.review.likeness import SAME, most_alike
+from latentwatch.review.likeness import SAME, looks_tell, most_alike
 
 PHYSICAL = frozenset(
     {
@@ -68,7 +68,8 @@ def suggested(alarms: Sequence[Alarm]) -> dict[str, float]:
     for row in range(1, len(alarms)):
         likeness = found[:row] @ found[row]
         best = int(likeness.argmax())
-        if likeness[best] >= SAME:
+        known = [each.kind for each in alarms[:row]]
+        if likeness[best] >= SAME and looks_tell(found[:row], known, [None] * row):
             answered += 1
             right += alarms[best].kind == alarms[row].kind
     return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
@@ -11,7 +12,7 @@ from latentwatch.alerts.reading.kinds import recurrences_of
 from latentwatch.cli import app
 from latentwatch.domain.alert import Verdict
 from latentwatch.domain.clock import ManualClock
-from latentwatch.review.likeness import Likenesses, seen_before
+from latentwatch.review.likeness import Likenesses, looks_tell, seen_before
 from latentwatch.review.room import Room
 from latentwatch.review.templating import render
 from tests.review.past_alerts import Past
@@ -39,6 +40,22 @@ def test_alerts_about_the_same_are_found_and_their_cause_is_suggested(past: Past
     assert found["similar"][0]["likeness"] == pytest.approx(1, abs=1e-4)
     assert found["similar"][0]["in_words"] == "nearly the same"
     assert (found["cause"], found["in_words"]) == ("bearing", "2 of 2 like it were bearing.")
+
+
+def test_where_looks_do_not_tell_causes_none_is_suggested(past: Past, engine: Engine) -> None:
+    """Leaks look the same and had three causes: two bearings that agree are no suggestion either, and it is said why."""
+    for number in range(6):
+        past.say(past.alert(LEAK), Verdict.TRUE, ("worn", "bent", "loose")[number % 3])
+    for _ in range(2):
+        past.say(past.alert(BEARING), Verdict.TRUE, "bent")
+    found = seen_before(engine, Likenesses(), past.alert(BEARING))
+    assert len(found.similar) == 2
+    assert found.cause == ""
+    assert found.in_words.endswith("No cause is suggested: alerts that looked the same often had different ones here.")
+    told = looks_tell(np.eye(2, dtype=np.float32)[[0, 0, 1, 1, 0, 1]], ["a", "a", "b", "b", "a", "b"], [None] * 6)
+    assert told
+    assert not looks_tell(np.ones((6, 1), np.float32), list("abcabc"), [None] * 6)
+    assert looks_tell(np.ones((6, 1), np.float32), list("abcabc"), [1] * 6)
 
 
 def test_where_nothing_is_like_it_that_is_said(past: Past, client: TestClient) -> None:

@@ -23,7 +23,7 @@ from latentwatch.domain.record import Batch, batch_from_columns
 from latentwatch.domain.schema import RecordSchema
 
 _PROMISE = AlertPolicy(false_alarm_rate=0.001)
-_EVERY = 3
+_EVERY = 1
 """Of SKAB's runs one in so many."""
 _PART = 80
 """Records of a fault of Tennessee Eastman that are taken for one alarm."""

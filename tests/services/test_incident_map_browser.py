@@ -1,10 +1,11 @@
 """The map of incidents in a real browser: groups left out, time that plays, a selection labelled and taken back, a link that is a view;
 and 100,000 dots."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.explorer.drawing import measure_drawing
 from latentwatch.alerts.database import open_database
@@ -51,6 +52,27 @@ def test_a_view_is_chosen_acted_on_and_linked_to(mapped: str, page: Page) -> Non
     expect(page.get_by_text("Until 20")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     page.wait_for_url(lambda url: "until=" in url)
+
+
+def test_both_layers_are_moved_by_the_keyboard(mapped: str, page: Page) -> None:
+    """Zoomed about the middle, moved, and shown whole again."""
+    page.goto(mapped)
+    for layer, name in enumerate(("states", "incidents")):
+        chart = page.locator(".chart.map").nth(layer)
+        expect(chart).to_have_attribute("aria-label", re.compile(f"^map of {name}"))
+        expect(chart.locator("canvas").first).to_be_visible()
+        chart.focus()
+        page.keyboard.press("+")
+        page.keyboard.press("ArrowRight")
+        assert _seen(chart) == [[32, 92], [20, 80]]
+        page.keyboard.press("0")
+        assert _seen(chart) == [[0, 100], [0, 100]]
+
+
+def _seen(chart: Locator) -> list[list[int]]:
+    """Percent of the map: from, to across; from, to upwards."""
+    zoom = "(map) => getElement(Number(map.id.slice(1))).chart.getOption().dataZoom.map((z) => [z.start, z.end])"
+    return [[round(each) for each in axis] for axis in chart.evaluate(zoom)]
 
 
 def test_a_phone_has_room_for_it(mapped: str, page: Page) -> None:

@@ -6,6 +6,7 @@ that some programs end every line with.
 
 import codecs
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,30 @@ from latentwatch.domain.schema import RecordSchema
 from latentwatch.streams.decoding.columns import shorten
 
 _DELIMITERS = (",", ";", "\t", "|")
+_NO_TABLES = (
+    (
+        r"#(group|datatype|default),",
+        "is InfluxDB's annotated CSV; pivot its fields into columns, and leave out the lines that begin with #",
+    ),
+    (r'"?sep=.{1,3}', "begins with the line 'sep=' for Excel; leave that line out, as 'tail -n +2' does"),
+    (
+        r"[\w.-]+(,[\w.-]+=[^ ,]+)* [\w.-]+=[^ ]+( \d{10,19})?",
+        'is InfluxDB\'s line protocol; write it as CSV or as JSON lines, as Telegraf does with data_format = "json"',
+    ),
+    (
+        r"[\w.;=-]+ [-+\d.eE]+ \d{9,11}",
+        "is Graphite's plain text; write it as CSV: a line metric,value,time, and below it the lines with commas for blanks",
+    ),
+    (
+        r"[\w.-]+:[^|:]+\|(c|g|ms|h|s|d)(\|.*)?",
+        "is StatsD's lines, which have no time; give what StatsD flushes, with its times",
+    ),
+    (
+        r"# (HELP|TYPE) .*",
+        "is a scrape of Prometheus' metrics, of one moment; give their history, as query_range answers it",
+    ),
+)
+"""First lines of text that is no table, and what to do with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +69,9 @@ def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
         ) from None
     if "\0" in text:
         raise InvalidInput("is not text; give CSV, JSONL or Parquet")
+    for form, advice in _NO_TABLES:
+        if re.match(form if form.endswith(",") else f"(?:{form})$", text.strip()):
+            raise InvalidInput(advice)
     if text.lstrip().startswith("{"):
         raise InvalidInput("begins as JSON lines do; a file of them is named .jsonl")
     delimiter = sniff_delimiter(text)

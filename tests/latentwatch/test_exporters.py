@@ -104,3 +104,24 @@ def test_another_set_of_metricbeat_is_chosen_by_name(tmp_path: Path) -> None:
     path.write_text(write())
     record = guess_monitor(str(path), where={"metricset.name": "memory"}).monitor.record
     assert record.names == ("memory.used.pct", "memory.used.bytes")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("influx_annotated", "InfluxDB's annotated CSV; pivot"),
+        ("influx_lines", "InfluxDB's line protocol; write it as"),
+        ("grafana_excel", "'sep=' for Excel; leave that line out"),
+        ("graphite", "Graphite's plain text; write it as CSV"),
+        ("statsd", "StatsD's lines, which have no time"),
+        ("exposition", "a scrape of Prometheus' metrics, of one moment"),
+        ("syslog", "'DATE' looks like a time that cannot be read"),
+    ],
+)
+def test_what_is_no_table_is_named_for_what_it_is(name: str, said: str, tmp_path: Path) -> None:
+    """No monitor comes of it, and the message says what to do."""
+    file, write = EXPORTERS[name]
+    path = tmp_path / file
+    path.write_text(write())
+    with pytest.raises(InvalidHistory, match=said):
+        guess_monitor(str(path))

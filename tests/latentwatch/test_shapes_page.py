@@ -78,6 +78,19 @@ def messages(name: str, text: str, tick: int) -> Iterator[Any]:
             {"n": "door", "vb": tick % 2 == 0},
         ]
         yield [{"bn": "room1:", "bt": at, **entries[0]}, *entries[1:]]
+    elif name == "processors":
+        known = {"time": at, "interval": 60.0, "host": "web1", "dstypes": ["gauge"]}
+        idle = {"plugin": "cpu", "plugin_instance": "0", "type": "percent", "type_instance": "idle"}
+        yield [
+            {**known, **idle, "values": [said(tick)], "dsnames": ["value"]},
+            {
+                **known,
+                "plugin": "load",
+                "type": "load",
+                "values": [said(tick), 1.0],
+                "dsnames": ["shortterm", "midterm"],
+            },
+        ]
     elif name == "bridge":
         yield {"ts": at, "topic": "room/1", "payload": json.dumps({"t": said(tick)})}
     elif name == "shop":

@@ -37,6 +37,8 @@ _DOUBLED = 0.05
 """From this share of rows on that repeat another's time and name, they are of several sources."""
 
 
+_BEHIND = 0.2
+"""From this share of rows that stand more than a tick behind others on, they do not follow the time."""
 _PACES = (0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
 """Seconds between records that people choose."""
 _NEAR = 0.15
@@ -196,6 +198,12 @@ def alignable(
     if beside:
         notes.append(f"left out {', '.join(map(repr, beside))}: of a row's values only what their name says counts")
     every, slowest = _usual(float(paces.min())), float(paces.max())
+    behind = table.groupby("owner")["at"].cummax() - table["at"]
+    if float((behind > every * 1e6).mean()) > _BEHIND:
+        raise InvalidHistory(
+            f"{found.what}, and the records do not follow the time: the values of one stand behind all of another; sort them by "
+            f"{time!r}, so that those of one time come together"
+        )
     keys: dict[str, Any] = {"long": found.keys, "every": _written(every)}
     notes.append(f"{found.what}; those of one entity and {keys['every']} are one row, at the tick's beginning")
     if slowest > _SLOWER * every:

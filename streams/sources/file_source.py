@@ -76,7 +76,7 @@ class FileSource:
             if self._format == "csv":
                 records.close()
                 raise InvalidInput(
-                    f"{name_of(self._path)}: is CSV, whose lines are one record; 'arrays' and 'collector' are for JSON"
+                    f"{name_of(self._path)}: is CSV, whose lines are one record; 'arrays', 'collector' and 'unpack' are for JSON"
                 )
             records = Unpacked(records, self._unpack)
         if self._has_header and isinstance(records, Lines):

@@ -125,3 +125,13 @@ def test_what_is_no_table_is_named_for_what_it_is(name: str, said: str, tmp_path
     path.write_text(write())
     with pytest.raises(InvalidHistory, match=said):
         guess_monitor(str(path))
+
+
+def test_values_that_stand_series_by_series_are_refused(tmp_path: Path) -> None:
+    """A row's values would come too late but for one name; sorted by time they are rows."""
+    file, write = EXPORTERS["opcua"]
+    head, *rows = write().splitlines()
+    path = tmp_path / file
+    path.write_text("\n".join([head, *sorted(rows, key=lambda row: row.split(",")[1])]))
+    with pytest.raises(InvalidHistory, match=r"do not follow the time.*sort them by 'SourceTimestamp'"):
+        guess_monitor(str(path))

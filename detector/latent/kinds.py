@@ -18,8 +18,8 @@ class Objective(Protocol):
     network: Autoencoder
 
     @staticmethod
-    def suited(plan: TrainingPlan) -> TrainingPlan:
-        """The plan as this kind needs it."""
+    def suited(plan: TrainingPlan, rows: int) -> TrainingPlan:
+        """The plan as this kind needs it, to learn from that many rows."""
         ...
 
     def loss(self, rows: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class Variational:
     """The variational autoencoder (Kingma and Welling 2014): likelihood and divergence from N(0, I), of one draw."""
 
     @staticmethod
-    def suited(plan: TrainingPlan) -> TrainingPlan:
+    def suited(plan: TrainingPlan, rows: int) -> TrainingPlan:
         """As it is."""
         return plan
 
@@ -61,7 +61,7 @@ class Denoising:
     """
 
     @staticmethod
-    def suited(plan: TrainingPlan) -> TrainingPlan:
+    def suited(plan: TrainingPlan, rows: int) -> TrainingPlan:
         """As it is."""
         return plan
 
@@ -98,10 +98,13 @@ class Adversarial:
     _SLOPE = 0.5
     _CRITIC_STEPS, _CRITIC_RATE = 2, 2e-3
     _LEAST_STEPS, _LEAST_BATCH, _RATE = 1_500, 256, 1e-3
+    _FEW = 2_000
 
     @classmethod
-    def suited(cls, plan: TrainingPlan) -> TrainingPlan:
-        """Slower, for longer, on more rows at a time."""
+    def suited(cls, plan: TrainingPlan, rows: int) -> TrainingPlan:
+        """Slower, for longer, on more rows at a time; of few rows a critic learns soon what there is to learn."""
+        if rows < cls._FEW:
+            return plan
         steps, batch = max(plan.steps, cls._LEAST_STEPS), max(plan.batch, cls._LEAST_BATCH)
         return replace(plan, steps=steps, batch=batch, learning_rate=cls._RATE)
 

@@ -43,7 +43,7 @@ def _served(network: Autoencoder, plan: TrainingPlan) -> Network:
 def train_autoencoder(examples: Examples, plan: TrainingPlan, progress: Progress) -> Autoencoder:
     """M trained members, by the plan as its kind needs it. Deterministic given the plan's seed; `progress` is told the share
     done, 0 to 1."""
-    plan = OBJECTIVES[plan.kind].suited(plan)
+    plan = OBJECTIVES[plan.kind].suited(plan, len(examples.rows))
     random = torch.Generator().manual_seed(plan.seed)
     rows = torch.from_numpy(np.ascontiguousarray(examples.rows, np.float32))
     seen = [torch.from_numpy(rows_seen(member, examples, plan)) for member in range(plan.members)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import under
+from latentwatch.detector.corrected_readings import under
 from latentwatch.detector.fresh_reading import read_fresh
 from latentwatch.detector.interface import Detector
 from latentwatch.domain.alert import ConfirmedAlert

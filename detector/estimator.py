@@ -15,10 +15,10 @@ from sklearn.utils import TransformerTags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwatch.detector.explained_frame import frame_of
+from latentwatch.detector.groups_and_times import Role, Roles, check_order, unnamed
 from latentwatch.detector.interface import Contexts
 from latentwatch.detector.latent_mixin import LatentSpaceMixin
 from latentwatch.detector.reading import Reading
-from latentwatch.detector.roles import Role, Roles, check_order, unnamed
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.sequences.choice import choose_window
 from latentwatch.domain.errors import InvalidInput

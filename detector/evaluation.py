@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from latentwatch.detector.corrected import under
+from latentwatch.detector.corrected_readings import under
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.fresh_reading import Beginnings, FreshReading, read_fresh, records_before
 from latentwatch.detector.interface import Detector

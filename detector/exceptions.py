@@ -3,7 +3,7 @@
 Exceptions + flagged records [N] -> Claims: what each would leave out, [N, K]
 
 Levels are not among them, nor words of records with a past: those act before the past is remembered
-(`latentwatch.detector.corrected`). Nor are thresholds of groups: they leave nothing out.
+(`latentwatch.detector.corrected_readings`). Nor are thresholds of groups: they leave nothing out.
 """
 
 from collections.abc import Sequence

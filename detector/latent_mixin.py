@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from latentwatch.detector.groups_and_times import Role, unnamed
 from latentwatch.detector.reading import Reading
-from latentwatch.detector.roles import Role, unnamed
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.model_choice import ModelChoice

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.budget import Budget
 from latentwatch.detector.bundle import Bundled, detector_from
-from latentwatch.detector.corrected import CorrectedDetector
+from latentwatch.detector.corrected_readings import CorrectedDetector
 from latentwatch.detector.counting import OF_A_COUNTER, column_of, fresh_counts, read_rates, with_rates
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.growth import share_of_falls

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from latentwatch.detector.roles import Role, Roles, check_order, take_roles
+from latentwatch.detector.groups_and_times import Role, Roles, check_order, take_roles
 from latentwatch.detector.tables import (
     all_numbers,
     batch_of_array,

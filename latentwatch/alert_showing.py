@@ -10,8 +10,8 @@ from latentwatch.domain.durations import spell_duration
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.domain.schema import RecordSchema
 from latentwatch.inbox import asked_database
+from latentwatch.review.course_lines import CourseLine, course_lines, course_moments
 from latentwatch.review.schemas import AlertDetailOut
-from latentwatch.review.telling import CourseLine, course_lines, course_moments
 from latentwatch.review.words import number, percent
 
 _MOST_LINES = 12

@@ -15,7 +15,7 @@ from latentwatch.alerts.episodes import entity_key
 from latentwatch.alerts.exceptions import StoredException
 from latentwatch.alerts.normal_stretches import NormalStretch
 from latentwatch.alerts.reviewing import INCIDENT_MARGIN, Interval
-from latentwatch.detector.corrected import correct, under
+from latentwatch.detector.corrected_readings import correct, under
 from latentwatch.detector.decision import decide
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.running_context import RunningContext

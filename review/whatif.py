@@ -16,7 +16,7 @@ from latentwatch.alerts.exceptions import exceptions_in_force
 from latentwatch.alerts.monitors import monitors
 from latentwatch.alerts.reading import AlertDetail, alert_detail
 from latentwatch.detector.calming import Calming, calming, with_readings
-from latentwatch.detector.corrected import under
+from latentwatch.detector.corrected_readings import under
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.weighted import under_weights
 from latentwatch.domain.alert import FlaggedRecord

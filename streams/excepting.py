@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import structlog
 
-from latentwatch.detector.corrected import CorrectedDetector
+from latentwatch.detector.corrected_readings import CorrectedDetector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.exceptions import InForce
 from latentwatch.domain.outcome import ExceptedCount

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import corrected_values
+from latentwatch.detector.corrected_readings import corrected_values
 from latentwatch.detector.decision import Decision, decide, in_steps
 from latentwatch.detector.interface import Contexts, Detector
 from latentwatch.detector.steps.detector import acting_under, asking

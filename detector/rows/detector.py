@@ -14,7 +14,6 @@ from latentwatch.detector.budget import Budget
 from latentwatch.detector.interface import ContextEncoder, Contexts, MapGround
 from latentwatch.detector.lately import Lately
 from latentwatch.detector.latent.state_space import StateSpace
-from latentwatch.detector.parts import parts_of
 from latentwatch.detector.rows.cascade import Cascade
 from latentwatch.detector.rows.explanation import explain_rows
 from latentwatch.detector.rows.features import Features
@@ -25,6 +24,7 @@ from latentwatch.detector.rows.normal_records import Normal
 from latentwatch.detector.rows.relations import RowRelations
 from latentwatch.detector.rows.row_map import RowMap
 from latentwatch.detector.rows.usual_scores import UsualScores
+from latentwatch.detector.surprise_parts import parts_of
 from latentwatch.domain.errors import BundleRefused
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from latentwatch.detector.array_prefixes import below, prefixed
 from latentwatch.detector.entities import rows_by_entity
 from latentwatch.detector.interface import ContextEncoder, Contexts
-from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.channels import DISCRETE_VALUES, Channels, channel_names, soft_clip
 from latentwatch.detector.sequences.charts import BLOCKS_KEPT, Charts, Readings
-from latentwatch.detector.sequences.following import Levels, fit_levels
+from latentwatch.detector.sequences.followed_levels import Levels, fit_levels
 from latentwatch.detector.sequences.layout import STANDSTILL, Layout
+from latentwatch.detector.sequences.newcomer_levels import acquaint
 from latentwatch.detector.sequences.recursion import HEADER, RING, STEPS, advance
 from latentwatch.domain.record import Batch
 

@@ -15,9 +15,7 @@ from latentwatch.detector.budget import Budget
 from latentwatch.detector.components.block_density import FittedBlockDensity
 from latentwatch.detector.interface import Contexts, MapGround
 from latentwatch.detector.latent.state_space import StateSpace
-from latentwatch.detector.parts import parts_of
 from latentwatch.detector.recipes import SEQUENCE
-from latentwatch.detector.sequences.aftermath import shorter_memories
 from latentwatch.detector.sequences.blame import relief_by_feature
 from latentwatch.detector.sequences.channels import Channels, unclip
 from latentwatch.detector.sequences.context import SequenceContext
@@ -27,7 +25,9 @@ from latentwatch.detector.sequences.neutral import deviations, neutral
 from latentwatch.detector.sequences.novelty import NOVELTY, Novelty
 from latentwatch.detector.sequences.pace import Pace
 from latentwatch.detector.sequences.promise import SequenceCalibration
+from latentwatch.detector.sequences.shorter_memories import shorter_memories
 from latentwatch.detector.sequences.warm_up import WarmUp
+from latentwatch.detector.surprise_parts import parts_of
 from latentwatch.domain.policies import AlertPolicy
 from latentwatch.domain.record import Batch, Value
 from latentwatch.domain.schema import RecordSchema

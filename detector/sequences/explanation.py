@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwatch.detector.interface import Contexts, MapGround
-from latentwatch.detector.sequences.acquaintance import belief_width
 from latentwatch.detector.sequences.blame import contributions, suspects
 from latentwatch.detector.sequences.channels import unclip
 from latentwatch.detector.sequences.context import SequenceContext
 from latentwatch.detector.sequences.model import SequenceModel
+from latentwatch.detector.sequences.newcomer_levels import belief_width
 from latentwatch.detector.sequences.novelty import NOVELTY
 from latentwatch.domain.record import Batch, Value, values_of
 from latentwatch.domain.schema import RecordSchema

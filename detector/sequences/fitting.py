@@ -25,7 +25,7 @@ from latentwatch.detector.sequences.channels import Channels, fit_channels
 from latentwatch.detector.sequences.context import PATCHES, SequenceContext, encode, fit_context
 from latentwatch.detector.sequences.detector import SequenceDetector
 from latentwatch.detector.sequences.encoded_history import EncodedHistory, learn_charts, read_again
-from latentwatch.detector.sequences.following import drifts, growth_of_levels
+from latentwatch.detector.sequences.followed_levels import drifts, growth_of_levels
 from latentwatch.detector.sequences.model import SequenceModel, fit_model
 from latentwatch.detector.sequences.novelty import Novelty, fit_novelty
 from latentwatch.detector.sequences.pace import fit_pace

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import uncorrected
+from latentwatch.detector.corrected_readings import uncorrected
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.detector.lately import BINS, MOST_RECORDS, Lately, memory_of
 from latentwatch.detector.rates import in_rates_of

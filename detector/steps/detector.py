@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import CorrectedDetector, under
+from latentwatch.detector.corrected_readings import CorrectedDetector, under
 from latentwatch.detector.interface import ContextEncoder, Contexts, Detector
 from latentwatch.detector.steps.context import HALVES, StepContext
 from latentwatch.detector.steps.rule import COLUMNS, read

@@ -17,6 +17,7 @@ from latentwatch.review.actions import Done, act, label
 from latentwatch.review.charts.latent import map_option, state_of
 from latentwatch.review.charts.thinning import around
 from latentwatch.review.charts.trace import DrawnNormal, chosen_features, has_course, trace_height, trace_option
+from latentwatch.review.course_lines import course_lines, course_moments
 from latentwatch.review.evidence import expected_for, lines, parts
 from latentwatch.review.exception_actions import LASTING, Proposed, make_exception, proposed, proposed_with_alike
 from latentwatch.review.fragment import PageQueries, fragment, show
@@ -27,7 +28,6 @@ from latentwatch.review.pages.calming_panel import CalmingPanel
 from latentwatch.review.pages.inbox import said_markup
 from latentwatch.review.replay import replay
 from latentwatch.review.room import Room, room_of
-from latentwatch.review.telling import course_lines, course_moments
 from latentwatch.review.templating import render
 
 _SECONDS = 10.0

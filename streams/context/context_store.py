@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import uncorrected
+from latentwatch.detector.corrected_readings import uncorrected
 from latentwatch.detector.drift import PromiseState, recalibrated
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.detector.steps.context import with_or_without_steps

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwatch.detector.corrected import uncorrected
+from latentwatch.detector.corrected_readings import uncorrected
 from latentwatch.detector.interface import ContextEncoder, Contexts
 from latentwatch.domain.alert import Arrival
 from latentwatch.domain.record import Batch, batch_from_columns

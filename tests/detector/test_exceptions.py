@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from latentwatch.detector.corrected import CorrectedDetector, corrected_values, under
+from latentwatch.detector.corrected_readings import CorrectedDetector, corrected_values, under
 from latentwatch.detector.decision import Decision, decide
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.training import learn

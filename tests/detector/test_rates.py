@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.bundle import encode_bundle, load_bundle, save_bundle
-from latentwatch.detector.corrected import correct, corrected_values, under
+from latentwatch.detector.corrected_readings import correct, corrected_values, under
 from latentwatch.detector.counting import counters_of, to_rates
 from latentwatch.detector.interface import Detector
 from latentwatch.detector.rates import RateDetector, in_rates_of

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from latentwatch.detector.corrected import CorrectedDetector
+from latentwatch.detector.corrected_readings import CorrectedDetector
 from latentwatch.domain.clock import from_microseconds
 from latentwatch.domain.exceptions import Exceptions, Form, InForce, NormalLevel, NormalPlace, Side
 from latentwatch.domain.policies import AlertPolicy

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentwatch.detector.corrected import under
+from latentwatch.detector.corrected_readings import under
 from latentwatch.detector.interface import Contexts
 from latentwatch.detector.running_context import RunningContext
 from latentwatch.detector.steps.detector import asking

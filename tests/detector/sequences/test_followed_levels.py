@@ -11,7 +11,7 @@ from latentwatch.detector.bundle import decode_bundle, encode_bundle
 from latentwatch.detector.sequences.channels import fit_channels
 from latentwatch.detector.sequences.context import encode, fit_context
 from latentwatch.detector.sequences.detector import SequenceDetector
-from latentwatch.detector.sequences.following import RATE, REACH, Levels, drifts, fit_levels, growth_of_levels
+from latentwatch.detector.sequences.followed_levels import RATE, REACH, Levels, drifts, fit_levels, growth_of_levels
 from latentwatch.detector.training import learn
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.record import Batch, batch_from_columns

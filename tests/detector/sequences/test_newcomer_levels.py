@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from latentwatch.detector.interface import Contexts
-from latentwatch.detector.sequences.acquaintance import acquaint
 from latentwatch.detector.sequences.context import encode
 from latentwatch.detector.sequences.fitting import calibrate_sequences, fit_sequences
+from latentwatch.detector.sequences.newcomer_levels import acquaint
 from latentwatch.detector.training import train
 from latentwatch.domain.model_choice import ModelChoice
 from latentwatch.domain.monitor import Monitor

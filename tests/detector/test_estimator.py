@@ -35,9 +35,12 @@ def test_surprise_predict_and_scores_agree():
 
 @pytest.mark.parametrize("effort", ["light", "balanced", "full"])
 def test_every_effort_keeps_its_promise(effort):
-    """Of fresh normal rows about one in ten reaches 1 and one in a hundred reaches 2, at any effort."""
-    model = LatentDetector(kind="linear", effort=effort).fit(_numbers(3_000, 0))
-    surprise = model.surprise(_numbers(20_000, 1))
+    """Of fresh normal rows about one in ten reaches 1 and one in a hundred reaches 2, at any effort.
+
+    In the mean of three histories: what 3,000 rows calibrate varies by a tenth from one to the next.
+    """
+    models = [LatentDetector(kind="linear", effort=effort).fit(_numbers(3_000, 10 * seed)) for seed in range(3)]
+    surprise = np.concatenate([model.surprise(_numbers(20_000, 10 * seed + 1)) for seed, model in enumerate(models)])
     assert 0.08 < (surprise >= 1.0).mean() < 0.12
     assert 0.006 < (surprise >= 2.0).mean() < 0.015
 

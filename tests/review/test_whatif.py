@@ -107,8 +107,8 @@ def test_where_nothing_can_be_said_the_answer_says_why(client: TestClient, room:
 
 @pytest.fixture(scope="module")
 def of_a_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[WhatIf]]:
-    """What would calm each alert of a plant."""
-    scene = full_scene(tmp_path_factory.mktemp("plant"))
+    """What would calm each alert of a plant, whose history is long enough to find most of its faults."""
+    scene = full_scene(tmp_path_factory.mktemp("plant"), history=800)
     engine = open_database(scene.database)
     found = inbox(engine, AlertFilter(monitor=PLANT.name), limit=12).alerts
     yield [what_would_calm(engine, lambda bundle: load_bundle(scene.bundles, bundle), one.id) for one in found]

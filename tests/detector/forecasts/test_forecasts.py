@@ -113,17 +113,19 @@ def office(seed: int) -> np.ndarray:
     return np.asarray(20 + np.where(works, 60, 20) * wave + 3 * np.random.default_rng(seed).normal(size=len(rows)))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_saturday_like_a_working_day_is_found(seed):
-    """At default settings, by eight weeks of history less what judges the model; the two Sundays beside it are normal."""
-    values, learned, served = office(seed), 45 * DAILY, 56 * DAILY
-    trained = learn(metric(values[:learned]), ModelChoice(effort="light"), 32)
-    assert isinstance(trained, ForecastDetector)
-    assert trained.context.forecaster.week_worth[0] > 0.5
-    flagged = scored(trained, metric(values[served:], 56)).surprise >= trained.threshold(AlertPolicy())
-    day = 56 + np.arange(len(flagged)) // DAILY
-    assert flagged[day == 61].any()
-    assert flagged[day != 61].mean() <= 2 * 0.003
+def test_a_saturday_like_a_working_day_is_found():
+    """At default settings, by eight weeks of history less what judges the model; the other thirteen days are normal."""
+    flagged_elsewhere = []
+    for seed in range(3):
+        values, learned, served = office(seed), 45 * DAILY, 56 * DAILY
+        trained = learn(metric(values[:learned]), ModelChoice(effort="light"), 32)
+        assert isinstance(trained, ForecastDetector)
+        assert trained.context.forecaster.week_worth[0] > 0.5
+        flagged = scored(trained, metric(values[served:], 56)).surprise >= trained.threshold(AlertPolicy())
+        day = 56 + np.arange(len(flagged)) // DAILY
+        assert flagged[day == 61].any()
+        flagged_elsewhere.append(flagged[day != 61])
+    assert np.mean(flagged_elsewhere) <= 2 * 0.003
     bundled = ForecastDetector.from_bundle(trained.arrays(), trained.meta())
     assert bundled.context.forecaster.week_worth.tolist() == trained.context.forecaster.week_worth.tolist()
 

@@ -3,10 +3,11 @@
 YAML → settings, checked; and back without those that say nothing.
 """
 
+import codecs
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 Missing = tuple[float | str, ...]
 """Values that mean "no value" in somebody's data: numbers such as -200, words such as n/a."""
@@ -15,6 +16,24 @@ Written = Literal["1,234.5", "1.234,5", "1 234.5", "1 234,5", "1'234.5"]
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 """Numbers are kept as such; numpy would tell, but whoever only parses monitors (Airflow, every half minute) does without."""
+
+
+def _known_encoding(value: str) -> str:
+    """An encoding of text that the standard library reads, and in which ASCII is itself or every letter wide."""
+    signs = rb"az AZ 09 \x41 +AGE- {}[]\";,~"
+    try:
+        name = codecs.lookup(value).name
+        if name.startswith(("utf-16", "utf-32")) or signs.decode(name) == signs.decode():
+            return value
+    except (LookupError, ValueError):  # of what is no text, such as zip, `decode` says so too
+        pass
+    raise ValueError(
+        f"no encoding of text is called {value!r}; name one such as cp1252, latin-1, cp1251, shift_jis or utf-16-le"
+    )
+
+
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+"""What text is written in."""
 
 
 class UnitSize(BaseModel):

@@ -21,7 +21,7 @@ from pydantic import (
 
 from latentwatch.domain.differences import Differences
 from latentwatch.domain.durations import Duration, format_duration
-from latentwatch.domain.field_settings import Missing, UnitSize, Written, as_missing, as_sizes, telling
+from latentwatch.domain.field_settings import Encoding, Missing, UnitSize, Written, as_missing, as_sizes, telling
 from latentwatch.domain.importance import IMPORTANCE, Importance
 from latentwatch.domain.shape import Condition, FileEntity, LongForm
 
@@ -99,7 +99,9 @@ class Feature(Importance):
     def reading(self) -> tuple[str | float | None, ...]:
         """How it is read. Two features with the same reading get the same values of what both can read."""
         written = (f"written {self.written}",) if self.written else ()
-        units = tuple(f"{each.unit} is {each.size:g} {self.unit}" for each in self.units)
+        units = sorted(
+            f"{each.unit} is {each.size:g} {self.unit}" for each in self.units
+        )  # a stored model has them in another order
         return self.type.value, self.path or self.name, self.period, *self.missing, *written, *units
 
     @property
@@ -127,6 +129,8 @@ class RecordSchema(BaseModel):
     """Whose messages hold several measurements of which each source and time make one record. For JSON."""
     unpack: str | tuple[str, ...] = ()
     """Fields whose text writes an object, which stands in the text's place then: of `unpack: payload`, `payload.t` is a field. For JSON."""
+    encoding: Encoding | None = None
+    """What files of text are in, such as cp1252, where not UTF-8 and no byte order mark says it. A topic's text is UTF-8."""
     missing: Missing = ()
     """Values of any feature that mean "no value", beside empty cells, null and the common words."""
     written: Written | None = None
@@ -173,7 +177,8 @@ class RecordSchema(BaseModel):
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         dumped = telling(
-            handler(self), ("missing", "written", "where", "arrays", "collector", "unpack", "long", "every", "age")
+            handler(self),
+            ("encoding", "missing", "written", "where", "arrays", "collector", "unpack", "long", "every", "age"),
         )
         if self.day_first is None:  # false says that the month comes first
             dumped.pop("day_first", None)
@@ -312,6 +317,7 @@ class RecordSchema(BaseModel):
         where = tuple((each.field, *each.values) for each in self.where)
         return (
             ("day_first", self.day_first),
+            ("encoding", self.encoding),
             ("missing", self.missing),
             ("written", self.written),
             ("where", where),

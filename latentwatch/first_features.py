@@ -36,6 +36,8 @@ _LABEL_NAMES = re.compile(
 _OUTCOME_NAMES = re.compile(r"^(class|target|y)$", re.IGNORECASE)
 """Labels where they are 0 or 1, which a class of something else is not."""
 _CODE_ADVICE = "and say which and not how much; 'numeric' in the record's features if it is a quantity"
+_MOST_WORDS, _AGAIN = 5, 3
+"""How many words a column may have that mean "no value", and how often each comes."""
 _PERIODS = {
     "hour": 24.0,
     "minute": 60.0,
@@ -85,13 +87,21 @@ def first_features(
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), **told}
         if column.inside:
             type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "path": column.name}
-        features[shape.short(column.name)] = type_
-        if len(column.strays):
-            first = int(column.strays.index[0])
-            words = ", ".join(json.dumps(str(word).strip(), ensure_ascii=False) for word in column.strays.unique()[:3])
+        instead = _words_for_none(column)
+        if instead:
+            type_ = {**(type_ if isinstance(type_, dict) else {"type": type_}), "missing": instead}
             notes.append(
-                f"{column.name!r} is numeric, but {counted(len(column.strays), 'cell')} of it hold no number (row {first + 1}: "
-                f"{column.strays.iloc[0]!r}); training leaves those rows out, scoring reads them as missing and says so; if the "
+                f"{column.name!r} is numeric, and has {', '.join(map(repr, instead))} in place of a number again and again: the monitor says "
+                "that it means no value"
+            )
+        features[shape.short(column.name)] = type_
+        strays = column.strays[~column.strays.astype(str).str.strip().isin(instead)]
+        if len(strays):
+            first = int(strays.index[0])
+            words = ", ".join(json.dumps(str(word).strip(), ensure_ascii=False) for word in strays.unique()[:3])
+            notes.append(
+                f"{column.name!r} is numeric, but {counted(len(strays), 'cell')} of it hold no number (row {first + 1}: "
+                f"{strays.iloc[0]!r}); training leaves those rows out, scoring reads them as missing and says so; if the "
                 f"words mean 'no value', say 'missing: [{words}]' in the monitor's record, and the rows are learned from"
             )
         if grown is None and (note := sentinel(column)) is not None:
@@ -123,6 +133,15 @@ def first_features(
             f"constant in the sample: {', '.join(constant)}; kept, since a constant that begins to move is news"
         )
     return features
+
+
+def _words_for_none(column: Column) -> list[str]:
+    """The words that stand in place of numbers, where they come again: a mistake does not."""
+    if column.numbers is None:
+        return []
+    counts = column.strays.astype(str).str.strip().value_counts()
+    again = sorted(counts.index[counts >= _AGAIN])
+    return again if len(again) <= _MOST_WORDS else []
 
 
 def _decimal_comma(column: Column) -> str | None:

@@ -32,6 +32,7 @@ from latentwatch.documents import refuse_packed
 from latentwatch.domain.errors import InvalidHistory, InvalidInput
 from latentwatch.domain.monitor import Monitor, dump_monitor
 from latentwatch.domain.times import NO_TIME, are_strokes, day_comes_first, parse_times
+from latentwatch.encoding_guess import guess_encoding
 from latentwatch.first_alert import first_alert, first_history
 from latentwatch.first_entity import guess_entity
 from latentwatch.first_features import first_features
@@ -92,8 +93,9 @@ def guess_monitor(
     """
     files = find_files([path])
     path = files[0]
-    packed, packed_note = packing(path)
-    file = open_table(path, unpacker_of(packed))
+    encoding, encoding_note = guess_encoding(path)
+    packed, packed_note = packing(path, encoding)
+    file = open_table(path, unpacker_of(packed), encoding)
     uneven, uneven_note = uneven_rows(file)
     sample = read_sample(replace(file, patient=bool(uneven)))
     if uneven:
@@ -113,7 +115,7 @@ def guess_monitor(
     notes = [
         f"looked at {counted(len(sample[0].texts), 'record')} of {Path(path).name} ({file.format}, {counted(len(sample), 'column')})"
     ]
-    notes += [note for note in (packed_note, uneven_note, units_note, *shape.notes) if note]
+    notes += [note for note in (encoding_note, packed_note, uneven_note, units_note, *shape.notes) if note]
     if len(files) > 1:
         notes.append(f"did not look at {len(files) - 1} further files; the monitor's source is this one")
     if rows < _FEW:
@@ -153,7 +155,7 @@ def guess_monitor(
     ):
         parts = (guessed,)
     entity = parts[0] if len(parts) == 1 else None
-    one_each = not parts and aligned is None and time is not None and _side_by_side(files, time, day_first)
+    one_each = not parts and aligned is None and time is not None and _side_by_side(files, time, day_first, encoding)
     if one_each:
         notes[-1] = "entity: the file, since the files' times overlap: one machine each, named as its file"
     owned = [column.texts.fillna("").astype(str) for column in sample if column.name in parts]
@@ -199,6 +201,7 @@ def guess_monitor(
     record = {
         "time": time,
         "day_first": day_first,
+        "encoding": encoding,
         "entity": {"file": True} if one_each else (entity or (list(parts) or None)),
         "where": shape.where or None,
         "written": written,
@@ -322,11 +325,11 @@ def _first_policies(
     return {"alert": alert, "retrain": retrain} if retrain else {"alert": alert}, notes + more
 
 
-def _side_by_side(files: Sequence[str], time: str, day_first: bool | None) -> bool:
+def _side_by_side(files: Sequence[str], time: str, day_first: bool | None, encoding: str | None) -> bool:
     """Whether files cover the same stretch of time, as machines do that write one each."""
     spans = []
     for path in files[:_MOST_FILES] if len(files) > 1 else ():
-        file = replace(open_table(path), patient=True)
+        file = replace(open_table(path, encoding=encoding), patient=True)
         field = file.text(time)
         if field is None:
             return False

@@ -73,7 +73,7 @@ def read_history(schema: RecordSchema, patterns: Sequence[str], last: timedelta 
     """
     files = find_files(patterns)
     unpack = unpacker(schema)
-    parts = [_read_file(open_table(path, unpack), schema, number) for number, path in enumerate(files)]
+    parts = [_read_file(open_table(path, unpack, schema.encoding), schema, number) for number, path in enumerate(files)]
     if not any(len(part) for part in parts):
         raise InvalidHistory(f"{', '.join(files)}: there is no record in it; give normal records to learn from")
     parts = [part for part in parts if len(part)]
@@ -127,10 +127,10 @@ def read_topic_history(
 
 
 def _read_file(file: TableFile, schema: RecordSchema, number: int) -> Batch:
-    if schema.is_shaped or schema.takes_apart or schema.long is not None:
+    if schema.is_shaped or schema.takes_apart or schema.long is not None or schema.encoding:
         if "://" in file.path:
             raise InvalidHistory(
-                f"{file.path}: 'where', 'arrays', 'collector', 'unpack', 'long' and an entity of several fields are not read over a network yet;"
+                f"{file.path}: 'where', 'arrays', 'collector', 'unpack', 'long', 'encoding' and an entity of several fields are not read over a network yet;"
                 " fetch the file first"
             )
         return _read_lines(file, schema, number)

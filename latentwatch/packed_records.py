@@ -22,14 +22,14 @@ _NOTIFICATION = frozenset(("id", "type", "subscriptionId", "notifiedAt", "data")
 _COLLECTD = frozenset(("values", "dsnames", "plugin", "type"))
 
 
-def packing(path: str) -> tuple[dict[str, Any], str]:
+def packing(path: str, encoding: str | None = None) -> tuple[dict[str, Any], str]:
     """The monitor's keys for lines that hold several records each, and what to say of it; nothing where they hold one.
 
     Raises InvalidHistory where the file is an answer of a monitoring system in one document.
     """
-    if "://" in path or format_of(path) not in ("jsonl", "csv"):
+    if "://" in path or format_of(path, encoding) not in ("jsonl", "csv"):
         return {}, ""
-    messages = _messages(path)
+    messages = _messages(path, encoding)
     refuse_documents(path, messages)
     found, note = _apart(messages)
     written = text_objects(messages)
@@ -132,9 +132,9 @@ def _arrays(message: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield f"{above}{key}"
 
 
-def _messages(path: str) -> list[Any]:
+def _messages(path: str, encoding: str | None) -> list[Any]:
     """The first lines, where they are JSON."""
-    lines = Lines(path, quoted=False)
+    lines = Lines(path, False, encoding)
     try:
         return [msgspec.json.decode(line) for line in islice(lines.read(_LOOK, 1.0) or (), _LOOK)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidInput):

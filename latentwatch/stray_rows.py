@@ -30,7 +30,7 @@ def uneven_rows(file: TableFile) -> tuple[list[int], str]:
     if file.head is None:
         return [], ""
     width = len(file.head.names)
-    rows = list(csv_rows(file.path, file.head, SAMPLE_ROWS))
+    rows = list(csv_rows(file.path, file.head, SAMPLE_ROWS, file.encoding))
     uneven = [number for number, row in enumerate(rows) if row.reason]
     if not uneven:
         return [], ""

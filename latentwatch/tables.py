@@ -46,6 +46,8 @@ class TableFile:
     """What takes apart lines of JSON that hold several records."""
     patient: bool = False
     """Whether rows of local CSV that have another width count as rows without a value."""
+    encoding: str | None = None
+    """What local text is in, where not UTF-8 and no byte order mark says it."""
 
     @property
     def is_text(self) -> bool:
@@ -129,14 +131,21 @@ def find_files(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def open_table(path: str, unpack: Unpack | None = None) -> TableFile:
-    """Look at a file's format and fields; `unpack` takes lines of JSON apart. Raises InvalidHistory naming the file and what is wrong."""
-    form, literal = format_of(path), _literal(path)
+def open_table(path: str, unpack: Unpack | None = None, encoding: str | None = None) -> TableFile:
+    """Look at a file's format and fields; `unpack` takes lines of JSON apart, `encoding` is that of text.
+
+    Raises InvalidHistory naming the file and what is wrong.
+    """
+    form, literal = format_of(path, encoding), _literal(path)
     if form == "csv" and _is_local(path):
-        head = csv_head(path)
-        return TableFile(path, form, _TEXT_ROWS, head.names, dict.fromkeys(head.names, "VARCHAR"), head)
+        head = csv_head(path, encoding)
+        return TableFile(
+            path, form, _TEXT_ROWS, head.names, dict.fromkeys(head.names, "VARCHAR"), head, encoding=encoding
+        )
     if form == "jsonl" and _is_local(path):
-        return TableFile(path, form, _TEXT_ROWS, json_names(path, unpack), {}, unpack=unpack)
+        return TableFile(
+            path, form, _TEXT_ROWS, json_names(path, unpack, encoding), {}, unpack=unpack, encoding=encoding
+        )
     if form == "jsonl":
         file = TableFile(path, form, f"read_ndjson_objects({literal})", (), {})
         keys = _run(f"SELECT unnest(json_keys({JSON_COLUMN})) AS name FROM (FROM {file.relation} LIMIT 1000)", file)
@@ -148,7 +157,7 @@ def open_table(path: str, unpack: Unpack | None = None) -> TableFile:
     return replace(file, columns=tuple(types), types=types)
 
 
-def format_of(path: str) -> str:
+def format_of(path: str, encoding: str | None = None) -> str:
     """`csv`, `jsonl` or `parquet`, by the name; where that does not say, by the first byte, as in scoring."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     if suffixes and suffixes[-1] in _PARQUET:
@@ -156,7 +165,7 @@ def format_of(path: str) -> str:
     named = [_FORMATS[suffix] for suffix in suffixes[-2:] if suffix in _FORMATS]  # readings.jsonl.gz
     if named:
         return named[-1]
-    return "jsonl" if _is_local(path) and begins_an_object(path) else "csv"
+    return "jsonl" if _is_local(path) and begins_an_object(path, encoding) else "csv"
 
 
 @cache
@@ -170,7 +179,7 @@ def _run(query: str, file: TableFile) -> dict[str, Any]:
 
     def rows() -> Iterator[pa.RecordBatch]:
         try:
-            yield from text_rows(file.path, file.head, file.unpack, file.patient)
+            yield from text_rows(file.path, file.head, file.unpack, file.patient, file.encoding)
         except InvalidHistory as fault:
             faults.append(fault)
             raise

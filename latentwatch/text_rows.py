@@ -22,27 +22,27 @@ _BATCH_ROWS = 8_192
 _LOOK_ROWS = 1_000
 
 
-def csv_head(path: str) -> CsvHead:
+def csv_head(path: str, encoding: str | None = None) -> CsvHead:
     """The names and the delimiter of a CSV file."""
-    with _lines(path, quoted=True) as lines:
+    with _lines(path, quoted=True, encoding=encoding) as lines:
         first = lines.first()
         if first is None:
             raise InvalidInput("is empty; a CSV file begins with a line of column names")
         return read_head(first)
 
 
-def begins_an_object(path: str) -> bool:
+def begins_an_object(path: str, encoding: str | None = None) -> bool:
     """Whether a file's first line begins as JSON lines do."""
-    with _lines(path, quoted=None) as lines:
+    with _lines(path, quoted=None, encoding=encoding) as lines:
         lines.first()
         return lines.quoted is False
 
 
-def json_names(path: str, unpack: Unpack | None = None) -> tuple[str, ...]:
+def json_names(path: str, unpack: Unpack | None = None, encoding: str | None = None) -> tuple[str, ...]:
     """The keys of the first objects of a file of JSON lines."""
     names: dict[str, None] = {}
     faults: list[InvalidHistory] = []
-    with _lines(path, quoted=False) as lines:
+    with _lines(path, quoted=False, encoding=encoding) as lines:
         for row, line in enumerate(_unpacked(lines.read(_LOOK_ROWS, 1.0) or (), unpack), 1):
             try:
                 names |= dict.fromkeys(_object(line, path, row))
@@ -62,9 +62,9 @@ class CsvRow:
     reason: str
 
 
-def csv_rows(path: str, head: CsvHead, most: int) -> Iterator[CsvRow]:
+def csv_rows(path: str, head: CsvHead, most: int, encoding: str | None = None) -> Iterator[CsvRow]:
     """The first rows of a CSV file, those that are no records too."""
-    with _lines(path, quoted=True) as lines:
+    with _lines(path, quoted=True, encoding=encoding) as lines:
         if not head.is_record:
             lines.first()
         left = most
@@ -80,7 +80,11 @@ def csv_rows(path: str, head: CsvHead, most: int) -> Iterator[CsvRow]:
 
 
 def text_rows(
-    path: str, head: CsvHead | None, unpack: Unpack | None = None, patient: bool = False
+    path: str,
+    head: CsvHead | None,
+    unpack: Unpack | None = None,
+    patient: bool = False,
+    encoding: str | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Every row of a file: the cells of CSV, or without a head the JSON objects, those of a line that holds several too.
 
@@ -88,7 +92,7 @@ def text_rows(
     """
     names = [JSON_COLUMN] if head is None else list(head.names)
     row = 0
-    with _lines(path, quoted=head is not None) as lines:
+    with _lines(path, quoted=head is not None, encoding=encoding) as lines:
         if head is not None and not head.is_record:
             lines.first()
         while (found := lines.read(_BATCH_ROWS, 1.0)) is not None:
@@ -108,9 +112,9 @@ def _unpacked(lines: Iterable[bytes], unpack: Unpack | None) -> Iterator[bytes]:
 
 
 @contextmanager
-def _lines(path: str, quoted: bool | None) -> Iterator[Lines]:
+def _lines(path: str, quoted: bool | None, encoding: str | None) -> Iterator[Lines]:
     try:
-        with closing(Lines(path, quoted)) as lines:
+        with closing(Lines(path, quoted, encoding)) as lines:
             yield lines
     except InvalidHistory:
         raise

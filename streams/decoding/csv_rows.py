@@ -4,7 +4,6 @@ Lines -> rows of cells. A blank line holds no record, and one empty cell more th
 that some programs end every line with.
 """
 
-import codecs
 import csv
 import re
 from collections.abc import Sequence
@@ -59,13 +58,12 @@ def read_head(line: bytes, schema: RecordSchema | None = None) -> CsvHead:
     """
     if line.startswith(b"PK\3\4"):
         raise InvalidInput("is an archive, as spreadsheets are kept in; save the table as CSV")
-    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InvalidInput("is UTF-16 text; convert it, as 'iconv -f utf-16 -t utf-8' does")
     try:
         text = line.decode()
     except UnicodeDecodeError:
         raise InvalidInput(
-            "is not UTF-8 text; convert it, as 'iconv -f cp1252 -t utf-8' does with what Excel saves, or give JSONL or Parquet"
+            "is not UTF-8 text; name its encoding in the monitor's record, as in 'encoding: cp1252' for what Excel saves, or give "
+            "JSONL or Parquet"
         ) from None
     if "\0" in text:
         raise InvalidInput("is not text; give CSV, JSONL or Parquet")

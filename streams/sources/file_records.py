@@ -1,6 +1,5 @@
 """Records of a file as bytes: lines read as they arrive, or Parquet rows as JSON objects."""
 
-import codecs
 import glob
 import os
 import select
@@ -14,6 +13,7 @@ import msgspec
 
 from latentwatch.domain.errors import InvalidInput
 from latentwatch.streams.sources.packed import Damaged, open_packed
+from latentwatch.streams.sources.text_encoding import TextReader
 
 STDIN = "-"
 _CHUNK_BYTES = 1 << 18
@@ -40,16 +40,18 @@ class Records(Protocol):
 class Lines:
     """Lines of a file, plain or packed, or of standard input; empty ones are skipped, as they hold no record.
 
-    A line ends with a line feed, a carriage return, or both, even within one file; a byte order mark is left out. With
+    A line ends with a line feed, a carriage return, or both, even within one file. Lines are UTF-8, whatever the file is in,
+    as its byte order mark or `encoding` says. With
     `quoted`, a line break inside double quotes belongs to the record, as CSV has it, and the header is no record where it
     comes again, as in files put together; None lets the first byte decide, since a line of JSON begins with a brace. A
     JSON document that is written over many lines is one record.
     """
 
-    def __init__(self, path: str, quoted: bool | None) -> None:
+    def __init__(self, path: str, quoted: bool | None, encoding: str | None = None) -> None:
         self._descriptor = sys.stdin.fileno() if path == STDIN else _open(path)
         self._path, self._owned = path, path != STDIN
         self._packed = open_packed(path, self._descriptor)
+        self._text = TextReader(encoding)
         self.quoted = quoted
         self._ready: deque[bytes] = deque()
         self._tail = b""
@@ -57,7 +59,7 @@ class Lines:
         self._document: list[bytes] = []
         self._kept = 0
         self._header: bytes | None = None
-        self._begun = self._ended = self._accepted = False
+        self._ended = self._accepted = False
 
     def first(self) -> bytes | None:
         """Take the first line that holds more than blanks; None in an empty file."""
@@ -96,11 +98,7 @@ class Lines:
         if not select.select([self._descriptor], [], [], timeout_seconds)[0]:
             return False
         chunk = self._chunk()
-        if not chunk:
-            self._end()
-            return True
-        if not self._begun:
-            self._begun, chunk = True, chunk.removeprefix(codecs.BOM_UTF8)
+        last, chunk = not chunk, self._text.read(chunk, last=not chunk)
         if self.quoted is None and chunk.strip():
             self.quoted = not chunk.lstrip().startswith(b"{")
         lines = (self._tail + chunk).splitlines(keepends=True)
@@ -110,6 +108,8 @@ class Lines:
             raise InvalidInput(f"a line is longer than {_MAX_RECORD_BYTES >> 20} MB; this is not a file of records")
         for line in lines:
             self._take(line)
+        if last:
+            self._end()
         return True
 
     def _chunk(self) -> bytes:
@@ -255,11 +255,27 @@ def _plain(type_: Any) -> Any:
     return type_
 
 
-def open_records(path: str, format: str) -> Any:
+def open_records(path: str, format: str, encoding: str | None = None) -> Any:
     """`Lines` or `ParquetRows`; `auto` tells CSV from JSON lines by the first byte. Raises InvalidInput where the file cannot be read."""
     if format == "parquet":
         return ParquetRows(path)
-    return Lines(path, quoted=None if format == "auto" else format == "csv")
+    return Lines(path, None if format == "auto" else format == "csv", encoding)
+
+
+def first_bytes(path: str, most: int) -> bytes:
+    """How a file begins, unpacked, as it stands. Raises InvalidInput where it cannot be read."""
+    descriptor = _open(path)
+    try:
+        packed = open_packed(path, descriptor)
+        found: list[bytes] = []
+        while most > 0 and (chunk := packed.read1(most) if packed else os.read(descriptor, most)):
+            found.append(chunk)
+            most -= len(chunk)
+        return b"".join(found)
+    except Damaged as error:
+        raise InvalidInput(f"{path}: the packed file is damaged or cut short ({error}); make it anew") from None
+    finally:
+        os.close(descriptor)
 
 
 def _open(path: str) -> int:

@@ -71,7 +71,9 @@ class FileSource:
             self._records = self._reopen()
 
     def _reopen(self) -> Records:
-        records: Records = open_records(self._path, self._format)
+        records: Records = open_records(
+            self._path, self._format, None if self._record is None else self._record.encoding
+        )
         if self._unpack is not None:
             if self._format == "csv":
                 records.close()

@@ -169,3 +169,16 @@ def test_durations_survive_being_written(milliseconds: int):
     """Formatting and parsing a duration gives the same duration."""
     duration = timedelta(milliseconds=milliseconds)
     assert parse_duration(format_duration(duration)) == duration
+
+
+def test_the_order_of_units_is_no_other_reading():
+    """A model is stored with its keys in order; the monitor's file has them as people wrote them."""
+    units = "Mode: {type: numeric, unit: B, units: {KiB: 1024, GiB: 1073741824, KB: 1000}}"
+    written = parse_monitor(PUMP.replace("Mode: category", units)).record
+    other = parse_monitor(
+        PUMP.replace("Mode: category", "Mode: {type: numeric, unit: B, units: {KB: 1000, GiB: 1073741824, KiB: 1024}}")
+    ).record
+    assert written.fingerprint() == other.fingerprint()
+    assert not written.compared_with(other).changed
+    larger = parse_monitor(PUMP.replace("Mode: category", units.replace("1024", "1000"))).record
+    assert written.fingerprint() != larger.fingerprint()

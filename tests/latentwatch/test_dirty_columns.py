@@ -345,3 +345,17 @@ def test_addresses_and_words_are_no_times(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("what,a\n" + "".join(f"{text.format(row)},{row * 7 % 13}\n" for row in range(99)))
     assert "a" in guess_monitor(str(path)).monitor.record.names
+
+
+def test_words_that_come_again_in_place_of_a_number_mean_no_value(tmp_path: Path) -> None:
+    """A historian's states; a word that comes once is a mistake still, and is named."""
+    words = {7: "Bad Input", 40: "Bad Input", 90: "Bad Input", 100: "Comm Fail", 120: "I/O Timeout"}
+    rows = (
+        f"2026-01-0{1 + row // 96}T{row % 96 // 4:02}:{row % 4 * 15:02}:00Z,{words.get(row, 20 + row % 113 / 7)}\n"
+        for row in range(384)
+    )
+    (tmp_path / "tag.csv").write_text("time,level\n" + "".join(rows))
+    guess = guess_monitor(str(tmp_path / "tag.csv"))
+    assert guess.monitor.record.feature("level").missing == ("Bad Input",)
+    assert len(read_history(guess.monitor.record, [str(tmp_path / "tag.csv")])) == 384 - 2
+    assert "2 cells of it hold no number (row 101: 'Comm Fail')" in " ".join(guess.notes)

@@ -72,6 +72,10 @@ class Kind:
     """A CSV file; its topic holds the same cells as JSON objects."""
     dead: int = 0
     """Messages of the new data that cannot be read."""
+    held: Callable[[Any], int] = lambda _: 1
+    """How many records a message holds."""
+    saved: str = "utf-8"
+    """What a table's file is in; a topic's text is UTF-8."""
     told: tuple[str, ...] = ()
     """What the monitor that `init` writes has in it."""
 
@@ -87,10 +91,11 @@ class Kind:
         writer = csv.DictWriter(out, list(messages[0]))
         writer.writeheader()
         writer.writerows(messages)
-        return out.getvalue().encode()
+        return out.getvalue().encode(self.saved)
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """A time as ISO 8601 writes it."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -105,32 +110,32 @@ def _timed(time: Callable[[Measured], Any], name: str = "timestamp") -> Callable
 
 def _words(tick: list[Measured]) -> Iterator[Record]:
     """A number is now and then a word that means that there is none."""
-    for record in _wide(tick, lambda each: _iso(each.at)):
+    for record in _wide(tick, lambda each: iso(each.at)):
         at = tick[0].tick
         yield record if at % 40 != 7 else {**record, "a": ("?", "unavailable", "n/a", "-")[at // 40 % 4]}
 
 
 def _sentinel(tick: list[Measured]) -> Iterator[Record]:
     """A number is -200 where there is none, in a tenth of the records."""
-    for record in _wide(tick, lambda each: _iso(each.at)):
+    for record in _wide(tick, lambda each: iso(each.at)):
         yield record if tick[0].tick % 10 != 7 else {**record, "a": -200}
 
 
 def _garbled(tick: list[Measured]) -> Iterator[Record]:
     """One time that is none, in history and in the new data."""
-    for record in _wide(tick, lambda each: _iso(each.at)):
+    for record in _wide(tick, lambda each: iso(each.at)):
         yield {**record, "timestamp": "2026-99-99"} if tick[0].tick in (100, HISTORY_TICKS + 40) else record
 
 
 def _dotted(tick: list[Measured]) -> Iterator[Record]:
     for each in tick:
-        yield {"@timestamp": _iso(each.at), "host.name": f"h{each.entity}", "system.a": each.a, "system.b": each.b}
+        yield {"@timestamp": iso(each.at), "host.name": f"h{each.entity}", "system.a": each.a, "system.b": each.b}
 
 
 def _long(tick: list[Measured]) -> Iterator[Record]:
     for each in tick:
         for name, value in (("a", each.a), ("b", each.b)):
-            yield {"time": _iso(each.at), "host": f"h{each.entity}", "metric": name, "value": value}
+            yield {"time": iso(each.at), "host": f"h{each.entity}", "metric": name, "value": value}
 
 
 def _prometheus(tick: list[Measured]) -> Iterator[Record]:
@@ -138,17 +143,17 @@ def _prometheus(tick: list[Measured]) -> Iterator[Record]:
     for each in tick:
         for name, value in (("node_load1", each.a), ("node_temp", each.b)):
             labels = {"__name__": name, "instance": f"h{each.entity}:9100", "job": "node"}
-            yield {"timestamp": _iso(each.at), "value": str(value), "name": name, "labels": labels}
+            yield {"timestamp": iso(each.at), "value": str(value), "name": name, "labels": labels}
 
 
 def _home_assistant(tick: list[Measured]) -> Iterator[Record]:
     """Two sensors of a house, a third that comes rarely, and words while one is away."""
     first = tick[0]
     away = first.tick % 50 == 20
-    yield {"entity_id": "sensor.a", "state": "unavailable" if away else first.a, "last_changed": _iso(first.at)}
-    yield {"entity_id": "sensor.b", "state": first.b, "last_changed": _iso(first.at)}
+    yield {"entity_id": "sensor.a", "state": "unavailable" if away else first.a, "last_changed": iso(first.at)}
+    yield {"entity_id": "sensor.b", "state": first.b, "last_changed": iso(first.at)}
     if first.tick % 5 == 0:
-        yield {"entity_id": "sensor.outside", "state": round(first.tick % 60 / 7, 2), "last_changed": _iso(first.at)}
+        yield {"entity_id": "sensor.outside", "state": round(first.tick % 60 / 7, 2), "last_changed": iso(first.at)}
 
 
 def _telegraf(tick: list[Measured]) -> Iterator[Record]:
@@ -216,15 +221,15 @@ def _ngsi(tick: list[Measured]) -> Iterator[Record]:
 
 
 KINDS: dict[str, Kind] = {
-    "csv": Kind(_timed(lambda each: _iso(each.at)), table=True, told=("entity: rig",)),
-    "json": Kind(_timed(lambda each: _iso(each.at)), told=("entity: rig",)),
+    "csv": Kind(_timed(lambda each: iso(each.at)), table=True, told=("entity: rig",)),
+    "json": Kind(_timed(lambda each: iso(each.at)), told=("entity: rig",)),
     "epoch as dt": Kind(_timed(lambda each: each.epoch * 1000, "dt"), told=("time: dt",)),
     "mail's times": Kind(_timed(lambda each: format_datetime(each.at)), table=True, told=("time: timestamp",)),
     "times of day": Kind(_timed(lambda each: each.at.strftime("%m/%d/%Y %I:%M:%S %p")), told=("day_first: false",)),
     "day and month": Kind(
         _timed(lambda each: each.at.strftime("%d/%m/%Y %H:%M")), table=True, told=("day_first: true",)
     ),
-    "mongo's date": Kind(_timed(lambda each: {"$date": _iso(each.at)}, "ts"), told=("time: ts.$date",)),
+    "mongo's date": Kind(_timed(lambda each: {"$date": iso(each.at)}, "ts"), told=("time: ts.$date",)),
     "one garbled time": Kind(_garbled, table=True, dead=ENTITIES, told=("time: timestamp",)),
     "missing words": Kind(_words, table=True, told=("a: numeric",)),
     "sentinel": Kind(_sentinel, table=True),
@@ -234,7 +239,9 @@ KINDS: dict[str, Kind] = {
     "prometheus": Kind(_prometheus, told=("labels.instance", "long:")),
     "home assistant": Kind(_home_assistant, entities=1, table=True, told=("long:", "age: 10m")),
     "telegraf": Kind(_telegraf, told=("where:", "fields.usage_a")),
-    "telegraf's batches": Kind(_batch, told=("arrays: metrics", "where:")),
+    "telegraf's batches": Kind(
+        _batch, told=("arrays: metrics", "where:"), held=lambda message: len(message["metrics"])
+    ),
     "opentelemetry": Kind(_otlp, told=("collector: otlp",)),
     "senml": Kind(_senml, told=("collector: senml",)),
     "debezium": Kind(_debezium, told=("after.a", "where:")),

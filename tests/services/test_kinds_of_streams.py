@@ -21,9 +21,11 @@ from latentwatch.domain.monitor import Monitor, load_monitor
 from latentwatch.settings import load_settings
 from latentwatch.streaming import run_scorer
 from latentwatch.streams.sources.array_source import STRIDE, name_of
+from tests.services.exported_streams import EXPORTED
 from tests.services.kinds_of_streams import EVERY, FAULT, HISTORY_TICKS, KINDS, NEW_TICKS, START, Kind, measured
 from tests.services.proof_stage import rows_of, value_of, wait_until
 
+EVERY_KIND = KINDS | EXPORTED
 clock = SystemClock()
 HISTORY = measured(range(HISTORY_TICKS))
 NEW = measured(
@@ -59,8 +61,7 @@ def score_topic(monitor: Monitor, kafka: str, topic: str, messages: list[Any]) -
     settings, stop = load_settings(), Event()
     engine = open_database(settings.database)
     store = AlertStore(engine, monitor.name, clock)
-    several = monitor.record.arrays or monitor.record.collector
-    stream, end = (name_of(topic), len(messages) * STRIDE) if several else (topic, len(messages))
+    stream, end = (name_of(topic), len(messages) * STRIDE) if monitor.record.takes_apart else (topic, len(messages))
     with ThreadPoolExecutor(1) as pool:
         scoring = pool.submit(run_scorer, monitor, settings, engine, clock, stop)
         try:
@@ -75,19 +76,12 @@ def _moment(tick: int) -> str:
     return (START + tick * EVERY).strftime("%Y-%m-%dT%H:%M")
 
 
-def _records(messages: list[Any]) -> int:
-    """How many records messages hold; a batch of Telegraf's holds several."""
-    return sum(
-        len(message["metrics"]) if isinstance(message, dict) and "metrics" in message else 1 for message in messages
-    )
-
-
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_a_file_and_a_topic_are_scored_alike(
     name: str, folder: Path, kafka_address: str, topic: Callable[..., str]
 ) -> None:
     """No edit between `init` and the scores; the fault is found; the same rows have the same surprise; no message is lost."""
-    kind: Kind = KINDS[name]
+    kind: Kind = EVERY_KIND[name]
     history, new, ending = kind.of(HISTORY), kind.of(NEW), "csv" if kind.table else "jsonl"
     (folder / f"history.{ending}").write_bytes(kind.file(history))
     (folder / f"new.{ending}").write_bytes(kind.file(new))
@@ -112,7 +106,7 @@ def test_a_file_and_a_topic_are_scored_alike(
     monitor = load_monitor(folder / "kind.yaml")
     engine = score_topic(monitor, kafka_address, named, new)
     counts = message_counts(engine, "kind")
-    assert counts.scored + counts.aligned + counts.passed + counts.dead == counts.read == _records(new)
+    assert counts.scored + counts.aligned + counts.passed + counts.dead == counts.read == sum(map(kind.held, new))
     assert counts.dead == kind.dead
     assert value_of(engine, "SELECT count(*) FROM entities") == kind.entities
     still_open = kind.entities if monitor.record.long else 0  # a file's end ends the last rows, a topic goes on
